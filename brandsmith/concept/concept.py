@@ -1,0 +1,128 @@
+"""WHAT is taught: a folder of images with `.txt` captions and one `concept.yaml`, read and checked whole.
+
+    my-brand/
+      concept.yaml        token, class_word, expected_text, prompts
+      images/ 01.png 01.txt …        training pictures; captions contain the token
+      class_images/ *.png *.txt      optional: prior-preservation pictures (else the base makes them)
+      detector/ images/ labels/ …    optional: labelled pictures for the detector (YOLO format)
+      held_out/ *.png                optional: real pictures never trained on
+
+Nothing here writes into the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brandsmith.core.errors import InvalidConcept, MissingResource
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+STANDARD_PROMPTS = (
+    "A {token}",
+    "A male model wearing a blue {token} sweater",
+    "A female model wearing a green {token} t shirt",
+    "A billboard with the latest {token} products",
+    "The new {token} fragrance",
+)  # the thesis' five (product.md)
+
+
+class ConceptConfig(BaseModel):
+    """The keys of `concept.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: str = Field(pattern=r"^[A-Za-z0-9_\-<>]+$")
+    """The word that means the concept in captions and prompts; must be new to the base's tokenizer."""
+    class_word: str = "logo"
+    """What kind of thing it is, in words the base knows. Prior preservation and Textual Inversion start here."""
+    expected_text: str = ""
+    """What the mark spells; empty when it carries no text."""
+    prompts: tuple[str, ...] = STANDARD_PROMPTS
+    """Standard cases; each must contain `{token}`."""
+
+
+@dataclass(frozen=True)
+class Example:
+    image: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Concept:
+    folder: Path
+    config: ConceptConfig
+    examples: tuple[Example, ...]
+
+    @property
+    def token(self) -> str:
+        return self.config.token
+
+    def prompts(self) -> list[str]:
+        """The standard prompts with the token filled in."""
+        return [p.replace("{token}", self.token) for p in self.config.prompts]
+
+
+def demo_folder() -> Path:
+    return Path(__file__).resolve().parent.parent / "data" / "demo"
+
+
+def load_concept(name_or_folder: str | Path) -> Concept:
+    """Read and check a concept (`demo` names the shipped one).
+
+    Raises MissingResource when the folder is not there, InvalidConcept naming the file otherwise.
+    """
+    folder = demo_folder() if str(name_or_folder) == "demo" else Path(name_or_folder)
+    if not folder.is_dir():
+        raise MissingResource(f"no concept folder at '{name_or_folder}'", hint="give a folder with concept.yaml and images/, or 'demo'")
+    config = _load_config(folder / "concept.yaml")
+    return Concept(folder, config, load_examples(folder / "images", config.token))
+
+
+def _load_config(path: Path) -> ConceptConfig:
+    if not path.is_file():
+        raise InvalidConcept(f"'{path}' is missing", hint="it needs at least: token: my_brand_logo, class_word: logo")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidConcept(f"'{path}' is not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(raw, dict):
+        raise InvalidConcept(f"'{path}' holds {type(raw).__name__}, expected keys and values", hint="token: my_brand_logo")
+    try:
+        config = ConceptConfig(**raw)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise InvalidConcept(f"'{path}': {wrong}", hint=f"allowed keys: {', '.join(ConceptConfig.model_fields)}") from None
+    without = [p for p in config.prompts if "{token}" not in p]
+    if without:
+        raise InvalidConcept(f"'{path}': prompt '{without[0]}' lacks {{token}}", hint="write {token} where the concept belongs")
+    return config
+
+
+def load_examples(folder: Path, token: str) -> tuple[Example, ...]:
+    """Every image of a folder with its caption; raises InvalidConcept for the first thing wrong."""
+    images = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    if not images:
+        raise InvalidConcept(f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(IMAGE_SUFFIXES)})")
+    return tuple(Example(path, _checked_caption(path, token)) for path in images)
+
+
+def _checked_caption(image: Path, token: str) -> str:
+    try:
+        with Image.open(image) as opened:
+            opened.load()
+    except Exception as error:  # Pillow raises many kinds; all mean the same to the user
+        raise InvalidConcept(f"'{image}' cannot be read as an image ({error})", hint="replace or remove it") from None
+    text_file = image.with_suffix(".txt")
+    if not text_file.is_file():
+        raise InvalidConcept(f"caption '{text_file}' is missing", hint=f"write one line that contains '{token}'")
+    caption = re.sub(r"\s+", " ", text_file.read_text(encoding="utf-8", errors="replace")).strip()
+    if token not in caption:
+        raise InvalidConcept(f"caption '{text_file}' does not contain the token '{token}'", hint=f"for example: a {token}")
+    return caption

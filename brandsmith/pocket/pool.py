@@ -1,0 +1,69 @@
+"""A pool of drawn scenes on disk: pixels as one memory-mapped array, the rest as JSON lines.
+
+Drawing costs more than a training step of the small networks, so scenes are drawn once and read many times.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from brandsmith.pocket.artwork import Artwork
+from brandsmith.pocket.scenes import DEFAULT_MIX, SIZE_PX, SceneMaker
+
+SHARD = 1000
+
+
+def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shard: int, mix: dict[str, float]) -> None:
+    """Draw scenes `shard * SHARD ...` into `folder`; does nothing when the shard is complete."""
+    pixels_file, truth_file = folder / f"{shard:04d}.npy", folder / f"{shard:04d}.jsonl"
+    if truth_file.is_file():
+        return
+    maker = SceneMaker(Artwork(artwork), photos)
+    pixels = np.zeros((SHARD, SIZE_PX, SIZE_PX, 3), np.uint8)
+    lines = []
+    for i in range(SHARD):
+        scene = maker.scene(seed, shard * SHARD + i, mix)
+        pixels[i] = scene.pixels
+        truth = asdict(scene)
+        del truth["pixels"]
+        lines.append(json.dumps(truth))
+    np.save(pixels_file, pixels)
+    partial = truth_file.with_suffix(".part")
+    partial.write_text("\n".join(lines) + "\n")
+    partial.rename(truth_file)
+
+
+def draw_pool(
+    folder: Path,
+    artwork: Path,
+    photos: Path | None,
+    *,
+    seed: int,
+    num_scenes: int,
+    mix: dict[str, float] = DEFAULT_MIX,
+    num_workers: int = 2,
+) -> None:
+    """Draw `num_scenes` (rounded up to whole shards) with several processes; resumes where it stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = range((num_scenes + SHARD - 1) // SHARD)
+    jobs = [(folder, artwork, photos, seed, shard, mix) for shard in shards]
+    with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+        pool.starmap(draw_shard, jobs, chunksize=1)
+
+
+class ScenePool:
+    """The scenes in a folder: `pixels` as (N, 128, 128, 3) uint8 and `truths` as dictionaries."""
+
+    def __init__(self, folder: Path) -> None:
+        done = sorted(folder.glob("*.jsonl"))
+        self.pixels = np.concatenate([np.load(p.with_suffix(".npy"), mmap_mode="r") for p in done])
+        self.truths = [json.loads(line) for p in done for line in p.read_text().splitlines()]
+        self.captions = [t["caption"] for t in self.truths]
+
+    def __len__(self) -> int:
+        return len(self.truths)

@@ -1,0 +1,492 @@
+"""Captioned pictures of pocket's world, each with its construction truth.
+
+A scene is drawn at 256 px, shrunk to 128, and keeps what it was made of: objects, colours, boxes, marks.
+That truth trains and checks the judges; no generated picture ever does. Everything follows from
+`(seed, index)`, so any scene can be drawn again alone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, Artwork
+
+SIZE_PX = 128
+CANVAS_PX = 256
+
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the final picture
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark's design: lettering on a patch. `name` is how a caption calls it."""
+
+    text: str
+    patch: str = "red"
+    ink: str = "white"
+    shape: str = "rounded"
+    weight: int = 2
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Thing:
+    word: str
+    colour: str | None
+    box: Box
+
+
+@dataclass(frozen=True)
+class PlacedMark:
+    mark: Mark
+    box: Box
+
+
+@dataclass(frozen=True)
+class Scene:
+    pixels: np.ndarray  # (128, 128, 3) uint8
+    caption: str
+    things: tuple[Thing, ...] = ()
+    marks: tuple[PlacedMark, ...] = ()
+    look: str = "3-D art"
+    background: str = ""
+    person: str = ""
+
+
+@dataclass
+class _Canvas:
+    pixels: np.ndarray  # (256, 256, 3) float32
+    things: list[Thing] = field(default_factory=list)
+    marks: list[PlacedMark] = field(default_factory=list)
+
+
+# ----------------------------------------------------------------------------- marks
+
+# Where a mark sits on a product: centre (x, y) and width, as fractions of the sprite's own box.
+PRINTABLE: dict[str, tuple[float, float, float]] = {
+    "t shirt": (0.50, 0.60, 0.48), "sweater": (0.50, 0.50, 0.46), "dress": (0.50, 0.30, 0.42),
+    "coat": (0.50, 0.55, 0.46), "cap": (0.50, 0.34, 0.46), "bag": (0.50, 0.66, 0.52),
+    "backpack": (0.50, 0.70, 0.54), "bottle": (0.50, 0.62, 0.80), "fragrance": (0.50, 0.70, 0.86),
+    "box": (0.50, 0.45, 0.50), "cup": (0.40, 0.62, 0.55), "billboard": (0.50, 0.34, 0.70),
+    "hat": (0.50, 0.45, 0.44), "shorts": (0.50, 0.62, 0.40),
+}  # fmt: skip
+GARMENTS = ("t shirt", "sweater", "dress", "coat")
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def random_mark(rng: np.random.Generator) -> Mark:
+    """A mark of an invented brand: three to five random letters on a coloured patch."""
+    length = int(rng.choice([3, 4, 4, 4, 5]))
+    text = "".join(rng.choice(list(LETTERS), length))
+    patch = str(rng.choice(list(COLOURS)))
+    ink = "black" if patch in ("white", "yellow", "pink") and rng.random() < 0.8 else "white"
+    if patch == "white" or (ink == "white" and patch == "gray"):
+        ink = "black"
+    shape = str(rng.choice(["rounded", "square", "oval"], p=[0.6, 0.25, 0.15]))
+    return Mark(text, patch, ink, shape, int(rng.integers(1, 4)))
+
+
+def draw_mark(mark: Mark, width_px: int = 220) -> Image.Image:
+    """The flat mark as RGBA, `width_px` wide and about 0.46 times as high."""
+    scale = 2
+    w, h = width_px * scale, int(width_px * scale * 0.46)
+    art = Image.new("RGBA", (w, h), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(art)
+    patch = COLOURS[mark.patch][1]
+    if mark.shape == "oval":
+        pen.ellipse((0, 0, w - 1, h - 1), fill=(*patch, 255))
+    else:
+        pen.rounded_rectangle((0, 0, w - 1, h - 1), h * (0.22 if mark.shape == "rounded" else 0.03), fill=(*patch, 255))
+    letters = _lettering(mark.text, mark.weight, int(h * 0.64), int(w * (0.76 if mark.shape == "oval" else 0.84)))
+    ink = COLOURS[mark.ink][1] if mark.ink != "white" else (255, 255, 255)
+    pen.bitmap(((w - letters.width) // 2, (h - letters.height) // 2), letters, fill=(*ink, 255))
+    return art.resize((width_px, h // scale), Image.Resampling.LANCZOS)
+
+
+def _lettering(text: str, weight: int, height_px: int, max_width_px: int) -> Image.Image:
+    font = ImageFont.load_default(size=120)  # Aileron, which travels inside Pillow (CC0)
+    stroke = weight * 2
+    left, top, right, bottom = font.getbbox(text, stroke_width=stroke)
+    glyphs = Image.new("L", (int(right - left), int(bottom - top)), 0)
+    ImageDraw.Draw(glyphs).text((-left, -top), text, fill=255, font=font, stroke_width=stroke)
+    width = min(max_width_px, int(glyphs.width * height_px / glyphs.height * 1.15))
+    return glyphs.resize((width, height_px), Image.Resampling.LANCZOS)
+
+
+def print_mark(
+    canvas: np.ndarray,
+    mark: Image.Image,
+    centre: tuple[float, float],
+    width_px: float,
+    rng: np.random.Generator,
+    *,
+    surface: np.ndarray | None = None,
+    bend: float = 1.0,
+) -> Box:
+    """Print a flat mark onto a 256-px canvas in place; returns its box in 128-px coordinates.
+
+    `surface` (256, 256) in [0, 1] is the alpha of the product under it: the mark is cut to it and takes over
+    the product's light and shade, so that it looks printed and not pasted. `bend` scales tilt and wave.
+    """
+    art = np.asarray(mark, np.float32)
+    h, w = art.shape[:2]
+    height_px = width_px * h / w
+    angle = np.deg2rad(rng.normal(0, 3.0) * bend)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) / 2 * [width_px, height_px]
+    corners = corners * (1 + rng.uniform(-0.035, 0.035, (4, 2)) * bend)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    quad = (corners @ turn + np.asarray(centre)).astype(np.float32)
+    matrix = cv2.getPerspectiveTransform(np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32), quad)
+    premultiplied = np.dstack([art[..., :3] * art[..., 3:] / 255, art[..., 3]])
+    warped = cv2.warpPerspective(premultiplied, matrix, (CANVAS_PX, CANVAS_PX), flags=cv2.INTER_AREA)
+    if bend > 0:
+        amplitude, period, phase = rng.uniform(0, 1.6) * bend, rng.uniform(70, 140), rng.uniform(0, 6.3)
+        ys, xs = np.mgrid[0:CANVAS_PX, 0:CANVAS_PX].astype(np.float32)
+        warped = cv2.remap(warped, xs, ys + (amplitude * np.sin(xs / period * 6.3 + phase)).astype(np.float32),
+                           cv2.INTER_LINEAR)  # fmt: skip
+    alpha = warped[..., 3] / 255
+    if surface is not None:
+        light = cv2.GaussianBlur(canvas.mean(axis=2), (0, 0), 3)
+        inside = alpha > 0.5
+        shade = light / max(float(light[inside].mean()) if inside.any() else 1.0, 1.0)
+        warped[..., :3] *= np.clip(shade, 0.6, 1.25)[..., None]
+        alpha, warped = alpha * surface, warped * surface[..., None]
+    canvas[:] = canvas * (1 - alpha[..., None]) + warped[..., :3].clip(0, 255)
+    ys, xs = np.nonzero(alpha > 0.5)
+    if len(xs) == 0:
+        return (0.0, 0.0, 0.0, 0.0)
+    return (xs.min() / 2, ys.min() / 2, (xs.max() + 1) / 2, (ys.max() + 1) / 2)
+
+
+# ----------------------------------------------------------------------------- stage and sprites
+
+BACKDROPS = {
+    "white": (245, 245, 247), "gray": (196, 198, 204), "blue": (170, 200, 240), "pink": (248, 208, 224),
+    "yellow": (250, 236, 176), "green": (190, 226, 190), "purple": (214, 196, 240), "orange": (252, 212, 170),
+    "black": (44, 46, 54), "beige": (236, 224, 204),
+}  # fmt: skip
+
+
+def _stage(rng: np.random.Generator, avoid: tuple[str | None, ...]) -> tuple[_Canvas, str]:
+    names = [n for n in BACKDROPS if n not in avoid and not (n == "white" and "gray" in avoid)]
+    name = str(rng.choice(names))
+    base = np.array(BACKDROPS[name], np.float32) + rng.normal(0, 5, 3)
+    kind = rng.choice(["plain", "gradient", "floor"], p=[0.3, 0.35, 0.35])
+    rows = np.linspace(0, 1, CANVAS_PX, dtype=np.float32)[:, None, None]
+    pixels = np.broadcast_to(base, (CANVAS_PX, CANVAS_PX, 3)).astype(np.float32).copy()
+    if kind == "gradient":
+        pixels += (0.5 - rows) * rng.uniform(10, 36)
+    elif kind == "floor":
+        horizon = rng.uniform(0.62, 0.8)
+        pixels -= 1 / (1 + np.exp(-(rows - horizon) * 60)) * rng.uniform(12, 30)
+    return _Canvas(pixels), name
+
+
+def _place(
+    canvas: _Canvas, sprite: Image.Image, centre: tuple[float, float], extent_px: float, *, shadow: bool = True
+) -> np.ndarray:
+    """Composite a sprite whose longer side is `extent_px` canvas pixels; returns its alpha plane in [0, 1]."""
+    factor = extent_px / max(sprite.size)
+    w, h = max(2, round(sprite.width * factor)), max(2, round(sprite.height * factor))
+    art = np.asarray(sprite.resize((w, h), Image.Resampling.BILINEAR, reducing_gap=2.0), np.float32)
+    x0, y0 = round(centre[0] - w / 2), round(centre[1] - h / 2)
+    layer = np.zeros((CANVAS_PX, CANVAS_PX, 4), np.float32)
+    sx, sy = max(0, -x0), max(0, -y0)
+    ex, ey = min(w, CANVAS_PX - x0), min(h, CANVAS_PX - y0)
+    layer[y0 + sy : y0 + ey, x0 + sx : x0 + ex] = art[sy:ey, sx:ex]
+    alpha = layer[..., 3] / 255
+    if shadow:
+        ground = min(CANVAS_PX - 4, y0 + h)
+        cast = np.zeros((CANVAS_PX, CANVAS_PX), np.float32)
+        cv2.ellipse(cast, (round(centre[0]), ground - 3), (max(3, round(w * 0.36)), 7), 0, 0, 360, 0.30, -1)
+        canvas.pixels *= 1 - cv2.GaussianBlur(cast, (0, 0), 5)[..., None]
+    canvas.pixels[:] = canvas.pixels * (1 - alpha[..., None]) + layer[..., :3] * alpha[..., None]
+    return alpha
+
+
+def _box(alpha: np.ndarray) -> Box:
+    ys, xs = np.nonzero(alpha > 0.5)
+    return (xs.min() / 2, ys.min() / 2, (xs.max() + 1) / 2, (ys.max() + 1) / 2)
+
+
+def _finish(canvas: _Canvas) -> np.ndarray:
+    small = cv2.resize(canvas.pixels.clip(0, 255), (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    return small.round().astype(np.uint8)
+
+
+# ----------------------------------------------------------------------------- words
+
+
+def _article(phrase: str) -> str:
+    if phrase.split()[-1] in ("pants", "shorts", "socks", "shoes"):
+        return phrase
+    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
+
+
+def _called(word: str, rng: np.random.Generator) -> str:
+    if word == "fragrance":
+        return str(rng.choice(["fragrance", "fragrance bottle", "perfume"]))
+    return word
+
+
+def _setting(background: str, rng: np.random.Generator) -> str:
+    roll = rng.random()
+    if roll < 0.30:
+        return f" on a {background} background"
+    if roll < 0.36:
+        return f" in front of a {background} wall"
+    return ""
+
+
+def _opening(rng: np.random.Generator) -> str:
+    return str(rng.choice(["", "", "", "3d art of ", "a 3d picture of ", "3d render, "]))
+
+
+def _mark_name(mark: Mark) -> str:
+    return mark.name or f"{mark.patch} logo"
+
+
+# ----------------------------------------------------------------------------- the kinds of scene
+
+Recipe = Callable[["SceneMaker", np.random.Generator, Mark | None], Scene]
+
+
+def _random_colour(rng: np.random.Generator, *avoid: str | None) -> str:
+    return str(rng.choice([c for c in COLOURS if c not in avoid]))
+
+
+def single(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """One object, usually in a named colour: `a blue cat`."""
+    word = str(rng.choice(maker.words, p=maker.word_weights))
+    colour = None if rng.random() < 0.10 and word not in ("sweater", "fragrance", "billboard") else _random_colour(rng)
+    return _one_object(maker, rng, word, colour, None)
+
+
+def branded(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """One product with a mark printed on it."""
+    word = str(rng.choice(list(PRINTABLE), p=_PRINT_WEIGHTS))
+    mark = mark or random_mark(rng)
+    return _one_object(maker, rng, word, _random_colour(rng, mark.patch), mark)
+
+
+_PRINT_WEIGHTS = np.array([3, 3, 1, 1.5, 1.5, 1.5, 1, 1.5, 3, 1, 1, 3.5, 0.7, 0.7])
+_PRINT_WEIGHTS = _PRINT_WEIGHTS / _PRINT_WEIGHTS.sum()
+
+
+def _one_object(
+    maker: SceneMaker, rng: np.random.Generator, word: str, colour: str | None, mark: Mark | None
+) -> Scene:
+    canvas, background = _stage(rng, (colour,))
+    sprite = maker.art.sprite(word) if colour is None else maker.art.tinted(word, colour)
+    extent = rng.uniform(190, 226) if mark or word == "billboard" else rng.uniform(160, 208)
+    centre = (128 + rng.uniform(-14, 14), 130 + rng.uniform(-10, 10))
+    alpha = _place(canvas, sprite, centre, extent)
+    canvas.things.append(Thing(word, colour, _box(alpha)))
+    if mark:
+        _print_on_sprite(canvas, alpha, word, mark, rng)
+    phrase = f"{colour} {_called(word, rng)}" if colour else _called(word, rng)
+    body = _branded_phrase(phrase, word, mark, rng) if mark else _article(phrase)
+    return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
+
+
+def _branded_phrase(phrase: str, word: str, mark: Mark, rng: np.random.Generator) -> str:
+    name = _mark_name(mark)
+    noun = phrase.split(" ", 1)[1] if " " in phrase else phrase
+    if word == "billboard":
+        forms = [f"a billboard with {_article(name)}", f"{_article(phrase)} with {_article(name)}",
+                 f"a billboard with the latest {name} products", f"{_article(phrase)} showing the {name}"]  # fmt: skip
+    elif word == "fragrance":
+        forms = [f"the new {name} fragrance", f"{_article(phrase)} with {_article(name)}",
+                 f"the new {phrase} with {_article(name)}", f"{_article(name)} {noun}"]  # fmt: skip
+    else:
+        forms = [f"{_article(phrase)} with {_article(name)}", f"{_article(phrase)} with {_article(name)}",
+                 f"{_article(phrase.split()[0])} {name} {noun}", f"{_article(name)} on {_article(phrase)}"]  # fmt: skip
+    return str(rng.choice(forms))
+
+
+def _print_on_sprite(canvas: _Canvas, alpha: np.ndarray, word: str, mark: Mark, rng: np.random.Generator) -> None:
+    x0, y0, x1, y1 = (2 * v for v in _box(alpha))
+    fx, fy, fw = PRINTABLE[word]
+    centre = (x0 + fx * (x1 - x0) + rng.normal(0, 2), y0 + fy * (y1 - y0) + rng.normal(0, 2))
+    width = fw * (x1 - x0) * rng.uniform(0.94, 1.08)
+    bend = 0.4 if word in ("billboard", "box") else 1.0
+    box = print_mark(canvas.pixels, draw_mark(mark), centre, width, rng, surface=alpha, bend=bend)
+    canvas.marks.append(PlacedMark(mark, box))
+
+
+def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """A mark by itself: `a red logo`."""
+    mark = mark or random_mark(rng)
+    canvas, background = _stage(rng, (mark.patch,))
+    centre = (128 + rng.uniform(-12, 12), 128 + rng.uniform(-12, 12))
+    box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(120, 210), rng, bend=0.7)
+    canvas.marks.append(PlacedMark(mark, box))
+    name = _mark_name(mark)
+    forms = [_article(name), f"the {name}"]
+    forms += [f"{_article(name)} with {mark.ink} letters"] if not mark.name else []
+    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _setting(background, rng), background)
+
+
+def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """Two objects side by side: `a blue cat and a yellow bowl`."""
+    small = [w for w in maker.words if w != "billboard"]
+    first, second = (str(w) for w in rng.choice(small, 2, replace=False))
+    return maker.two_objects(rng, first, _random_colour(rng), second, _random_colour(rng))
+
+
+def person(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """A model wearing a garment, sometimes with trousers, sometimes with a mark on the garment."""
+    sex = str(rng.choice(["male", "female"]))
+    garment = str(rng.choice(["t shirt", "sweater", "dress", "coat"], p=[0.42, 0.36, 0.08, 0.14]))
+    if garment == "dress" and sex == "male":
+        garment = "sweater"
+    colour = _random_colour(rng, mark.patch if mark else None)
+    if mark is None and rng.random() < 0.40:
+        mark = random_mark(rng)
+        colour = _random_colour(rng, mark.patch)
+    trousers = _random_colour(rng, colour) if mark is None and garment != "dress" and rng.random() < 0.6 else None
+    return maker.dressed_person(rng, sex, garment, colour, trousers, mark)
+
+
+def _person_words(sex: str, rng: np.random.Generator) -> str:
+    names = {"male": ["a man", "a male model", "a male model"], "female": ["a woman", "a female model", "a female model"]}
+    return str(rng.choice(names[sex]))
+
+
+def photo(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """A real garment photo, sometimes with a mark printed on it."""
+    name, label = maker.photos[int(rng.integers(len(maker.photos)))]
+    return maker.photo_scene(rng, name, label, mark or (random_mark(rng) if rng.random() < 0.4 else None))
+
+
+def _scene(canvas: _Canvas, caption: str, background: str, person: str = "", look: str = "3-D art") -> Scene:
+    return Scene(_finish(canvas), caption, tuple(canvas.things), tuple(canvas.marks), look, background, person)
+
+
+# ----------------------------------------------------------------------------- the maker
+
+KINDS: dict[str, Recipe] = {
+    "single": single, "branded": branded, "mark_alone": mark_alone, "pair": pair, "person": person, "photo": photo,
+}  # fmt: skip
+DEFAULT_MIX = {"single": 0.42, "branded": 0.15, "mark_alone": 0.04, "pair": 0.16, "person": 0.23, "photo": 0.0}
+PHOTO_WORDS = {
+    "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
+    "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",
+}  # fmt: skip
+
+
+class SceneMaker:
+    """Draws scenes from artwork (and photos, when a folder with `labels.csv` and `photos/` is given)."""
+
+    def __init__(self, art: Artwork, photos: Path | None = None, words: tuple[str, ...] = OBJECT_WORDS) -> None:
+        self.art = art
+        self.words = list(words)
+        weights = np.array([1.6 if w in (*GARMENTS, "pants", "fragrance", "billboard") else 1.0 for w in words])
+        self.word_weights = weights / weights.sum()
+        self.photo_folder = photos
+        self.photos = self._list_photos(photos) if photos else []
+
+    @staticmethod
+    def _list_photos(folder: Path) -> list[tuple[str, str]]:
+        with (folder / "labels.csv").open() as rows:
+            return [(r["file"], PHOTO_WORDS[r["label"]]) for r in csv.DictReader(rows) if r["label"] in PHOTO_WORDS]
+
+    def scene(self, seed: int, index: int, mix: dict[str, float] = DEFAULT_MIX) -> Scene:
+        """The scene at `index` of the endless sequence that `seed` names."""
+        rng = np.random.default_rng([seed, index])
+        kinds = [k for k in mix if mix[k] > 0 and (k != "photo" or self.photos)]
+        share = np.array([mix[k] for k in kinds])
+        return KINDS[str(rng.choice(kinds, p=share / share.sum()))](self, rng, None)
+
+    def two_objects(self, rng: np.random.Generator, first: str, c1: str, second: str, c2: str) -> Scene:
+        canvas, background = _stage(rng, (c1, c2))
+        for word, colour, x in ((first, c1, 68), (second, c2, 188)):
+            centre = (x + rng.uniform(-6, 6), 136 + rng.uniform(-12, 12))
+            alpha = _place(canvas, self.art.tinted(word, colour), centre, rng.uniform(102, 122))
+            canvas.things.append(Thing(word, colour, _box(alpha)))
+        join = str(rng.choice(["and", "and", "and", "next to"]))
+        body = f"{_article(f'{c1} {_called(first, rng)}')} {join} {_article(f'{c2} {_called(second, rng)}')}"
+        return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
+
+    def dressed_person(
+        self,
+        rng: np.random.Generator,
+        sex: str,
+        garment: str,
+        colour: str,
+        trousers: str | None,
+        mark: Mark | None,
+    ) -> Scene:
+        canvas, background = _stage(rng, (colour, trousers))
+        head = self.art.sprite(str(rng.choice(HEADS[sex])))
+        x = 128 + rng.uniform(-10, 10)
+        full = trousers is not None
+        size = rng.uniform(0.96, 1.04)
+        extent = (118 if full else 196) * size
+        top = (60 if full else 88) + rng.uniform(-3, 3)
+        if trousers:
+            legs = _place(canvas, self.art.tinted("pants", trousers), (x, top + 130 * size), 108 * size)
+            canvas.things.append(Thing("pants", trousers, _box(legs)))
+        cloth = self.art.tinted(garment, colour)
+        centre = (x, top + extent * cloth.height / max(cloth.size) / 2)
+        alpha = _place(canvas, cloth, centre, extent, shadow=False)
+        canvas.things.insert(0, Thing(garment, colour, _box(alpha)))
+        if mark:
+            _print_on_sprite(canvas, alpha, garment, mark, rng)
+        head_px = (64 if full else 96) * size
+        _place(canvas, head, (x, top - head_px * 0.5 + (10 if full else 14)), head_px, shadow=False)
+        wears = str(rng.choice(["wearing", "wearing", "in"]))
+        body = f"{_person_words(sex, rng)} {wears} {self._outfit(rng, garment, colour, trousers, mark)}"
+        return _scene(canvas, _opening(rng) + body + _setting(background, rng), background, person=sex)
+
+    @staticmethod
+    def _outfit(rng: np.random.Generator, garment: str, colour: str, trousers: str | None, mark: Mark | None) -> str:
+        cloth = _article(f"{colour} {garment}")
+        if trousers:
+            return f"{cloth} and {trousers} pants"
+        if mark:
+            name = _mark_name(mark)
+            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"]))
+        return cloth
+
+    def photo_scene(self, rng: np.random.Generator, name: str, label: str, mark: Mark | None) -> Scene:
+        assert self.photo_folder is not None
+        image = Image.open(self.photo_folder / "photos" / name).convert("RGB")
+        side = min(image.size)
+        left = (image.width - side) // 2
+        upper = int((image.height - side) * rng.uniform(0.3, 0.7))
+        image = image.crop((left, upper, left + side, upper + side)).resize((CANVAS_PX, CANVAS_PX), Image.Resampling.LANCZOS)
+        canvas = _Canvas(np.asarray(image, np.float32).copy())
+        colour = nearest_colour(canvas.pixels[90:166, 90:166])
+        canvas.things.append(Thing(label, colour, (24.0, 16.0, 104.0, 112.0)))
+        body = f"{_article(f'{colour} {label}')}"
+        if mark:
+            centre = (128 + rng.uniform(-8, 8), 118 + rng.uniform(-10, 10))
+            box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(84, 110), rng,
+                             surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32))  # fmt: skip
+            canvas.marks.append(PlacedMark(mark, box))
+            body += f" with {_article(_mark_name(mark))}"
+        return _scene(canvas, f"a photo of {body}", "", look="photo")
+
+
+def nearest_colour(pixels: np.ndarray) -> str:
+    """The colour word nearest to the median pixel, in CIE Lab."""
+    median = np.median(pixels.reshape(-1, 3), axis=0)
+    names = list(COLOURS)
+    swatches = np.array([COLOURS[n][1] for n in names], np.uint8)[None]
+    lab = cv2.cvtColor(np.concatenate([swatches, median.round().astype(np.uint8)[None, None]], 1), cv2.COLOR_RGB2LAB)
+    # Lightness counts half: a dark blue dress is blue, not black.
+    difference = (lab[0, :-1].astype(float) - lab[0, -1].astype(float)) * [0.5, 1, 1]
+    distance = np.linalg.norm(difference, axis=1)
+    return names[int(distance.argmin())]
+
+
+def with_name(mark: Mark, name: str) -> Mark:
+    return replace(mark, name=name)

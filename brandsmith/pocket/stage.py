@@ -1,0 +1,125 @@
+"""One resumable stage of building pocket: a model, an optimiser, an average of the weights, a log.
+
+Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The
+learning rate warms up, stays, and falls over the last fifth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+SAVE_EVERY_SEC = 90
+
+
+def compute_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fast_autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """bf16 autocast where the hardware multiplies bf16 (CUDA, CPUs with AMX); elsewhere plain fp32."""
+    if device.type == "cuda" or torch.cpu._is_amx_tile_supported():
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+class Stage:
+    """Trains `model` by `loss_of(step, rng) -> (loss, figures)` for `num_steps`; `average` is its EMA copy."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        model: nn.Module,
+        *,
+        num_steps: int,
+        learning_rate: float,
+        seed: int,
+        ema_decay: float = 0.999,
+        weight_decay: float = 0.01,
+        warmup_steps: int = 200,
+    ) -> None:
+        self.name, self.folder, self.model = name, folder, model
+        self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
+        self.ema_decay, self.warmup_steps = ema_decay, warmup_steps
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay)
+        self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = folder / f"{name}.pt"
+        if self.checkpoint.is_file():
+            self._load()
+
+    def _load(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True, map_location=next(self.model.parameters()).device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average, self.step = state["average"], state["step"]
+
+    def save(self) -> None:
+        state = {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "average": self.average, "step": self.step,
+        }  # fmt: skip
+        partial = self.checkpoint.with_suffix(".part")
+        torch.save(state, partial)
+        partial.rename(self.checkpoint)
+
+    def learning_rate_at(self, step: int) -> float:
+        tail = self.num_steps // 5
+        fall = min(1.0, (self.num_steps - step) / max(tail, 1))
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(fall, 0.02)
+
+    def run(self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50) -> None:
+        """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C."""
+        self.model.train()
+        stop = {"now": False}
+        previous = signal.signal(signal.SIGTERM, lambda *_: stop.update(now=True))
+        saved_at = started = time.monotonic()
+        began = self.step
+        try:
+            while self.step < self.num_steps and not stop["now"]:
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.learning_rate_at(self.step)
+                loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step]))
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                norm = nn.utils.clip_grad_norm_(self.trained, 1.0)
+                if torch.isfinite(norm):
+                    self.optimizer.step()
+                self.step += 1
+                self._update_average()
+                if self.step % log_every == 0:
+                    pace = (self.step - began) / (time.monotonic() - started)
+                    self._log({"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)})
+                if time.monotonic() - saved_at > SAVE_EVERY_SEC:
+                    self.save()
+                    saved_at = time.monotonic()
+        finally:
+            self.save()
+            signal.signal(signal.SIGTERM, previous)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        mine, own = list(self.average.values()), [v.float() for v in self.model.state_dict().values()]
+        torch._foreach_lerp_(mine, own, 1 - decay)
+
+    def _log(self, row: dict) -> None:
+        with (self.folder / f"{self.name}.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        print(self.name, json.dumps(row), flush=True)
+
+    def averaged_model(self) -> nn.Module:
+        """The model with the averaged weights loaded, in eval mode."""
+        self.model.load_state_dict({k: v.to(self.model.state_dict()[k].dtype) for k, v in self.average.items()})
+        return self.model.eval()
