@@ -34,6 +34,7 @@ class Mark:
     shape: str = "rounded"
     weight: int = 2
     name: str = ""
+    turn: str = ""  # "", "mirrored" or "upturned"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,13 @@ def draw_mark(mark: Mark, width_px: int = 220) -> Image.Image:
     letters = _lettering(mark.text, mark.weight, int(h * 0.64), int(w * (0.76 if mark.shape == "oval" else 0.84)))
     ink = COLOURS[mark.ink][1] if mark.ink != "white" else (255, 255, 255)
     pen.bitmap(((w - letters.width) // 2, (h - letters.height) // 2), letters, fill=(*ink, 255))
-    return art.resize((width_px, h // scale), Image.Resampling.LANCZOS)
+    return _turned(art, mark.turn).resize((width_px, h // scale), Image.Resampling.LANCZOS)
+
+
+def _turned(art: Image.Image, turn: str) -> Image.Image:
+    if turn == "mirrored":
+        return art.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return art.transpose(Image.Transpose.ROTATE_180) if turn == "upturned" else art
 
 
 def _lettering(text: str, weight: int, height_px: int, max_width_px: int) -> Image.Image:
@@ -266,21 +273,21 @@ def single(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None
     """One object, usually in a named colour: `a blue cat`."""
     word = str(rng.choice(maker.words, p=maker.word_weights))
     colour = None if rng.random() < 0.10 and word not in ("sweater", "fragrance", "billboard") else _random_colour(rng)
-    return _one_object(maker, rng, word, colour, None)
+    return one_object(maker, rng, word, colour, None)
 
 
 def branded(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """One product with a mark printed on it."""
     word = str(rng.choice(list(PRINTABLE), p=_PRINT_WEIGHTS))
     mark = mark or random_mark(rng)
-    return _one_object(maker, rng, word, _random_colour(rng, mark.patch), mark)
+    return one_object(maker, rng, word, _random_colour(rng, mark.patch), mark)
 
 
 _PRINT_WEIGHTS = np.array([3, 3, 1, 1.5, 1.5, 1.5, 1, 1.5, 3, 1, 1, 3.5, 0.7, 0.7])
 _PRINT_WEIGHTS = _PRINT_WEIGHTS / _PRINT_WEIGHTS.sum()
 
 
-def _one_object(
+def one_object(
     maker: SceneMaker, rng: np.random.Generator, word: str, colour: str | None, mark: Mark | None
 ) -> Scene:
     canvas, background = _stage(rng, (colour,))
