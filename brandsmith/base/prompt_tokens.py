@@ -1,0 +1,80 @@
+"""Textual Inversion tokens of several vectors, written out in a prompt.
+
+diffusers' convention: a token `tok` of three vectors is `tok`, `tok_1`, `tok_2` in the tokenizer, and a prompt
+that says `tok` must be encoded as `tok tok_1 tok_2`. Positions in the prompt move when that happens, so the
+places of words are carried along here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from brandsmith.base.base import Base
+
+Span = tuple[int, int]
+"""Characters [start, end) of a prompt."""
+
+
+def expand_tokens(tokenizer: Any, prompt: str) -> str:
+    """`prompt` with every multi-vector token followed by its continuations. Already expanded prompts stay."""
+    return expand_with_spans(tokenizer, prompt, [])[0]
+
+
+def expand_prompts(base: Base, prompts: list[str]) -> list[str]:
+    return [expand_tokens(base.tokenizers[0], prompt) for prompt in prompts]
+
+
+def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[str, list[Span]]:
+    """The expanded prompt, and `spans` moved to where their words now are (a token's span covers all its vectors).
+
+    Unlike diffusers' `maybe_convert_prompt`, a token is replaced only where it stands as a whole word, so `tok`
+    inside `tok_1` or `stock` is left alone.
+    """
+    pieces: list[str] = []
+    edits: list[tuple[int, int]] = []  # (where the token ends in `prompt`, characters inserted there)
+    position = 0
+    for end, inserted in _insertions(prompt, _continuations(tokenizer)):
+        pieces += [prompt[position:end], inserted]
+        edits.append((end, len(inserted)))
+        position = end
+    return "".join([*pieces, prompt[position:]]), [_moved(span, edits) for span in spans]
+
+
+def _moved(span: Span, edits: list[tuple[int, int]]) -> Span:
+    start, end = span
+    before = sum(length for at, length in edits if at <= start)
+    within = sum(length for at, length in edits if start < at <= end)
+    return start + before, end + before + within
+
+
+def _insertions(prompt: str, continuations: dict[str, str]) -> list[tuple[int, str]]:
+    if not continuations:
+        return []
+    words = "|".join(re.escape(token) for token in sorted(continuations, key=len, reverse=True))
+    found = []
+    for match in re.finditer(rf"(?<![\w])(?:{words})(?![\w])", prompt):
+        inserted = continuations[match.group()]
+        if not prompt.startswith(inserted, match.end()):
+            found.append((match.end(), inserted))
+    return found
+
+
+def _continuations(tokenizer: Any) -> dict[str, str]:
+    """`{"tok": " tok_1 tok_2"}` for every added token of several vectors."""
+    return _continuations_of(tuple(sorted(tokenizer.get_added_vocab())))
+
+
+@lru_cache(maxsize=64)
+def _continuations_of(added_tokens: tuple[str, ...]) -> dict[str, str]:
+    added = set(added_tokens)
+    table = {}
+    for token in added_tokens:
+        following, number = "", 1
+        while f"{token}_{number}" in added:
+            following += f" {token}_{number}"
+            number += 1
+        if following:
+            table[token] = following
+    return table
