@@ -1,0 +1,33 @@
+"""Prior preservation's pictures, drawn by the untouched base itself (Ruiz et al. 2023, section 3.2).
+
+They stay latents: decoding and encoding them again would only add the VAE's error to what the base believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from diffusers import DDIMScheduler
+
+from brandsmith.base.base import Base
+from brandsmith.base.stock import stock_pipeline
+
+BATCH = 8
+
+
+@torch.no_grad()
+def draw_class_latents(
+    base: Base, prompt: str, number: int, *, steps: int, guidance: float, size: tuple[int, int], progress: Callable[[str, int, int, str], None]
+) -> torch.Tensor:
+    """Scaled latents (number, C, h, w) of `prompt`, fp32 on the CPU; picture i has seed i."""
+    pipeline = stock_pipeline(base, DDIMScheduler.from_config(base.scheduler.config, clip_sample=False, steps_offset=1))
+    drawn = []
+    for start in range(0, number, BATCH):
+        seeds = range(start, min(start + BATCH, number))
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        latents = pipeline([prompt] * len(seeds), num_inference_steps=steps, guidance_scale=guidance, generator=generators,
+                           height=size[0], width=size[1], output_type="latent").images  # fmt: skip
+        drawn.append(latents.float().cpu())
+        progress("draw class pictures", seeds.stop, number, "")
+    return torch.cat(drawn)

@@ -1,0 +1,46 @@
+"""How the arithmetic is done: precision, memory layout and attention kernel. Changes speed, not what is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+
+from brandsmith.base.base import Base
+
+
+def uses_bf16(device: torch.device, precision: str) -> bool:
+    """`auto` takes bf16 only where it is faster: CUDA, and CPUs with AMX."""
+    if precision != "auto":
+        return precision == "bf16"
+    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=uses_bf16(device, precision))
+
+
+@contextmanager
+def channels_last(*modules: torch.nn.Module) -> Iterator[None]:
+    """Convolution weights in channels_last: several times faster on CPUs. Values stay; the layout is put back."""
+    for module in modules:
+        module.to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.to(memory_format=torch.contiguous_format)
+
+
+@contextmanager
+def explicit_attention(base: Base) -> Iterator[None]:
+    """On a CPU, the plain attention of small U-Nets trains faster than the fused kernel; elsewhere nothing changes."""
+    before = base.unet.attn_processors
+    if base.device.type == "cpu":
+        base.unet.set_attn_processor(AttnProcessor())
+    try:
+        yield
+    finally:
+        base.unet.set_attn_processor(before)

@@ -1,0 +1,97 @@
+"""DreamBooth: train all weights of the U-Net, and of the text encoder if asked, against forgetting the class.
+
+Ruiz et al. 2023, "DreamBooth: Fine Tuning Text-to-Image Diffusion Models for Subject-Driven Generation". The
+prior-preservation term is the loop's (`prior_weight`); the token is ordinary text, not a new vocabulary entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+
+from brandsmith.base.base import Base
+from brandsmith.core.files import write_safetensors
+from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.settings import TrainSettings
+
+
+class DreamBoothConfig(TrainSettings):
+    method: Literal["dreambooth"] = "dreambooth"
+    learning_rate: float = Field(5e-6, ge=0)
+    """5e-6: diffusers' train_dreambooth.py and the paper."""
+    text_encoder_learning_rate: float = Field(0.0, ge=0)
+    """0 keeps the text encoder frozen (and its embeddings cached). diffusers' README uses 2e-6 for both."""
+    prior_weight: float = Field(1.0, ge=0)
+    """1.0: the paper's lambda; diffusers' `--prior_loss_weight`."""
+
+
+class WholeModule:
+    """All weights of one module, trained on a copy while the originals wait aside."""
+
+    def __init__(self, module: torch.nn.Module, dtype: torch.dtype | None) -> None:
+        self.module = module
+        self.originals = {name: tensor.data for name, tensor in module.named_parameters()}
+        # On a GPU the originals wait in main memory: two copies of a U-Net are dear there.
+        if next(module.parameters()).is_cuda:
+            self.originals = {name: tensor.cpu() for name, tensor in self.originals.items()}
+        for parameter in module.parameters():
+            parameter.data = parameter.data.clone() if dtype in (None, parameter.dtype) else parameter.data.to(dtype)
+        module.requires_grad_(True)
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> None:
+        write_safetensors(path, dict(self.module.named_parameters()), metadata)
+
+    @torch.no_grad()
+    def read(self, path: Path) -> None:
+        stored = load_file(path)
+        for name, parameter in self.module.named_parameters():
+            parameter.copy_(stored[name])
+
+    def detach(self) -> None:
+        for name, parameter in self.module.named_parameters():
+            parameter.grad = None
+            parameter.data = self.originals[name].to(parameter.device)
+        self.module.requires_grad_(False)
+
+
+class AttachedDreamBooth:
+    def __init__(self, base: Base, settings: DreamBoothConfig, dtype: torch.dtype | None) -> None:
+        self.parts = {"unet": WholeModule(base.unet, dtype)}
+        rates = {"unet": settings.learning_rate}
+        if settings.text_encoder_learning_rate > 0:
+            for name, encoder in _named_encoders(base):
+                self.parts[name] = WholeModule(encoder, dtype)
+                rates[name] = settings.text_encoder_learning_rate
+        self.trains_text = len(self.parts) > 1
+        self.groups = tuple(ParameterGroup(n, rates[n], dict(part.module.named_parameters())) for n, part in self.parts.items())
+
+    def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
+        for name, part in self.parts.items():
+            part.write(folder / f"{name}.safetensors", metadata)
+
+    def read(self, folder: Path) -> None:
+        for name, part in self.parts.items():
+            part.read(folder / f"{name}.safetensors")
+
+    def detach(self) -> None:
+        for part in self.parts.values():
+            part.detach()
+
+
+def _named_encoders(base: Base) -> list[tuple[str, torch.nn.Module]]:
+    return list(zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False))
+
+
+class DreamBooth:
+    name: ClassVar[str] = "dreambooth"
+    short: ClassVar[str] = "db"
+    config: ClassVar[type[TrainSettings]] = DreamBoothConfig
+    adapter_file: ClassVar[str] = "unet.safetensors"
+
+    def attach(self, base: Base, settings: DreamBoothConfig, words: Words, dtype: torch.dtype | None = torch.float32) -> AttachedDreamBooth:
+        return AttachedDreamBooth(base, settings, dtype)

@@ -1,0 +1,207 @@
+"""THE training loop: the same for every method.
+
+One step: pick the next samples, noise them, let the U-Net predict, follow the gradient. Everything random is named by
+(seed, running number), so that an interrupted and resumed run ends, on a CPU, in the same bits as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from brandsmith.base.base import Base, Conditioning, load_base, resolve_base
+from brandsmith.concept.concept import Concept
+from brandsmith.core.errors import TrainingDiverged
+from brandsmith.core.files import append_jsonl, sha256_of
+from brandsmith.core.run import RunDirectory
+from brandsmith.methods.adapter import build_metadata
+from brandsmith.methods.compute import autocast, channels_last, explicit_attention
+from brandsmith.methods.diffusion_loss import DiffusionLoss, check_base_is_trainable, draw_noise
+from brandsmith.methods.method import Attached, Words
+from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
+from brandsmith.methods.registry import method_named
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.stopping import StopRequest, stop_requests
+from brandsmith.methods.tokens import check_token_is_new
+from brandsmith.methods.training_data import Progress, PromptEncoder, TrainingSet, class_set, concept_set, image_size
+
+_CONCEPT, _CLASS = 1, 2  # random streams
+
+
+def train(
+    config: TrainSettings,
+    concept: Concept,
+    base: Base | str,
+    run_dir: Path | str,
+    *,
+    progress: Progress = lambda *_: None,
+    cache_dir: Path | str | None = None,
+    device: str | None = None,
+) -> RunDirectory:
+    """Teach `concept` to `base` and leave the base as it was. A finished run does nothing, a half-finished one resumes.
+
+    `base` may be a name: it is then loaded only after everything that can be checked without weights. `cache_dir`
+    shares latents and class pictures between runs (default: inside the run). Ctrl-C and SIGTERM save and then raise
+    KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
+    or a gradient is not finite (the last checkpoint stays).
+    """
+    method = method_named(config.method)
+    words = Words(concept.token, concept.config.class_word)
+    for tokenizer in load_tokenizers(base):
+        check_token_is_new(tokenizer, words.token)
+    run = RunDirectory(Path(run_dir))
+    asked = {"base": base if isinstance(base, str) else base.name, "concept": describe_concept(concept), "settings": config.model_dump(mode="json")}
+    run.check_config(asked)
+    if run.status() == "finished":
+        return run
+    base = load_base(base, device=device or default_device()) if isinstance(base, str) else base
+    check_base_is_trainable(base)
+    with run.locked():
+        run.begin(asked)
+        run.remove_leftovers()
+        material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
+        with channels_last(base.unet), explicit_attention(base), stop_requests() as stop:
+            attached = method.attach(base, config, words)
+            try:
+                Training(base, config, words, material, attached, run).run(progress, stop)
+            finally:
+                attached.detach()
+    return run
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_tokenizers(base: Base | str) -> list[Any]:
+    """The tokenizers of a base, loaded or not; opens no weights. Raises MissingResource."""
+    if isinstance(base, Base):
+        return base.tokenizers
+    folder = resolve_base(base)
+    return [AutoTokenizer.from_pretrained(folder / name) for name in ("tokenizer", "tokenizer_2") if (folder / name).is_dir()]
+
+
+def describe_concept(concept: Concept) -> dict[str, Any]:
+    """What of a concept a run depends on; `data` changes with any caption or picture."""
+    digest = hashlib.sha256()
+    for example in concept.examples:
+        digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
+    return {"token": concept.token, "class_word": concept.config.class_word, "num_images": len(concept.examples), "data": digest.hexdigest()[:16]}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is trained on: the concept, and the class it must not forget (None without prior preservation)."""
+
+    concept: TrainingSet
+    prior: TrainingSet | None
+    size: tuple[int, int]
+
+
+def prepare(base: Base, concept: Concept, config: TrainSettings, cache: Path, progress: Progress) -> Material:
+    size = image_size(base, config)
+    prior = class_set(base, concept, config, size, cache, progress) if config.prior_weight > 0 else None
+    return Material(concept_set(base, concept, size, cache, progress), prior, size)
+
+
+class Training:
+    """One run in progress."""
+
+    def __init__(self, base: Base, config: TrainSettings, words: Words, material: Material, attached: Attached, run: RunDirectory) -> None:
+        self.base, self.config, self.words, self.material, self.attached, self.directory = base, config, words, material, attached, run
+        self.loss = DiffusionLoss(base, config.min_snr_gamma)
+        self.optimizer = build_optimizer(config, attached.groups)
+        prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
+        self.encode = PromptEncoder(base, prompts, trains_text=attached.trains_text, size=material.size)
+        self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
+
+    def run(self, progress: Progress, stop: StopRequest) -> None:
+        last = self.config.steps
+        for step in range(self.resume() + 1, last + 1):
+            row = self.step(step)
+            append_jsonl(self.directory.metrics_file, row)
+            progress("train", step, last, f"loss {row['loss']:.4f}")
+            if step % self.config.checkpoint_every == 0 or step == last:
+                self.save_checkpoint(step)
+            if stop and step < last:
+                self.save_state(step, "interrupted")
+                stop.obey()
+            elif step % self.config.checkpoint_every == 0 and step < last:
+                self.save_state(step, "running")
+        self.directory.finish(last)
+
+    def resume(self) -> int:
+        """Return the last step that is safely on disk, with its weights and optimizer in place; 0 for a new run."""
+        saved = self.directory.load_state()
+        step = saved[0] if saved else 0
+        if saved:
+            restore_training(self.optimizer, self.attached.groups, saved[1])
+        self.directory.cut_metrics(step)
+        self.directory.set_status("running", step)
+        return step
+
+    def step(self, step: int) -> dict[str, Any]:
+        """One optimizer step (counted from 1); the row for `metrics.jsonl`."""
+        started = time.perf_counter()
+        set_learning_rates(self.optimizer, self.attached.groups, step, self.config.warmup_steps)
+        parts = self.losses(step)
+        total = parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
+        numbers = {name: value.item() for name, value in parts.items()} | {"gradient_norm": norm.item()}
+        if not all(math.isfinite(number) for number in numbers.values()):
+            raise self.diverged(step, numbers)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        rates = {f"learning_rate/{group.name}": known["lr"] for group, known in zip(self.attached.groups, self.optimizer.param_groups, strict=True)}
+        return {"step": step, **numbers, **rates, "seconds": round(time.perf_counter() - started, 4)}
+
+    def losses(self, step: int) -> dict[str, torch.Tensor]:
+        """Mean losses of the step's concept samples and class samples, from one pass of the U-Net."""
+        drawn = [self.draw(self.material.concept, _CONCEPT, step)]
+        if self.material.prior:
+            drawn.append(self.draw(self.material.prior, _CLASS, step))
+        latents, noise, timesteps = (torch.cat(column).to(self.base.device) for column in zip(*(d[:3] for d in drawn), strict=True))
+        with autocast(self.base.device, self.config.precision):
+            conditioning = self.encode([prompt for d in drawn for prompt in d[3]])
+            values = self.loss(*self._as_computed(latents, conditioning, noise), timesteps)
+        means = [part.mean() for part in values.split(self.config.batch_size)]
+        return dict(zip(("loss", "prior_loss"), means, strict=False))
+
+    def draw(self, source: TrainingSet, stream: int, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
+        """Latents, noise, timesteps and prompts of the step's samples."""
+        size, seed = self.config.batch_size, self.config.seed
+        numbers = list(range((step - 1) * size, step * size))
+        chosen = source.order(seed, stream, numbers)
+        noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.num_timesteps)
+        return source.latents[chosen], noise, timesteps, [source.prompts[i] for i in chosen]
+
+    def _as_computed(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor) -> tuple[torch.Tensor, Conditioning, torch.Tensor]:
+        """In the U-Net's number format and layout."""
+        dtype = self.base.unet.dtype
+        last = torch.channels_last
+        return latents.to(dtype, memory_format=last), conditioning, noise.to(dtype, memory_format=last)
+
+    def diverged(self, step: int, numbers: dict[str, float]) -> TrainingDiverged:
+        self.directory.set_status("diverged", step)
+        bad = ", ".join(f"{name} = {number}" for name, number in numbers.items() if not math.isfinite(number))
+        kept = self.directory.checkpoints()
+        where = f"the last good checkpoint is '{kept[-1][1]}'" if kept else "there is no checkpoint yet"
+        return TrainingDiverged(f"training diverged at step {step}: {bad}", hint=f"{where}; lower the learning rate ({self.config.learning_rate:g})")
+
+    def save_checkpoint(self, step: int) -> None:
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters):
+            raise self.diverged(step, {"weights": math.nan})
+        with self.directory.writing_checkpoint(step) as folder:
+            self.attached.write(folder, build_metadata(self.config, self.base, self.words, step))
+
+    def save_state(self, step: int, status: str) -> None:
+        self.directory.save_state(step, training_tensors(self.optimizer, self.attached.groups))
+        self.directory.set_status(status, step)

@@ -1,0 +1,129 @@
+"""LoRA: leave the weights alone and train a low-rank correction beside the attention projections.
+
+Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models": W x + (alpha / rank) B A x, with B = 0 at the
+start. The layers are peft's. Written in diffusers' layout; the true alpha travels in the header
+(`lora_adapter_metadata`), because diffusers takes alpha = rank without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from peft import LoraConfig as PeftConfig
+from peft import get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from pydantic import Field
+from safetensors.torch import load_file
+
+from brandsmith.base.base import Base
+from brandsmith.core.files import write_safetensors
+from brandsmith.core.seeds import generator_for
+from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.settings import TrainSettings
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
+FILE = "pytorch_lora_weights.safetensors"
+_STARTING_WEIGHTS = 0x10AA  # names the random stream
+
+
+class LoraConfig(TrainSettings):
+    method: Literal["lora"] = "lora"
+    learning_rate: float = Field(1e-4, ge=0)
+    """Of the U-Net's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
+    text_encoder_learning_rate: float = Field(0.0, ge=0)
+    """Of the text encoder's layers; 0 trains none (and caches its embeddings). The thesis' best used 1e-4."""
+    rank: int = Field(16, ge=1)
+    """16: the thesis' "dim 16"."""
+    alpha: float = Field(16.0, gt=0)
+    """Strength is alpha / rank. Equal to the rank: diffusers' scripts."""
+    feed_forward: bool = False
+    """Also the feed-forward layers of each transformer block; attention alone is diffusers' choice."""
+
+
+class LowRankLayers:
+    """The low-rank layers inside one module."""
+
+    def __init__(self, module: torch.nn.Module, config: PeftConfig, seed: int, dtype: torch.dtype | None) -> None:
+        self.module, self.config = module, config
+        with torch.random.fork_rng(devices=[]):  # peft draws A from the global generator
+            torch.manual_seed(seed)
+            inject_adapter_in_model(config, module, adapter_name="default")
+        for parameter in self.parameters().values():
+            parameter.data = parameter.data.to(dtype or module.dtype)
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        return {name: parameter for name, parameter in self.module.named_parameters() if ".lora_" in name}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return get_peft_model_state_dict(self.module)
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        set_peft_model_state_dict(self.module, dict(state))
+
+    def detach(self) -> None:
+        """Put each original layer, which was never touched, back in its place."""
+        wrapped = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, LoraLayer)]
+        for name, layer in wrapped:
+            parent, _, child = name.rpartition(".")
+            setattr(self.module.get_submodule(parent), child, layer.base_layer)
+
+
+class AttachedLora:
+    def __init__(self, base: Base, settings: LoraConfig, dtype: torch.dtype | None) -> None:
+        self.parts: dict[str, LowRankLayers] = {}
+        targets = {"unet": (base.unet, ATTENTION + FEED_FORWARD * settings.feed_forward, settings.learning_rate)}
+        if settings.text_encoder_learning_rate > 0:
+            for name, encoder in zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False):
+                targets[name] = (encoder, TEXT, settings.text_encoder_learning_rate)
+        groups = []
+        for number, (name, (module, layers, rate)) in enumerate(targets.items()):
+            config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(layers))
+            seed = generator_for(settings.seed, _STARTING_WEIGHTS, number).initial_seed()
+            self.parts[name] = LowRankLayers(module, config, seed, dtype)
+            groups.append(ParameterGroup(name, rate, self.parts[name].parameters()))
+        self.groups = tuple(groups)
+        self.trains_text = len(self.parts) > 1
+
+    def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
+        tensors, settings = {}, {}
+        for name, part in self.parts.items():
+            prefix = f"{name}.{_text_model_prefix(name, part.module)}"
+            tensors |= {prefix + key: tensor for key, tensor in part.state().items()}
+            settings |= {f"{name}.{key}": value for key, value in _stored_settings(part.config).items()}
+        header = {"format": "pt", "lora_adapter_metadata": json.dumps(settings, sort_keys=True), **metadata}
+        write_safetensors(folder / FILE, tensors, header)
+
+    def read(self, folder: Path) -> None:
+        stored = load_file(folder / FILE)
+        for name, part in self.parts.items():
+            prefix = f"{name}.{_text_model_prefix(name, part.module)}"
+            part.load({key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)})
+
+    def detach(self) -> None:
+        for part in self.parts.values():
+            part.detach()
+
+
+def _text_model_prefix(name: str, module: torch.nn.Module) -> str:
+    """Every reader of these files expects `text_model.`; transformers 5 dropped it from CLIPTextModel."""
+    return "" if name == "unet" or hasattr(module, "text_model") else "text_model."
+
+
+def _stored_settings(config: PeftConfig) -> dict[str, object]:
+    return {"r": config.r, "lora_alpha": config.lora_alpha, "target_modules": sorted(config.target_modules)}
+
+
+class Lora:
+    name: ClassVar[str] = "lora"
+    short: ClassVar[str] = "lora"
+    config: ClassVar[type[TrainSettings]] = LoraConfig
+    adapter_file: ClassVar[str] = FILE
+
+    def attach(self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32) -> AttachedLora:
+        return AttachedLora(base, settings, dtype)

@@ -1,0 +1,67 @@
+"""The one interface of teaching. A method attaches itself to a base, says what trains, and leaves without trace.
+
+A method is not a loop: `loop.train` is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import torch
+
+from brandsmith.base.base import Base
+from brandsmith.methods.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Words:
+    """How the concept is spoken of."""
+
+    token: str
+    class_word: str
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """What trains together at one learning rate. Names are stable: resuming and checkpoints rely on them."""
+
+    name: str
+    learning_rate: float
+    parameters: Mapping[str, torch.nn.Parameter]
+
+    def named(self) -> dict[str, torch.nn.Parameter]:
+        """Parameters under names unique among all groups."""
+        return {f"{self.name}/{name}": parameter for name, parameter in self.parameters.items()}
+
+
+class Attached(Protocol):
+    """A method at work on a base. Between `attach` and `detach` the base predicts with the method's weights."""
+
+    groups: tuple[ParameterGroup, ...]
+    trains_text: bool
+    """Whether the conditioning of a prompt changes during training (then it cannot be cached)."""
+
+    def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
+        """Write the adapter into an existing folder, as stock diffusers reads it, `metadata` in the file's header."""
+
+    def read(self, folder: Path) -> None:
+        """Take the weights that `write` left in `folder`."""
+
+    def detach(self) -> None:
+        """Leave the base bit-identical to what it was before `attach`."""
+
+
+class Method(Protocol):
+    """One way of teaching. The contract tests enrol every method of `registry.METHODS` by themselves."""
+
+    name: ClassVar[str]
+    short: ClassVar[str]
+    config: ClassVar[type[TrainSettings]]
+    adapter_file: ClassVar[str]
+    """The file of a checkpoint folder that carries the metadata."""
+
+    def attach(self, base: Base, settings: TrainSettings, words: Words, dtype: torch.dtype | None = torch.float32) -> Attached:
+        """Put the method on a frozen base; what trains is made in `dtype` (None: the base's own, for sampling only)."""

@@ -1,0 +1,57 @@
+"""The optimizer, and its memory as named tensors: what a resumed run needs to go on bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from brandsmith.methods.method import ParameterGroup
+from brandsmith.methods.settings import TrainSettings
+
+
+def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
+    kinds = {"adamw": torch.optim.AdamW, "adafactor": torch.optim.Adafactor}
+    parameters = [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups]
+    return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
+
+
+def set_learning_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, warmup_steps: int) -> None:
+    """Linear warm-up, then constant. `step` counts from 1."""
+    factor = min(1.0, step / warmup_steps) if warmup_steps else 1.0
+    for known, group in zip(optimizer.param_groups, groups, strict=True):
+        known["lr"] = group.learning_rate * factor
+
+
+def training_tensors(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> dict[str, torch.Tensor]:
+    """Weights as `weight:<name>` and optimizer memory as `<key>:<name>`."""
+    tensors = {}
+    for name, parameter in _named(groups).items():
+        tensors[f"weight:{name}"] = parameter.data
+        tensors |= {f"{key}:{name}": value for key, value in optimizer.state[parameter].items()}
+    return tensors
+
+
+@torch.no_grad()
+def restore_training(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put `training_tensors` back. Raises KeyError when a weight is missing."""
+    named = _named(groups)
+    for name, parameter in named.items():
+        parameter.copy_(tensors[f"weight:{name}"])
+    for full_name, tensor in tensors.items():
+        key, name = full_name.split(":", 1)
+        if key != "weight":
+            optimizer.state[named[name]][key] = _laid_out_like(named[name], tensor, key)
+
+
+def _laid_out_like(parameter: torch.Tensor, tensor: torch.Tensor, key: str) -> torch.Tensor:
+    """Memory in the parameter's own layout: another one would sum in another order and break bit-identity."""
+    if key == "step":
+        return tensor.clone()
+    if tensor.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
+    return tensor.to(parameter.device)
+
+
+def _named(groups: Sequence[ParameterGroup]) -> dict[str, torch.nn.Parameter]:
+    return {name: parameter for group in groups for name, parameter in group.named().items()}

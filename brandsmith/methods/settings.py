@@ -1,0 +1,48 @@
+"""The settings every method shares. A method adds its own in its own file; defaults live here and there only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainSettings(BaseModel):
+    """Keys of `config.json` under `settings`. Origins of defaults: DIF = diffusers' example scripts, as of 2026-08."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    method: str
+    """Discriminator; each method narrows it to its name."""
+    steps: int = Field(400, ge=1)
+    """Optimizer steps. 400: DIF README, DreamBooth on Stable Diffusion 1.5."""
+    batch_size: int = Field(1, ge=1)
+    """Concept pictures per step; prior preservation adds as many class pictures. 1: DIF README."""
+    learning_rate: float = Field(1e-4, ge=0)
+    """Of the method's main group: U-Net, low-rank layers or vectors. Constant after warm-up."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own."""
+    weight_decay: float = Field(1e-2, ge=0)
+    """Decoupled. 1e-2: DIF `--adam_weight_decay`."""
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest global norm of all gradients. 1.0: DIF `--max_grad_norm`."""
+    min_snr_gamma: float | None = Field(None, gt=0)
+    """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF does."""
+    prior_weight: float = Field(0.0, ge=0)
+    """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
+    num_class_images: int = Field(100, ge=1)
+    """Class pictures that the base draws when the concept brings none. 100: DIF `--num_class_images`."""
+    class_image_steps: int = Field(50, ge=1)
+    """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
+    class_image_guidance: float = Field(7.5, ge=1)
+    """Classifier-free guidance scale of each. 7.5: the Stable Diffusion pipeline's default."""
+    image_px: int | None = Field(None, ge=32)
+    """Side of square training pictures; None takes the base's native size."""
+    checkpoint_every: int = Field(100, ge=1)
+    """Steps between checkpoints; the last step always makes one."""
+    seed: int = 0
+    """Names every random choice of the run: order, timesteps, noise, starting weights."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX), else fp32. What trains is always fp32."""

@@ -1,0 +1,119 @@
+"""Textual Inversion: the model learns nothing; a new word is placed where the model already knows how to draw it.
+
+Gal et al. 2022, "An Image is Worth One Word". One or more vectors per text encoder, initialised from the class word.
+Unlike diffusers' script, which trains the whole embedding table and copies the other rows back every step, only the
+new rows are parameters here, so no other row can move.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+
+from brandsmith.base.base import Base
+from brandsmith.core.files import write_safetensors
+from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.tokens import vector_names
+
+FILES = ("learned_embeds.safetensors", "learned_embeds_2.safetensors")  # diffusers' names, one per text encoder
+
+
+class TextualInversionConfig(TrainSettings):
+    method: Literal["textual_inversion"] = "textual_inversion"
+    learning_rate: float = Field(5e-4, ge=0)
+    """5e-4: diffusers' textual inversion example; the thesis' best was 1e-3."""
+    num_vectors: int = Field(1, ge=1, le=64)
+    """Vectors behind the token. 1: the paper and diffusers."""
+    initial_word: str | None = None
+    """Word whose embeddings the vectors start from; None takes the concept's class word."""
+    weight_decay: float = Field(0.0, ge=0)
+    """0: decay would pull the vectors towards no word at all (diffusers' script has 1e-2)."""
+
+
+class ExtendedEmbedding(torch.nn.Module):
+    """An embedding table and rows after its end. The table is used, never written."""
+
+    def __init__(self, table: torch.nn.Module, first_id: int, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.table, self.first_id = table, first_id
+        self.vectors = torch.nn.Parameter(vectors)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        return torch.cat([self.table.weight, self.vectors.to(self.table.weight.dtype)])
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """(N, tokens) -> (N, tokens, width)."""
+        is_new = ids >= self.first_id
+        known = self.table(ids.masked_fill(is_new, 0))
+        new = self.vectors[(ids - self.first_id).clamp(min=0)].to(known.dtype)
+        return torch.where(is_new.unsqueeze(-1), new, known)
+
+
+class NewWord:
+    """The new rows of one text encoder and its tokenizer."""
+
+    def __init__(self, base: Base, which: int, words: Words, settings: TextualInversionConfig, dtype: torch.dtype | None) -> None:
+        self.base, self.which, self.token = base, which, words.token
+        self.encoder, self.tokenizer = base.text_encoders[which], base.tokenizers[which]
+        self.table = self.encoder.get_input_embeddings()
+        names = vector_names(words.token, settings.num_vectors)
+        extended = copy.deepcopy(self.tokenizer)
+        if extended.add_tokens(names) != len(names):
+            raise ValueError(f"tokens {names} are not new; check_token_is_new runs before this")
+        start = starting_rows(self.tokenizer, self.table.weight, settings.initial_word or words.class_word, len(names))
+        self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), start.to(dtype or start.dtype))
+        base.tokenizers[which] = extended
+        self.encoder.set_input_embeddings(self.embedding)
+
+    def detach(self) -> None:
+        self.encoder.set_input_embeddings(self.table)
+        self.base.tokenizers[self.which] = self.tokenizer
+
+
+def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int) -> torch.Tensor:
+    """(number, width): the embeddings of the word's pieces, repeated in turn."""
+    pieces = tokenizer(word, add_special_tokens=False).input_ids
+    chosen = [pieces[i % len(pieces)] for i in range(number)]
+    return table.detach()[chosen].clone()
+
+
+class AttachedTextualInversion:
+    trains_text = True
+
+    def __init__(self, base: Base, settings: TextualInversionConfig, words: Words, dtype: torch.dtype | None) -> None:
+        self.words = [NewWord(base, which, words, settings, dtype) for which in range(len(base.text_encoders))]
+        vectors = {Path(file).stem: word.embedding.vectors for file, word in zip(FILES, self.words, strict=False)}
+        self.groups = (ParameterGroup("vectors", settings.learning_rate, vectors),)
+
+    def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
+        for file, word in zip(FILES, self.words, strict=False):
+            write_safetensors(folder / file, {word.token: word.embedding.vectors}, {"format": "pt", **metadata})
+
+    @torch.no_grad()
+    def read(self, folder: Path) -> None:
+        for file, word in zip(FILES, self.words, strict=False):
+            word.embedding.vectors.copy_(load_file(folder / file)[word.token])
+
+    def detach(self) -> None:
+        for word in self.words:
+            word.detach()
+
+
+class TextualInversion:
+    name: ClassVar[str] = "textual_inversion"
+    short: ClassVar[str] = "ti"
+    config: ClassVar[type[TrainSettings]] = TextualInversionConfig
+    adapter_file: ClassVar[str] = FILES[0]
+
+    def attach(
+        self, base: Base, settings: TextualInversionConfig, words: Words, dtype: torch.dtype | None = torch.float32
+    ) -> AttachedTextualInversion:
+        return AttachedTextualInversion(base, settings, words, dtype)

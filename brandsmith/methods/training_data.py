@@ -1,0 +1,146 @@
+"""Pictures as latents and captions as conditioning, computed once.
+
+The VAE's mean is used, not a sample of it, so that a cache repeats; captions are encoded once where no text encoder
+trains. Latents are kept in a cache folder under a name made of everything they depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+from brandsmith.base.base import Base, Conditioning, encode_images, encode_prompts
+from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.core.files import sha256_of, write_safetensors
+from brandsmith.core.seeds import generator_for
+from brandsmith.methods.class_latents import draw_class_latents
+from brandsmith.methods.compute import channels_last
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.tokens import expand_tokens
+
+Progress = Callable[[str, int, int, str], None]
+"""Called as (stage, done, total, note)."""
+
+_ORDER = 0x0DE2  # names the random stream
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Scaled latents (N, C, h, w) on the CPU in fp32, and one prompt each."""
+
+    latents: torch.Tensor
+    prompts: tuple[str, ...]
+
+    def order(self, seed: int, stream: int, numbers: Sequence[int]) -> list[int]:
+        """Which entry the samples with these running numbers take: every epoch a fresh shuffle of all."""
+        size = len(self.prompts)
+        shuffles = {epoch: torch.randperm(size, generator=generator_for(seed, _ORDER, stream, epoch)) for epoch in {n // size for n in numbers}}
+        return [int(shuffles[n // size][n % size]) for n in numbers]
+
+
+def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
+    """(height, width) of training pictures in pixels, cut to whole latent cells of the U-Net's coarsest level."""
+    if settings.image_px is None:
+        return base.image_px
+    cell = base.vae_scale * 2 ** (len(base.unet.config.block_out_channels) - 1)
+    side = max(cell, settings.image_px // cell * cell)
+    return side, side
+
+
+def load_pixels(path: Path, size: tuple[int, int]) -> torch.Tensor:
+    """(3, height, width) in [-1, 1]: upright, on white where transparent, scaled and cropped to the centre."""
+    with Image.open(path) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
+    fitted = ImageOps.fit(flat, (size[1], size[0]), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def concept_set(base: Base, concept: Concept, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
+    images = [example.image for example in concept.examples]
+    return TrainingSet(_image_latents(base, images, size, cache, progress), tuple(example.caption for example in concept.examples))
+
+
+def class_set(base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
+    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word."""
+    prompt = f"a {concept.config.class_word}"
+    images = sorted(p for p in (concept.folder / "class_images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if images:
+        return TrainingSet(_image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images))
+    how = [prompt, settings.num_class_images, settings.class_image_steps, settings.class_image_guidance, size]
+    key = _digest("class", base.name, *how, *map(fingerprint, base.modules()))
+
+    def draw() -> torch.Tensor:
+        return draw_class_latents(base, prompt, settings.num_class_images, steps=settings.class_image_steps,
+                                  guidance=settings.class_image_guidance, size=size, progress=progress)  # fmt: skip
+
+    return TrainingSet(_cached(cache / f"class-{key}.safetensors", draw), (prompt,) * settings.num_class_images)
+
+
+def _caption(image: Path, default: str) -> str:
+    text = image.with_suffix(".txt")
+    return (text.read_text(encoding="utf-8", errors="replace").strip() if text.is_file() else "") or default
+
+
+def _image_latents(base: Base, images: list[Path], size: tuple[int, int], cache: Path, progress: Progress) -> torch.Tensor:
+    key = _digest("images", size, fingerprint(base.vae), *(sha256_of(image) for image in images))
+    return _cached(cache / f"latents-{key}.safetensors", lambda: _encode_all(base, images, size, progress))
+
+
+@torch.no_grad()
+def _encode_all(base: Base, images: list[Path], size: tuple[int, int], progress: Progress) -> torch.Tensor:
+    latents = []
+    with channels_last(base.vae):
+        for start in range(0, len(images), 4):
+            pixels = torch.stack([load_pixels(image, size) for image in images[start : start + 4]])
+            latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
+            progress("encode pictures", min(start + 4, len(images)), len(images), "")
+    return torch.cat(latents)
+
+
+def _cached(path: Path, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+    if not path.is_file():
+        write_safetensors(path, {"latents": compute()})
+    return load_file(path)["latents"]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """A short name for a module's weights, from 32 values of each tensor: fast, and different after any fine-tuning."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        flat = tensor.detach().flatten()
+        picked = flat[:: max(1, flat.numel() // 32)][:32]
+        digest.update(f"{name}{tuple(tensor.shape)}".encode() + picked.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class PromptEncoder:
+    """Prompts to conditioning: from a table where the text encoder is frozen, computed with gradients where it trains."""
+
+    def __init__(self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int]) -> None:
+        self.base, self.size = base, size
+        self.known: dict[str, int] = {}
+        if not trains_text:
+            distinct = list(dict.fromkeys(prompts))
+            self.known = {prompt: row for row, prompt in enumerate(distinct)}
+            with torch.no_grad():
+                self.table = Conditioning.cat([self._encode(distinct[i : i + 16]) for i in range(0, len(distinct), 16)])
+
+    def _encode(self, prompts: Sequence[str]) -> Conditioning:
+        return encode_prompts(self.base, [expand_tokens(self.base, prompt) for prompt in prompts], self.size)
+
+    def __call__(self, prompts: Sequence[str]) -> Conditioning:
+        if not self.known:
+            return self._encode(prompts)
+        return self.table.rows(torch.tensor([self.known[prompt] for prompt in prompts], device=self.base.device))
