@@ -1,0 +1,152 @@
+"""HOW IT IS SCORED: the one protocol every judge obeys, and the row that every score becomes.
+
+A judge looks at pictures and gives each a verdict: a number, or None with the reason why it could not be
+measured. None is never 0: a picture without readable text scores 0 with the OCR judge, a picture the OCR engine could
+not be run on scores None. Everything that is ever reported is computed from rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from brandsmith.core.errors import InvalidInput
+from brandsmith.core.files import append_jsonl, read_jsonl
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judge's word on one picture."""
+
+    value: float | None
+    reason: str = ""
+    """Why `value` is None; empty otherwise."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What was seen (boxes, texts, probabilities), JSON-ready."""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.reason):
+            raise ValueError("a verdict has a value or a reason, never both and never neither")
+        if self.value is not None and not np.isfinite(self.value):
+            raise ValueError(f"a verdict's value is finite, not {self.value}; what cannot be measured is None with a reason")
+
+
+def not_measured(reason: str) -> Verdict:
+    return Verdict(None, reason)
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Something that scores pictures.
+
+    `score` returns one verdict per picture, in the order given, and changes none of them. Pictures are
+    (height, width, 3) uint8, of any sizes. The same picture gets the same verdict whatever stands beside it.
+    """
+
+    name: str
+    version: str
+    weights_hash: str
+    """Short SHA-256 of the weights; `none` for a judge without any."""
+
+    def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]: ...
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Where a picture comes from: standard case, seed, and the checkpoint that drew it."""
+
+    case: int
+    prompt: str
+    seed: int
+    run: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture, one judge. The unit that files keep."""
+
+    case: int
+    prompt: str
+    seed: int
+    run: str
+    step: int
+    judge: str
+    """`name@version`"""
+    weights: str
+    value: float | None
+    reason: str
+    details: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def row_from_json(raw: Mapping[str, Any]) -> Row:
+    return Row(**{name: raw[name] for name in Row.__dataclass_fields__})
+
+
+def judge_id(judge: Judge) -> str:
+    return f"{judge.name}@{judge.version}"
+
+
+def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarray]) -> list[Row]:
+    """The rows of one judge over pictures, `shots[i]` telling where `pictures[i]` comes from."""
+    if len(shots) != len(pictures):
+        raise ValueError(f"{len(shots)} shots for {len(pictures)} pictures")
+    verdicts = judge.score(pictures)
+    if len(verdicts) != len(pictures):
+        raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(pictures)} pictures")
+    return [
+        Row(s.case, s.prompt, s.seed, s.run, s.step, judge_id(judge), judge.weights_hash, v.value, v.reason, dict(v.details))
+        for s, v in zip(shots, verdicts, strict=True)
+    ]
+
+
+def check_pictures(pictures: Sequence[np.ndarray]) -> None:
+    """Raises InvalidInput for the first thing that is not an RGB picture."""
+    for i, picture in enumerate(pictures):
+        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+            shape = f"{picture.shape} {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
+            raise InvalidInput(f"picture {i} is {shape}", hint="judges take arrays of shape (height, width, 3) and dtype uint8")
+
+
+def picture_hash(picture: np.ndarray) -> str:
+    digest = hashlib.sha256(str(picture.shape).encode())
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.hexdigest()[:24]
+
+
+class CachedJudge:
+    """A judge that remembers its verdicts by picture, version and weights, in memory and in one JSONL file."""
+
+    def __init__(self, judge: Judge, file: Path | None = None) -> None:
+        self.judge, self.file = judge, file
+        self.name, self.version, self.weights_hash = judge.name, judge.version, judge.weights_hash
+        self._key = f"{judge_id(judge)}:{judge.weights_hash}"
+        self._known: dict[str, Verdict] = {}
+        for row in read_jsonl(file) if file else []:
+            if row.get("key") == self._key:
+                self._known[row["picture"]] = Verdict(row["value"], row["reason"], row["details"])
+
+    def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
+        check_pictures(pictures)
+        names = [picture_hash(p) for p in pictures]
+        missing = {name: picture for name, picture in zip(names, pictures, strict=True) if name not in self._known}
+        fresh = self.judge.score(list(missing.values())) if missing else []
+        for name, verdict in zip(missing, fresh, strict=True):
+            self._remember(name, verdict)
+        return [self._known[name] for name in names]
+
+    def _remember(self, name: str, verdict: Verdict) -> None:
+        verdict = Verdict(verdict.value, verdict.reason, json.loads(json.dumps(dict(verdict.details))))
+        self._known[name] = verdict
+        if self.file:
+            append_jsonl(self.file, {"key": self._key, "picture": name, "value": verdict.value, "reason": verdict.reason,
+                                     "details": verdict.details})  # fmt: skip

@@ -1,0 +1,134 @@
+"""What a picture in pocket's world shows: object and colour words, by a small network trained on true scenes.
+
+The weights ship with their card (own accuracy on unseen true scenes). The network looks at windows: the whole
+picture for one-object prompts, the left and the right half for two-object prompts. It knows only pocket's words:
+a probability it gives to other art means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+from brandsmith.core.errors import MissingResource
+
+INPUT_PX = 48
+Box = tuple[float, float, float, float]
+
+
+class PocketNet(nn.Module):
+    """Four strided convolutions and two heads; about 0.3 M parameters."""
+
+    def __init__(self, num_words: int, num_colours: int) -> None:
+        super().__init__()
+        widths = (3, 32, 64, 128, 160)
+        layers: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+        self.trunk = nn.Sequential(*layers)
+        self.words = nn.Linear(160 * 9, num_words)
+        self.colours = nn.Sequential(nn.Linear(160, 96), nn.ReLU(), nn.Linear(96, num_colours))
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, 3, 48, 48) in [-1, 1] -> word logits (N, words), colour logits (N, colours)."""
+        features = self.trunk(pixels)  # (N, 160, 3, 3)
+        return self.words(features.flatten(1)), self.colours(features.mean(dim=(2, 3)))
+
+
+def window(pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple = (0.0, 0.0)) -> np.ndarray:
+    """A square window around `box` (x0, y0, x1, y1), edge-padded, resized to 48 px; uint8 in and out."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    side = max(x1 - x0, y1 - y0) * grow
+    cx, cy = (x0 + x1) / 2 + shift[0] * side, (y0 + y1) / 2 + shift[1] * side
+    scale = INPUT_PX / side
+    matrix = np.array([[scale, 0, INPUT_PX / 2 - cx * scale], [0, scale, INPUT_PX / 2 - cy * scale]], np.float32)
+    if scale < 1:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale)
+    return cv2.warpAffine(pixels, matrix, (INPUT_PX, INPUT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def object_boxes(pixels: np.ndarray) -> list[Box]:
+    """Boxes of what stands out from the backdrop, largest first: colour distance from the border rows, then components."""
+    smooth = cv2.GaussianBlur(pixels, (0, 0), 1.0)
+    lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB).astype(np.float32)
+    edge = np.concatenate([lab[:, :3], lab[:, -3:]], axis=1)  # each row's own backdrop: gradients and floors are horizontal
+    backdrop = np.median(edge, axis=1, keepdims=True)
+    distance = np.abs(lab - backdrop) * [0.6, 1.0, 1.0]
+    mask = (distance.sum(axis=2) > 14).astype(np.uint8)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    found = [(s[4], (s[0], s[1], s[0] + s[2], s[1] + s[3])) for s in stats[1:] if s[4] >= 80]
+    return [tuple(float(v) for v in box) for _, box in sorted(found, key=lambda f: -f[0])]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Probabilities at one window."""
+
+    box: Box
+    words: dict[str, float]
+    colours: dict[str, float]
+
+    @property
+    def word(self) -> str:
+        return max(self.words, key=self.words.__getitem__)
+
+    @property
+    def colour(self) -> str:
+        return max(self.colours, key=self.colours.__getitem__)
+
+
+class PocketClasses:
+    """The shipped classifier. `version` and `card` say what it is and how often it errs on true scenes."""
+
+    name = "pocket_classes"
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "classes.safetensors").is_file():
+            raise MissingResource(f"no classifier in '{folder}'", hint="brandsmith base build pocket trains it")
+        self.card = json.loads((folder / "classes.json").read_text())
+        self.vocabulary, self.palette = self.card["words"], self.card["colours"]
+        self.version = self.card["version"]
+        self.net = PocketNet(len(self.vocabulary), len(self.palette))
+        self.net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "classes.safetensors").items()})
+        self.net.eval()
+
+    @torch.inference_mode()
+    def look_at(self, pictures: list[np.ndarray], boxes: list[list[Box]]) -> list[list[Look]]:
+        """The looks at the given windows of each picture."""
+        cuts = [window(p, b) for p, own in zip(pictures, boxes, strict=True) for b in own]
+        if not cuts:
+            return [[] for _ in pictures]
+        x = torch.from_numpy(np.stack(cuts)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        answers = [self.net(part) for part in x.split(256)]
+        words = torch.cat([F.softmax(a[0], 1) for a in answers]).numpy()
+        colours = torch.cat([F.softmax(a[1], 1) for a in answers]).numpy()
+        looks, i = [], 0
+        for own in boxes:
+            looks.append([self._look(box, words[i + k], colours[i + k]) for k, box in enumerate(own)])
+            i += len(own)
+        return looks
+
+    def _look(self, box: Box, words: np.ndarray, colours: np.ndarray) -> Look:
+        return Look(box, dict(zip(self.vocabulary, words.tolist(), strict=True)), dict(zip(self.palette, colours.tolist(), strict=True)))
+
+    def look(self, pictures: list[np.ndarray], num_objects: int = 2) -> list[list[Look]]:
+        """Find up to `num_objects` things in each picture and say what each is; a merged blob is cut in halves."""
+        return self.look_at(pictures, [self._windows(p, num_objects) for p in pictures])
+
+    @staticmethod
+    def _windows(picture: np.ndarray, num_objects: int) -> list[Box]:
+        found = object_boxes(picture)[:num_objects]
+        if num_objects == 2 and len(found) == 1 and found[0][2] - found[0][0] > 0.6 * picture.shape[1]:
+            x0, y0, x1, y1 = found[0]
+            middle = (x0 + x1) / 2
+            found = [(x0, y0, middle, y1), (middle, y0, x1, y1)]
+        return found
