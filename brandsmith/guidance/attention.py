@@ -1,0 +1,173 @@
+"""Seeing cross-attention: record the layers that are needed, leave every other layer alone.
+
+A recorded layer keeps its own processor, which still computes its output (fused attention, adapters, anything); the
+probabilities are computed beside it from the same `to_q` and `to_k`, so recording changes no bit of the prediction
+and sees whatever LoRA does to them. Shape suffixes: B rows, H heads, Q query positions, T tokens, D head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import ceil, log2
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+
+from brandsmith.core.errors import InvalidInput
+
+NATIVE_CELLS = 16  # Attend-and-Excite reads the 16 x 16 maps of SD 1.x
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cross-attention layer, `factor` times coarser than the latents."""
+
+    attention: Attention
+    factor: int
+
+
+def cross_attention_layers(unet: torch.nn.Module) -> list[Layer]:
+    """Every cross-attention layer in the order of execution."""
+    factor, found = 1, []
+    for block in unet.down_blocks:
+        found += _layers_in(block, factor)
+        factor *= 2 if getattr(block, "downsamplers", None) else 1
+    if unet.mid_block is not None:
+        found += _layers_in(unet.mid_block, factor)
+    for block in unet.up_blocks:
+        found += _layers_in(block, factor)
+        factor //= 2 if getattr(block, "upsamplers", None) else 1
+    return found
+
+
+def _layers_in(block: torch.nn.Module, factor: int) -> list[Layer]:
+    return [Layer(m, factor) for m in block.modules() if isinstance(m, Attention) and m.is_cross_attention]
+
+
+def choose_factor(unet: torch.nn.Module) -> int:
+    """The coarseness to read: whichever is nearest to 16 x 16 at the model's own size.
+
+    16 x 16 for SD 1.x and 2.x-base, 24 x 24 for SD 2.x at 768 px, 32 x 32 for SDXL, 16 x 16 for pocket: a property of
+    the architecture, so other picture sizes read the same layers. The middle block, the coarsest, counts only when
+    nothing else does. Raises InvalidInput for a U-Net without cross-attention.
+    """
+    size = unet.config.sample_size
+    native = size if isinstance(size, int) else min(size)
+    layers = cross_attention_layers(unet)
+    if not layers:
+        raise InvalidInput("this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner")
+    coarsest = max(layer.factor for layer in layers)
+    factors = {layer.factor for layer in layers if layer.factor < coarsest} or {coarsest}
+    factors |= {layer.factor for block in unet.down_blocks for layer in cross_attention_layers_of(block, layers)}
+    return min(factors, key=lambda factor: (abs(log2(native / factor / NATIVE_CELLS)), factor))
+
+
+def cross_attention_layers_of(block: torch.nn.Module, layers: list[Layer]) -> list[Layer]:
+    inside = {id(module) for module in block.modules()}
+    return [layer for layer in layers if id(layer.attention) in inside]
+
+
+def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """(B, Q, T) in fp32: softmax(q kᵀ · scale), averaged over heads."""
+    if attention.norm_cross:
+        text = attention.norm_encoder_hidden_states(text)
+    query, key = attention.to_q(hidden), attention.to_k(text)
+    query_BHQD = query.unflatten(-1, (attention.heads, -1)).transpose(1, 2).float()  # noqa: N806 shape suffix
+    key_BHTD = key.unflatten(-1, (attention.heads, -1)).transpose(1, 2).float()  # noqa: N806 shape suffix
+    if attention.norm_q is not None:
+        query_BHQD, key_BHTD = attention.norm_q(query_BHQD), attention.norm_k(key_BHTD)  # noqa: N806 shape suffix
+    scores_BHQT = (query_BHQD * attention.scale) @ key_BHTD.transpose(-1, -2)  # noqa: N806 shape suffix
+    return scores_BHQT.softmax(-1).mean(1)
+
+
+class _EnoughRecorded(Exception):
+    """Raised by the last recorded layer to leave a forward whose rest nobody needs; caught in `Recorder.run` alone.
+
+    An exception, because the alternative is a copy of diffusers' forward per family, which would stop only between
+    blocks and break with adapters that wrap the U-Net.
+    """
+
+
+class _Recording:
+    """A processor beside the layer's own."""
+
+    def __init__(self, own: Any, keep: Callable[[torch.Tensor], None]) -> None:
+        self.own = own
+        self.keep = keep
+
+    def __call__(
+        self, attn: Attention, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None, *rest: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        self.keep(attention_probabilities(attn, hidden_states, hidden_states if encoder_hidden_states is None else encoder_hidden_states))
+        return self.own(attn, hidden_states, encoder_hidden_states, *rest, **kwargs)
+
+
+@dataclass
+class Recorder:
+    """Maps of one forward. Use it inside `recording`."""
+
+    layers: list[Layer]
+    maps: list[torch.Tensor] = field(default_factory=list)
+    stop_after_last: bool = False
+
+    def keep(self, probabilities: torch.Tensor) -> None:
+        if len(self.maps) >= len(self.layers):
+            self.maps.clear()  # a new forward began
+        self.maps.append(probabilities)
+        if self.stop_after_last and len(self.maps) == len(self.layers):
+            raise _EnoughRecorded
+
+    def run(self, forward: Callable[[], Any]) -> None:
+        """Run a forward up to the last recorded layer; what follows is neither computed nor differentiated."""
+        self.maps.clear()
+        self.stop_after_last = True
+        try:
+            forward()
+        except _EnoughRecorded:
+            pass
+        finally:
+            self.stop_after_last = False
+
+    def averaged(self, latent_size: tuple[int, int]) -> torch.Tensor:
+        """(B, h, w, T) fp32: the mean over layers, at the finest recorded resolution."""
+        sizes = [(ceil(latent_size[0] / layer.factor), ceil(latent_size[1] / layer.factor)) for layer in self.layers]
+        finest = max(sizes)
+        return torch.stack([_resized(m, size, finest) for m, size in zip(self.maps, sizes, strict=True)]).mean(0)
+
+
+def _resized(maps: torch.Tensor, size: tuple[int, int], finest: tuple[int, int]) -> torch.Tensor:
+    grid = maps.unflatten(1, size)
+    if size == finest:
+        return grid
+    channels_first = grid.permute(0, 3, 1, 2)
+    return torch.nn.functional.interpolate(channels_first, finest, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+
+
+@contextmanager
+def recording(layers: list[Layer]) -> Iterator[Recorder]:
+    """Record `layers`; afterwards, also after an exception, every processor is the object it was."""
+    recorder = Recorder(layers)
+    own = [layer.attention.processor for layer in layers]
+    try:
+        for layer, processor in zip(layers, own, strict=True):
+            layer.attention.set_processor(_Recording(processor, recorder.keep))
+        yield recorder
+    finally:
+        for layer, processor in zip(layers, own, strict=True):
+            layer.attention.set_processor(processor)
+
+
+@contextmanager
+def weights_frozen(module: torch.nn.Module) -> Iterator[None]:
+    """No gradient for weights inside: only then are the activations that weight gradients need not kept."""
+    thawed = [p for p in module.parameters() if p.requires_grad]
+    try:
+        for parameter in thawed:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in thawed:
+            parameter.requires_grad_(True)
