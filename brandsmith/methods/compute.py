@@ -35,10 +35,13 @@ def channels_last(*modules: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def explicit_attention(base: Base) -> Iterator[None]:
-    """On a CPU, the plain attention of small U-Nets trains faster than the fused kernel; elsewhere nothing changes."""
+def training_attention(base: Base, precision: str) -> Iterator[None]:
+    """Explicit attention where it is the faster one: bf16 on a CPU, where the fused kernel's forward took 46 % of a step.
+
+    Measured on small U-Nets of 16 x 16 latents: bf16 with AMX 15.7 -> 30 samples/s, but fp32 with AVX2 10.9 -> 8.7.
+    """
     before = base.unet.attn_processors
-    if base.device.type == "cpu":
+    if base.device.type == "cpu" and uses_bf16(base.device, precision):
         base.unet.set_attn_processor(AttnProcessor())
     try:
         yield

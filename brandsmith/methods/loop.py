@@ -22,7 +22,7 @@ from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import build_metadata
-from brandsmith.methods.compute import autocast, channels_last, explicit_attention
+from brandsmith.methods.compute import autocast, channels_last, training_attention
 from brandsmith.methods.diffusion_loss import DiffusionLoss, check_base_is_trainable, draw_noise
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
@@ -67,7 +67,7 @@ def train(
         run.begin(asked)
         run.remove_leftovers()
         material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
-        with channels_last(base.unet), explicit_attention(base), stop_requests() as stop:
+        with channels_last(base.unet), training_attention(base, config.precision), stop_requests() as stop:
             attached = method.attach(base, config, words)
             try:
                 Training(base, config, words, material, attached, run).run(progress, stop)

@@ -20,6 +20,7 @@ from pydantic import Field
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.method import ParameterGroup, Words
@@ -50,6 +51,8 @@ class LowRankLayers:
     """The low-rank layers inside one module."""
 
     def __init__(self, module: torch.nn.Module, config: PeftConfig, seed: int, dtype: torch.dtype | None) -> None:
+        if hasattr(module, "peft_config"):
+            raise InvalidConfig("a LoRA is already on this base", hint="use one LoRA at a time")
         self.module, self.config = module, config
         with torch.random.fork_rng(devices=[]):  # peft draws A from the global generator
             torch.manual_seed(seed)
@@ -64,6 +67,9 @@ class LowRankLayers:
         return get_peft_model_state_dict(self.module)
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Raises KeyError when the names differ from this module's: peft alone would skip them in silence."""
+        if state.keys() != self.state().keys():
+            raise KeyError("layers differ")
         set_peft_model_state_dict(self.module, dict(state))
 
     def detach(self) -> None:
@@ -72,6 +78,7 @@ class LowRankLayers:
         for name, layer in wrapped:
             parent, _, child = name.rpartition(".")
             setattr(self.module.get_submodule(parent), child, layer.base_layer)
+        del self.module.peft_config
 
 
 class AttachedLora:

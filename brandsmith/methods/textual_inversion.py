@@ -20,7 +20,7 @@ from brandsmith.base.base import Base
 from brandsmith.core.files import write_safetensors
 from brandsmith.methods.method import ParameterGroup, Words
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.tokens import vector_names
+from brandsmith.methods.tokens import check_token_is_new, vector_names
 
 FILES = ("learned_embeds.safetensors", "learned_embeds_2.safetensors")  # diffusers' names, one per text encoder
 
@@ -65,9 +65,10 @@ class NewWord:
         self.encoder, self.tokenizer = base.text_encoders[which], base.tokenizers[which]
         self.table = self.encoder.get_input_embeddings()
         names = vector_names(words.token, settings.num_vectors)
+        for name in names:
+            check_token_is_new(self.tokenizer, name)
         extended = copy.deepcopy(self.tokenizer)
-        if extended.add_tokens(names) != len(names):
-            raise ValueError(f"tokens {names} are not new; check_token_is_new runs before this")
+        extended.add_tokens(names)
         start = starting_rows(self.tokenizer, self.table.weight, settings.initial_word or words.class_word, len(names))
         self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), start.to(dtype or start.dtype))
         base.tokenizers[which] = extended

@@ -1,0 +1,30 @@
+"""A tiny concept on disk, as a user would write one: four pictures with captions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from brandsmith.concept.concept import Concept, load_concept
+
+TOKEN = "red_qoga_logo"
+CAPTIONS = ("a {t}", "a blue sweater and a {t}", "a cat and a {t}", "the new {t}")
+
+
+def write_concept(folder: Path, token: str = TOKEN) -> Concept:
+    (folder / "images").mkdir(parents=True)
+    (folder / "concept.yaml").write_text(f"token: {token}\nclass_word: logo\nexpected_text: QOGA\n")
+    for i, caption in enumerate(CAPTIONS):
+        picture = Image.new("RGB", (80, 72), (60 * i, 40, 200 - 40 * i))
+        ImageDraw.Draw(picture).rectangle((20, 20, 60, 50), fill=(220, 30, 30))
+        picture.save(folder / "images" / f"{i}.png")
+        (folder / "images" / f"{i}.txt").write_text(caption.format(t=token))
+    return load_concept(folder)
+
+
+QUICK = {
+    "dreambooth": {"text_encoder_learning_rate": 1e-3, "learning_rate": 1e-3, "num_class_images": 3, "class_image_steps": 2},
+    "lora": {"text_encoder_learning_rate": 1e-2, "learning_rate": 1e-2, "rank": 4, "alpha": 6.0},
+    "textual_inversion": {"num_vectors": 2, "learning_rate": 0.3},
+}  # learning rates that move a tiny random model visibly in a few steps
