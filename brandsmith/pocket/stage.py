@@ -24,9 +24,14 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether bf16 is the fast path: CUDA, and CPUs with AMX."""
+    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
+
+
 def fast_autocast(device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 autocast where the hardware multiplies bf16 (CUDA, CPUs with AMX); elsewhere plain fp32."""
-    if device.type == "cuda" or torch.cpu._is_amx_tile_supported():
+    """bf16 autocast where the hardware multiplies bf16; elsewhere plain fp32."""
+    if multiplies_bf16(device):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from torch import nn
 
 from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
@@ -23,7 +24,7 @@ KL_WEIGHT = 1e-4
 
 
 def build_vae() -> AutoencoderKL:
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         in_channels=3,
         out_channels=3,
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -35,6 +36,30 @@ def build_vae() -> AutoencoderKL:
         sample_size=128,
         mid_block_add_attention=False,
     )
+    _start_almost_linear(vae)
+    return vae
+
+
+@torch.no_grad()
+def _start_almost_linear(vae: AutoencoderKL) -> None:
+    """Residual branches start at zero and the straight path keeps its signal.
+
+    What is left at the start is nearly a linear autoencoder, which learns colour and shape at once; the usual start
+    shrinks the signal at every layer and needs about three times the steps for the same loss.
+    """
+    for name, module in vae.named_modules():
+        if not isinstance(module, nn.Conv2d):
+            continue
+        if name.endswith("conv2"):
+            nn.init.zeros_(module.weight)
+        elif "upsamplers" in name:
+            module.weight.mul_(0.3)
+            module.weight[:, :, 1, 1] += torch.eye(module.weight.shape[0])
+        elif "downsamplers" in name or name.endswith(("conv_shortcut", "conv_in", "conv_out")):
+            nn.init.orthogonal_(module.weight)
+        else:
+            continue
+        nn.init.zeros_(module.bias)
 
 
 def _edge_kernels(device: torch.device) -> torch.Tensor:
@@ -58,13 +83,13 @@ def _crops(pool: ScenePool, rng: np.random.Generator, batch: int, size: int) -> 
         index = int(rng.integers(len(pool)))
         boxes = [m["box"] for m in pool.truths[index]["marks"]]
         x, y = (int(v) for v in rng.integers(0, 128 - size + 1, 2))
-        if boxes and size < 128 and rng.random() < 0.7:
+        if boxes and size < 128 and rng.random() < 0.85:
             bx0, by0, bx1, by1 = boxes[0]
             x = int(np.clip((bx0 + bx1) / 2 - size / 2 + rng.integers(-16, 17), 0, 128 - size))
             y = int(np.clip((by0 + by1) / 2 - size / 2 + rng.integers(-16, 17), 0, 128 - size))
         pixels[i] = pool.pixels[index, y : y + size, x : x + size]
         for bx0, by0, bx1, by1 in boxes:
-            weight[i, 0, max(0, int(by0) - y) : max(0, int(by1) - y), max(0, int(bx0) - x) : max(0, int(bx1) - x)] = 3.0
+            weight[i, 0, max(0, int(by0) - y) : max(0, int(by1) - y), max(0, int(bx0) - x) : max(0, int(bx1) - x)] = 5.0
     return pixels, weight
 
 
@@ -77,12 +102,13 @@ def train_vae(
     name: str = "vae",
     size_px: int = CROP_PX,
     batch: int = 16,
-    learning_rate: float = 1.5e-3,
+    learning_rate: float = 2e-3,
     decoder_only: bool = False,
     start: dict[str, torch.Tensor] | None = None,
 ) -> AutoencoderKL:
     """Train (or go on training) the autoencoder; `decoder_only` keeps the latent space as it is."""
     device = compute_device()
+    torch.manual_seed(seed)
     vae = build_vae().to(device, memory_format=torch.channels_last)
     if start is not None:
         vae.load_state_dict(start)

@@ -1,0 +1,208 @@
+"""The commands. No logic: each reads its options, calls one function, prints, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import typer
+from rich.console import Console
+
+from brandsmith.core.errors import BrandsmithError, InvalidConfig
+
+app = typer.Typer(
+    name="brandsmith",
+    help="Teach an image generator your brand, and prove that it learned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+base_app = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
+judge_app = typer.Typer(help="Train, check and use the judges.", no_args_is_help=True)
+app.add_typer(base_app, name="base")
+app.add_typer(judge_app, name="judge")
+
+console = Console()
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")]
+BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, or a hub id.")]
+
+
+def main() -> None:
+    """Entry point: exit code 0 when the work is done, 2 for wrong input, 1 for a failure, 130 when interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except BrandsmithError as error:
+        _complain(error)
+        code = error.exit_code
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        code = 130
+    except Exception as error:
+        code = _usage_error(error)
+    sys.exit(code or 0)
+
+
+def _usage_error(error: Exception) -> int:
+    """Wrong options (click's own errors) are one line and exit code 2; anything else is a bug and shows itself."""
+    if not hasattr(error, "format_message"):
+        raise error
+    print(f"error: {error.format_message()}", file=sys.stderr)
+    print("  see: brandsmith --help", file=sys.stderr)
+    return 2
+
+
+def _complain(error: BrandsmithError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _parse_settings(pairs: list[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidConfig(f"--set '{pair}' is not key=value", hint="for example: --set rank=8")
+        try:
+            settings[key] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key] = value
+    return settings
+
+
+@app.command(epilog="Example: [cyan]brandsmith demo --out out/demo[/]")
+def demo(
+    out: Annotated[Path, typer.Option(help="Where runs, table and contact sheet go.")] = Path("out/demo"),
+    base: BaseOption = "pocket",
+    quick: Annotated[bool, typer.Option(help="A tenth of the training: a look, not a result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Teach the demo brand by three methods, score every checkpoint, print the thesis' table."""
+    from brandsmith.demo import run_demo
+
+    result = run_demo(out, base_name=base, quick=quick, console=console)
+    if as_json:
+        _print_json(result)
+
+
+@app.command(epilog="Example: [cyan]brandsmith train lora --concept demo --base pocket --steps 400 --set rank=8[/]")
+def train(
+    method: Annotated[str, typer.Argument(help="dreambooth, lora or textual_inversion (db, lora, ti).")],
+    concept: ConceptOption = "demo",
+    base: BaseOption = "pocket",
+    run: Annotated[Path | None, typer.Option(help="Run directory; default runs/<concept>-<method>.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the method's main group.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Concept pictures per step.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names every random choice of the run.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
+) -> None:
+    """Teach a concept to a base. Interrupt it any way; the same command goes on where it stopped."""
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.methods.loop import train as train_method
+    from brandsmith.methods.presets import preset_for
+    from brandsmith.methods.registry import build_config, method_named
+    from brandsmith.progress import training_bar
+
+    name = method_named(method).name
+    given = {"steps": steps, "learning_rate": learning_rate, "batch_size": batch_size, "checkpoint_every": checkpoint_every, "seed": seed}
+    options = preset_for(name, base) | {k: v for k, v in given.items() if v is not None} | _parse_settings(settings or [])
+    config = build_config(name, **options)
+    loaded = load_concept(concept)
+    folder = run or Path("runs") / f"{Path(concept).name}-{name}"
+    with training_bar(console, f"train {name}") as progress:
+        finished = train_method(config, loaded, base, folder, progress=progress)
+    for step, checkpoint in finished.checkpoints():
+        console.print(f"step {step:>6}  {checkpoint}")
+
+
+@app.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
+def sample(
+    prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: the concept's standard prompts.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
+    step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
+    concept: ConceptOption = "demo",
+    base: BaseOption = "pocket",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
+    seeds: Annotated[int, typer.Option(help="Pictures per prompt; seeds count from --first-seed.")] = 4,
+    first_seed: Annotated[int, typer.Option(help="The first seed.")] = 1000,
+    num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 4.0,
+    scheduler: Annotated[str, typer.Option(help="ddim, euler, dpm++, pndm, …")] = "ddim",
+    combiner: Annotated[str, typer.Option(help="cfg, or composable for AND / NOT.")] = "cfg",
+    refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
+) -> None:
+    """Draw pictures: prompts × seeds, one generator per picture."""
+    from brandsmith.sampling import draw_to_folder
+
+    for path in draw_to_folder(
+        prompts or [], run=run, step=step, concept_name=concept, base_name=base, out=out, seeds=list(range(first_seed, first_seed + seeds)),
+        num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=refiner, console=console,
+    ):  # fmt: skip
+        console.print(str(path))
+
+
+@app.command(epilog="Example: [cyan]brandsmith export runs/demo-lora --out lora.safetensors[/]")
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path, typer.Option(help="File (lora, ti) or folder (dreambooth) to write.")],
+    step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
+) -> None:
+    """Write an adapter in the form stock diffusers loads."""
+    from brandsmith.sampling import export_run
+
+    console.print(str(export_run(run, step, out)))
+
+
+@base_app.command("build", epilog="Example: [cyan]brandsmith base build pocket --photos data/garments[/]")
+def base_build(
+    name: Annotated[str, typer.Argument(help="Only 'pocket' can be built.")] = "pocket",
+    work: Annotated[Path, typer.Option(help="Working folder: scenes, checkpoints, logs.")] = Path("build/pocket"),
+    out: Annotated[Path, typer.Option(help="Where the finished base goes.")] = Path("build/pocket/base"),
+    photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
+    unet_steps: Annotated[int | None, typer.Option(help="Steps of the U-Net stage.")] = None,
+) -> None:
+    """Train the embedded base from scratch. Resumable; uses a GPU when there is one."""
+    from dataclasses import replace
+
+    from brandsmith.core.errors import unknown_name
+    from brandsmith.pocket.build import Recipe, build_pocket
+
+    if name != "pocket":
+        raise unknown_name("base to build", name, ["pocket"])
+    recipe = replace(Recipe(), unet_steps=unet_steps) if unet_steps else Recipe()
+    build_pocket(work, out, photos, recipe)
+
+
+@base_app.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")
+def base_check(
+    name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it.")] = "pocket",
+    seeds: Annotated[int, typer.Option(help="Pictures per one-object prompt.")] = 1,
+    sheet: Annotated[Path | None, typer.Option(help="Also write a PNG of what was drawn.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the base against its bars, with classifiers trained on true scenes."""
+    from brandsmith.basecheck import check_base
+
+    figures = check_base(name, seeds=seeds, sheet=sheet, console=console)
+    if as_json:
+        _print_json(figures)
+
+
+if __name__ == "__main__":
+    main()

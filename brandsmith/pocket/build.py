@@ -1,0 +1,123 @@
+"""`brandsmith base build pocket`: artwork and photos in, a diffusers folder out.
+
+    artwork -> scenes (pool) -> VAE -> CLIP pair -> latents -> U-Net -> folder + classifier + card
+
+Every stage is resumable and skips itself when its result is there; stop it any way and run it again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from brandsmith.core.files import write_json, write_safetensors
+from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
+from brandsmith.pocket.classes import accuracy_on, train_classes
+from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
+from brandsmith.pocket.pool import ScenePool, draw_pool
+from brandsmith.pocket.scenes import DEFAULT_MIX
+from brandsmith.pocket.unet import build_scheduler, build_unet, encode_pool, train_unet
+from brandsmith.pocket.vae import build_vae, train_vae
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes of every stage. The defaults are what the shipped pocket was trained with (its card repeats them)."""
+
+    num_scenes: int = 40_000
+    photo_share: float = 0.06
+    vae_steps: int = 3_000
+    decoder_steps: int = 2_000
+    clip_steps: int = 1_000
+    unet_steps: int = 4_000
+    class_steps: int = 1_500
+    seed: int = 1
+
+
+SPLIT_SEED = 900_001
+"""Scenes of this seed are never trained on: checks draw from them."""
+
+
+def draw_scenes(work: Path, photos: Path | None, recipe: Recipe, num_workers: int = 2) -> tuple[ScenePool, ScenePool]:
+    """The training pool and a small unseen pool."""
+    artwork = fetch_artwork(work / "artwork")
+    mix = dict(DEFAULT_MIX, photo=recipe.photo_share if photos else 0.0)
+    draw_pool(work / "pool", artwork, photos, seed=recipe.seed, num_scenes=recipe.num_scenes, mix=mix, num_workers=num_workers)
+    draw_pool(work / "unseen", artwork, photos, seed=SPLIT_SEED, num_scenes=2_000, mix=mix, num_workers=num_workers)
+    return ScenePool(work / "pool"), ScenePool(work / "unseen")
+
+
+@torch.inference_mode()
+def latent_scale(latents: np.ndarray) -> float:
+    """Stable Diffusion's scaling factor: one over the standard deviation of the latents."""
+    sample = np.asarray(latents[:: max(1, len(latents) // 2000)], np.float32)
+    return float(1.0 / sample.std())
+
+
+def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe = Recipe()) -> None:  # noqa: B008
+    """Run every stage below `work` and write the finished base to `output`."""
+    pool, unseen = draw_scenes(work, photos, recipe)
+    vae = train_vae(pool, work, num_steps=recipe.vae_steps, seed=recipe.seed)
+    vae = train_vae(pool, work, name="decoder", num_steps=recipe.decoder_steps, seed=recipe.seed + 1, size_px=128, batch=4,
+                    learning_rate=1e-3, decoder_only=True, start=vae.state_dict())  # fmt: skip
+    tokenizer = build_tokenizer(pool.captions)
+    clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
+    latents = encode_pool(pool, vae, work / "latents.npy")
+    scaling = latent_scale(latents)
+    unet = train_unet(latents, pool.captions, clip, tokenizer, scaling, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3)
+    write_base(output, unet, vae, clip, tokenizer, scaling)
+    write_classes(output, pool, unseen, work, recipe)
+    write_json(output / "recipe.json", asdict(recipe))
+
+
+def assemble(work: Path, output: Path) -> None:
+    """Write the folder from the checkpoints as they are now (a look at a training that still runs)."""
+    vae, unet = build_vae(), build_unet()
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+    clip = build_clip(tokenizer)
+    vae_name = "decoder" if (work / "decoder.pt").is_file() else "vae"
+    for model, name in ((vae, vae_name), (unet, "unet"), (clip, "clip")):
+        model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True, map_location="cpu")["average"])
+    write_base(output, unet, vae, clip, tokenizer, latent_scale(np.load(work / "latents.npy", mmap_mode="r")))
+
+
+def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float) -> None:
+    """A diffusers folder in fp16, plus the image tower (for CLIP scores) beside it."""
+    text = CLIPTextModel(clip.config.text_config)
+    text.load_state_dict({k.removeprefix("text_model."): v for k, v in clip.text_model.state_dict().items()}, strict=False)
+    _check_same_states(text, clip)
+    vae.register_to_config(scaling_factor=scaling)
+    pipeline = StableDiffusionPipeline(
+        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=build_scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.to("cpu", torch.float16).save_pretrained(output)
+    clip_half = {k: v.half() for k, v in clip.state_dict().items() if v.is_floating_point()}
+    write_safetensors(output / "clip" / "model.safetensors", clip_half, {"format": "pt"})
+    clip.config.save_pretrained(output / "clip")
+
+
+def _check_same_states(text: CLIPTextModel, clip: CLIPModel) -> None:
+    ids = torch.arange(8)[None] + 5
+    with torch.inference_mode():
+        same = torch.allclose(text.eval()(ids)[0], clip.eval().text_model(ids)[0], atol=1e-5)
+    if not same:
+        raise RuntimeError("the text encoder to be written differs from the trained text tower")
+
+
+def write_classes(output: Path, pool: ScenePool, unseen: ScenePool, work: Path, recipe: Recipe) -> dict:
+    """Train the true-scene classifier and write it with its card."""
+    words, colours = list(OBJECT_WORDS), list(COLOURS)
+    net = train_classes(pool, words, colours, work, num_steps=recipe.class_steps, seed=recipe.seed + 4)
+    card = {"version": "1", "words": words, "colours": colours, **accuracy_on(unseen, net, words, colours, len(unseen))}
+    half = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    write_safetensors(output / "classes.safetensors", half, {"trained_on": "true scenes only"})
+    write_json(output / "classes.json", card)
+    print(json.dumps({k: v for k, v in card.items() if not isinstance(v, list)}))
+    return card

@@ -1,0 +1,77 @@
+"""Trains the classifier that `base check` and the guidance benchmark judge with: on true scenes only.
+
+Its input is half a scene or a whole one: a window around one object, shrunk to 64 px. Its answers are the object
+word and the colour word. It learns from construction truth (boxes) and is checked on scenes of another seed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from brandsmith.judges.pocket_classes import INPUT_PX, PocketNet, window
+from brandsmith.pocket.pool import ScenePool
+from brandsmith.pocket.stage import Stage
+
+
+def labelled_windows(pool: ScenePool, words: list[str], colours: list[str], limit: int | None = None):
+    """(rows, boxes, word labels, colour labels) for every drawn object of the 3-D look; colour -1 = natural."""
+    rows, boxes, word_ids, colour_ids = [], [], [], []
+    for row, truth in enumerate(pool.truths[:limit]):
+        if truth["look"] != "3-D art":
+            continue
+        for thing in truth["things"]:
+            rows.append(row)
+            boxes.append(thing["box"])
+            word_ids.append(words.index(thing["word"]))
+            colour_ids.append(colours.index(thing["colour"]) if thing["colour"] else -1)
+    return np.array(rows), np.array(boxes), np.array(word_ids), np.array(colour_ids)
+
+
+def _augmented(pixels: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A window around the object, jittered and degraded as a small generator degrades: blur, noise, tint."""
+    cut = window(pixels, box, grow=rng.uniform(0.98, 1.35), shift=rng.uniform(-0.08, 0.08, 2))
+    if rng.random() < 0.5:
+        cut = cv2.GaussianBlur(cut, (0, 0), rng.uniform(0.3, 1.6))
+    cut = cut.astype(np.float32) * rng.uniform(0.9, 1.1) + rng.normal(0, 6, 3) + rng.normal(0, rng.uniform(0, 12), cut.shape)
+    return cut.clip(0, 255).astype(np.uint8)
+
+
+def train_classes(
+    pool: ScenePool, words: list[str], colours: list[str], folder: Path, *, num_steps: int, seed: int, batch: int = 64
+) -> PocketNet:
+    torch.manual_seed(seed)
+    net = PocketNet(len(words), len(colours)).to(memory_format=torch.channels_last)
+    stage = Stage("classes", folder, net, num_steps=num_steps, learning_rate=2e-3, seed=seed, ema_decay=0.99)
+    rows, boxes, word_ids, colour_ids = labelled_windows(pool, words, colours)
+
+    def loss_of(step: int, rng: np.random.Generator):
+        pick = rng.integers(0, len(rows), batch)
+        cuts = np.stack([_augmented(pool.pixels[rows[i]], boxes[i], rng) for i in pick])
+        x = torch.from_numpy(cuts).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+        word_logits, colour_logits = net(x)
+        target = torch.from_numpy(word_ids[pick])
+        hue = torch.from_numpy(colour_ids[pick])
+        loss = F.cross_entropy(word_logits, target) + F.cross_entropy(colour_logits, hue, ignore_index=-1)
+        return loss, {"words": round(float((word_logits.argmax(1) == target).float().mean()), 3)}
+
+    stage.run(loss_of)
+    return stage.averaged_model()
+
+
+@torch.inference_mode()
+def accuracy_on(pool: ScenePool, net: PocketNet, words: list[str], colours: list[str], limit: int) -> dict[str, float]:
+    """Accuracy of the classifier itself on true scenes it never saw (its card)."""
+    rows, boxes, word_ids, colour_ids = labelled_windows(pool, words, colours, limit)
+    cuts = np.stack([window(pool.pixels[r], b) for r, b in zip(rows, boxes, strict=True)])
+    x = torch.from_numpy(cuts).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    answers = [net(part) for part in x.split(128)]
+    word_hits = torch.cat([a[0].argmax(1) for a in answers]).numpy() == word_ids
+    tinted = colour_ids >= 0
+    colour_hits = torch.cat([a[1].argmax(1) for a in answers]).numpy()[tinted] == colour_ids[tinted]
+    return {"object_accuracy": float(word_hits.mean()), "colour_accuracy": float(colour_hits.mean()), "n": len(rows),
+            "n_coloured": int(tinted.sum()), "input_px": INPUT_PX}  # fmt: skip
