@@ -237,7 +237,7 @@ def test_unknown_method(given, guess):
 
 
 def test_short_names():
-    assert [method_named(short).name for short in ("db", "lora", "ti")] == ["dreambooth", "lora", "textual_inversion"]
+    assert [method_named(short).name for short in ("db", "lora", "ti", "hn")] == ["dreambooth", "lora", "textual_inversion", "hypernetwork"]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.methods.dreambooth import DreamBooth, DreamBoothConfig
+from brandsmith.methods.hypernetwork import Hypernetwork, HypernetworkConfig
 from brandsmith.methods.lora import Lora, LoraConfig
 from brandsmith.methods.method import Method
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.textual_inversion import TextualInversion, TextualInversionConfig
 
-METHODS: dict[str, Method] = {method.name: method for method in (DreamBooth(), Lora(), TextualInversion())}
+METHODS: dict[str, Method] = {method.name: method for method in (DreamBooth(), Lora(), TextualInversion(), Hypernetwork())}
 
-TrainConfig = Annotated[DreamBoothConfig | LoraConfig | TextualInversionConfig, Field(discriminator="method")]
+TrainConfig = Annotated[DreamBoothConfig | LoraConfig | TextualInversionConfig | HypernetworkConfig, Field(discriminator="method")]
 
 
 def method_named(name: str) -> Method:

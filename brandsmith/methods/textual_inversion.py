@@ -51,9 +51,9 @@ class ExtendedEmbedding(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(N, tokens) -> (N, tokens, width)."""
-        is_new = ids >= self.first_id
+        is_new = (ids >= self.first_id) & (ids < self.first_id + len(self.vectors))
         known = self.table(ids.masked_fill(is_new, 0))
-        new = self.vectors[(ids - self.first_id).clamp(min=0)].to(known.dtype)
+        new = self.vectors[(ids - self.first_id).clamp(0, len(self.vectors) - 1)].to(known.dtype)
         return torch.where(is_new.unsqueeze(-1), new, known)
 
 

@@ -1,0 +1,95 @@
+"""Hypernetwork: small networks rewrite what cross-attention reads, before keys and values are made of it.
+
+The method of AUTOMATIC1111's stable-diffusion-webui (after NovelAI 2022): x + MLP(x), one network for the key inputs and
+one for the value inputs of all cross-attentions of a width; layers 1, 2, 1 times the width. Unlike there, where every
+layer starts near zero at random, the last layer starts at exactly zero, so that the start is the identity; and
+self-attention is left alone. Not Ha et al.'s "HyperNetworks": no weights are predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+
+from brandsmith.base.base import Base
+from brandsmith.core.files import write_safetensors
+from brandsmith.core.seeds import generator_for
+from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.settings import TrainSettings
+
+FILE = "hypernetwork.safetensors"
+SIDES = {"k": "to_k", "v": "to_v"}
+_STARTING_WEIGHTS = 0x4E7  # names the random stream
+
+
+class HypernetworkConfig(TrainSettings):
+    method: Literal["hypernetwork"] = "hypernetwork"
+    learning_rate: float = Field(1e-5, ge=0)
+    """1e-5: stable-diffusion-webui's hypernetwork tab."""
+    expansion: int = Field(2, ge=1, le=16)
+    """Hidden width over input width. 2: the webui's layer structure 1, 2, 1."""
+
+
+class ResidualNetwork(torch.nn.Module):
+    """x + MLP(x) on the last axis."""
+
+    def __init__(self, width: int, expansion: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.enter = torch.nn.Linear(width, width * expansion)
+        self.leave = torch.nn.Linear(width * expansion, width)
+        with torch.no_grad():
+            self.enter.weight.copy_(torch.randn(self.enter.weight.shape, generator=generator) * width**-0.5)
+            for tensor in (self.enter.bias, self.leave.weight, self.leave.bias):
+                tensor.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.leave(torch.nn.functional.relu(self.enter(x.to(self.enter.weight.dtype)))).to(x.dtype)
+
+
+class AttachedHypernetwork:
+    trains_text = False
+
+    def __init__(self, base: Base, settings: HypernetworkConfig, dtype: torch.dtype | None) -> None:
+        self.networks = torch.nn.ModuleDict()
+        self.hooks = []
+        for name, module in base.unet.named_modules():
+            if name.endswith("attn2"):
+                self.hooks += [self._on(getattr(module, layer), side, settings) for side, layer in SIDES.items()]
+        self.networks.to(base.device, dtype or base.unet.dtype)
+        self.groups = (ParameterGroup("hypernetwork", settings.learning_rate, dict(self.networks.named_parameters())),)
+
+    def _on(self, layer: torch.nn.Module, side: str, settings: HypernetworkConfig) -> Any:
+        key = f"{layer.in_features}_{side}"
+        if key not in self.networks:
+            generator = generator_for(settings.seed, _STARTING_WEIGHTS, layer.in_features, ord(side))
+            self.networks[key] = ResidualNetwork(layer.in_features, settings.expansion, generator)
+        network = self.networks[key]
+        # A hook on the projection's input works under any attention kernel, and beside LoRA layers.
+        return layer.register_forward_pre_hook(lambda _, inputs: (network(inputs[0]), *inputs[1:]))
+
+    def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
+        write_safetensors(folder / FILE, self.networks.state_dict(), {"format": "pt", **metadata})
+
+    def read(self, folder: Path) -> None:
+        self.networks.load_state_dict(load_file(folder / FILE))
+
+    def detach(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+class Hypernetwork:
+    name: ClassVar[str] = "hypernetwork"
+    short: ClassVar[str] = "hn"
+    config: ClassVar[type[TrainSettings]] = HypernetworkConfig
+    adapter_file: ClassVar[str] = FILE
+
+    def attach(
+        self, base: Base, settings: HypernetworkConfig, words: Words, dtype: torch.dtype | None = torch.float32
+    ) -> AttachedHypernetwork:
+        return AttachedHypernetwork(base, settings, dtype)
