@@ -1,0 +1,421 @@
+"""`brandsmith benchmark guidance`: does guidance make prompts obeyed, and at what price?
+
+Every arm gets the same prompts and the same starting noises. The judge comes from outside: this file only matches
+what it saw to what was asked. Beside the arms stand two references: stock diffusers' own Attend-and-Excite, and plain
+sampling given the same compute (several tries per prompt, the judge itself picking the best: an upper bound).
+
+Time is CPU time of this process on a CPU, so that a busy machine does not change the ratios, and wall time on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler
+
+from brandsmith.base.base import Base
+from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.intervals import Interval, clustered_interval, wilson_interval
+from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed, chosen_layers
+from brandsmith.guidance.loop import sample
+from brandsmith.guidance.prompt_sets import Asked, Case, load_cases
+from brandsmith.guidance.subjects import find_subjects
+
+FIRST_SEED = 1000  # case k of a set starts from seed FIRST_SEED + k in every arm
+STRICT_PROBABILITY = 0.6  # a hybrid is a thing of which the judge is not sure
+LENIENT_PROBABILITY = 0.2
+
+
+# ----------------------------------------------------------------------------- judging
+
+
+class SeenThing(Protocol):
+    """One thing a judge sees in a picture: how probable each object and each colour word is for it."""
+
+    words: Mapping[str, float]
+    colours: Mapping[str, float]
+
+
+Judge = Callable[[list[np.ndarray], int], Sequence[Sequence[SeenThing]]]
+"""(pictures, number of things asked for) -> the things seen in each picture, any number of them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one picture shows of what was asked."""
+
+    present: bool
+    """Each thing can be made out, with another window for each (lenient: hybrids count)."""
+    strict: bool
+    """Each thing is clearly itself (no hybrid)."""
+    bound: bool
+    """Strict, and each has the colour asked for."""
+    each: tuple[bool, ...] = ()
+    """Per thing asked for, in order: present, leniently."""
+
+    @property
+    def success(self) -> bool:
+        return self.bound
+
+
+def judge_picture(case: Case, seen: Sequence[SeenThing]) -> Outcome:
+    """Match the things asked for to different things seen, as well as possible."""
+    slots = [*seen, *[None] * len(case.things)]
+    best = max(permutations(slots, len(case.things)), key=lambda match: _quality(case.things, match))
+    lenient = tuple(_shows(asked, thing, LENIENT_PROBABILITY) for asked, thing in zip(case.things, best, strict=True))
+    strict = all(_clearly(asked, thing) for asked, thing in zip(case.things, best, strict=True))
+    coloured = all(_coloured(asked, thing) for asked, thing in zip(case.things, best, strict=True))
+    return Outcome(all(lenient), strict, strict and coloured, lenient)
+
+
+def _quality(things: Sequence[Asked], match: Sequence[SeenThing | None]) -> float:
+    total = 0.0
+    for asked, thing in zip(things, match, strict=True):
+        if thing is not None:
+            total += _clearly(asked, thing) + thing.words.get(asked.word, 0.0) + 0.1 * _coloured(asked, thing)
+    return total
+
+
+def _shows(asked: Asked, thing: SeenThing | None, probability: float) -> bool:
+    if thing is None or not thing.words:
+        return False
+    return asked.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(asked.word, 0.0) >= probability
+
+
+def _clearly(asked: Asked, thing: SeenThing | None) -> bool:
+    return thing is not None and thing.words.get(asked.word, 0.0) >= STRICT_PROBABILITY
+
+
+def _coloured(asked: Asked, thing: SeenThing | None) -> bool:
+    if asked.colour is None:
+        return True
+    return thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == asked.colour
+
+
+# ----------------------------------------------------------------------------- arms
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all arms share."""
+
+    num_steps: int = 25
+    guidance_scale: float = 4.0
+    batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class Drawn:
+    pictures: list[np.ndarray]
+    extra_passes: list[int]
+
+
+Arm = Callable[[Base, list[Case], list[int], Setting], Drawn]
+
+
+def our_arm(refiner: Callable[[], AttendExcite] | None = None, combiner: str = "cfg", text: Callable[[Case], str] = lambda case: case.text) -> Arm:
+    """An arm of our own loop."""
+
+    def draw(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
+        built = refiner() if refiner else None
+        pictures = sample(
+            base, [text(case) for case in cases], seeds, num_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
+            combiner=combiner, refiner=built, batch_size=setting.batch_size,
+        )  # fmt: skip
+        return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
+
+    return draw
+
+
+def not_arm(case: Case) -> str:
+    """The prompt with its last thing taken back."""
+    return f"{case.text} AND NOT {case.things[-1].phrase}"
+
+
+ARMS: dict[str, Arm] = {
+    "plain": our_arm(),
+    "composable": our_arm(combiner="composable", text=lambda case: case.with_and),
+    "excite_paper": our_arm(lambda: AttendExcite.paper()),
+    "excite": our_arm(lambda: AttendExcite()),
+    "excite_over_and": our_arm(lambda: AttendExcite(), "composable", lambda case: case.with_and),
+    "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
+    "not": our_arm(combiner="composable", text=not_arm),
+}
+
+
+def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
+    """Stock diffusers' Attend-and-Excite, one picture at a time as it must, its step numbers scaled to the run."""
+    pipeline = _stock_attend_excite(base)
+    thresholds = {math.ceil(share * setting.num_steps): peak for share, peak in ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}
+    pictures = []
+    for case, seed in zip(cases, seeds, strict=True):
+        pixels = pipeline(
+            case.text, stock_indices(base, case.text), num_inference_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(seed), thresholds=thresholds, max_iter_to_alter=math.ceil(setting.num_steps / 2),
+            attn_res=_attention_size(base), output_type="np",
+        ).images[0]  # fmt: skip
+        pictures.append((pixels * 255).round().astype(np.uint8))
+    return Drawn(pictures, [0] * len(cases))
+
+
+def _stock_attend_excite(base: Base) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers import StableDiffusionAttendAndExcitePipeline
+
+        pipeline = StableDiffusionAttendAndExcitePipeline(
+            vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet,
+            scheduler=DDIMScheduler.from_config(base.scheduler.config), safety_checker=None, feature_extractor=None,
+            requires_safety_checker=False,
+        )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def stock_indices(base: Base, text: str) -> list[int]:
+    """The token numbers its user would type: the last piece of each subject's noun."""
+    from brandsmith.guidance.combiners import Branch
+
+    return [subject.noun[-1] for subject in find_subjects(base, [Branch(text, 1.0)])]
+
+
+def _attention_size(base: Base) -> tuple[int, int]:
+    factor = min(layer.factor for layer in chosen_layers(base))
+    _, height, width = base.latent_shape
+    return math.ceil(height / factor), math.ceil(width / factor)
+
+
+# ----------------------------------------------------------------------------- running
+
+Progress = Callable[[str, int, int], None]
+"""(what, done, of)"""
+
+
+@dataclass
+class Benchmark:
+    """One run. Finished rows are kept in `file` (JSONL) and not drawn again when it runs a second time."""
+
+    base: Base
+    judge: Judge
+    setting: Setting = field(default_factory=Setting)
+    file: Path | None = None
+    progress: Progress | None = None
+    rows: dict[tuple[str, str, int, int], dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in read_jsonl(self.file) if self.file else []:
+            self.rows[_key(row)] = row
+
+    def run_arm(self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], tries: Sequence[int] | None = None) -> None:
+        """Draw and judge the cases' pictures that have no row yet; `tries[k]`: how many of case k (default one)."""
+        wanted = [(k, t) for k in range(len(cases)) for t in range(tries[k] if tries else 1)]
+        missing = [(k, t) for k, t in wanted if (set_name, arm_name, k, t) not in self.rows]
+        for start in range(0, len(missing), self.setting.batch_size):
+            if self.progress:
+                self.progress(f"{set_name}: {arm_name}", len(wanted) - len(missing) + start, len(wanted))
+            self._draw_part(set_name, arm_name, arm, cases, missing[start : start + self.setting.batch_size])
+
+    def _draw_part(self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], part: list[tuple[int, int]]) -> None:
+        chosen = [cases[k] for k, _ in part]
+        seeds = [candidate_seed(FIRST_SEED + k, t) for k, t in part]
+        began = clock(self.base)
+        drawn = arm(self.base, chosen, seeds, self.setting)
+        seconds = (clock(self.base) - began) / len(part)
+        seen = self.judge(drawn.pictures, max(len(case.things) for case in chosen))
+        for i, (k, t) in enumerate(part):
+            outcome = judge_picture(chosen[i], seen[i])
+            row = {
+                "set": set_name, "arm": arm_name, "case": k, "try": t, "prompt": chosen[i].text, "seed": seeds[i],
+                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "each": list(outcome.each),
+                "seconds": round(seconds, 4), "extra_passes": drawn.extra_passes[i],
+            }  # fmt: skip
+            self.rows[_key(row)] = row
+            if self.file:
+                append_jsonl(self.file, row)
+
+    def values(self, set_name: str, arm_name: str, name: str, try_number: int = 0) -> np.ndarray:
+        """One column of an arm's rows, by case."""
+        own = [row for key, row in sorted(self.rows.items()) if key[:2] == (set_name, arm_name) and key[3] == try_number]
+        return np.array([row[name] for row in own])
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, int, int]:
+    return (row["set"], row["arm"], row["case"], row["try"])
+
+
+def clock(base: Base) -> float:
+    """Seconds: of processor time on a CPU, of wall time after synchronising on a GPU."""
+    if base.device.type == "cpu":
+        return time.process_time()
+    if base.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def tries_for(ratio: float, num_cases: int) -> list[int]:
+    """How often plain sampling may try each case for `ratio` times its compute in all: 1.3 is a second try for 3 in 10."""
+    ratio = max(ratio, 1.0)
+    return [max(1, math.floor((k + 1) * ratio + 1e-9) - math.floor(k * ratio + 1e-9)) for k in range(num_cases)]
+
+
+# ----------------------------------------------------------------------------- price
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Seconds per picture, measured in turns on the same prompts."""
+
+    plain_alone: float
+    plain: float
+    excite_alone: float
+    excite_of_four: float
+    excite: float
+    idle: float
+    diffusers: float
+
+
+def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
+    """Time plain, ours and diffusers' on `cases` (a multiple of four of them). The first, unmeasured round warms up."""
+    alone, four = (Setting(setting.num_steps, setting.guidance_scale, size) for size in (1, 4))
+    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()))  # every subject is above target from the start
+    contestants: dict[str, tuple[Arm, Setting]] = {
+        "plain_alone": (ARMS["plain"], alone), "plain": (ARMS["plain"], four), "excite_alone": (ARMS["excite"], alone),
+        "excite_of_four": (ARMS["excite"], four), "excite": (ARMS["excite"], setting), "idle": (idle, four), "diffusers": (diffusers_arm, alone),
+    }  # fmt: skip
+    short = Setting(2, setting.guidance_scale, 1)
+    for arm, _ in contestants.values():
+        arm(base, cases[:1], [FIRST_SEED], short)
+    spent = dict.fromkeys(contestants, 0.0)
+    for start in range(0, len(cases), 4):
+        part = cases[start : start + 4]
+        for name, (arm, own) in contestants.items():
+            began = clock(base)
+            arm(base, part, [FIRST_SEED + start + i for i in range(len(part))], own)
+            spent[name] += clock(base) - began
+    return Prices(**{name: seconds / len(cases) for name, seconds in spent.items()})
+
+
+# ----------------------------------------------------------------------------- the whole
+
+
+@dataclass(frozen=True)
+class Result:
+    figures: dict[str, Any]
+    """The keys of the benchmark's last line, with `<key>_interval` beside what has one."""
+    table: list[dict[str, Any]]
+    """One row per set and arm."""
+
+
+def benchmark_guidance(
+    base: Base,
+    judge: Judge,
+    *,
+    setting: Setting | None = None,
+    quick: bool = False,
+    num_cases: int | None = None,
+    sets: Sequence[str] = ("binding", "two", "three"),
+    file: Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run every arm on held-out prompts. The headline figures are those of the `binding` set.
+
+    quick: 24 binding prompts and no other set, a few minutes. file: where rows are kept for resuming.
+    """
+    setting = setting or Setting()
+    sets = ("binding",) if quick else sets
+    count = num_cases or (24 if quick else None)
+    bench = Benchmark(base, judge, setting, file, progress)
+    binding = load_cases("binding")[:count]
+    prices = measure_prices(base, binding[: 4 if quick else 12], setting)
+    for name in sets:
+        cases = load_cases(name)[:count]
+        for arm_name, arm in ARMS.items():
+            bench.run_arm(name, arm_name, arm, cases)
+        bench.run_arm(name, "diffusers", diffusers_arm, cases)
+        bench.run_arm(name, "best_of_n", ARMS["plain"], cases, tries_for(prices.excite / prices.plain, len(cases)))
+    return Result(figures_of(bench, prices), [_table_row(bench, name, arm) for name in sets for arm in (*ARMS, "diffusers", "best_of_n")])
+
+
+def _best_of(bench: Benchmark, set_name: str, column: str) -> np.ndarray:
+    """Per case, whether any of its tries has `column`."""
+    found: dict[int, bool] = {}
+    for (own_set, arm, case, _), row in bench.rows.items():
+        if (own_set, arm) == (set_name, "best_of_n"):
+            found[case] = found.get(case, False) or row[column]
+    return np.array([found[case] for case in sorted(found)])
+
+
+def _column(bench: Benchmark, set_name: str, arm: str, column: str) -> np.ndarray:
+    return _best_of(bench, set_name, column) if arm == "best_of_n" else bench.values(set_name, arm, column)
+
+
+def _table_row(bench: Benchmark, set_name: str, arm: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"set": set_name, "arm": arm}
+    for column in ("present", "strict", "success"):
+        values = _column(bench, set_name, arm, column)
+        row[column] = round(float(values.mean()), 4)
+        row[f"{column}_interval"] = _rounded(wilson_interval(int(values.sum()), len(values)))
+        row["n"] = len(values)
+    own = [r for key, r in bench.rows.items() if key[:2] == (set_name, arm)]
+    row["seconds"] = round(sum(r["seconds"] for r in own) / row["n"], 3)
+    row["extra_passes"] = round(float(np.mean([r["extra_passes"] for r in own])), 2)
+    return row
+
+
+def figures_of(bench: Benchmark, prices: Prices, set_name: str = "binding") -> dict[str, Any]:
+    """The figures line of one set."""
+    arms = ("plain", "composable", "excite_paper", "excite", "excite_over_and", "screening", "best_of_n", "diffusers")
+    success = {arm: _column(bench, set_name, arm, "success").astype(float) for arm in arms}
+    figures: dict[str, Any] = {"n": len(success["plain"])}
+    for arm, values in success.items():
+        figures[f"{arm}_success"] = round(float(values.mean()), 4)
+        figures[f"{arm}_success_interval"] = _rounded(wilson_interval(int(values.sum()), len(values)))
+    figures |= _paired("failures_cut", success["plain"], success["excite"], lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean())
+    figures |= _paired("success_vs_diffusers", success["diffusers"], success["excite"], lambda rows: rows[:, 1].mean() / rows[:, 0].mean())
+    figures |= {
+        "time_vs_diffusers": round(prices.excite_alone / prices.diffusers, 4),
+        "time_vs_diffusers_batch_of_4": round(prices.excite_of_four / prices.diffusers, 4),
+        "idle_overhead": round(prices.idle / prices.plain - 1, 4),
+        "best_of_n_tries": round(max(1.0, prices.excite / prices.plain), 3),
+        "seconds": {name: round(value, 3) for name, value in vars(prices).items()},
+    }
+    return figures | _removal(bench, set_name)
+
+
+def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:
+    """Of the prompts whose plain picture shows the last thing: how often `AND NOT` it makes it vanish."""
+    shown = np.array([each[-1] for each in bench.values(set_name, "plain", "each")], bool)
+    negated = bench.values(set_name, "not", "each")
+    gone = np.array([not each[-1] for each in negated], bool)[shown]
+    kept = np.array([each[0] for each in negated], bool)[shown]
+    return {
+        "not_removed": _rate(gone), "not_removed_interval": _rounded(wilson_interval(int(gone.sum()), len(gone))),
+        "not_kept_the_other": _rate(kept), "not_n": len(gone),
+    }  # fmt: skip
+
+
+def _rate(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def _paired(name: str, a: np.ndarray, b: np.ndarray, statistic: Callable[[np.ndarray], float]) -> dict[str, Any]:
+    """A statistic of paired columns; None where it is not defined (nothing to divide by)."""
+    pairs = np.stack([a, b], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(pairs))
+    interval = clustered_interval(list(pairs[:, None]), statistic)
+    finite = math.isfinite(value)
+    return {name: round(value, 4) if finite else None, f"{name}_interval": _rounded(interval) if finite else None}
+
+
+def _rounded(interval: Interval) -> list[float]:
+    return [round(bound, 4) for bound in interval]
