@@ -189,9 +189,10 @@ class _Work:
         self.batch = batch
         self.layers = layers
         self.loss = weighted_loss(dict(settings.losses))
-        self.subjects = [find_subjects(batch.base, branches, settings.subjects) for branches in batch.branches]
-        self.watched = [sorted({subject.branch for subject in subjects}) for subjects in self.subjects]
         self.calm = [0] * len(batch.seeds)
+        self.subjects = [find_subjects(batch.base, branches, settings.subjects) for branches in batch.branches]
+        # Per image: the branches that have subjects, with the tokens that compete there.
+        self.watched = [{subject.branch: self.words(i, subject.branch) for subject in subjects} for i, subjects in enumerate(self.subjects)]
         target = settings.thresholds[-1][1] if settings.target is None else settings.target
         self.reports = [
             ImageReport(batch.images.start + image, seed, [s.label for s in self.subjects[image]], target=target)
@@ -292,17 +293,17 @@ class _Work:
             recorder.run(lambda: unet(given, step.timestep, **conditioning.unet_kwargs()))
             maps = recorder.averaged(model_input.shape[-2:])
         by_place = dict(zip(places, maps, strict=True))
-        return [self.seen_in(image, {b: by_place[i, b] for b in self.watched[image]}) for i, image in enumerate(images)]
+        return [
+            seen_subjects({b: by_place[i, b] for b in self.watched[image]}, self.subjects[image], self.watched[image], self.settings.sharpness)
+            for i, image in enumerate(images)
+        ]
 
-    def seen_in(self, image: int, maps: dict[int, torch.Tensor]) -> list[SeenSubject]:
-        words = {branch: self.words(image, branch, own.shape[-1]) for branch, own in maps.items()}
-        return seen_subjects(maps, self.subjects[image], words, self.settings.sharpness)
-
-    def words(self, image: int, branch: int, num_tokens: int) -> tuple[int, int]:
+    def words(self, image: int, branch: int) -> tuple[int, int]:
         """The tokens that compete for attention. Keeping padding, the authors drop only the start and the very last."""
+        tokenizer = self.batch.base.tokenizers[0]
         if self.settings.keep_padding:
-            return 1, num_tokens - 1
-        return text_tokens(self.batch.base.tokenizers[0], self.batch.branches[image][branch].text)
+            return 1, tokenizer.model_max_length - 1
+        return text_tokens(tokenizer, self.batch.branches[image][branch].text)
 
     def gradients(self, seen: list[list[SeenSubject]], model_input: torch.Tensor, images: list[int]) -> list[torch.Tensor | None]:
         """fp32 gradients of each image's own loss; None, and a note, where one is not finite."""
