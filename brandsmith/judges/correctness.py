@@ -1,0 +1,193 @@
+"""Is the mark right, or only nearly? The judge `correctness`: probability that the mark in the best box is the concept's own.
+
+A small network compares the mark, laid over the reference (`rectify`), with the reference itself and looks for the worst local
+difference; the rectified comparison's own figures enter beside it. It is trained on the concept's labelled marks against
+near misses made from the very same marks (`near_miss`), so that only what is wrong tells them apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+from brandsmith.core.errors import MissingResource
+from brandsmith.core.files import sha256_of, write_safetensors, write_with
+from brandsmith.judges.augment import augmented
+from brandsmith.judges.detector import Detector
+from brandsmith.judges.judge import Verdict, check_pictures, not_measured
+from brandsmith.judges.labelled import Labelled
+from brandsmith.judges.near_miss import kinds_for, make_near_miss
+from brandsmith.judges.rectify import NUM_FEATURES, Box, Reference, as_sharp_as, build_reference, compare_laid, cut_out, lay_over
+
+NET_PX = (112, 56)  # width, height of what the network sees
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class View:
+    """One mark, ready for the network."""
+
+    planes: np.ndarray  # (56, 112, 6) uint8: the mark laid over the reference, and the reference at the same sharpness
+    features: np.ndarray  # (NUM_FEATURES,) float32
+    right: bool
+    kind: str = ""
+
+
+def view_of(picture: np.ndarray, box: Box, reference: Reference, right: bool = True, kind: str = "") -> View:
+    laid, how = lay_over(cut_out(picture, box, reference.size), reference)
+    like = as_sharp_as(reference.pixels, box[2] - box[0])
+    features = np.array(compare_laid(laid, like, how).features(), np.float32)
+    planes = [cv2.resize(plane, NET_PX, interpolation=cv2.INTER_AREA) for plane in (laid, like)]
+    return View(np.dstack(planes), features, right, kind)
+
+
+class CorrectnessNet(nn.Module):
+    """(N, 6, 56, 112) in [-1, 1] and (N, NUM_FEATURES) -> logits (N,): above 0 is right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(_layer(9, 24, 2), _layer(24, 32, 2), _layer(32, 48, 1), _layer(48, 48, 2), _layer(48, 64, 1))
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Sequential(nn.Linear(64 * 2 + NUM_FEATURES, 48), nn.ReLU(), nn.Linear(48, 1))
+
+    def forward(self, planes: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        laid, like = planes[:, :3], planes[:, 3:]
+        seen = self.trunk(torch.cat([laid, like, (laid - like).abs()], dim=1))
+        pooled = torch.cat([seen.amax(dim=(2, 3)), seen.mean(dim=(2, 3))], dim=1)
+        return self.head(torch.cat([self.drop(pooled), features], dim=1))[:, 0]
+
+
+def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def _batch(views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
+    planes = torch.from_numpy(np.stack([v.planes for v in views])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return planes, torch.from_numpy(np.stack([v.features for v in views]))
+
+
+# ----------------------------------------------------------------------------- training
+
+
+def training_views(
+    marked: Sequence[Labelled], reference: Reference, expected_text: str, *, num_right: int = 700, num_per_kind: int = 80, seed: int = 0
+) -> list[View]:
+    """Augmented right marks and near misses of every kind, boxes a little off as a detector's are."""
+    kinds = ["", *kinds_for(expected_text)]
+    wanted = [kind for kind in kinds for _ in range(num_per_kind if kind else num_right)]
+    views = []
+    for i, kind in enumerate(wanted):
+        rng = np.random.default_rng([seed, i])
+        source = marked[int(rng.integers(len(marked)))]
+        picture = make_near_miss(source.pixels, source.box, kind, rng, expected_text) if kind else source.pixels
+        size = max(128, min(512, max(picture.shape[:2])))
+        picture, box = augmented(picture, source.box, rng, size)
+        views.append(view_of(picture, loosened(box, rng), reference, right=not kind, kind=kind))
+    return views
+
+
+def loosened(box: Box, rng: np.random.Generator, amount: float = 0.03) -> Box:
+    wide, high = box[2] - box[0], box[3] - box[1]
+    return tuple(float(v) for v in np.array(box) + rng.normal(0, amount, 4) * [wide, high, wide, high])
+
+
+def fit_net(views: Sequence[View], *, num_epochs: int = 10, seed: int = 0, leave_out: str = "") -> CorrectnessNet:
+    """Train on the views whose kind is not `leave_out`; right and wrong weigh the same."""
+    torch.manual_seed(seed)
+    kept = [v for v in views if not leave_out or v.kind != leave_out]
+    planes, features = _batch(kept)
+    right = torch.tensor([float(v.right) for v in kept])
+    weight = torch.where(right > 0, 0.5 / right.mean(), 0.5 / (1 - right.mean()))
+    net = CorrectnessNet().train()
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+    num_batches = (len(kept) + 63) // 64
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=num_epochs * num_batches, pct_start=0.2)
+    order_of = torch.Generator().manual_seed(seed)
+    for _ in range(num_epochs):
+        for index in torch.randperm(len(kept), generator=order_of).chunk(num_batches):
+            logits = net(_unevenly_lit(planes[index], order_of), features[index])
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, right[index] * 0.96 + 0.02, weight[index])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+def _unevenly_lit(planes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The laid-over half moved by a few pixels and relit: never the same view twice."""
+    shift = [int(torch.randint(-2, 3, (1,), generator=generator)) for _ in range(2)]
+    laid = torch.roll(planes[:, :3], shift, dims=(2, 3))
+    laid = laid * (0.9 + 0.2 * torch.rand(len(planes), 1, 1, 1, generator=generator)) + 0.1 * torch.randn(len(planes), 3, 1, 1, generator=generator)
+    return torch.cat([laid, planes[:, 3:]], dim=1)
+
+
+def probabilities(net: CorrectnessNet, views: Sequence[View]) -> list[float]:
+    if not views:
+        return []
+    with torch.inference_mode():
+        return torch.cat([net(*_batch(views[i : i + 64])) for i in range(0, len(views), 64)]).sigmoid().tolist()
+
+
+def fit_correctness(
+    marked: Sequence[Labelled], out: Path, *, expected_text: str, token: str, seed: int = 0, num_right: int = 700, num_per_kind: int = 80
+) -> tuple[CorrectnessNet, Reference]:
+    """Train on labelled marks; writes `correctness.safetensors` and `reference.png` into `out`."""
+    reference = build_reference([p.pixels for p in marked], [p.box for p in marked])
+    views = training_views(marked, reference, expected_text, num_right=num_right, num_per_kind=num_per_kind, seed=seed)
+    net = fit_net(views, seed=seed)
+    write_with(out / "reference.png", lambda partial: Image.fromarray(reference.pixels).save(partial, "PNG", optimize=True))
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    write_safetensors(out / "correctness.safetensors", tensors, {"token": token})
+    return net, reference
+
+
+# ----------------------------------------------------------------------------- the judge
+
+
+class Correctness:
+    """The judge `correctness`. Above `threshold` the mark counts as right."""
+
+    name = "correctness"
+    threshold = 0.5
+
+    def __init__(self, net: CorrectnessNet, reference: Reference, detector: Detector, *, version: str = VERSION, weights_hash: str = "none") -> None:
+        self.net, self.reference, self.detector = net.eval(), reference, detector
+        self.version, self.weights_hash = version, weights_hash
+
+    def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
+        check_pictures(pictures)
+        found = self.detector.detect(pictures)
+        seen = [i for i, detections in enumerate(found) if detections]
+        views = [view_of(pictures[i], found[i][0].box, self.reference) for i in seen]
+        verdicts = [not_measured("no mark found to compare with the reference")] * len(pictures)
+        for i, view, probability in zip(seen, views, probabilities(self.net, views), strict=True):
+            verdicts[i] = Verdict(round(probability, 6), details=self._details(view, found[i][0].box))
+        return verdicts
+
+    def _details(self, view: View, box: Box) -> dict[str, Any]:
+        return {"box": [round(v, 1) for v in box], "worst_cell": round(float(view.features[0]), 3),
+                "colour_distance": round(float(max(view.features[4:6])) * 50, 1)}  # fmt: skip
+
+
+def load_correctness(folder: Path, detector: Detector) -> Correctness:
+    """The judge that `fit` wrote into a folder. Raises MissingResource when it is not there."""
+    weights, mark = folder / "correctness.safetensors", folder / "reference.png"
+    if not weights.is_file() or not mark.is_file():
+        raise MissingResource(f"no trained correctness judge in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
+    net = CorrectnessNet()
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
+    card_file = folder / "card.json"
+    card = json.loads(card_file.read_text(encoding="utf-8")).get("correctness", {}) if card_file.is_file() else {}
+    reference = Reference(np.asarray(Image.open(mark).convert("RGB")))
+    return Correctness(net, reference, detector, version=card.get("version", VERSION), weights_hash=sha256_of(weights)[:12])
