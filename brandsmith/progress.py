@@ -13,8 +13,8 @@ LINE_EVERY_SEC = 15
 
 
 @contextmanager
-def training_bar(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield `report(what, done, total)`; a new `what` begins a new bar."""
+def training_bar(console: Console, title: str) -> Iterator[Callable[..., None]]:
+    """Yield `report(what, done, total, note)`; a new `what` begins a new bar."""
     if not console.is_terminal:
         yield _plain_lines(console, title)
         return
@@ -22,21 +22,21 @@ def training_bar(console: Console, title: str) -> Iterator[Callable[[str, int, i
     with Progress(*columns, console=console) as bars:
         known: dict[str, int] = {}
 
-        def report(what: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int, note: str = "") -> None:
             if what not in known:
                 known[what] = bars.add_task(f"{title}: {what}", total=total)
-            bars.update(known[what], completed=done, total=total)
+            bars.update(known[what], completed=done, total=total, description=f"{title}: {what} {note}".rstrip())
 
         yield report
 
 
-def _plain_lines(console: Console, title: str) -> Callable[[str, int, int], None]:
+def _plain_lines(console: Console, title: str) -> Callable[..., None]:
     last: dict[str, float] = {}
 
-    def report(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         if done >= total or now - last.get(what, 0.0) > LINE_EVERY_SEC:
             last[what] = now
-            console.print(f"{title}: {what} {done}/{total}", highlight=False)
+            console.print(f"{title}: {what} {done}/{total} {note}".rstrip(), highlight=False)
 
     return report

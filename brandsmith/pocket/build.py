@@ -98,9 +98,12 @@ def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenize
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.to("cpu", torch.float16).save_pretrained(output)
-    clip_half = {k: v.half() for k, v in clip.state_dict().items() if v.is_floating_point()}
+    # The image tower and both projections; the text tower is the text_encoder already written.
+    clip_half = {k: v.half() for k, v in clip.state_dict().items() if v.is_floating_point() and not k.startswith("text_model.")}
     write_safetensors(output / "clip" / "model.safetensors", clip_half, {"format": "pt"})
     clip.config.save_pretrained(output / "clip")
+    for file in output.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
 
 
 def _check_same_states(text: CLIPTextModel, clip: CLIPModel) -> None:

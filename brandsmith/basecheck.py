@@ -1,0 +1,148 @@
+"""`brandsmith base check`: what the embedded base can do, measured.
+
+Judges were trained on true scenes. Every figure carries its n; the same chain run on true pictures (the ceiling) is
+printed beside it, so that a judge's own error is not blamed on the base.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+
+from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import MissingResource
+from brandsmith.guidance.loop import sample
+from brandsmith.judges.pocket_classes import Look, PocketClasses
+from brandsmith.study.judging import judges_for, thesis_kpi
+
+BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
+SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": 4.0, "scheduler": "ddim"}
+FIRST_SEED = 5000
+
+
+def one_object_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
+    """Two prompts per word with colours that walk the palette: (prompt, word, colour)."""
+    asked = []
+    for i, word in enumerate(words):
+        for k in (0, 1):
+            colour = colours[(2 * i + 7 * k) % len(colours)]
+            article = "" if word in ("pants", "shorts", "socks") else "an " if colour[0] in "aeiou" else "a "
+            asked.append((f"{article}{colour} {word}", word, colour))
+    return asked
+
+
+def two_object_prompts(words: list[str], colours: list[str], count: int) -> list[tuple[str, tuple[str, str], tuple[str, str]]]:
+    rng = np.random.default_rng(77)
+    small = [w for w in words if w not in ("billboard", "pants", "shorts", "socks")]
+    asked = []
+    for _ in range(count):
+        pair = tuple(str(w) for w in rng.choice(small, 2, replace=False))
+        hues = tuple(str(c) for c in rng.choice(colours, 2, replace=False))
+        asked.append((f"a {hues[0]} {pair[0]} and a {hues[1]} {pair[1]}", pair, hues))
+    return asked
+
+
+def both_seen(looks: list[Look], words: tuple[str, str], colours: tuple[str, str]) -> tuple[bool, bool]:
+    """(both words found at two different windows, and each with its own colour)."""
+    present = coloured = False
+    for first in looks:
+        for second in looks:
+            if first is not second and first.word == words[0] and second.word == words[1]:
+                present = True
+                coloured = coloured or (first.colour == colours[0] and second.colour == colours[1])
+    return present, coloured
+
+
+def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
+    """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
+    console = console or Console()
+    folder = resolve_base(name)
+    eyes = PocketClasses(folder)
+    base = load_base(name)
+    figures: dict[str, Any] = {}
+    with console.status("text through the autoencoder"):
+        figures |= _text_through_vae(base)
+    singles = one_object_prompts(eyes.vocabulary, eyes.palette) * seeds
+    console.print(f"drawing {len(singles)} one-object and {pairs} two-object pictures", highlight=False)
+    pictures = _draw(base, [p for p, _, _ in singles])
+    figures |= _judge_singles(eyes, pictures, singles)
+    double = two_object_prompts(eyes.vocabulary, eyes.palette, pairs)
+    pair_pictures = _draw(base, [p for p, _, _ in double])
+    figures |= _judge_pairs(eyes, pair_pictures, double)
+    figures |= _untrained_kpi(base)
+    figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
+    figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
+    if sheet:
+        _write_sheet(sheet, pictures[:48] + pair_pictures[:16])
+    _print(figures, console)
+    return figures
+
+
+def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
+    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], batch_size=16, **SETTINGS)
+
+
+@torch.inference_mode()
+def _text_through_vae(base: Base) -> dict[str, Any]:
+    """OCR similarity on true marked pictures, and on the same pictures after encode and decode."""
+    concept = load_concept("demo")
+    ocr = judges_for(concept)["ocr"]
+    files = sorted((concept.folder / "held_out").glob("*.*")) + [e.image for e in concept.examples]
+    files = [f for f in files if f.suffix in (".png", ".webp", ".jpg")]
+    if not files:
+        raise MissingResource("the demo concept's pictures are not in this installation", hint="reinstall the package")
+    originals = [np.asarray(Image.open(f).convert("RGB")) for f in files]
+    pixels = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    decoded = torch.cat([decode_latents(base, encode_images(base, part)) for part in pixels.split(8)])
+    after = list((decoded * 255).round().byte().permute(0, 2, 3, 1).numpy())
+    before_score = float(np.mean([v.value for v in ocr.score(originals)]))
+    after_score = float(np.mean([v.value for v in ocr.score(after)]))
+    ratio = after_score / before_score if before_score else None
+    return {"vae_ocr_ratio": None if ratio is None else round(ratio, 4), "vae_ocr_original": round(before_score, 4),
+            "vae_ocr_decoded": round(after_score, 4), "vae_ocr_n": len(files)}  # fmt: skip
+
+
+def _judge_singles(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+    looks = eyes.look(pictures, num_objects=1)
+    word = [bool(own) and own[0].word == w for own, (_, w, _) in zip(looks, asked, strict=True)]
+    colour = [bool(own) and own[0].colour == c for own, (_, _, c) in zip(looks, asked, strict=True)]
+    return {"object_accuracy": round(float(np.mean(word)), 4), "object_n": len(asked), "colour_accuracy": round(float(np.mean(colour)), 4),
+            "colour_n": len(asked)}  # fmt: skip
+
+
+def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -> dict[str, Any]:
+    seen = [both_seen(own, words, hues) for own, (_, words, hues) in zip(eyes.look(pictures, 2), asked, strict=True)]
+    return {"both_present": round(float(np.mean([p for p, _ in seen])), 4), "both_present_n": len(asked),
+            "both_colours": round(float(np.mean([c for _, c in seen])), 4), "both_colours_n": len(asked)}  # fmt: skip
+
+
+def _untrained_kpi(base: Base) -> dict[str, Any]:
+    concept = load_concept("demo")
+    prompts = concept.prompts() * 4
+    pictures = _draw(base, prompts)
+    kpi = thesis_kpi(judges_for(concept), pictures)
+    return {"untrained_kpi": None if kpi is None else round(kpi, 4), "untrained_kpi_n": len(prompts)}
+
+
+def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
+    columns = 8
+    rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures) - columns + 1, columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+
+
+def _print(figures: dict[str, Any], console: Console) -> None:
+    for key, value in figures.items():
+        bar = BARS.get(key)
+        verdict = ""
+        if bar is not None and value is not None:
+            lower_is_better = key in ("untrained_kpi", "size_mib")
+            reached = value <= bar if lower_is_better else value >= bar
+            verdict = f"  bar {'≤' if lower_is_better else '≥'} {bar}: {'reached' if reached else 'NOT reached'}"
+        console.print(f"{key:22} {value}{verdict}", highlight=False)

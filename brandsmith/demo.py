@@ -1,0 +1,144 @@
+"""`brandsmith demo`: the whole experiment on the embedded base in minutes.
+
+Three methods learn the demo brand; every checkpoint draws the five standard prompts from the same starting noises;
+detector and OCR score every picture; the best checkpoint of each method goes into the thesis' table, a CSV, a Markdown
+file and one contact sheet. Everything is in files: run it again and it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.files import write_json, write_text
+from brandsmith.core.run import RunDirectory
+from brandsmith.judges.judge import CachedJudge, Judge, Row
+from brandsmith.judges.kpi import COLUMNS, footnote, kpi_of
+from brandsmith.methods.loop import train
+from brandsmith.methods.presets import preset_for
+from brandsmith.methods.registry import build_config
+from brandsmith.progress import training_bar
+from brandsmith.report.contact_sheet import SheetRow, write_contact_sheet
+from brandsmith.report.table import as_csv, as_markdown, as_rich
+from brandsmith.study.judging import judges_for
+from brandsmith.study.trial import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
+
+METHODS = ("dreambooth", "lora", "textual_inversion")
+SEEDS = (1000, 1001, 1002, 1003)
+MAIN_COLUMN = COLUMNS[2]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One checkpoint with what it scored; `folder` holds its pictures."""
+
+    method: str
+    parameters: str
+    rows: Sequence[Row]
+    folder: Path
+
+    def line(self) -> dict[str, Any]:
+        kpi = kpi_of(self.rows)
+        thesis = (self.method, self.parameters, kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score)
+        return dict(zip(COLUMNS, thesis, strict=True)) | {"exact_match_rate": kpi.exact_rate, "n": kpi.num_pictures}
+
+
+def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dict[str, Any]:
+    """Train, sample, judge, choose, print; returns the table and the seconds of each part."""
+    clock = _Clock(console)
+    resolve_base(base_name)
+    concept = load_concept("demo")
+    judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept).values()]
+    base = load_base(base_name)
+    cases = Cases(tuple(concept.prompts()), SEEDS[:2] if quick else SEEDS)
+    clock.lap("load")
+    best = [_untrained(base, out, cases, judges)]
+    clock.lap("untrained base")
+    for method in METHODS:
+        run = _train(method, concept, base, base_name, out, quick, console)
+        clock.lap(f"train {method}")
+        best.append(_best_checkpoint(method, run, base, cases, judges, console))
+        clock.lap(f"sample and judge {method}")
+    return _report(out, concept, cases, best, clock, console)
+
+
+class _Clock:
+    def __init__(self, console: Console) -> None:
+        self.console, self.seconds, self.last = console, {}, time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self.last, 1)
+        self.last = now
+        self.console.print(f"[dim]{name}: {self.seconds[name]} s[/]", highlight=False)
+
+
+def _untrained(base: Base, out: Path, cases: Cases, judges: Sequence[Judge]) -> Candidate:
+    """The floor: the same prompts before anything was learnt."""
+    folder = out / "untrained" / "samples"
+    shots = cases.shots("untrained", 0)
+    paths = sample_checkpoint(base, folder, cases, shots, None)
+    return Candidate("untrained base", "–", judge_checkpoint(out / "untrained" / "scores.jsonl", shots, paths, judges), folder)
+
+
+def _train(method: str, concept: Concept, base: Base, base_name: str, out: Path, quick: bool, console: Console) -> RunDirectory:
+    options = preset_for(method, base_name)
+    if quick:
+        options["steps"] = max(2, options.get("steps", 400) // 10)
+    with training_bar(console, method) as progress:
+        return train(build_config(method, **options), concept, base, out / method, progress=progress, cache_dir=out / "cache")
+
+
+def _best_checkpoint(method: str, run: RunDirectory, base: Base, cases: Cases, judges: Sequence[Judge], console: Console) -> Candidate:
+    with training_bar(console, "sample and judge") as progress:
+        rows = evaluate_run(base, run, cases, judges, progress=progress)
+    candidates = [
+        Candidate(method, _parameters(run, step), [r for r in rows if r.step == step], run.folder / "samples" / checkpoint.name)
+        for step, checkpoint in run.checkpoints()
+    ]
+    write_json(run.folder / "checkpoints.json", [c.line() for c in candidates])
+    return max(candidates, key=lambda c: c.line()[MAIN_COLUMN] or 0.0)
+
+
+def _parameters(run: RunDirectory, step: int) -> str:
+    settings = run.config()["settings"]
+    extra = {"rank": "rank", "num_vectors": "vectors"}
+    named = "".join(f", {label} {settings[key]}" for key, label in extra.items() if key in settings)
+    return f"lr {settings['learning_rate']:g}{named} (step {step})"
+
+
+def _report(out: Path, concept: Concept, cases: Cases, best: list[Candidate], clock: _Clock, console: Console) -> dict[str, Any]:
+    lines = sorted((c.line() for c in best), key=lambda line: line[MAIN_COLUMN] or 0.0, reverse=True)
+    note = footnote([row for c in best for row in c.rows]) + (
+        "; the column names are the thesis', where the detector was YOLOv8. Each method's best of its checkpoints, chosen on these pictures."
+    )
+    write_text(out / "table.csv", as_csv(lines))
+    write_text(out / "table.md", as_markdown(lines, note))
+    _write_sheet(out / "contact_sheet.png", concept, cases, best)
+    clock.lap("table and contact sheet")
+    console.print()
+    console.print(as_rich(lines, f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds", note))
+    for name in ("table.csv", "table.md", "contact_sheet.png"):
+        console.print(f"wrote {out / name}", highlight=False)
+    return {"table": lines, "seconds": clock.seconds, "out": str(out)}
+
+
+def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidate]) -> None:
+    columns = list(cases.prompts)
+    real = [example.image for example in concept.examples]
+    shown = [real[i * len(real) // len(columns)] for i in range(len(columns))]
+    sheet = [SheetRow("true pictures", "five of the training set", shown)]
+    for candidate in best:
+        line = candidate.line()
+        shots = [shot for shot in cases.shots("", 0) if shot.seed == cases.seeds[0]]
+        score = "not measured" if line[MAIN_COLUMN] is None else f"KPI {line[MAIN_COLUMN]:.3f}"
+        pictures = [candidate.folder / picture_name(shot) for shot in shots]
+        sheet.append(SheetRow(candidate.method.replace("_", " "), f"{score}\n{candidate.parameters}", pictures))
+    write_contact_sheet(path, sheet, columns, f"What each method learnt of {concept.token}")

@@ -1,0 +1,96 @@
+"""`sample` and `export` as functions: a run (or the bare base) and prompts in, PNG files out."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.console import Console
+
+from brandsmith.base.base import load_base, resolve_base
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import InvalidConfig, unknown_name
+from brandsmith.core.files import write_json, write_with
+from brandsmith.core.run import RunDirectory
+from brandsmith.guidance.loop import sample
+from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, read_adapter_info
+
+
+def find_checkpoint(run: Path, step: int | None) -> Path:
+    """The checkpoint of a run at `step` (None: the last). Raises MissingResource or InvalidConfig."""
+    directory = RunDirectory(run)
+    directory.config()
+    found = dict(directory.checkpoints())
+    if not found:
+        raise InvalidConfig(f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint")
+    if step is not None and step not in found:
+        raise InvalidConfig(f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(map(str, found))}")
+    return found[step if step is not None else max(found)]
+
+
+def build_refiner(name: str) -> Any:
+    if name == "none":
+        return None
+    if name != "attend_excite":
+        raise unknown_name("refiner", name, ["none", "attend_excite"])
+    from brandsmith.guidance.attend_excite import AttendExcite
+
+    return AttendExcite()
+
+
+def draw_to_folder(
+    prompts: list[str],
+    *,
+    run: Path | None,
+    step: int | None,
+    concept_name: str,
+    base_name: str,
+    out: Path,
+    seeds: list[int],
+    num_steps: int,
+    guidance_scale: float,
+    scheduler: str,
+    combiner: str,
+    refiner: str,
+    console: Console,
+) -> list[Path]:
+    """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
+    checkpoint = find_checkpoint(run, step) if run else None
+    if not prompts:
+        prompts = load_concept(concept_name).prompts()
+    name = read_adapter_info(checkpoint).base if checkpoint and base_name == "pocket" else base_name
+    chosen_refiner = build_refiner(refiner)
+    resolve_base(name)
+    jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
+    base = load_base(name)
+    with console.status(f"drawing {len(jobs)} pictures"), load_adapter(base, checkpoint) if checkpoint else nullcontext():
+        pictures = sample(
+            base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=guidance_scale,
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner,
+        )  # fmt: skip
+    files = []
+    for picture, (i, _, seed) in zip(pictures, jobs, strict=True):
+        file = out / f"prompt-{i}_seed-{seed}.png"
+        image = Image.fromarray(picture)
+        write_with(file, lambda partial, image=image: image.save(partial, format="PNG"))
+        files.append(file)
+    write_json(out / "prompts.json", {"prompts": prompts, "seeds": seeds, "run": str(run) if run else None, "base": name})
+    return files
+
+
+def export_run(run: Path, step: int | None, out: Path) -> Path:
+    """Copy an adapter (lora, ti) to `out`, or write a whole diffusers folder (dreambooth)."""
+    checkpoint = find_checkpoint(run, step)
+    info = read_adapter_info(checkpoint)
+    if out.exists():
+        raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
+    if info.method == "dreambooth":
+        return export_diffusers_folder(load_base(info.base), checkpoint, out)
+    from brandsmith.methods.registry import METHODS
+
+    source = checkpoint / METHODS[info.method].adapter_file
+    write_with(out, lambda partial: shutil.copyfile(source, partial))
+    return out
