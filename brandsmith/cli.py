@@ -196,12 +196,17 @@ def base_check(
     name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it.")] = "pocket",
     seeds: Annotated[int, typer.Option(help="Pictures per one-object prompt.")] = 1,
     sheet: Annotated[Path | None, typer.Option(help="Also write a PNG of what was drawn.")] = None,
+    card: Annotated[bool, typer.Option(help="Write the figures into the base's model card.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the base against its bars, with classifiers trained on true scenes."""
+    from brandsmith.base.base import resolve_base
+    from brandsmith.basecard import write_card
     from brandsmith.basecheck import check_base
 
     figures = check_base(name, seeds=seeds, sheet=sheet, console=console)
+    if card:
+        write_card(resolve_base(name), figures)
     if as_json:
         _print_json(figures)
 

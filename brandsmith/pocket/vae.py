@@ -81,6 +81,8 @@ def _crops(pool: ScenePool, rng: np.random.Generator, batch: int, size: int) -> 
     weight = np.ones((batch, 1, size, size), np.float32)
     for i in range(batch):
         index = int(rng.integers(len(pool)))
+        if not pool.truths[index]["marks"] and rng.random() < 0.6:
+            index = int(rng.integers(len(pool)))  # lettering is the hard part: marks more often than they occur
         boxes = [m["box"] for m in pool.truths[index]["marks"]]
         x, y = (int(v) for v in rng.integers(0, 128 - size + 1, 2))
         if boxes and size < 128 and rng.random() < 0.85:

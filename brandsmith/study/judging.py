@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from brandsmith.concept.concept import Concept, demo_folder
+from brandsmith.concept.concept import Concept
 from brandsmith.judges.detector import load_detector
+from brandsmith.judges.fit import judges_folder
 from brandsmith.judges.judge import Judge, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
 from brandsmith.judges.ocr import Ocr
 
 
-def judge_folder(concept: Concept) -> Path:
-    """Where a concept's trained judges are: shipped for the demo, beside the concept's own folder otherwise."""
-    if concept.folder == demo_folder():
-        return concept.folder.parent / "demo_judges"
-    return concept.folder.parent / f"{concept.folder.name}-judges"
-
-
 def judges_for(concept: Concept) -> dict[str, Judge]:
     """The judges of the KPI. Raises MissingResource when the detector has not been trained."""
-    return {"detector": load_detector(judge_folder(concept)), "ocr": Ocr(concept.config.expected_text)}
+    return {"detector": load_detector(judges_folder(concept)), "ocr": Ocr(concept.config.expected_text)}
 
 
 def thesis_kpi(judges: dict[str, Judge], pictures: Sequence[np.ndarray]) -> float | None:

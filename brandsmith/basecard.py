@@ -1,0 +1,68 @@
+"""The model card of the embedded base, written from measured figures so that it cannot disagree with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from brandsmith.core.files import write_text
+
+CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+
+# pocket
+
+A complete small Stable Diffusion, trained from scratch for Brandsmith: so that teaching a brand, judging it and guiding it can be
+tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock diffusers loads this folder.
+
+* 128-px pictures; VAE with 12 latent channels at 16 × 16; CLIP text encoder (width 192, 4 layers, 48 tokens, own BPE vocabulary);
+  cross-attention U-Net (64, 128, 224 channels); Stable Diffusion's noise schedule, v-prediction; one caption in ten dropped.
+* `clip/` holds the image tower of the same contrastive pair. It conditioned the U-Net's text tower and must not be the only judge.
+* `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
+
+## What it draws
+3-D art of {num_words} object words in {num_colours} colours, one or two per picture; garments, bottles, billboards, people wearing garments, with
+marks of invented brands (random lettering). A small share of its training pictures were real garment photos ("a photo of …"); it does not draw
+that look well.
+
+## Measured: `brandsmith base check pocket --json`
+{table}
+
+Figures that miss their bar miss it because of training time: {history}
+
+## Data and licences
+Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-emoji-3d` 1.1.0) and photos of the clothing dataset
+(CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented; no real brand was shown to it.
+
+## Not for
+Faces, real text, counting, anything outside its word list. It fails as large models do (neglected objects, swapped colours, misspelt
+lettering), which is what it is for.
+"""
+
+BARS = {
+    "vae_ocr_ratio": ("text through the VAE and back, OCR score over the originals'", "≥ 0.95", "vae_ocr_n"),
+    "object_accuracy": ("one-object prompts: right object", "≥ 0.90", "object_n"),
+    "colour_accuracy": ("one-object prompts: right colour", "≥ 0.90", "colour_n"),
+    "both_present": ("two-object prompts: both present", "reported", "both_present_n"),
+    "both_colours": ("two-object prompts: both colours right", "reported", "both_colours_n"),
+    "untrained_kpi": ("KPI with the demo's untrained token", "≤ 0.15", "untrained_kpi_n"),
+    "size_mib": ("size, MiB", "≤ 32", None),
+}
+
+
+def write_card(folder: Path, figures: dict[str, Any]) -> None:
+    """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from there."""
+    classes = json.loads((folder / "classes.json").read_text())
+    lines = ["| what | measured | bar | n |", "| --- | --- | --- | --- |"]
+    for key, (what, bar, count) in BARS.items():
+        lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
+    lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
+                 f"colour {classes['colour_accuracy']:.3f}.")  # fmt: skip
+    history = (folder / "history.txt").read_text().strip()
+    card = CARD.format(num_words=len(classes["words"]), num_colours=len(classes["colours"]), table="\n".join(lines), history=history)
+    write_text(folder / "README.md", card)
+    write_text(folder / "check.json", json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,85 @@
+"""The embedded base is a real Stable Diffusion: stock diffusers loads it, and each method teaches it something."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+from brandsmith.base.base import load_base, pocket_folder
+from brandsmith.concept.concept import demo_folder, load_concept
+from brandsmith.guidance.loop import sample
+from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.methods.adapter import load_adapter
+from brandsmith.methods.loop import train
+from brandsmith.methods.presets import preset_for
+from brandsmith.methods.registry import build_config
+from brandsmith.study.judging import judges_for, thesis_kpi
+
+SEEDS = (1000, 1001)
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return load_base("pocket")
+
+
+def drawn(base, concept) -> list[np.ndarray]:
+    jobs = [(prompt, seed) for prompt in concept.prompts() for seed in SEEDS]
+    return sample(base, [p for p, _ in jobs], [s for _, s in jobs], num_steps=20, guidance_scale=4.0, batch_size=10)
+
+
+def test_size_and_licence():
+    files = [f for f in pocket_folder().rglob("*") if f.is_file()]
+    assert sum(f.stat().st_size for f in files) <= 32 * 2**20
+    assert (pocket_folder() / "README.md").is_file()
+
+
+def test_stock_diffusers_loads_it_and_draws_the_same_picture(pocket):
+    pipeline = StableDiffusionPipeline.from_pretrained(pocket_folder(), torch_dtype=torch.float32)
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline("a blue t shirt", num_inference_steps=6, guidance_scale=4.0, generator=torch.Generator("cpu").manual_seed(7), output_type="np").images[0]
+    ours = sample(pocket, ["a blue t shirt"], [7], num_steps=6, guidance_scale=4.0)[0]
+    assert np.abs(theirs * 255 - ours.astype(float)).max() <= 2
+
+
+def test_concept_on_disk_is_what_the_issue_says():
+    concept = load_concept("demo")
+    assert len(concept.examples) == 20 and concept.config.expected_text == "QOGA"
+    labels = [f.read_text().strip() for f in (demo_folder() / "detector").rglob("labels/*.txt")]
+    assert sum(bool(text) for text in labels) == 150 and sum(not text for text in labels) >= 50
+    assert len([f for f in (demo_folder() / "held_out").iterdir() if f.suffix == ".webp" or f.suffix == ".png"]) >= 20
+
+
+def test_the_classifier_was_checked_on_true_scenes():
+    card = PocketClasses(pocket_folder()).card
+    assert card["object_accuracy"] >= 0.95 and card["colour_accuracy"] >= 0.90 and card["n"] >= 500
+
+
+@pytest.fixture(scope="module")
+def untrained_kpi(pocket) -> float:
+    concept = load_concept("demo")
+    return thesis_kpi(judges_for(concept), drawn(pocket, concept))
+
+
+def test_the_brand_is_unknown_to_the_base(untrained_kpi):
+    assert untrained_kpi <= 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "steps", "gain"), [("dreambooth", 150, 0.25), ("lora", 150, 0.15), ("textual_inversion", 150, 0.02)])
+def test_a_short_real_training_raises_the_kpi(method, steps, gain, pocket, untrained_kpi, tmp_path):
+    concept = load_concept("demo")
+    before = {name: tensor.clone() for name, tensor in pocket.unet.state_dict().items()}
+    config = build_config(method, **(preset_for(method, "pocket") | {"steps": steps, "checkpoint_every": steps, "num_class_images": 8}
+                                     if method == "dreambooth" else preset_for(method, "pocket") | {"steps": steps, "checkpoint_every": steps}))  # fmt: skip
+    run = train(config, concept, pocket, tmp_path / method)
+    ((step, checkpoint),) = run.checkpoints()
+    assert step == steps
+    with load_adapter(pocket, checkpoint):
+        kpi = thesis_kpi(judges_for(concept), drawn(pocket, concept))
+    print(f"{method}: KPI {kpi:.3f} after {steps} steps, untrained {untrained_kpi:.3f}")
+    assert kpi >= untrained_kpi + gain
+    assert all(torch.equal(before[name], tensor) for name, tensor in pocket.unet.state_dict().items())

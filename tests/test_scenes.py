@@ -1,0 +1,72 @@
+"""pocket's world: deterministic, true to its caption, lettered legibly. Drawn words need no artwork on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brandsmith.judges.ocr import Ocr
+from brandsmith.judges.pocket_classes import object_boxes, window
+from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, Artwork, tint
+from brandsmith.pocket.scenes import KINDS, Mark, SceneMaker, _one_object, draw_mark, nearest_colour, random_mark
+
+
+@pytest.fixture(scope="module")
+def maker() -> SceneMaker:
+    return SceneMaker(Artwork(Path("no-artwork-here")), words=DRAWN_WORDS)
+
+
+def test_the_world_is_wide_enough():
+    assert len(set(OBJECT_WORDS)) >= 60 and len(COLOURS) >= 10
+    assert {"cat", "bowl", "t shirt", "sweater", "pants", "billboard", "fragrance", "bottle"} <= set(OBJECT_WORDS)
+
+
+def test_a_scene_follows_from_seed_and_index(maker):
+    mix = {"single": 0.5, "mark_alone": 0.5}
+    one, again = maker.scene(3, 17, mix), maker.scene(3, 17, mix)
+    assert np.array_equal(one.pixels, again.pixels) and one.caption == again.caption and one.marks == again.marks
+    other = maker.scene(3, 18, mix)
+    assert not np.array_equal(one.pixels, other.pixels)
+    assert one.pixels.shape == (128, 128, 3) and one.pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("word", DRAWN_WORDS)
+def test_caption_and_truth_name_what_is_drawn(maker, word):
+    scene = _one_object(maker, np.random.default_rng(1), word, "green", None)
+    assert "green" in scene.caption and (word in scene.caption or "perfume" in scene.caption)
+    (thing,) = scene.things
+    x0, y0, x1, y1 = (int(v) for v in thing.box)
+    assert (x1 - x0) * (y1 - y0) > 1000
+    assert nearest_colour(scene.pixels[(y0 + y1) // 2 - 4 : (y0 + y1) // 2 + 14, (x0 + x1) // 2 - 8 : (x0 + x1) // 2 + 8]) in ("green", "teal")
+    found = object_boxes(scene.pixels)[0]
+    assert abs(found[0] - x0) < 12 and abs(found[2] - x1) < 12
+    assert window(scene.pixels, thing.box).shape == (48, 48, 3)
+
+
+def test_printed_marks_are_read_by_ocr(maker):
+    mark = Mark("QOGA", name="red_qoga_logo")
+    scenes = [_one_object(maker, np.random.default_rng(i), w, "blue", mark) for i, w in enumerate(("sweater", "billboard", "fragrance") * 2)]
+    scenes += [KINDS["mark_alone"](maker, np.random.default_rng(i), mark) for i in range(4)]
+    scores = [v.value for v in Ocr("QOGA").score([s.pixels for s in scenes])]
+    assert np.mean(scores) >= 0.9
+    for scene in scenes:
+        x0, y0, x1, y1 = scene.marks[0].box
+        assert 30 <= x1 - x0 <= 120 and 10 <= y1 - y0 <= 60 and "red_qoga_logo" in scene.caption
+
+
+def test_random_marks_vary():
+    rng = np.random.default_rng(0)
+    marks = [random_mark(rng) for _ in range(200)]
+    assert len({m.text for m in marks}) > 190 and {m.patch for m in marks} == set(COLOURS)
+    assert draw_mark(marks[0], 100).size == (100, 46)
+
+
+def test_tint_keeps_light_and_changes_colour(maker):
+    art = maker.art.sprite("sweater")
+    red, blue = (np.asarray(tint(art, c), float) for c in ("red", "blue"))
+    inside = np.asarray(art)[..., 3] > 200
+    assert red[inside][:, 0].mean() > 1.5 * red[inside][:, 2].mean()
+    assert blue[inside][:, 2].mean() > 1.5 * blue[inside][:, 0].mean()
+    assert np.array_equal(red[..., 3], blue[..., 3])
