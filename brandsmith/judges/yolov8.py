@@ -1,0 +1,116 @@
+"""YOLOv8 as the thesis used it: the user's own `yolo` program, in its own environment, never imported here.
+
+Ultralytics' code and weights are AGPL-3.0. This file knows a command line and two file formats: it writes a data set in
+YOLO's layout, runs `yolo` as a separate process with telemetry off, and turns the label files that it leaves into neutral JSON
+lines (`foreign`). Nothing of theirs is a dependency, copied or shipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.core.errors import BrandsmithError, MissingResource
+from brandsmith.core.files import write_text
+from brandsmith.judges.augment import augmented
+from brandsmith.judges.labelled import Labelled, load_split
+
+
+def export_dataset(concept: Concept, workdir: Path, *, copies: int = 3, seed: int = 0) -> Path:
+    """Write `workdir/dataset` (labelled, augmented and regularising pictures) with `data.yaml`; returns that file.
+
+    Each labelled training picture is there once as it is and `copies` times augmented; the validation split as it is.
+    """
+    root = workdir.resolve() / "dataset"
+    for split in ("train", "val"):
+        for i, picture in enumerate(load_split(concept.folder, split)):
+            _write(root, split, picture.name, picture.pixels, picture.box)
+            if split == "train":
+                _write_copies(root, picture, copies, np.random.default_rng([seed, i]))
+    lines = [f"path: {json.dumps(str(root))}", "train: images/train", "val: images/val", "names:", f"  0: {json.dumps(concept.token)}"]
+    write_text(root / "data.yaml", "\n".join(lines) + "\n")
+    return root / "data.yaml"
+
+
+def _write_copies(root: Path, picture: Labelled, copies: int, rng: np.random.Generator) -> None:
+    for copy in range(copies):
+        pixels, box = augmented(picture.pixels, picture.box, rng, max(picture.pixels.shape[:2]))
+        _write(root, "train", f"{picture.name}-copy{copy}", pixels, box)
+
+
+def _write(root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[float, float, float, float] | None) -> None:
+    image = root / "images" / split / f"{name}.png"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(image)
+    high, wide = pixels.shape[:2]
+    line = ""
+    if box is not None:
+        x0, y0, x1, y1 = box
+        line = f"0 {(x0 + x1) / 2 / wide:.6f} {(y0 + y1) / 2 / high:.6f} {(x1 - x0) / wide:.6f} {(y1 - y0) / high:.6f}\n"
+    write_text(root / "labels" / split / f"{name}.txt", line)
+
+
+def train_command(program: str, data: Path, workdir: Path, *, epochs: int = 40, size_px: int = 256, model: str = "yolov8n.yaml") -> list[str]:
+    """`yolov8n.yaml` starts from random weights, so nothing is downloaded."""
+    options = [f"data={data}", f"model={model}", f"epochs={epochs}", f"imgsz={size_px}", f"project={workdir.resolve() / 'runs'}", "name=train"]
+    return [program, "detect", "train", *options, "exist_ok=True", "amp=False", "plots=False", "fliplr=0.0", "device=cpu"]
+
+
+def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, *, size_px: int = 256) -> list[str]:
+    options = [f"model={weights}", f"source={pictures}", f"imgsz={size_px}", f"project={workdir.resolve() / 'runs'}", "name=predict"]
+    return [program, "detect", "predict", *options, "exist_ok=True", "save=False", "save_txt=True", "save_conf=True", "conf=0.01", "device=cpu"]
+
+
+def run_yolo(command: Sequence[str], workdir: Path) -> None:
+    """Run one command with telemetry off and its settings inside `workdir`. Raises MissingResource or BrandsmithError."""
+    if shutil.which(command[0]) is None:
+        raise MissingResource(f"there is no program '{command[0]}'", hint="install it in an environment of its own and give its path with --yolo")
+    workdir.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(workdir.resolve() / "settings"), "WANDB_MODE": "disabled"}
+    (workdir / "settings").mkdir(exist_ok=True)
+    done = subprocess.run(list(command), cwd=workdir, env=environment, capture_output=True, text=True)
+    write_text(workdir / f"{command[2]}.log", done.stdout + done.stderr)
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1][:200]
+        raise BrandsmithError(f"'{' '.join(command[:3])}' failed: {last}", hint=f"the whole output is in {workdir / (command[2] + '.log')}")
+
+
+def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str) -> list[dict]:
+    """Neutral rows of every picture in a folder from YOLO's `save_txt` files (`class x y w h confidence`, shares of the picture)."""
+    rows: list[dict] = []
+    for image in sorted(p for p in pictures.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
+        with Image.open(image) as opened:
+            wide, high = opened.size
+        file = labels / f"{image.stem}.txt"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        found = [_row(line.split(), wide, high) for line in lines if len(line.split()) >= 6]
+        for box, score in found or [(None, 0.0)]:
+            rows.append({"image": image.name, "box": box, "score": score, "label": label, "detector": detector})
+    return rows
+
+
+def _row(numbers: list[str], wide: int, high: int) -> tuple[list[float], float]:
+    _, x, y, w, h, score = (float(v) for v in numbers[:6])
+    return [(x - w / 2) * wide, (y - h / 2) * high, (x + w / 2) * wide, (y + h / 2) * high], score
+
+
+def judge_with_yolov8(concept: Concept, pictures: Path, workdir: Path, *, program: str = "yolo", epochs: int = 40, size_px: int = 256) -> Path:
+    """Export, train, predict; returns the neutral `detections.jsonl`. Finished training is not repeated."""
+    weights = workdir.resolve() / "runs" / "train" / "weights" / "best.pt"
+    if not weights.is_file():
+        data = export_dataset(concept, workdir)
+        run_yolo(train_command(program, data, workdir, epochs=epochs, size_px=size_px), workdir)
+    shutil.rmtree(workdir / "runs" / "predict", ignore_errors=True)
+    run_yolo(predict_command(program, weights, pictures.resolve(), workdir, size_px=size_px), workdir)
+    rows = read_label_files(workdir / "runs" / "predict" / "labels", pictures, detector="yolov8n", label=concept.token)
+    out = workdir / "detections.jsonl"
+    write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
+    return out
