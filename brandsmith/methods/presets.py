@@ -18,4 +18,4 @@ POCKET: dict[str, dict[str, Any]] = {
 
 def preset_for(method: str, base: str) -> dict[str, Any]:
     """Options for a method on a base; empty for every base but `pocket`."""
-    return dict(POCKET[method]) if base == "pocket" else {}
+    return dict(POCKET.get(method, {})) if base == "pocket" else {}
