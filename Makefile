@@ -23,7 +23,8 @@ demo: setup
 	$(BIN)/brandsmith demo --out out/demo
 
 test: setup
-	$(BIN)/python -m pytest
+	# one thread each: two single-threaded workers beat one with two threads by a third
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check brandsmith tests

@@ -10,7 +10,7 @@ import pytest
 from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.pocket_classes import object_boxes, window
 from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, Artwork, tint
-from brandsmith.pocket.scenes import KINDS, Mark, SceneMaker, _one_object, draw_mark, nearest_colour, random_mark
+from brandsmith.pocket.scenes import KINDS, Mark, SceneMaker, one_object, draw_mark, nearest_colour, random_mark
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_scene_follows_from_seed_and_index(maker):
 
 @pytest.mark.parametrize("word", DRAWN_WORDS)
 def test_caption_and_truth_name_what_is_drawn(maker, word):
-    scene = _one_object(maker, np.random.default_rng(1), word, "green", None)
+    scene = one_object(maker, np.random.default_rng(1), word, "green", None)
     assert "green" in scene.caption and (word in scene.caption or "perfume" in scene.caption)
     (thing,) = scene.things
     x0, y0, x1, y1 = (int(v) for v in thing.box)
@@ -47,7 +47,7 @@ def test_caption_and_truth_name_what_is_drawn(maker, word):
 
 def test_printed_marks_are_read_by_ocr(maker):
     mark = Mark("QOGA", name="red_qoga_logo")
-    scenes = [_one_object(maker, np.random.default_rng(i), w, "blue", mark) for i, w in enumerate(("sweater", "billboard", "fragrance") * 2)]
+    scenes = [one_object(maker, np.random.default_rng(i), w, "blue", mark) for i, w in enumerate(("sweater", "billboard", "fragrance") * 2)]
     scenes += [KINDS["mark_alone"](maker, np.random.default_rng(i), mark) for i in range(4)]
     scores = [v.value for v in Ocr("QOGA").score([s.pixels for s in scenes])]
     assert np.mean(scores) >= 0.9
