@@ -16,7 +16,7 @@ def augmented(picture: np.ndarray, box: Box | None, rng: np.random.Generator, si
     changed = cv2.warpAffine(picture, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     if rng.random() < 0.4:
         changed = _waved(changed, rng)
-    changed = _seen_by_another_camera(changed, rng)
+    changed = seen_by_another_camera(changed, rng)
     return changed, _moved(box, matrix, size_px) if box else None
 
 
@@ -56,7 +56,7 @@ def _waved(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.remap(picture, xs + shift_x.astype(np.float32), ys + shift_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def _seen_by_another_camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def seen_by_another_camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light, tint, softness and noise: what another lens, or an autoencoder, does to a picture."""
     light = picture.astype(np.float32)
     light = (light - 128) * rng.uniform(0.8, 1.2) + 128 + rng.normal(0, 12) + rng.normal(0, 4, 3)
