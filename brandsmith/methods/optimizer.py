@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from brandsmith.methods.adafactor import Adafactor
 from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.settings import TrainSettings
 
 
 def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
-    kinds = {"adamw": torch.optim.AdamW, "adafactor": torch.optim.Adafactor}
+    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor}
     parameters = [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups]
     return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
 
