@@ -1,8 +1,9 @@
 """Is it spelled right? RapidOCR reads the picture, rapidfuzz compares what it read with what was expected.
 
 The reader's models travel in its wheel; nothing is downloaded. It reads letter by letter and does not correct words,
-which is what a spelling judge needs. Pictures are small, so they are enlarged first: at 128 px, three times reads as
-well as four and costs half. Text that cannot be found scores 0; None is kept for what could not be measured.
+which is what a spelling judge needs. Pictures are small, so they are enlarged first: at 128 px, twice reads as well as
+three or four times (1.00 on 80 true pictures; 0.54 against 0.53 on 60 softened by an early autoencoder) and costs less.
+Text that cannot be found scores 0; None is kept for what could not be measured.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from rapidfuzz.distance import Levenshtein
 
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 
-READ_AT_PX = 384
-"""Pictures whose longer side is under 512 px are enlarged about this far."""
-ENOUGH_PX = 512
+READ_AT_PX = 256
+"""Pictures smaller than this are enlarged about this far."""
 Box = tuple[float, float, float, float]
 
 
@@ -57,7 +57,7 @@ class Ocr:
     """The judge `ocr`: similarity of what is read to the expected text."""
 
     name = "ocr"
-    version = "1"
+    version = "2"
 
     def __init__(self, expected_text: str, *, num_threads: int | None = None) -> None:
         self.expected_text = expected_text
@@ -119,8 +119,7 @@ def _build_engine():
 
 
 def _enlargement(shape: tuple[int, int]) -> int:
-    longer = max(shape)
-    return 1 if longer >= ENOUGH_PX else max(1, round(READ_AT_PX / longer))
+    return max(1, round(READ_AT_PX / max(shape)))
 
 
 @lru_cache(maxsize=1)
