@@ -30,6 +30,8 @@ base_app = typer.Typer(help="The base model: build and check the embedded one.",
 judge_app = typer.Typer(help="Train, check and use the judges.", no_args_is_help=True)
 app.add_typer(base_app, name="base")
 app.add_typer(judge_app, name="judge")
+benchmark_app = typer.Typer(help="Measure the parts against their bars.", no_args_is_help=True)
+app.add_typer(benchmark_app, name="benchmark")
 
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -169,6 +171,85 @@ def export(
     from brandsmith.sampling import export_run
 
     console.print(str(export_run(run, step, out)))
+
+
+@app.command(epilog='Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --refiner attend_excite --out out/explain[/]')
+def explain(
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and explanation.json.")] = Path("out/explain"),
+    base: BaseOption = "pocket",
+    run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
+    seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,
+    num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 4.0,
+    combiner: Annotated[str, typer.Option(help="cfg, or composable for AND / NOT.")] = "cfg",
+    refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
+) -> None:
+    """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per subject."""
+    from brandsmith.sampling import explain_to_folder
+
+    for line in explain_to_folder(
+        prompt, out=out, base_name=base, run=run, seed=seed, num_steps=num_steps, guidance_scale=guidance_scale, combiner=combiner, refiner=refiner
+    ):
+        console.print(line, highlight=False)
+
+
+@judge_app.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
+def judge_fit(
+    concept: Annotated[str, typer.Argument(help="A concept folder with detector/train and detector/val, or 'demo'.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for weights and card; default beside the concept.")] = None,
+) -> None:
+    """Train a concept's judges and write their card: what they get right and wrong on pictures they never saw."""
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.judges.fit import fit_concept
+
+    loaded = load_concept(concept)
+    with console.status("training the judges: about ten minutes on one core") as status:
+        card = fit_concept(loaded, out, on_step=lambda step, loss: status.update(f"detector step {step}, loss {loss:.4f}"))
+    _print_json({key: card["detector"]["validation"][key] for key in ("recall", "ap50", "false_alarm_rate", "mean_iou")})
+
+
+@judge_app.command("check", epilog="Example: [cyan]brandsmith judge check demo[/]")
+def judge_check(concept: Annotated[str, typer.Argument(help="A concept folder whose judges were fitted, or 'demo'.")] = "demo") -> None:
+    """Run known-good and known-bad pictures through the judges; a judge that fails refuses to score (exit code 1)."""
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.judges.check import check_judges
+    from brandsmith.judges.fit import load_judges
+
+    loaded = load_concept(concept)
+    for checked in check_judges(loaded, load_judges(loaded)):
+        console.print(f"{checked.judge:12} good {checked.good:.3f}  bad {checked.bad:.3f}  fit", highlight=False)
+
+
+@benchmark_app.command("guidance", epilog="Example: [cyan]brandsmith benchmark guidance --quick --json[/]")
+def benchmark_guidance_command(
+    base: BaseOption = "pocket",
+    quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
+    rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every way of asking, on held-out prompts and the same starting noises, beside diffusers' own Attend-and-Excite."""
+    from brandsmith.base.base import load_base, resolve_base
+    from brandsmith.guidance.benchmark import benchmark_guidance
+    from brandsmith.judges.pocket_classes import PocketClasses
+    from brandsmith.report.table import as_rich
+
+    eyes = PocketClasses(resolve_base(base))
+    result = benchmark_guidance(load_base(base), eyes.look, quick=quick, file=rows)
+    console.print(as_rich(result.table, "guidance"))
+    if as_json:
+        _print_json(result.figures)
+
+
+@benchmark_app.command("judges", epilog="Example: [cyan]brandsmith benchmark judges --json[/]")
+def benchmark_judges_command(concept: ConceptOption = "demo", as_json: Json = False) -> None:
+    """The judges' own accuracy on true pictures with planted faults."""
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.study.judge_benchmark import benchmark_judges
+
+    figures = benchmark_judges(load_concept(concept), say=lambda what: console.print(what, highlight=False))
+    if as_json:
+        _print_json(figures)
 
 
 @base_app.command("build", epilog="Example: [cyan]brandsmith base build pocket --photos data/garments[/]")

@@ -94,3 +94,28 @@ def export_run(run: Path, step: int | None, out: Path) -> Path:
     source = checkpoint / METHODS[info.method].adapter_file
     write_with(out, lambda partial: shutil.copyfile(source, partial))
     return out
+
+
+def explain_to_folder(
+    prompt: str,
+    *,
+    out: Path,
+    base_name: str,
+    run: Path | None,
+    seed: int,
+    num_steps: int,
+    guidance_scale: float,
+    combiner: str,
+    refiner: str,
+) -> list[str]:
+    """Draw one picture and write its explanation into `out`; returns lines to print."""
+    from brandsmith.guidance.explain import explain
+
+    chosen_refiner = build_refiner(refiner)
+    checkpoint = find_checkpoint(run, None) if run else None
+    base = load_base(base_name)
+    with load_adapter(base, checkpoint) if checkpoint else nullcontext():
+        explanation = explain(
+            base, prompt, seed, out, num_steps=num_steps, guidance_scale=guidance_scale, combiner=combiner, refiner=chosen_refiner
+        )
+    return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]
