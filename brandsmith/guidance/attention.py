@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import ceil, log2
+from math import ceil
 from typing import Any
 
 import torch
 from diffusers.models.attention_processor import Attention
 
 from brandsmith.core.errors import InvalidInput
-
-NATIVE_CELLS = 16  # Attend-and-Excite reads the 16 x 16 maps of SD 1.x
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -48,26 +45,17 @@ def _layers_in(block: torch.nn.Module, factor: int) -> list[Layer]:
 
 
 def choose_factor(unet: torch.nn.Module) -> int:
-    """The coarseness to read: whichever is nearest to 16 x 16 at the model's own size.
+    """The coarseness to read: the coarsest level of the down blocks that attends to text.
 
-    16 x 16 for SD 1.x and 2.x-base, 24 x 24 for SD 2.x at 768 px, 32 x 32 for SDXL, 16 x 16 for pocket: a property of
-    the architecture, so other picture sizes read the same layers. The middle block, the coarsest, counts only when
-    nothing else does. Raises InvalidInput for a U-Net without cross-attention.
+    16 x 16 maps for SD 1.x and 2.x-base (the paper's), 24 x 24 for SD 2.x at 768 px, 32 x 32 for SDXL, 8 x 8 for
+    pocket: a property of the architecture, so other picture sizes read the same layers. The middle block counts only
+    where it is no coarser. Raises InvalidInput for a U-Net without cross-attention.
     """
-    size = unet.config.sample_size
-    native = size if isinstance(size, int) else min(size)
     layers = cross_attention_layers(unet)
     if not layers:
         raise InvalidInput("this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner")
-    coarsest = max(layer.factor for layer in layers)
-    factors = {layer.factor for layer in layers if layer.factor < coarsest} or {coarsest}
-    factors |= {layer.factor for block in unet.down_blocks for layer in cross_attention_layers_of(block, layers)}
-    return min(factors, key=lambda factor: (abs(log2(native / factor / NATIVE_CELLS)), factor))
-
-
-def cross_attention_layers_of(block: torch.nn.Module, layers: list[Layer]) -> list[Layer]:
-    inside = {id(module) for module in block.modules()}
-    return [layer for layer in layers if id(layer.attention) in inside]
+    in_down_blocks = {id(module) for block in unet.down_blocks for module in block.modules()}
+    return max((layer.factor for layer in layers if id(layer.attention) in in_down_blocks), default=layers[0].factor)
 
 
 def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: torch.Tensor) -> torch.Tensor:

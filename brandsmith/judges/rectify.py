@@ -135,7 +135,8 @@ def compare_laid(laid: np.ndarray, like: np.ndarray, how: str) -> Comparison:
     """Compare a mark that `lay_over` put on the reference's frame with the reference at the same sharpness."""
     cells = _cell_similarities(_grey(laid), _grey(like))
     ranked = np.sort(cells, axis=None)
-    correlation = float(np.corrcoef(_grey(laid).ravel(), _grey(like).ravel())[0, 1]) if laid.std() > 1 else 0.0
+    flat = min(_grey(laid).std(), _grey(like).std()) < 1e-3  # a correlation with a flat patch is not a number
+    correlation = 0.0 if flat else float(np.corrcoef(_grey(laid).ravel(), _grey(like).ravel())[0, 1])
     patch, ink = _colour_distances(laid, like)
     return Comparison(float(ranked[0]), float(ranked[1:3].mean()), float(cells.mean()), correlation, patch, ink, how)
 
