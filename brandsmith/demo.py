@@ -85,7 +85,7 @@ def _untrained(base: Base, out: Path, cases: Cases, judges: Sequence[Judge]) -> 
     folder = out / "untrained" / "samples"
     shots = cases.shots("untrained", 0)
     paths = sample_checkpoint(base, folder, cases, shots, None)
-    return Candidate("untrained base", "–", judge_checkpoint(out / "untrained" / "scores.jsonl", shots, paths, judges), folder)
+    return Candidate("untrained base", "none", judge_checkpoint(out / "untrained" / "scores.jsonl", shots, paths, judges), folder)
 
 
 def _train(method: str, concept: Concept, base: Base, base_name: str, out: Path, quick: bool, console: Console) -> RunDirectory:
