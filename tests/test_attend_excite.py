@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -39,7 +41,7 @@ def test_paper_mode_equals_diffusers():
         PROMPT, [2, 5], num_inference_steps=10, generator=torch.Generator().manual_seed(3), attn_res=(8, 8), output_type="latent",
         thresholds={0: 0.0503, 2: 0.06}, max_iter_to_alter=5, scale_factor=2000,
     ).images  # fmt: skip
-    refiner = AttendExcite.paper(thresholds=((0.0, 0.0503), (0.2, 0.06)), step_size=2000.0)
+    refiner = AttendExcite.paper(thresholds=((0.0, 0.0503), (0.2, 0.06)), step_size=2000.0, factors=(1,))
     ours = sample_latents(base, [PROMPT], [3], num_steps=10, refiner=refiner)
     plain = sample_latents(base, [PROMPT], [3], num_steps=10)
     assert (plain - ours).abs().max() > 0.1
@@ -280,5 +282,24 @@ def test_verdicts():
     assert verdict_line([], [], 0.8) == "no subject found in the prompt"
 
 
-def test_the_tiny_base_reads_its_finest_layer():
-    assert choose_factor(build_tiny().unet) == 1
+def test_the_tiny_base_reads_its_coarsest_level():
+    assert choose_factor(build_tiny().unet) == 2
+
+
+@pytest.mark.parametrize("keep_norm", [True, False])
+def test_moves_are_bounded_and_keep_the_length_of_latents(keep_norm):
+    base = build_tiny()
+    seen = []
+    refiner = AttendExcite(step_size=1e6, max_move=0.1, keep_norm=keep_norm, thresholds=(), window=0.01)
+
+    @contextmanager
+    def opened(batch):
+        with refiner.opened(batch) as refine:
+            yield lambda latents, step: seen.append((latents, refine(latents, step))) or seen[-1][1]
+
+    sample_latents(base, [PROMPT], [1], num_steps=2, refiner=SimpleNamespace(name="seen", opened=opened))
+    before, after = seen[0]
+    move, length = float((after - before).norm()), float(before.norm())
+    assert 0.09 * length < move < 0.11 * length
+    assert torch.equal(*seen[1])
+    assert (abs(float(after.norm()) - length) < 1e-4 * length) == keep_norm

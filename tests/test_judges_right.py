@@ -74,8 +74,11 @@ def test_colours_are_compared_whatever_the_shade(marks, reference):
 
 
 def test_a_flat_picture_is_compared_without_a_crash(reference):
-    flat = compare_to_reference(np.full((64, 64, 3), 90, np.uint8), (5, 5, 50, 25), reference)
-    assert all(np.isfinite(flat.features())) and flat.worst_cell < 0.5
+    purple = np.dstack([np.random.default_rng(0).integers(0, 256, (64, 64)), np.full((64, 64), 90), np.full((64, 64), 200)]).astype(np.uint8)
+    for picture in (np.full((64, 64, 3), 90, np.uint8), purple):  # the second is flat in green alone
+        for box in ((5, 5, 50, 25), (10, 10, 11, 11), (0, 0, 64, 64), (-8, -8, 3, 2)):
+            compared = compare_to_reference(picture, box, reference)
+            assert all(np.isfinite(compared.features())) and compared.worst_cell < 0.5
 
 
 # ------------------------------------------------------------------ the correctness network

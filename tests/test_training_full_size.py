@@ -8,6 +8,7 @@ AdamW's 7 GB. Its peak is 10 GB.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 
 import pytest
@@ -25,7 +26,10 @@ from brandsmith.methods.loop import train
 from brandsmith.methods.registry import METHODS, build_config
 from brandsmith.methods.training_data import fingerprint
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("BRANDSMITH_FULL_SIZE" not in os.environ, reason="10 GB and not yet timed on free cores: set BRANDSMITH_FULL_SIZE=1"),
+]
 
 SETTINGS = {
     "dreambooth": {"optimizer": "adafactor"},
