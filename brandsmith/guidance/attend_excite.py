@@ -61,15 +61,19 @@ class AttendExcite:
     """The authors' loop moves once more after a threshold is reached."""
     factors: tuple[int, ...] | None = None
     """Coarseness of the layers to read, in latent cells; None: chosen from the architecture."""
-    max_move: float | None = None
-    """Largest move of a pass relative to the norm of the latents; None: no limit."""
+    max_move: float | None = 0.05
+    """Largest move of a pass relative to the norm of the latents; None: no limit (the paper). Without it a base whose
+    gradients are steep (pocket's are) is thrown out of its distribution by a single pass."""
+    keep_norm: bool = True
+    """Whether moved latents get their length back: noise of a given level has a known one (the paper: no)."""
     reports: list[ImageReport] = field(default_factory=list, compare=False, repr=False)
     name: str = "attend_excite"
 
     @classmethod
     def paper(cls, **changes: object) -> AttendExcite:
         """The authors' algorithm on an SD 1.x base (`keep_padding=False` is their `sd_2_1` switch)."""
-        faithful = {"losses": (("paper", 1.0),), "target": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000}
+        faithful = {"losses": (("paper", 1.0),), "target": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000,
+                    "max_move": None, "keep_norm": False}  # fmt: skip
         return cls(**{**faithful, **changes})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
@@ -254,17 +258,19 @@ class _Work:
         scale = self.batch.model_input(torch.ones_like(latents[:1]), step)[0]
         for image, look in looks.items():
             if look.gradient is not None:
-                moved[image] += (self.move(look.gradient, latents[image] * scale, step) / scale).to(latents.dtype)
+                moved[image] = (self.moved_input(latents[image].float() * scale, look.gradient, step) / scale).to(latents.dtype)
                 self.reports[image].num_moves += 1
         return moved
 
-    def move(self, gradient: torch.Tensor, model_input: torch.Tensor, step: Step) -> torch.Tensor:
+    def moved_input(self, model_input: torch.Tensor, gradient: torch.Tensor, step: Step) -> torch.Tensor:
+        """One image's model input (C, h, w), in fp32, after its gradient step."""
         ramp = 1.0 - 0.5 * step.index / max(step.num - 1, 1)
         move = -self.settings.step_size * math.sqrt(ramp) * gradient
-        if self.settings.max_move is None:
-            return move
-        longest = self.settings.max_move * model_input.float().norm()
-        return move * (longest / move.norm().clamp_min(1e-12)).clamp_max(1.0)
+        norm = model_input.norm()
+        if self.settings.max_move is not None:
+            move = move * (self.settings.max_move * norm / move.norm().clamp_min(1e-12)).clamp_max(1.0)
+        moved = model_input + move
+        return moved * (norm / moved.norm()) if self.settings.keep_norm else moved
 
     # -- looking
 
