@@ -99,7 +99,10 @@ def test_the_network_learns_a_local_difference_from_views():
 
 
 def test_leaving_a_kind_out_leaves_its_views_out():
-    views = [View(np.full((56, 112, 6), v, np.uint8), np.zeros(NUM_FEATURES, np.float32), v < 9, "" if v < 9 else "odd" if v < 14 else "even") for v in range(18)]
+    views = [
+        View(np.full((56, 112, 6), v, np.uint8), np.zeros(NUM_FEATURES, np.float32), v < 9, "" if v < 9 else "odd" if v < 14 else "even")
+        for v in range(18)
+    ]
     kept = [v for v in views if v.kind != "odd"]
     with_all, without = fit_net(views, num_epochs=1, leave_out="odd"), fit_net(kept, num_epochs=1)
     assert all(torch.equal(a, b) for a, b in zip(with_all.state_dict().values(), without.state_dict().values(), strict=True))

@@ -31,7 +31,7 @@ def _placement(shape: tuple[int, int], box: Box | None, rng: np.random.Generator
         if box is None:
             return matrix
         x0, y0, x1, y1 = _moved(box, matrix, 10_000, clip=False)
-        if min(x0, y0) >= 1 and max(x1, y1) <= size_px - 1 and 14 < x1 - x0:
+        if min(x0, y0) >= 1 and max(x1, y1) <= size_px - 1 and x1 - x0 > 14:
             return matrix
     matrix = np.array([[fit, 0, 0], [0, fit, 0]], float)
     return matrix

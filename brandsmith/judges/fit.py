@@ -19,7 +19,7 @@ from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.files import write_json, write_safetensors
 from brandsmith.judges.correctness import VERSION as CORRECTNESS_VERSION
 from brandsmith.judges.correctness import Correctness, fit_correctness, load_correctness
-from brandsmith.judges.detector import Detector, MarkNet, load_detector
+from brandsmith.judges.detector import MarkNet, load_detector
 from brandsmith.judges.judge import Judge
 from brandsmith.judges.labelled import Labelled, load_split
 from brandsmith.judges.near_miss import kinds_for, make_near_miss

@@ -7,6 +7,7 @@ inside that box; nothing but the box (and, for lettering, the word) needs to be 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import cv2
@@ -48,7 +49,7 @@ def inverted(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def swapped(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     edges = _column_edges(crop)
-    parts = [crop[:, a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [crop[:, a:b] for a, b in itertools.pairwise(edges)]
     at = int(rng.integers(1, len(parts) - 2))
     parts[at], parts[at + 1] = parts[at + 1], parts[at]
     return np.concatenate(parts, axis=1)
@@ -119,7 +120,7 @@ def kinds_for(expected_text: str) -> tuple[str, ...]:
 
 def make_near_miss(picture: np.ndarray, box: Box, kind: str, rng: np.random.Generator, expected_text: str = "") -> np.ndarray:
     """A copy of `picture` (H, W, 3) uint8 whose mark in `box` is wrong in the way `kind` names."""
-    x0, y0, x1, y1 = (int(round(v)) for v in box)
+    x0, y0, x1, y1 = (round(v) for v in box)
     x0, y0 = max(0, x0), max(0, y0)
     crop = picture[y0:y1, x0:x1]
     if min(crop.shape[:2]) < 6:

@@ -176,6 +176,7 @@ def _cell_similarities(laid: np.ndarray, like: np.ndarray, reach_px: int = 4) ->
 
 def structural_similarity(one: np.ndarray, other: np.ndarray, window: int = 11) -> np.ndarray:
     """SSIM map of two planes in [0, 1]."""
+
     def mean(plane: np.ndarray) -> np.ndarray:
         return cv2.blur(plane, (window, window))
 
