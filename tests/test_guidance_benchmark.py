@@ -48,6 +48,19 @@ def test_outcomes(seen, present, strict, bound):
     assert (outcome.present, outcome.strict, outcome.bound) == (present, strict, bound)
 
 
+@pytest.mark.parametrize(
+    ("seen", "coloured"),
+    [
+        ([sight("cat", "yellow"), sight("dog", "blue")], True),
+        ([sight("cat", "blue"), sight("bowl", "blue")], False),
+        ([sight("cat", "blue")], False),
+        ([sight("x", "red"), sight("x", "yellow"), sight("x", "blue")], True),
+    ],
+)
+def test_colours_are_judged_apart_from_words(seen, coloured):
+    assert judge_picture(CASE, seen).coloured == coloured
+
+
 def test_each_thing_is_matched_in_order():
     assert judge_picture(CASE, [sight("bowl", "yellow")]).each == (False, True)
 

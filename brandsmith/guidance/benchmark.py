@@ -61,6 +61,9 @@ class Outcome:
     """Strict, and each has the colour asked for."""
     each: tuple[bool, ...] = ()
     """Per thing asked for, in order: present, leniently."""
+    coloured: bool = True
+    """The colours asked for are there, on as many different things, whatever these are: binding apart from presence,
+    which tells arms apart even on a base too weak to draw two objects."""
 
     @property
     def success(self) -> bool:
@@ -74,7 +77,11 @@ def judge_picture(case: Case, seen: Sequence[SeenThing]) -> Outcome:
     lenient = tuple(_shows(asked, thing, LENIENT_PROBABILITY) for asked, thing in zip(case.things, best, strict=True))
     strict = all(_clearly(asked, thing) for asked, thing in zip(case.things, best, strict=True))
     coloured = all(_coloured(asked, thing) for asked, thing in zip(case.things, best, strict=True))
-    return Outcome(all(lenient), strict, strict and coloured, lenient)
+    return Outcome(all(lenient), strict, strict and coloured, lenient, _all_colours(case.things, slots))
+
+
+def _all_colours(things: Sequence[Asked], slots: Sequence[SeenThing | None]) -> bool:
+    return any(all(map(_coloured, things, match)) for match in permutations(slots, len(things)))
 
 
 def _quality(things: Sequence[Asked], match: Sequence[SeenThing | None]) -> float:
@@ -235,7 +242,7 @@ class Benchmark:
             outcome = judge_picture(chosen[i], seen[i])
             row = {
                 "set": set_name, "arm": arm_name, "case": k, "try": t, "prompt": chosen[i].text, "seed": seeds[i],
-                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "each": list(outcome.each),
+                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "coloured": outcome.coloured, "each": list(outcome.each),
                 "seconds": round(seconds, 4), "extra_passes": drawn.extra_passes[i],
             }  # fmt: skip
             self.rows[_key(row)] = row
@@ -360,7 +367,7 @@ def _column(bench: Benchmark, set_name: str, arm: str, column: str) -> np.ndarra
 
 def _table_row(bench: Benchmark, set_name: str, arm: str) -> dict[str, Any]:
     row: dict[str, Any] = {"set": set_name, "arm": arm}
-    for column in ("present", "strict", "success"):
+    for column in ("present", "strict", "coloured", "success"):
         values = _column(bench, set_name, arm, column)
         row[column] = round(float(values.mean()), 4)
         row[f"{column}_interval"] = _rounded(wilson_interval(int(values.sum()), len(values)))
