@@ -43,8 +43,8 @@ class AttendExcite:
     """(share of the run, peak): at that moment every subject must reach the peak, or is worked on until it does."""
     step_size: float = 20.0
     """The authors' scale factor, shrinking with the square root of a ramp from 1 to 1/2 over the run."""
-    max_tries: int = 20
-    """Passes at one threshold."""
+    max_tries: int = 10
+    """Passes at one threshold. The paper's is 20; half of it costs half and measured no worse on pocket."""
     max_extra_passes: int = 60
     """Passes of one image in the whole run; a hard budget."""
     target: float | None = 0.8
@@ -73,7 +73,7 @@ class AttendExcite:
     def paper(cls, **changes: object) -> AttendExcite:
         """The authors' algorithm on an SD 1.x base (`keep_padding=False` is their `sd_2_1` switch)."""
         faithful = {"losses": (("paper", 1.0),), "target": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000,
-                    "max_move": None, "keep_norm": False}  # fmt: skip
+                    "max_tries": 20, "max_move": None, "keep_norm": False}  # fmt: skip
         return cls(**{**faithful, **changes})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
