@@ -217,10 +217,22 @@ class Benchmark:
     file: Path | None = None
     progress: Progress | None = None
     rows: dict[tuple[str, str, int, int], dict[str, Any]] = field(default_factory=dict)
+    known_prices: Prices | None = None
 
     def __post_init__(self) -> None:
         for row in read_jsonl(self.file) if self.file else []:
-            self.rows[_key(row)] = row
+            if "prices" in row:
+                self.known_prices = Prices(**row["prices"])
+            else:
+                self.rows[_key(row)] = row
+
+    def prices(self, cases: list[Case]) -> Prices:
+        """Measured once per file: the number of plain tries depends on them."""
+        if self.known_prices is None:
+            self.known_prices = measure_prices(self.base, cases, self.setting)
+            if self.file:
+                append_jsonl(self.file, {"prices": vars(self.known_prices)})
+        return self.known_prices
 
     def run_arm(self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], tries: Sequence[int] | None = None) -> None:
         """Draw and judge the cases' pictures that have no row yet; `tries[k]`: how many of case k (default one)."""
@@ -242,8 +254,8 @@ class Benchmark:
             outcome = judge_picture(chosen[i], seen[i])
             row = {
                 "set": set_name, "arm": arm_name, "case": k, "try": t, "prompt": chosen[i].text, "seed": seeds[i],
-                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "coloured": outcome.coloured, "each": list(outcome.each),
-                "seconds": round(seconds, 4), "extra_passes": drawn.extra_passes[i],
+                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "coloured": outcome.coloured,
+                "each": list(outcome.each), "seconds": round(seconds, 4), "extra_passes": drawn.extra_passes[i],
             }  # fmt: skip
             self.rows[_key(row)] = row
             if self.file:
@@ -342,7 +354,7 @@ def benchmark_guidance(
     count = num_cases or (24 if quick else None)
     bench = Benchmark(base, judge, setting, file, progress)
     binding = load_cases("binding")[:count]
-    prices = measure_prices(base, binding[: 4 if quick else 12], setting)
+    prices = bench.prices(binding[: 4 if quick else 12])
     for name in sets:
         cases = load_cases(name)[:count]
         for arm_name, arm in ARMS.items():

@@ -175,19 +175,27 @@ def described(prompt: str, seed: int, moments: list[Moment], target: float, refi
     """The JSON of an explanation."""
     subjects = list(moments[-1].peaks) if moments else []
     best = {s: max(m.peaks[s] for m in moments) for s in subjects}
-    last = [moments[-1].peaks[s] for s in subjects]
+    decided = moments[decisive_moment(len(moments), refiner)].peaks if moments else {}
+    peaks = [decided[s] for s in subjects]
     reports = [vars(report) | {"verdict": report.verdict()} for report in getattr(refiner, "reports", [])[-1:]]
     return {
         "prompt": prompt,
         "seed": seed,
-        "verdict": verdict_line(subjects, last, target),
+        "verdict": verdict_line(subjects, peaks, target),
         "target": target,
-        "subjects": [{"words": s, "last_peak": round(p, 4), "best_peak": round(best[s], 4)} for s, p in zip(subjects, last, strict=True)],
+        "subjects": [{"words": s, "peak": round(p, 4), "best_peak": round(best[s], 4)} for s, p in zip(subjects, peaks, strict=True)],
         "steps": [
             {"step": m.step, "timestep": m.timestep, "peaks": {s: round(p, 4) for s, p in m.peaks.items()}} for m in moments
         ],
         "refiner": reports[0] if reports else None,
     }
+
+
+def decisive_moment(num_moments: int, refiner: Refiner | None = None) -> int:
+    """The moment that verdicts are read at: the last of the refiner's window, or of the run's first half. Later
+    attention paints what the first half has laid out, and says little about what is there."""
+    window = getattr(refiner, "window", None) or AttendExcite.window
+    return max(0, min(num_moments, int(np.ceil(window * num_moments))) - 1)
 
 
 def _spread(moments: list[Moment], count: int) -> list[Moment]:
@@ -255,7 +263,6 @@ def _heat_over(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def draw_peaks(moments: list[Moment], target: float, window: float | None) -> Image.Image:
     """Peak of each subject over the run."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.4), dpi=110, layout="constrained")

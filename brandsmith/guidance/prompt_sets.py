@@ -85,9 +85,9 @@ def _case(things: list[Asked], join: str = "and") -> Case:
     return Case(f"{', '.join(first)} {join} {last}", tuple(things))
 
 
-_ANIMALS = "cat dog bird bear lion horse elephant monkey frog turtle rabbit mouse".split()
-_THINGS = "backpack glasses crown suitcase chair balloon bow car bowl bench clock apple".split()
-_HUES = "red orange yellow green blue purple pink brown gray black white".split()
+_ANIMALS = ["cat", "dog", "bird", "bear", "lion", "horse", "elephant", "monkey", "frog", "turtle", "rabbit", "mouse"]
+_THINGS = ["backpack", "glasses", "crown", "suitcase", "chair", "balloon", "bow", "car", "bowl", "bench", "clock", "apple"]
+_HUES = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "gray", "black", "white"]
 
 
 def _chefer() -> list[Case]:
