@@ -19,8 +19,9 @@ pipeline_tag: text-to-image
 A complete small Stable Diffusion, trained from scratch for Brandsmith: so that teaching a brand, judging it and guiding it can be
 tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock diffusers loads this folder.
 
-* 128-px pictures; VAE with 12 latent channels at 16 × 16; CLIP text encoder (width 192, 4 layers, 48 tokens, own BPE vocabulary);
-  cross-attention U-Net (64, 128, 224 channels); Stable Diffusion's noise schedule, v-prediction; one caption in ten dropped.
+* 128-px pictures; VAE with 24 latent channels at 16 × 16 (encoder: principal components of patches, in closed form; decoder trained);
+  CLIP text encoder (width 192, 4 layers, 48 tokens, own BPE vocabulary); U-Net (48, 112, 192 channels), cross-attention at 8 × 8 and 4 × 4,
+  text also pooled into the time embedding; Stable Diffusion's noise schedule, predicts x0; one caption in ten dropped.
 * `clip/` holds the image tower of the same contrastive pair. It conditioned the U-Net's text tower and must not be the only judge.
 * `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
 
@@ -32,7 +33,7 @@ that look well.
 ## Measured: `brandsmith base check pocket --json`
 {table}
 
-Figures that miss their bar miss it because of training time: {history}
+{history}
 
 ## Data and licences
 Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-emoji-3d` 1.1.0) and photos of the clothing dataset
@@ -62,6 +63,10 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
     lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
                  f"colour {classes['colour_accuracy']:.3f}.")  # fmt: skip
+    chain = figures["chain_on_true"]
+    lines.append(f"\nThe whole chain of this check on true pictures it never saw (its ceiling): object {chain['object_accuracy']:.3f} "
+                 f"(n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present {chain['both_present']:.3f}, both colours "
+                 f"{chain['both_colours']:.3f} (n {chain['both_n']}).")  # fmt: skip
     history = (folder / "history.txt").read_text().strip()
     card = CARD.format(num_words=len(classes["words"]), num_colours=len(classes["colours"]), table="\n".join(lines), history=history)
     write_text(folder / "README.md", card)

@@ -1,7 +1,8 @@
 """`brandsmith base check`: what the embedded base can do, measured.
 
-Judges were trained on true scenes. Every figure carries its n; the same chain run on true pictures (the ceiling) is
-printed beside it, so that a judge's own error is not blamed on the base.
+Judges were trained on true scenes. Every figure carries its n. What the same chain (find the objects, then name them)
+scores on true pictures it never saw is printed as `chain_on_true`: the ceiling, so that a judge's own error is not
+blamed on the base.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from rich.console import Console
 
 from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import MissingResource
 from brandsmith.guidance.loop import sample
-from brandsmith.judges.pocket_classes import Look, PocketClasses
-from brandsmith.study.judging import judges_for, thesis_kpi
+from brandsmith.judges.pocket_classes import PocketClasses, both_seen
+from brandsmith.study.judging import held_out_pictures, judges_for, thesis_kpi
 
 BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
 SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": 4.0, "scheduler": "ddim"}
@@ -48,17 +48,6 @@ def two_object_prompts(words: list[str], colours: list[str], count: int) -> list
     return asked
 
 
-def both_seen(looks: list[Look], words: tuple[str, str], colours: tuple[str, str]) -> tuple[bool, bool]:
-    """(both words found at two different windows, and each with its own colour)."""
-    present = coloured = False
-    for first in looks:
-        for second in looks:
-            if first is not second and first.word == words[0] and second.word == words[1]:
-                present = True
-                coloured = coloured or (first.colour == colours[0] and second.colour == colours[1])
-    return present, coloured
-
-
 def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
     """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
     console = console or Console()
@@ -78,6 +67,7 @@ def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console:
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
     figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
+    figures["chain_on_true"] = eyes.card["chain_on_true"]
     if sheet:
         _write_sheet(sheet, pictures[:48] + pair_pictures[:16])
     _print(figures, console)
@@ -93,11 +83,7 @@ def _text_through_vae(base: Base) -> dict[str, Any]:
     """OCR similarity on true marked pictures, and on the same pictures after encode and decode."""
     concept = load_concept("demo")
     ocr = judges_for(concept)["ocr"]
-    files = sorted((concept.folder / "held_out").glob("*.*")) + [e.image for e in concept.examples]
-    files = [f for f in files if f.suffix in (".png", ".webp", ".jpg")]
-    if not files:
-        raise MissingResource("the demo concept's pictures are not in this installation", hint="reinstall the package")
-    originals = [np.asarray(Image.open(f).convert("RGB")) for f in files]
+    originals = [*held_out_pictures(concept), *(np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples)]
     pixels = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     decoded = torch.cat([decode_latents(base, encode_images(base, part)) for part in pixels.split(8)])
     after = list((decoded * 255).round().byte().permute(0, 2, 3, 1).numpy())
@@ -105,7 +91,7 @@ def _text_through_vae(base: Base) -> dict[str, Any]:
     after_score = float(np.mean([v.value for v in ocr.score(after)]))
     ratio = after_score / before_score if before_score else None
     return {"vae_ocr_ratio": None if ratio is None else round(ratio, 4), "vae_ocr_original": round(before_score, 4),
-            "vae_ocr_decoded": round(after_score, 4), "vae_ocr_n": len(files)}  # fmt: skip
+            "vae_ocr_decoded": round(after_score, 4), "vae_ocr_n": len(originals)}  # fmt: skip
 
 
 def _judge_singles(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ app.add_typer(benchmark_app, name="benchmark")
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")]
+TaughtBaseOption = Annotated[str | None, typer.Option("--base", help="Base; default the one the run was trained on, else pocket.")]
 BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, or a hub id.")]
 
 
@@ -141,7 +142,7 @@ def sample(
     run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
     step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
     concept: ConceptOption = "demo",
-    base: BaseOption = "pocket",
+    base: TaughtBaseOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
     seeds: Annotated[int, typer.Option(help="Pictures per prompt; seeds count from --first-seed.")] = 4,
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 1000,
@@ -177,7 +178,7 @@ def export(
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explanation.json.")] = Path("out/explain"),
-    base: BaseOption = "pocket",
+    base: TaughtBaseOption = None,
     run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
     seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,
     num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,

@@ -21,6 +21,7 @@ from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.judges.judge import CachedJudge, Judge, Row
 from brandsmith.judges.kpi import COLUMNS, footnote, kpi_of
+from brandsmith.judges.usable import usable_rate
 from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
@@ -47,7 +48,8 @@ class Candidate:
     def line(self) -> dict[str, Any]:
         kpi = kpi_of(self.rows)
         thesis = (self.method, self.parameters, kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score)
-        return dict(zip(COLUMNS, thesis, strict=True)) | {"exact_match_rate": kpi.exact_rate, "n": kpi.num_pictures}
+        judged = dict(zip(COLUMNS, thesis, strict=True)) | {"exact_match_rate": kpi.exact_rate}
+        return judged | {"usable_rate": usable_rate(self.rows), "n": kpi.num_pictures}
 
 
 def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dict[str, Any]:

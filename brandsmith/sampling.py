@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from rich.console import Console
 
-from brandsmith.base.base import load_base, resolve_base
+from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.files import write_json, write_with
@@ -41,13 +42,26 @@ def build_refiner(name: str) -> Any:
     return AttendExcite()
 
 
+def base_of(checkpoint: Path | None, base_name: str | None) -> str:
+    """The base to draw with: the one asked for, else the one the adapter was trained on, else pocket."""
+    return base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
+
+
+@contextmanager
+def taught(base_name: str, checkpoint: Path | None) -> Iterator[Base]:
+    """The base with a checkpoint's adapter, if there is one, applied inside the `with`."""
+    base = load_base(base_name)
+    with load_adapter(base, checkpoint) if checkpoint else nullcontext():
+        yield base
+
+
 def draw_to_folder(
     prompts: list[str],
     *,
     run: Path | None,
     step: int | None,
     concept_name: str,
-    base_name: str,
+    base_name: str | None,
     out: Path,
     seeds: list[int],
     num_steps: int,
@@ -61,12 +75,11 @@ def draw_to_folder(
     checkpoint = find_checkpoint(run, step) if run else None
     if not prompts:
         prompts = load_concept(concept_name).prompts()
-    name = read_adapter_info(checkpoint).base if checkpoint and base_name == "pocket" else base_name
+    name = base_of(checkpoint, base_name)
     chosen_refiner = build_refiner(refiner)
     resolve_base(name)
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
-    base = load_base(name)
-    with console.status(f"drawing {len(jobs)} pictures"), load_adapter(base, checkpoint) if checkpoint else nullcontext():
+    with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=guidance_scale,
             scheduler=scheduler, combiner=combiner, refiner=chosen_refiner,
@@ -100,7 +113,7 @@ def explain_to_folder(
     prompt: str,
     *,
     out: Path,
-    base_name: str,
+    base_name: str | None,
     run: Path | None,
     seed: int,
     num_steps: int,
@@ -113,8 +126,9 @@ def explain_to_folder(
 
     chosen_refiner = build_refiner(refiner)
     checkpoint = find_checkpoint(run, None) if run else None
-    base = load_base(base_name)
-    with load_adapter(base, checkpoint) if checkpoint else nullcontext():
+    name = base_of(checkpoint, base_name)
+    resolve_base(name)
+    with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=guidance_scale, combiner=combiner, refiner=chosen_refiner
         )

@@ -153,11 +153,11 @@ def test_fitting_repeats_exactly():
 def test_a_short_fit_learns_to_find_the_mark(tmp_path):
     pictures = load_split(demo_folder(), "train")
     marked, plain = [p for p in pictures if p.box], [p for p in pictures if p.sort == "plain"]
-    settings = FitSettings(num_steps=140, batch_size=16, size_px=64, widths=(12, 16, 32, 48), share_near_miss=0.0)
+    settings = FitSettings(num_steps=240, batch_size=16, size_px=64, widths=(12, 16, 32, 48), share_near_miss=0.0)
     judged = [p for p in load_split(demo_folder(), "val") if p.sort in ("mark", "plain")]
     before = measure_detector(Detector(MarkNet(settings.widths), size_px=64), judged)
     after = measure_detector(Detector(fit_detector(marked, plain, settings, expected_text="QOGA"), size_px=64), judged)
-    assert before["ap50"] < 0.1 and after["ap50"] > 0.5
+    assert before["ap50"] < 0.1 and after["ap50"] > 0.7
     assert after["confidence_on_marks"] > 0.6 > 0.2 > after["confidence_without"]["plain"]["mean"]
 
 
@@ -166,7 +166,7 @@ def test_fitted_judges_are_written_with_their_card_and_read_back(tmp_path):
     concept = load_concept("demo")
     settings = FitSettings(num_steps=4, batch_size=4, size_px=64, widths=(4, 4, 8, 8))
     card = fit_concept(concept, tmp_path, settings, num_right_views=24, num_views_per_kind=4)
-    assert json.dumps(json.loads((tmp_path / "card.json").read_text())) == json.dumps(card)  # as text: an untrained net may score NaN
+    assert json.loads((tmp_path / "card.json").read_text()) == card
     judges = load_judges(concept, tmp_path)
     assert [j.name for j in judges] == ["detector", "ocr", "correctness"]
     assert judges[0].weights_hash == card["detector"]["weights"] and judges[2].weights_hash == card["correctness"]["weights"]

@@ -11,13 +11,13 @@ from lessons import QUICK, TOKEN, write_concept
 
 import brandsmith.methods
 from brandsmith.base.base import encode_prompts
+from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import build_metadata, load_adapter
 from brandsmith.methods.loop import Training, prepare
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, build_config
-from brandsmith.methods.tokens import expand_tokens
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 WORDS = Words(TOKEN, "logo")
@@ -40,7 +40,7 @@ def same_bits(one, other):
 def predict(base, prompts=(f"a {TOKEN}",)):
     generator = torch.Generator().manual_seed(7)
     latents = torch.randn(1, *base.latent_shape, generator=generator).expand(len(prompts), -1, -1, -1)
-    conditioning = encode_prompts(base, [expand_tokens(base, prompt) for prompt in prompts])
+    conditioning = encode_prompts(base, expand_prompts(base, prompts))
     return base.unet(latents, torch.full((len(prompts),), 400), **conditioning.unet_kwargs()).sample
 
 

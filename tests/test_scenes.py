@@ -10,7 +10,7 @@ import pytest
 from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.pocket_classes import object_boxes, window
 from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, Artwork, tint
-from brandsmith.pocket.scenes import KINDS, Mark, SceneMaker, one_object, draw_mark, nearest_colour, random_mark
+from brandsmith.pocket.scenes import KINDS, Mark, SceneMaker, draw_mark, nearest_colour, one_object, random_mark
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | N
     """Conditioning of prompts exactly as stock diffusers computes it for the family.
 
     Gradients flow to the text encoders when the caller enables them. Multi-vector tokens must already be
-    expanded in `prompts` (see `methods.tokens.expand_tokens`). `image_px` is (height, width), used by sdxl.
+    expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl.
     """
     if base.family != "sdxl":
         return Conditioning(base.text_encoders[0](tokenize(base, prompts))[0])

@@ -72,7 +72,7 @@ def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: to
     return scores_BHQT.softmax(-1).mean(1)
 
 
-class _EnoughRecorded(Exception):  # noqa: N818 no error
+class _EnoughRecorded(Exception):
     """Raised by the last recorded layer to leave a forward whose rest nobody needs; caught in `Recorder.run` alone.
 
     An exception, because the alternative is a copy of diffusers' forward per family, which would stop only between

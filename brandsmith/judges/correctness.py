@@ -172,10 +172,7 @@ class Correctness:
         views = [view_of(pictures[i], found[i][0].box, self.reference) for i in seen]
         verdicts = [not_measured("no mark found to compare with the reference")] * len(pictures)
         for i, view, probability in zip(seen, views, probabilities(self.net, views), strict=True):
-            if np.isfinite(probability):
-                verdicts[i] = Verdict(round(probability, 6), details=self._details(view, found[i][0].box))
-            else:
-                verdicts[i] = not_measured("what was found is too small or too flat to compare with the reference")
+            verdicts[i] = Verdict(round(probability, 6), details=self._details(view, found[i][0].box))
         return verdicts
 
     def _details(self, view: View, box: Box) -> dict[str, Any]:

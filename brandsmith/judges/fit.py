@@ -6,6 +6,7 @@ whole chain for a concept; the demo concept's ships trained.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -91,7 +92,7 @@ def write_card(
     card: dict[str, Any] = {
         "concept": concept.token,
         "detector": _detector_card(settings) | seen | {
-            "weights": detector.weights_hash, "parameters": _num_parameters(detector.net), "settings": asdict(settings),
+            "weights": detector.weights_hash, "parameters": _num_parameters(detector.net), "settings": json.loads(json.dumps(asdict(settings))),
             "fit_cpu_seconds": round(cpu_seconds["detector"], 1), "validation": measure_detector(detector, validation),
         },
         "correctness": seen | {

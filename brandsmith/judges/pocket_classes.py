@@ -8,7 +8,9 @@ a probability it gives to other art means nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -31,7 +33,7 @@ class PocketNet(nn.Module):
         super().__init__()
         widths = (3, 32, 64, 128, 160)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
         self.trunk = nn.Sequential(*layers)
         self.words = nn.Linear(160 * 9, num_words)
@@ -132,3 +134,14 @@ class PocketClasses:
             middle = (x0 + x1) / 2
             found = [(x0, y0, middle, y1), (middle, y0, x1, y1)]
         return found
+
+
+def both_seen(looks: Sequence[Look], words: tuple[str, str], colours: tuple[str, str]) -> tuple[bool, bool]:
+    """(both words found at two different windows, and each with its own colour)."""
+    present = coloured = False
+    for first in looks:
+        for second in looks:
+            if first is not second and first.word == words[0] and second.word == words[1]:
+                present = True
+                coloured = coloured or (first.colour == colours[0] and second.colour == colours[1])
+    return present, coloured

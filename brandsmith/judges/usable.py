@@ -75,6 +75,14 @@ def usable_by_picture(rows: Iterable[Row], checks: Sequence[str]) -> dict[tuple[
     return {key: judge_usable(of_one, checks) for key, of_one in pictures.items()}
 
 
+def usable_rate(rows: Iterable[Row]) -> float | None:
+    """Share of pictures that pass every question their judges can answer; None when not one could be decided."""
+    rows = list(rows)
+    verdicts = usable_by_picture(rows, checks_for({row.judge.partition("@")[0] for row in rows})).values()
+    decided = [v.verdict for v in verdicts if v.verdict is not None]
+    return sum(decided) / len(decided) if decided else None
+
+
 def reasons(verdicts: Iterable[Usable]) -> Counter[str]:
     """How often each reason kept a picture from being usable."""
     return Counter(v.reason for v in verdicts if v.verdict is not True)

@@ -1,7 +1,7 @@
 """The training loss of a latent diffusion model, one number per sample, and the random draws behind it.
 
 Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 14 (epsilon); Salimans & Ho 2022, "Progressive
-Distillation", appendix D (v); Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
+Distillation", appendix D (v, and x0 as `sample`); Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
 Which target and which noise schedule: the base's scheduler configuration says.
 """
 
@@ -14,7 +14,13 @@ from brandsmith.base.base import Base, Conditioning
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 
-TARGETS = ("epsilon", "v_prediction")
+TARGETS = ("epsilon", "v_prediction", "sample")
+SAMPLE_WEIGHT_CAP = 10.0
+
+
+def snr_plus_one(alphas_cumprod: torch.Tensor) -> torch.Tensor:
+    """The weight that makes an error of x0 count as the same error of v does, 1 / sigma^2, but at most ten."""
+    return (1 / (1 - alphas_cumprod)).clamp(max=SAMPLE_WEIGHT_CAP)
 
 
 def check_base_is_trainable(base: Base) -> None:
@@ -59,14 +65,20 @@ class DiffusionLoss:
     def _target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         if self.schedule.config.prediction_type == "v_prediction":
             return self.schedule.get_velocity(latents, noise, timesteps)
-        return noise
+        return latents if self.schedule.config.prediction_type == "sample" else noise
 
     def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
-        """Min-SNR weights (N,): min(SNR, gamma) / SNR for epsilon, / (SNR + 1) for v; ones without gamma."""
-        if self.min_snr_gamma is None:
-            return torch.ones_like(timesteps, dtype=torch.float32)
+        """Weights (N,). With gamma, min-SNR's: min(SNR, gamma) over SNR for epsilon, SNR + 1 for v, 1 for x0.
+
+        Without gamma: ones, and for x0 what makes it v's loss (`snr_plus_one`).
+        """
         signal = self.schedule.alphas_cumprod.to(timesteps.device, torch.float32)[timesteps]
+        target = self.schedule.config.prediction_type
+        if self.min_snr_gamma is None:
+            return snr_plus_one(signal) if target == "sample" else torch.ones_like(signal)
         snr = signal / (1 - signal)
-        extra = 1.0 if self.schedule.config.prediction_type == "v_prediction" else 0.0
+        if target == "sample":
+            return snr.clamp(max=self.min_snr_gamma)
+        extra = 1.0 if target == "v_prediction" else 0.0
         # A zero-terminal-SNR schedule has SNR 0 at its end, where epsilon carries no signal: weight 1, as the limit says.
         return torch.where(snr + extra > 0, snr.clamp(max=self.min_snr_gamma) / (snr + extra).clamp(min=1e-12), 1.0)

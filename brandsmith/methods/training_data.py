@@ -17,13 +17,13 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Conditioning, encode_images, encode_prompts
+from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.class_latents import draw_class_latents
 from brandsmith.methods.compute import channels_last
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.tokens import expand_tokens
 
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
@@ -138,7 +138,7 @@ class PromptEncoder:
                 self.table = Conditioning.cat([self._encode(distinct[i : i + 16]) for i in range(0, len(distinct), 16)])
 
     def _encode(self, prompts: Sequence[str]) -> Conditioning:
-        return encode_prompts(self.base, [expand_tokens(self.base, prompt) for prompt in prompts], self.size)
+        return encode_prompts(self.base, expand_prompts(self.base, prompts), self.size)
 
     def __call__(self, prompts: Sequence[str]) -> Conditioning:
         if not self.known:

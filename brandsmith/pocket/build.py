@@ -1,6 +1,6 @@
 """`brandsmith base build pocket`: artwork and photos in, a diffusers folder out.
 
-    artwork -> scenes (pool) -> VAE -> CLIP pair -> latents -> U-Net -> folder + classifier + card
+    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair -> U-Net -> folder + classifier
 
 Every stage is resumable and skips itself when its result is there; stop it any way and run it again.
 """
@@ -17,13 +17,15 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from brandsmith.core.files import write_json, write_safetensors
+from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
-from brandsmith.pocket.classes import accuracy_on, train_classes
+from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
 from brandsmith.pocket.pool import ScenePool, draw_pool
 from brandsmith.pocket.scenes import DEFAULT_MIX
-from brandsmith.pocket.unet import build_scheduler, build_unet, encode_pool, train_unet
-from brandsmith.pocket.vae import build_vae, train_vae
+from brandsmith.pocket.stage import in_parallel
+from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_pool, prepare, train_unet
+from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_decoder
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,9 @@ class Recipe:
 
     num_scenes: int = 40_000
     photo_share: float = 0.06
-    vae_steps: int = 3_000
-    decoder_steps: int = 2_000
+    decoder_steps: int = 6_000
     clip_steps: int = 1_000
-    unet_steps: int = 4_000
+    unet_steps: int = 10_000  # of 48 scenes
     class_steps: int = 1_500
     seed: int = 1
 
@@ -60,29 +61,49 @@ def latent_scale(latents: np.ndarray) -> float:
     return float(1.0 / sample.std())
 
 
-def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe = Recipe()) -> None:  # noqa: B008
+def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe = Recipe()) -> None:
     """Run every stage below `work` and write the finished base to `output`."""
     pool, unseen = draw_scenes(work, photos, recipe)
-    vae = train_vae(pool, work, num_steps=recipe.vae_steps, seed=recipe.seed)
-    vae = train_vae(pool, work, name="decoder", num_steps=recipe.decoder_steps, seed=recipe.seed + 1, size_px=128, batch=4,
-                    learning_rate=1e-3, decoder_only=True, start=vae.state_dict())  # fmt: skip
+    code = patch_code(work, pool)
+    train_decoder(pool, code, work, num_steps=recipe.decoder_steps, seed=recipe.seed)
     tokenizer = build_tokenizer(pool.captions)
+    tokenizer.save_pretrained(work / "tokenizer")
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
-    latents = encode_pool(pool, vae, work / "latents.npy")
-    scaling = latent_scale(latents)
-    unet = train_unet(latents, pool.captions, clip, tokenizer, scaling, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3)
-    write_base(output, unet, vae, clip, tokenizer, scaling)
+    latents = encode_pool(pool, code, work / "latents.npy")
+    data = prepare(pool, work / "latents.npy", clip, tokenizer, latent_scale(latents), work)
+    if torch.cuda.is_available():
+        train_unet(data, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP)
+    else:
+        in_parallel(_train_unet_part, UNET_WORKERS, data, work, recipe)
+    assemble(work, output)
     write_classes(output, pool, unseen, work, recipe)
     write_json(output / "recipe.json", asdict(recipe))
 
 
+SCENES_PER_STEP = 48
+UNET_WORKERS = 2
+
+
+def _train_unet_part(_: int, data: Captioned, work: Path, recipe: Recipe) -> None:
+    train_unet(data, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP // UNET_WORKERS)
+
+
+def patch_code(work: Path, pool: ScenePool | None = None) -> PatchCode:
+    """The encoder's two matrices, fitted once and kept in `code.npz`."""
+    file = work / "code.npz"
+    if not file.is_file():
+        assert pool is not None
+        np.savez(file, **vars(fit_patch_code(pool)))
+    with np.load(file) as kept:
+        return PatchCode(kept["fine"], kept["coarse"], kept["mean"])
+
+
 def assemble(work: Path, output: Path) -> None:
-    """Write the folder from the checkpoints as they are now (a look at a training that still runs)."""
-    vae, unet = build_vae(), build_unet()
+    """Write the folder from the checkpoints as they are now (also a look at a training that still runs)."""
+    vae, unet = build_vae(patch_code(work)), build_unet()
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     clip = build_clip(tokenizer)
-    vae_name = "decoder" if (work / "decoder.pt").is_file() else "vae"
-    for model, name in ((vae, vae_name), (unet, "unet"), (clip, "clip")):
+    for model, name in ((vae, "decoder"), (unet, "unet"), (clip, "clip")):
         model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True, map_location="cpu")["average"])
     write_base(output, unet, vae, clip, tokenizer, latent_scale(np.load(work / "latents.npy", mmap_mode="r")))
 
@@ -121,6 +142,8 @@ def write_classes(output: Path, pool: ScenePool, unseen: ScenePool, work: Path, 
     card = {"version": "1", "words": words, "colours": colours, **accuracy_on(unseen, net, words, colours, len(unseen))}
     half = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     write_safetensors(output / "classes.safetensors", half, {"trained_on": "true scenes only"})
+    write_json(output / "classes.json", card)
+    card["chain_on_true"] = chain_on_true(unseen, PocketClasses(output))
     write_json(output / "classes.json", card)
     print(json.dumps({k: v for k, v in card.items() if not isinstance(v, list)}))
     return card

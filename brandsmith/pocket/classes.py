@@ -6,6 +6,7 @@ word and the colour word. It learns from construction truth (boxes) and is check
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from brandsmith.judges.pocket_classes import INPUT_PX, PocketNet, window
+from brandsmith.judges.pocket_classes import INPUT_PX, PocketClasses, PocketNet, both_seen, window
 from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage
 
@@ -75,3 +76,29 @@ def accuracy_on(pool: ScenePool, net: PocketNet, words: list[str], colours: list
     colour_hits = torch.cat([a[1].argmax(1) for a in answers]).numpy()[tinted] == colour_ids[tinted]
     return {"object_accuracy": float(word_hits.mean()), "colour_accuracy": float(colour_hits.mean()), "n": len(rows),
             "n_coloured": int(tinted.sum()), "input_px": INPUT_PX}  # fmt: skip
+
+
+def chain_on_true(pool: ScenePool, eyes: PocketClasses) -> dict[str, float]:
+    """What `base check` would say of true scenes: objects found in the picture, not given, then named."""
+    single, pair = _scenes_with(pool, 1), _scenes_with(pool, 2)
+    seen = [own[0] if own else None for own in eyes.look([pool.pixels[i] for i in single], 1)]
+    asked = [pool.truths[i]["things"][0] for i in single]
+    tinted = [(look, thing) for look, thing in zip(seen, asked, strict=True) if thing["colour"]]
+    both = []
+    for row, looks in zip(pair, eyes.look([pool.pixels[i] for i in pair], 2), strict=True):
+        first, second = pool.truths[row]["things"]
+        both.append(both_seen(looks, (first["word"], second["word"]), (first["colour"], second["colour"])))
+    return {
+        "object_accuracy": _share(look is not None and look.word == thing["word"] for look, thing in zip(seen, asked, strict=True)),
+        "object_n": len(single),
+        "colour_accuracy": _share(look is not None and look.colour == thing["colour"] for look, thing in tinted), "colour_n": len(tinted),
+        "both_present": _share(present for present, _ in both), "both_colours": _share(coloured for _, coloured in both), "both_n": len(both),
+    }  # fmt: skip
+
+
+def _scenes_with(pool: ScenePool, count: int) -> list[int]:
+    return [i for i, t in enumerate(pool.truths) if t["look"] == "3-D art" and len(t["things"]) == count and not t["person"] and not t["marks"]]
+
+
+def _share(hits: Iterable[bool]) -> float:
+    return round(float(np.mean(list(hits))), 4)

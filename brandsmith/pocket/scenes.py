@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -494,6 +494,3 @@ def nearest_colour(pixels: np.ndarray) -> str:
     distance = np.linalg.norm(difference, axis=1)
     return names[int(distance.argmin())]
 
-
-def with_name(mark: Mark, name: str) -> Mark:
-    return replace(mark, name=name)

@@ -1,7 +1,8 @@
 """One resumable stage of building pocket: a model, an optimiser, an average of the weights, a log.
 
 Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The
-learning rate warms up, stays, and falls over the last fifth.
+learning rate warms up, stays, and falls over the last fifth. `in_parallel` runs a stage in several processes that
+average their gradients: on CPUs, two processes of one thread are a fifth faster than one process of two.
 """
 
 from __future__ import annotations
@@ -9,15 +10,32 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import nn
 
 SAVE_EVERY_SEC = 90
+
+
+def in_parallel(work: Callable[..., object], num_workers: int, *args: object) -> None:
+    """Run `work(rank, *args)` in `num_workers` single-threaded processes that share gradients (gloo, this machine only)."""
+    with tempfile.TemporaryDirectory() as meeting:
+        torch.multiprocessing.spawn(_worker, (num_workers, f"file://{meeting}/point", work, args), num_workers)
+
+
+def _worker(rank: int, num_workers: int, meeting: str, work: Callable[..., object], args: tuple) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=num_workers)
+    try:
+        work(rank, *args)
+    finally:
+        dist.destroy_process_group()
 
 
 def compute_device() -> torch.device:
@@ -55,8 +73,9 @@ class Stage:
         self.name, self.folder, self.model = name, folder, model
         self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
         self.ema_decay, self.warmup_steps = ema_decay, warmup_steps
+        self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay)
+        self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +90,8 @@ class Stage:
         self.average, self.step = state["average"], state["step"]
 
     def save(self) -> None:
+        if self.rank != 0:
+            return
         state = {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "average": self.average, "step": self.step,
@@ -95,9 +116,10 @@ class Stage:
             while self.step < self.num_steps and not stop["now"]:
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.learning_rate_at(self.step)
-                loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step]))
+                loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step, self.rank]))
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+                stop["now"] = self._average_gradients(stop["now"])
                 norm = nn.utils.clip_grad_norm_(self.trained, 1.0)
                 if torch.isfinite(norm):
                     self.optimizer.step()
@@ -114,12 +136,26 @@ class Stage:
             signal.signal(signal.SIGTERM, previous)
 
     @torch.no_grad()
+    def _average_gradients(self, stop: bool) -> bool:
+        """Average gradients over the processes in place; returns whether any of them was asked to stop."""
+        if self.num_workers == 1:
+            return stop
+        flat = torch.cat([*(p.grad.reshape(-1) for p in self.trained), torch.tensor([float(stop)])])
+        dist.all_reduce(flat)
+        sizes = [p.numel() for p in self.trained]
+        for p, part in zip(self.trained, (flat[:-1] / self.num_workers).split(sizes), strict=True):
+            p.grad.copy_(part.view_as(p))
+        return bool(flat[-1] > 0)
+
+    @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
         mine, own = list(self.average.values()), [v.float() for v in self.model.state_dict().values()]
         torch._foreach_lerp_(mine, own, 1 - decay)
 
     def _log(self, row: dict) -> None:
+        if self.rank != 0:
+            return
         with (self.folder / f"{self.name}.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(self.name, json.dumps(row), flush=True)

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.concept.concept import Concept
 from brandsmith.judges.augment import seen_by_another_camera
-from brandsmith.judges.copying import Copying
 from brandsmith.judges.correctness import fit_net, loosened, probabilities, training_views, view_of
-from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge, Row, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
 from brandsmith.judges.labelled import Labelled, load_split
@@ -26,6 +24,7 @@ from brandsmith.judges.near_miss import CROP_KINDS, kinds_for, make_near_miss
 from brandsmith.judges.rectify import build_reference
 from brandsmith.judges.train_detector import area_under_curve, measure_detector
 from brandsmith.judges.usable import checks_for, usable_by_picture
+from brandsmith.study.judging import held_out_pictures, judges_for
 from brandsmith.study.statistics import spearman
 
 FAULT_RATES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
@@ -43,8 +42,8 @@ class Planted:
 def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda what: None) -> dict[str, Any]:
     """The figures, each with its n. About seven CPU minutes, all but one for the held-out kinds; `num_epochs` 0 leaves those out."""
     validation = load_split(concept.folder, "val")
-    judges = chain_for(concept)
-    by_name = {judge.name: judge for judge in judges}
+    by_name = judges_for(concept)
+    judges = list(by_name.values())
     say("detector on marked and concept-free pictures")
     seen = measure_detector(by_name["detector"], validation)
     figures: dict[str, Any] = {
@@ -63,19 +62,6 @@ def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda
     return figures | held_out_kinds(concept, validation, num_epochs=num_epochs, say=say)
 
 
-def chain_for(concept: Concept) -> list[Judge]:
-    """All offline judges: detector, ocr, correctness, copying."""
-    return [*load_judges(concept), Copying([_load(e.image) for e in concept.examples], held_out_pictures(concept))]
-
-
-def held_out_pictures(concept: Concept) -> list[np.ndarray]:
-    return [_load(p) for p in sorted((concept.folder / "held_out").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
-
-
-def _load(path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
-
-
 def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0) -> list[Planted]:
     """Right pictures, and as many of each fault: wrong mark, misspelt, wrong colour, missing, copied."""
     text = concept.config.expected_text
@@ -89,7 +75,7 @@ def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0
     planted += [Planted(p.pixels, "missing") for p in validation if p.sort == "plain"][:100]
     for i, example in enumerate(concept.examples):
         for copy in range(4):
-            planted.append(Planted(_copied(_load(example.image), np.random.default_rng([seed, i, copy])), "copied"))
+            planted.append(Planted(_copied(np.asarray(Image.open(example.image).convert("RGB")), np.random.default_rng([seed, i, copy])), "copied"))
     return planted
 
 

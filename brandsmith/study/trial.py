@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from brandsmith.base.base import Base
-from brandsmith.core.files import append_jsonl, read_jsonl, write_with
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.files import append_jsonl, read_jsonl, write_json, write_with
 from brandsmith.core.run import RunDirectory
 from brandsmith.guidance.loop import sample
 from brandsmith.judges.judge import Judge, Row, Shot, judge_id, row_from_json, score_shots
@@ -64,13 +65,17 @@ def sample_checkpoint(base: Base, folder: Path, cases: Cases, shots: Sequence[Sh
 
 
 def _check_same_settings(folder: Path, cases: Cases) -> None:
-    """Pictures drawn with other settings are not mixed in: they are moved out of the way by drawing into them anew."""
+    """Raise InvalidConfig when `folder` holds pictures drawn with other settings: they and their scores would mix."""
     note = folder / "settings.json"
     settings = {"num_steps": cases.num_steps, "guidance_scale": cases.guidance_scale, "scheduler": cases.scheduler, "prompts": list(cases.prompts)}
-    if note.is_file() and json.loads(note.read_text()) != settings:
-        for old in folder.glob("case-*.png"):
-            old.unlink()
-    write_with(note, lambda partial: partial.write_text(json.dumps(settings, indent=2)))
+    if not note.is_file():
+        write_json(note, settings)
+        return
+    before = json.loads(note.read_text())
+    changed = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
+    if changed:
+        raise InvalidConfig(f"'{folder}' holds pictures drawn with other settings: {'; '.join(changed)}",
+                            hint="use the old settings or another folder")  # fmt: skip
 
 
 def load_pictures(paths: Sequence[Path]) -> list[np.ndarray]:

@@ -1,0 +1,93 @@
+"""The recipe's own inventions: the encoder in closed form, gradients shared by processes, the x0 loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.pocket.stage import Stage, in_parallel
+from brandsmith.pocket.unet import build_scheduler, build_unet
+from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code
+
+
+@dataclass
+class FakePool:
+    pixels: np.ndarray
+    truths: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+
+@pytest.fixture(scope="module")
+def pool() -> FakePool:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
+    grain = rng.integers(0, 40, (40, 128, 128, 3))
+    pixels = (coarse.repeat(8, 1).repeat(8, 2) * 0.8 + grain).astype(np.uint8)
+    return FakePool(pixels, [{"marks": [{"box": [20.0, 30.0, 60.0, 50.0]}]}] * 40)
+
+
+def test_the_network_encoder_is_the_linear_code(pool):
+    code = fit_patch_code(pool, num_scenes=40)
+    vae = build_vae(code)
+    x = torch.from_numpy(pool.pixels[:3]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    with torch.inference_mode():
+        posterior = vae.encode(x).latent_dist
+    expected = torch.from_numpy(code.encode(pool.pixels[:3]))
+    assert expected.shape == (3, LATENT_CHANNELS, 16, 16)
+    torch.testing.assert_close(posterior.mean, expected, atol=2e-3, rtol=1e-3)
+    assert float(posterior.std.max()) < 0.01
+    trained = {name.partition(".")[0] for name, p in vae.named_parameters() if p.requires_grad}
+    assert trained == {"decoder", "post_quant_conv"}
+
+
+def test_latents_are_zero_mean_and_ordered(pool):
+    latents = fit_patch_code(pool, num_scenes=40).encode(pool.pixels).transpose(1, 0, 2, 3).reshape(LATENT_CHANNELS, -1)
+    assert np.abs(latents.mean(1)).max() < 0.05 * latents.std(1).max()
+    assert (np.diff(latents.std(1)) <= 0.05 * latents.std(1)[:-1]).all()
+
+
+def test_an_untrained_denoiser_answers_zero():
+    unet = build_unet()
+    with torch.inference_mode():
+        out = unet(torch.randn(2, LATENT_CHANNELS, 16, 16), torch.tensor([1, 900]), encoder_hidden_states=torch.randn(2, 48, 192)).sample
+    assert float(out.abs().max()) == 0.0
+
+
+def test_an_error_of_x0_counts_as_the_same_error_of_v():
+    scheduler = build_scheduler()
+    t = torch.tensor([200, 500, 900])
+    x0, noise, guess = (torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    noisy = scheduler.add_noise(x0, noise, t)
+    alpha, sigma = (s[t].reshape(3, 1, 1, 1) for s in (scheduler.alphas_cumprod.sqrt(), (1 - scheduler.alphas_cumprod).sqrt()))
+    guessed_v = (alpha * noisy - guess) / sigma  # v = (alpha x_t - x0) / sigma
+    of_v = (guessed_v - scheduler.get_velocity(x0, noise, t)).square().mean((1, 2, 3))
+    of_x0 = (guess - x0).square().mean((1, 2, 3)) * snr_plus_one(scheduler.alphas_cumprod[t])
+    torch.testing.assert_close(of_x0, of_v, rtol=1e-4, atol=1e-4)
+    assert float(snr_plus_one(torch.tensor(0.9999))) == 10.0
+
+
+def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:
+    torch.manual_seed(0)
+    stage = Stage("line", folder, torch.nn.Linear(3, 1), num_steps=num_steps, learning_rate=0.05, seed=5, warmup_steps=1)
+
+    def loss_of(step: int, rng: np.random.Generator):
+        parts = [np.random.default_rng([step, r]).standard_normal((batch, 3)).astype(np.float32) for r in (0, 1)]
+        x = torch.from_numpy(np.concatenate(parts) if stage.num_workers == 1 else parts[rank])
+        return (stage.model(x).squeeze(1) - x @ torch.tensor([1.0, -2.0, 0.5])).square().mean(), {}
+
+    stage.run(loss_of)
+
+
+def test_two_processes_learn_what_one_with_both_batches_learns(tmp_path):
+    _fit_line(0, tmp_path / "one", 30, 8)
+    in_parallel(_fit_line, 2, tmp_path / "two", 30, 8)
+    one, two = (torch.load(tmp_path / name / "line.pt", weights_only=True)["model"] for name in ("one", "two"))
+    for key in one:
+        torch.testing.assert_close(one[key], two[key], atol=1e-4, rtol=1e-4)
