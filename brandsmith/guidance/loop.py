@@ -20,6 +20,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, Conditioning, decode_latents, encode_prompts
+from brandsmith.base.layout import channels_last
 from brandsmith.base.prompt_tokens import expand_with_spans
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
@@ -102,11 +103,12 @@ def sample(
     on_step: OnStep | None = None,
 ) -> list[np.ndarray]:
     """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents` for the arguments."""
-    latents = sample_latents(
-        base, prompts, seeds, num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner,
-        refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step,
-    )  # fmt: skip
-    return [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
+    with channels_last(base.unet, base.vae):
+        latents = sample_latents(
+            base, prompts, seeds, num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner,
+            refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step,
+        )  # fmt: skip
+        return [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
 
 
 @torch.no_grad()
@@ -179,16 +181,6 @@ def like_weights(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """`values` in channels-last layout where the convolutions are: faster on CPUs, and no layout change per layer."""
     last = weights.is_contiguous(memory_format=torch.channels_last) and not weights.is_contiguous()
     return values.contiguous(memory_format=torch.channels_last) if last else values
-
-
-def prefer_channels_last(base: Base) -> Base:
-    """Lay out U-Net and VAE weights channels-last, in place: 15 to 25 % faster sampling on a CPU, the same values.
-
-    For a process that only samples: safetensors refuses to save weights in this layout.
-    """
-    for module in (base.unet, base.vae):
-        module.to(memory_format=torch.channels_last)
-    return base
 
 
 # ----------------------------------------------------------------------------- what is predicted

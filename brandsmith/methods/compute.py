@@ -1,4 +1,4 @@
-"""How the arithmetic is done: precision, memory layout and attention kernel. Changes speed, not what is learnt."""
+"""How the arithmetic is done: precision and attention kernel (`base.layout` has the memory layout). Changes speed, not what is learnt."""
 
 from __future__ import annotations
 
@@ -20,18 +20,6 @@ def uses_bf16(device: torch.device, precision: str) -> bool:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=uses_bf16(device, precision))
-
-
-@contextmanager
-def channels_last(*modules: torch.nn.Module) -> Iterator[None]:
-    """Convolution weights in channels_last: several times faster on CPUs. Values stay; the layout is put back."""
-    for module in modules:
-        module.to(memory_format=torch.channels_last)
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.to(memory_format=torch.contiguous_format)
 
 
 @contextmanager

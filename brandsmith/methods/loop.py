@@ -17,12 +17,13 @@ import torch
 from transformers import AutoTokenizer
 
 from brandsmith.base.base import Base, Conditioning, load_base, resolve_base
+from brandsmith.base.layout import channels_last
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import build_metadata
-from brandsmith.methods.compute import autocast, channels_last, training_attention
+from brandsmith.methods.compute import autocast, training_attention
 from brandsmith.methods.diffusion_loss import DiffusionLoss, check_base_is_trainable, draw_noise
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors

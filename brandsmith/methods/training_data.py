@@ -17,12 +17,12 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Conditioning, encode_images, encode_prompts
+from brandsmith.base.layout import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.class_latents import draw_class_latents
-from brandsmith.methods.compute import channels_last
 from brandsmith.methods.settings import TrainSettings
 
 Progress = Callable[[str, int, int, str], None]
