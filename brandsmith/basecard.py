@@ -19,7 +19,7 @@ pipeline_tag: text-to-image
 A complete small Stable Diffusion, trained from scratch for Brandsmith: so that teaching a brand, judging it and guiding it can be
 tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock diffusers loads this folder.
 
-* 128-px pictures; VAE with 24 latent channels at 16 × 16 (encoder: principal components of patches, in closed form; decoder trained);
+* 128-px pictures; VAE with 32 latent channels at 16 × 16 (encoder: principal components of patches, in closed form; decoder trained);
   CLIP text encoder (width 192, 4 layers, 48 tokens, own BPE vocabulary); U-Net (48, 112, 192 channels), cross-attention at 8 × 8 and 4 × 4,
   text also pooled into the time embedding; Stable Diffusion's noise schedule, predicts x0; one caption in ten dropped.
 * `clip/` holds the image tower of the same contrastive pair. It conditioned the U-Net's text tower and must not be the only judge.

@@ -45,8 +45,12 @@ def _layers_in(block: torch.nn.Module, factor: int) -> list[Layer]:
     return [Layer(m, factor) for m in block.modules() if isinstance(m, Attention) and m.is_cross_attention]
 
 
+SMALLEST_MAP = 8
+"""Two subjects side by side cannot be told apart in a map of 4 x 4."""
+
+
 def choose_factor(unet: torch.nn.Module) -> int:
-    """The coarseness to read: the coarsest level of the down blocks that attends to text.
+    """The coarseness to read: the coarsest level of the down blocks that attends to text in maps of 8 x 8 or finer.
 
     16 x 16 maps for SD 1.x and 2.x-base (the paper's), 24 x 24 for SD 2.x at 768 px, 32 x 32 for SDXL, 8 x 8 for
     pocket: a property of the architecture, so other picture sizes read the same layers. The middle block counts only
@@ -56,7 +60,9 @@ def choose_factor(unet: torch.nn.Module) -> int:
     if not layers:
         raise InvalidInput("this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner")
     in_down_blocks = {id(module) for block in unet.down_blocks for module in block.modules()}
-    return max((layer.factor for layer in layers if id(layer.attention) in in_down_blocks), default=layers[0].factor)
+    down = [layer.factor for layer in layers if id(layer.attention) in in_down_blocks]
+    fine_enough = [factor for factor in down if unet.config.sample_size // factor >= SMALLEST_MAP]
+    return max(fine_enough, default=min(down, default=layers[0].factor))
 
 
 def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""Stage 3: the denoiser. A cross-attention U-Net on 16 x 16 x 24 latents, trained to predict the clean latents (x0).
+"""Stage 3: the denoiser. A cross-attention U-Net on 16 x 16 x 32 latents, trained to predict the clean latents (x0).
 
-x0, and not the noise or v: noise fills all 24 channels, pictures do not, and a network of 48 channels that need not
+x0, and not the noise or v: noise fills all 32 channels, pictures do not, and a network of 48 channels that need not
 copy noise through itself draws clean shapes much earlier (Li & He 2025, "Back to Basics", find the same for pixels).
 The error is weighted as v's, which counts high noise, where the caption decides what is drawn, as much as low noise.
 The text states are also pooled into the time embedding (diffusers' `addition_embed_type="text"`, stock pipelines feed
@@ -55,7 +55,7 @@ def build_unet() -> UNet2DConditionModel:
 
 
 def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) -> np.ndarray:
-    """Latents of every scene as (N, 24, 16, 16) fp16 on disk; encoded once."""
+    """Latents of every scene as (N, 32, 16, 16) fp16 on disk; encoded once."""
     if not (file.is_file() and len(np.load(file, mmap_mode="r")) == len(pool)):
         parts = [code.encode(pool.pixels[i : i + batch]).astype(np.float16) for i in range(0, len(pool), batch)]
         np.save(file, np.concatenate(parts))

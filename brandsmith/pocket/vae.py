@@ -1,8 +1,8 @@
-"""Stage 1: the autoencoder. 128 x 128 x 3 pixels <-> 16 x 16 x 24 latents, in diffusers' AutoencoderKL.
+"""Stage 1: the autoencoder. 128 x 128 x 3 pixels <-> 16 x 16 x 32 latents, in diffusers' AutoencoderKL.
 
 The encoder is not trained: it is the linear map that keeps most of an 8 x 8 patch (principal components, patches
 with lettering counted more), written in closed form into the convolutions. It costs seconds where a trained encoder
-costs a day of CPU, its latents are zero-mean and ordered, and the U-Net can start at once. Twenty-four channels, where
+costs a day of CPU, its latents are zero-mean and ordered, and the U-Net can start at once. Thirty-two channels, where
 Stable Diffusion has four, because a four-letter mark is only five cells wide. The decoder is trained.
 """
 
@@ -20,7 +20,7 @@ from torch import nn
 from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 
-LATENT_CHANNELS = 24
+LATENT_CHANNELS = 32
 WIDTHS = (16, 16, 48, 96)
 GROUPS = 8
 CROP_PX = 64
@@ -36,14 +36,14 @@ LATENT_NOISE = 0.06
 
 @dataclass(frozen=True)
 class PatchCode:
-    """Two linear maps: `fine` (16, 48) codes a 4 x 4 patch, `coarse` (24, 64) codes four of those codes."""
+    """Two linear maps: `fine` (16, 48) codes a 4 x 4 patch, `coarse` (32, 64) codes four of those codes."""
 
     fine: np.ndarray
     coarse: np.ndarray
-    mean: np.ndarray  # (24,): what the average patch would become; taken off, so latents are zero-mean
+    mean: np.ndarray  # (32,): what the average patch would become; taken off, so latents are zero-mean
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 pictures (N, H, W, 3) to latents (N, 24, H / 8, W / 8) float32."""
+        """uint8 pictures (N, H, W, 3) to latents (N, 32, H / 8, W / 8) float32."""
         x = pixels.astype(np.float32) / 127.5 - 1
         fine = _patches(x, 4) @ self.fine.T
         return (_patches(fine, 2) @ self.coarse.T - self.mean).transpose(0, 3, 1, 2)
