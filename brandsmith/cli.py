@@ -30,6 +30,8 @@ base_app = typer.Typer(help="The base model: build and check the embedded one.",
 judge_app = typer.Typer(help="Train, check and use the judges.", no_args_is_help=True)
 app.add_typer(base_app, name="base")
 app.add_typer(judge_app, name="judge")
+weights_app = typer.Typer(help="Weights that judges need and that are not shipped.", no_args_is_help=True)
+judge_app.add_typer(weights_app, name="weights")
 benchmark_app = typer.Typer(help="Measure the parts against their bars.", no_args_is_help=True)
 app.add_typer(benchmark_app, name="benchmark")
 
@@ -197,7 +199,7 @@ def explain(
 
 @judge_app.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
 def judge_fit(
-    concept: Annotated[str, typer.Argument(help="A concept folder with detector/train and detector/val, or 'demo'.")],
+    concept: Annotated[str, typer.Argument(help="A concept folder with detector/train and detector/val, or with mark.png; or 'demo'.")],
     out: Annotated[Path | None, typer.Option(help="Folder for weights and card; default beside the concept.")] = None,
 ) -> None:
     """Train a concept's judges and write their card: what they get right and wrong on pictures they never saw."""
@@ -220,6 +222,30 @@ def judge_check(concept: Annotated[str, typer.Argument(help="A concept folder wh
     loaded = load_concept(concept)
     for checked in check_judges(loaded, load_judges(loaded)):
         console.print(f"{checked.judge:12} good {checked.good:.3f}  bad {checked.bad:.3f}  fit", highlight=False)
+
+
+WeightNames = Annotated[list[str] | None, typer.Argument(help="Names; none: all that are declared.")]
+WeightsFolder = Annotated[Path | None, typer.Option(help="Where weights are; default $BRANDSMITH_WEIGHTS, else the user's cache.")]
+
+
+@weights_app.command("fetch", epilog="Example: [cyan]brandsmith judge weights fetch dinov2-small --folder weights[/]")
+def weights_fetch(names: WeightNames = None, folder: WeightsFolder = None) -> None:
+    """Download declared weights at their declared revision, check every file and seal the folder. Nothing else ever downloads them."""
+    from brandsmith.judges.weights import DECLARED, fetch_weights
+
+    with console.status("fetching weights"):
+        states = fetch_weights(names or list(DECLARED), folder)
+    for state in states:
+        console.print(state.line, highlight=False)
+
+
+@weights_app.command("verify", epilog="Example: [cyan]brandsmith judge weights verify --folder /media/weights[/]")
+def weights_verify(names: WeightNames = None, folder: WeightsFolder = None) -> None:
+    """Hash what is in the folder against what is declared; seal what is right, refuse what is not (exit code 2)."""
+    from brandsmith.judges.weights import verify_weights
+
+    for state in verify_weights(names or [], folder):
+        console.print(state.line, highlight=False)
 
 
 @benchmark_app.command("guidance", epilog="Example: [cyan]brandsmith benchmark guidance --quick --json[/]")
@@ -249,6 +275,23 @@ def benchmark_judges_command(concept: ConceptOption = "demo", as_json: Json = Fa
     from brandsmith.study.judge_benchmark import benchmark_judges
 
     figures = benchmark_judges(load_concept(concept), say=lambda what: console.print(what, highlight=False))
+    if as_json:
+        _print_json(figures)
+
+
+@benchmark_app.command("obeyed", epilog="Example: [cyan]brandsmith benchmark obeyed --json[/]")
+def benchmark_obeyed_command(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
+    """How often the judge of prompts errs on a concept's true captioned pictures: own captions must pass, changed ones must not."""
+    from brandsmith.base.base import resolve_base
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.study.judging import obeyed_judge
+    from brandsmith.study.obeyed_error import captioned_pictures, obeyed_error
+
+    loaded = load_concept(concept)
+    figures = obeyed_error(obeyed_judge(loaded, resolve_base(base)), *captioned_pictures(loaded))
+    for name, shares in figures.items():
+        console.print(f"{name:15} correct {shares['correct']} {shares['interval']} of {shares['n']}, "
+                      f"not measured {shares['not_measured']} of {shares['not_measured_n']}", highlight=False)  # fmt: skip
     if as_json:
         _print_json(figures)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -57,6 +57,15 @@ class Judge(Protocol):
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]: ...
 
 
+@runtime_checkable
+class PromptJudge(Judge, Protocol):
+    """A judge that must know what was asked for. Without prompts (`score`) all its verdicts are "not measured"."""
+
+    def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
+        """One verdict per picture, `prompts[i]` being what `pictures[i]` was drawn from."""
+        ...
+
+
 @dataclass(frozen=True)
 class Shot:
     """Where a picture comes from: standard case, seed, and the checkpoint that drew it."""
@@ -100,7 +109,7 @@ def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarr
     """The rows of one judge over pictures, `shots[i]` telling where `pictures[i]` comes from."""
     if len(shots) != len(pictures):
         raise ValueError(f"{len(shots)} shots for {len(pictures)} pictures")
-    verdicts = judge.score(pictures)
+    verdicts = judge.score_prompted(pictures, [s.prompt for s in shots]) if isinstance(judge, PromptJudge) else judge.score(pictures)
     if len(verdicts) != len(pictures):
         raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(pictures)} pictures")
     return [
@@ -124,7 +133,10 @@ def picture_hash(picture: np.ndarray) -> str:
 
 
 class CachedJudge:
-    """A judge that remembers its verdicts by picture, version and weights, in memory and in one JSONL file."""
+    """A judge that remembers its verdicts by picture, version and weights, in memory and in one JSONL file.
+
+    Verdicts of a judge that needs prompts are remembered by picture and prompt.
+    """
 
     def __init__(self, judge: Judge, file: Path | None = None) -> None:
         self.judge, self.file = judge, file
@@ -137,9 +149,22 @@ class CachedJudge:
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
         check_pictures(pictures)
-        names = [picture_hash(p) for p in pictures]
-        missing = {name: picture for name, picture in zip(names, pictures, strict=True) if name not in self._known}
-        fresh = self.judge.score(list(missing.values())) if missing else []
+        if isinstance(self.judge, PromptJudge):
+            return self.judge.score(pictures)  # "not measured" is not worth remembering
+        return self._answered([picture_hash(p) for p in pictures], lambda asked: self.judge.score([pictures[i] for i in asked]))
+
+    def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
+        judge = self.judge
+        if not isinstance(judge, PromptJudge):
+            return self.score(pictures)
+        check_pictures(pictures)
+        names = [f"{picture_hash(p)}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}" for p, prompt in zip(pictures, prompts, strict=True)]
+        return self._answered(names, lambda asked: judge.score_prompted([pictures[i] for i in asked], [prompts[i] for i in asked]))
+
+    def _answered(self, names: Sequence[str], ask: Callable[[list[int]], list[Verdict]]) -> list[Verdict]:
+        """The verdict of each name; `ask` gets the places of those not known yet, each once."""
+        missing = {name: place for place, name in enumerate(names) if name not in self._known}
+        fresh = ask(list(missing.values())) if missing else []
         for name, verdict in zip(missing, fresh, strict=True):
             self._remember(name, verdict)
         return [self._known[name] for name in names]

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.core.files import sha256_of
+from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
 from brandsmith.judges.copying import Copying
+from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
+from brandsmith.judges.obeyed import Obeyed
+from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.study.asked import parser_for
+
+CLASSES_FILE = "classes.safetensors"
 
 
-def judges_for(concept: Concept) -> dict[str, Judge]:
-    """By name: detector, ocr (with an expected text only), correctness, copying. Raises MissingResource when not fitted."""
+def judges_for(concept: Concept, base_folder: Path | None = None) -> dict[str, Judge]:
+    """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the base that
+    draws) holds a classifier of its world, as pocket's does. Raises MissingResource when the concept's judges are not fitted."""
     training = [_load(example.image) for example in concept.examples]
-    chain = [*load_judges(concept), Copying(training, held_out_pictures(concept))]
+    chain: list[Judge] = [*load_judges(concept), Copying(training, held_out_pictures(concept))]
+    if base_folder and (base_folder / CLASSES_FILE).is_file():
+        chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}
+
+
+def obeyed_judge(concept: Concept, base_folder: Path) -> Obeyed:
+    """Whether prompts of this concept are obeyed, by the classifier in a base's folder. Raises MissingResource without one."""
+    return Obeyed(PocketClasses(base_folder), parser_for(concept.token), sha256_of(base_folder / CLASSES_FILE)[:12])
+
+
+def weighted_judges(concept: Concept, folder: Path | None = None, detector: Detector | None = None) -> dict[str, Judge]:
+    """clip (CLIP-T), clip_i and dinov2 over the sealed weights in `folder`; without them every picture is "not measured: weights X missing"."""
+    held_out = held_out_pictures(concept)
+    identity = [Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()]
+    return {judge.name: judge for judge in (ClipText(concept.token, concept.config.class_word, folder), *identity)}
 
 
 def held_out_pictures(concept: Concept) -> list[np.ndarray]:

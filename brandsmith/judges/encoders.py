@@ -1,0 +1,58 @@
+"""CLIP and DINOv2 over transformers, from sealed folders only: pictures and texts as unit vectors.
+
+Loading is late: importing this costs nothing, and nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn.functional import normalize
+
+BATCH = 16
+
+
+class ImageEncoder:
+    """Unit vectors (N, D) of pictures. DINOv2: its class token (`pooler_output`); CLIP: the projected image embedding."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoConfig, AutoImageProcessor, AutoModel
+
+        self.kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        self.prepare = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+
+    @torch.inference_mode()
+    def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        parts = []
+        for start in range(0, len(pictures), BATCH):
+            images = [Image.fromarray(p) for p in pictures[start : start + BATCH]]
+            pixels = self.prepare(images=images, return_tensors="pt")["pixel_values"]
+            parts.append(normalize(self._vectors(pixels).float(), dim=-1))
+        return torch.cat(parts).numpy()
+
+    def _vectors(self, pixels: torch.Tensor) -> torch.Tensor:
+        if self.kind != "clip":
+            return self.model(pixel_values=pixels).pooler_output
+        return self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output)
+
+
+class ClipEncoder(ImageEncoder):
+    """CLIP's two towers."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import CLIPTokenizer
+
+        super().__init__(folder)
+        self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+
+    @torch.inference_mode()
+    def of_texts(self, texts: Sequence[str]) -> np.ndarray:
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.model.config.text_config.max_position_embeddings,
+                                return_tensors="pt")  # fmt: skip
+        pooled = self.model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).pooler_output
+        return normalize(self.model.text_projection(pooled).float(), dim=-1).numpy()
