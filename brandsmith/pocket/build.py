@@ -36,7 +36,7 @@ class Recipe:
     photo_share: float = 0.06
     decoder_steps: int = 6_000
     clip_steps: int = 1_000
-    unet_steps: int = 10_000  # of 48 scenes
+    unet_steps: int = 15_000  # of 32 scenes
     class_steps: int = 1_500
     seed: int = 1
 
@@ -80,7 +80,7 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     write_json(output / "recipe.json", asdict(recipe))
 
 
-SCENES_PER_STEP = 48
+SCENES_PER_STEP = 32
 UNET_WORKERS = 2
 
 

@@ -4,8 +4,8 @@ x0, and not the noise or v: noise fills all 32 channels, pictures do not, and a 
 copy noise through itself draws clean shapes much earlier (Li & He 2025, "Back to Basics", find the same for pixels).
 The error is weighted as v's, which counts high noise, where the caption decides what is drawn, as much as low noise.
 The text states are also pooled into the time embedding (diffusers' `addition_embed_type="text"`, stock pipelines feed
-it): objects are learned through it long before cross-attention has found the words. One caption in ten is dropped, so
-that classifier-free guidance works.
+it): objects are learned through it long before cross-attention has found the words. Both ways start from whitened text
+(`balance_text`). One caption in ten is dropped, so that classifier-free guidance works.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def build_unet() -> UNet2DConditionModel:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         layers_per_block=1, cross_attention_dim=TEXT_WIDTH, attention_head_dim=4, norm_num_groups=16,
-        addition_embed_type="text", addition_embed_type_num_heads=4,
+        addition_embed_type="text", addition_embed_type_num_heads=4, encoder_hid_dim=TEXT_WIDTH, encoder_hid_dim_type="text_proj",
     )  # fmt: skip
     for name, module in unet.named_modules():
         if name.endswith(("conv2", "proj_out", "conv_out")):  # every branch starts silent: early steps learn, not undo
@@ -60,6 +60,29 @@ def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) 
         parts = [code.encode(pool.pixels[i : i + batch]).astype(np.float16) for i in range(0, len(pool), batch)]
         np.save(file, np.concatenate(parts))
     return np.load(file, mmap_mode="r")
+
+
+@torch.no_grad()
+def balance_text(unet: UNet2DConditionModel, states: np.ndarray, num_captions: int = 3000) -> None:
+    """Start the two linear maps that read the text as whitenings of its states (M, tokens, width).
+
+    A contrastive text tower says colours and backdrops fifteen times louder (in variance) than which object it is;
+    gradient descent would hear colours at once and objects not for a day. Whitened, all are equally loud.
+    """
+    rows = np.linspace(0, len(states) - 2, min(num_captions, len(states) - 1)).astype(int)
+    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32)).flatten(0, 1)  # the start token says nothing
+    pool = unet.add_embedding
+    for linear, seen in ((unet.encoder_hid_proj, tokens), (pool.pool.v_proj, pool.norm1(tokens))):
+        matrix, mean = _whitening(seen)
+        linear.weight.copy_(matrix)
+        linear.bias.copy_(-matrix @ mean)
+
+
+def _whitening(x: torch.Tensor, floor: float = 5e-5) -> tuple[torch.Tensor, torch.Tensor]:
+    """The symmetric whitening matrix (D, D) of rows (N, D) and their mean; directions below `floor` of the largest stay low."""
+    mean = x.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((x - mean).T))
+    return vectors @ torch.diag((values + floor * values.max()).rsqrt()) @ vectors.T, mean
 
 
 @torch.inference_mode()
@@ -99,7 +122,7 @@ def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPToke
 
 
 def train_unet(
-    data: Captioned, folder: Path, *, num_steps: int, seed: int, batch: int = 24, learning_rate: float = 1e-3, ema_decay: float = 0.999
+    data: Captioned, folder: Path, *, num_steps: int, seed: int, batch: int = 16, learning_rate: float = 1e-3, ema_decay: float = 0.998
 ) -> UNet2DConditionModel:
     """Train on cached latents and text states; `batch` is per process (see `stage.in_parallel`)."""
     device = compute_device()
@@ -107,8 +130,9 @@ def train_unet(
     unet = build_unet().to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and multiplies_bf16(device):
         unet.set_attn_processor(AttnProcessor())  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
-    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay)
     latents, states = np.load(data.latents, mmap_mode="r"), np.load(data.states, mmap_mode="r")
+    balance_text(unet, states)
+    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay)
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()
     weight = snr_plus_one(scheduler.alphas_cumprod).to(device)
