@@ -22,7 +22,7 @@ from brandsmith.judges.correctness import VERSION as CORRECTNESS_VERSION
 from brandsmith.judges.correctness import Correctness, fit_correctness, load_correctness
 from brandsmith.judges.detector import MarkNet, load_detector
 from brandsmith.judges.judge import Judge
-from brandsmith.judges.labelled import Labelled, load_split
+from brandsmith.judges.labelled import Labelled, described_source, load_split
 from brandsmith.judges.near_miss import kinds_for, make_near_miss
 from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.train_detector import FitSettings, area_under_curve, fit_detector, measure_detector
@@ -88,7 +88,8 @@ def write_card(
     judges = {judge.name: judge for judge in load_judges(concept, out)}
     detector, correctness = judges["detector"], judges["correctness"]
     num_marked = sum(p.box is not None for p in training)
-    seen = {"trained_on": {"marked": num_marked, "without": len(training) - num_marked}}
+    source = described_source(concept.folder)
+    seen = {"trained_on": {"marked": num_marked, "without": len(training) - num_marked, "pictures": source}}
     card: dict[str, Any] = {
         "concept": concept.token,
         "detector": _detector_card(settings) | seen | {

@@ -1,7 +1,8 @@
 """Labelled detector pictures of a concept: `detector/{train,val}/images` with YOLO labels, as any labelling tool writes them.
 
 A picture without a label file, or with an empty one, carries no mark. The part of a file name before the number says
-what such a picture holds (`plain-003`, `near-mirrored-017`); anything else counts as `plain`.
+what such a picture holds (`plain-003`, `near-mirrored-017`); anything else counts as `plain`. A concept without such pictures
+but with a cut-out of its mark has them drawn (`cutouts`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from PIL import Image
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.judges.cutouts import MARK_FILE, draw_split, uses_cutout
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
 
@@ -38,9 +40,17 @@ def load_split(concept_folder: Path, split: str) -> list[Labelled]:
     """The pictures of one split in name order. Raises MissingResource or InvalidConcept naming the file."""
     folder = concept_folder / "detector" / split
     files = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if uses_cutout(concept_folder):
+        return [Labelled(name, pixels, box) for name, pixels, box in draw_split(concept_folder, split)]
     if not files:
-        raise MissingResource(f"no labelled pictures in '{folder / 'images'}'", hint="put pictures there and YOLO labels beside them in labels/")
+        raise MissingResource(f"no labelled pictures in '{folder / 'images'}'",
+                              hint=f"put pictures there and YOLO labels beside them in labels/, or a cut-out of the mark in {MARK_FILE}")  # fmt: skip
     return [_load_one(file, folder / "labels" / f"{file.stem}.txt") for file in files]
+
+
+def described_source(concept_folder: Path) -> str:
+    """What `load_split` gives judges to learn from and be measured on, in a card's words."""
+    return f"{MARK_FILE} laid into drawn scenes, no photo among them" if uses_cutout(concept_folder) else "labelled pictures"
 
 
 def _load_one(file: Path, label: Path) -> Labelled:

@@ -139,9 +139,10 @@ def check_weights(name: str, folder: Path | None = None) -> State:
     if changed:
         (place / SEAL).unlink(missing_ok=True)
         return State(weights, "changed", changed)
-    sizes = {file: (place / file).stat().st_size for file in weights.files}
-    write_json(place / SEAL, {"model": weights.model, "revision": weights.revision, "licence": weights.licence, "files": dict(weights.files),
-                              "bytes": sizes})  # fmt: skip
+    if find_weights(name, folder) is None:  # a seal that is there already may lie on a medium that cannot be written
+        sizes = {file: (place / file).stat().st_size for file in weights.files}
+        write_json(place / SEAL, {"model": weights.model, "revision": weights.revision, "licence": weights.licence, "files": dict(weights.files),
+                                  "bytes": sizes})  # fmt: skip
     return State(weights, "sealed")
 
 
