@@ -112,16 +112,21 @@ def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | N
     Gradients flow to the text encoders when the caller enables them. Multi-vector tokens must already be
     expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl.
     """
+    return encode_ids(base, [tokenize(base, prompts, which) for which in range(len(base.text_encoders))], image_px)
+
+
+def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None) -> Conditioning:
+    """`encode_prompts` after the tokenizers: `ids` is one (N, max length) per text encoder."""
     if base.family != "sdxl":
-        return Conditioning(base.text_encoders[0](tokenize(base, prompts))[0])
+        return Conditioning(base.text_encoders[0](ids[0])[0])
     hidden, pooled = [], None
     for which, encoder in enumerate(base.text_encoders):
-        output = encoder(tokenize(base, prompts, which), output_hidden_states=True)
+        output = encoder(ids[which], output_hidden_states=True)
         hidden.append(output.hidden_states[-2])
         pooled = output[0]
     height, width = image_px or base.image_px
     time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=hidden[0].dtype, device=base.device)
-    return Conditioning(torch.cat(hidden, dim=-1), pooled, time_ids.repeat(len(prompts), 1))
+    return Conditioning(torch.cat(hidden, dim=-1), pooled, time_ids.repeat(len(ids[0]), 1))
 
 
 def encode_images(base: Base, pixels: torch.Tensor) -> torch.Tensor:

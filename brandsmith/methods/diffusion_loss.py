@@ -57,10 +57,14 @@ class DiffusionLoss:
 
     def __call__(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Loss (N,) in fp32 of scaled latents (N, C, h, w)."""
+        return self.errors(latents, conditioning, noise, timesteps) * self.weights(timesteps)
+
+    def errors(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """The loss before its weights: mean squared error (N,) of the prediction, in fp32."""
         noisy = self.schedule.add_noise(latents, noise, timesteps)
         predicted = self.unet(noisy, timesteps, **conditioning.unet_kwargs()).sample
         error = torch.nn.functional.mse_loss(predicted.float(), self._target(latents, noise, timesteps).float(), reduction="none")
-        return error.mean(dim=(1, 2, 3)) * self.weights(timesteps)
+        return error.mean(dim=(1, 2, 3))
 
     def _target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         if self.schedule.config.prediction_type == "v_prediction":

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from brandsmith.base.base import Base, Conditioning, load_base, resolve_base
+from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.base.layout import channels_last
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
@@ -31,7 +31,7 @@ from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.tokens import check_token_is_new
-from brandsmith.methods.training_data import Progress, PromptEncoder, TrainingSet, class_set, concept_set, image_size
+from brandsmith.methods.training_data import Drawn, Progress, PromptEncoder, TrainingSet, class_set, concept_set, image_size
 
 _CONCEPT, _CLASS = 1, 2  # random streams
 
@@ -53,28 +53,58 @@ def train(
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
     or a gradient is not finite (the last checkpoint stays).
     """
-    method = method_named(config.method)
-    words = Words(concept.token, concept.config.class_word)
-    for tokenizer in load_tokenizers(base):
-        check_token_is_new(tokenizer, words.token)
-    run = RunDirectory(Path(run_dir))
-    asked = {"base": base if isinstance(base, str) else base.name, "concept": describe_concept(concept), "settings": config.model_dump(mode="json")}
-    run.check_config(asked)
+    question = check_question(config, concept, base, run_dir)
+    run, words = question.run, question.words
     if run.status() == "finished":
         return run
-    base = load_base(base, device=device or default_device()) if isinstance(base, str) else base
-    check_base_is_trainable(base)
+    base = load_trainable(base, device)
     with run.locked():
-        run.begin(asked)
-        run.remove_leftovers()
+        question.begin()
         material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
         with channels_last(base.unet), training_attention(base, config.precision), stop_requests() as stop:
-            attached = method.attach(base, config, words)
+            attached = method_named(config.method).attach(base, config, words)
             try:
                 Training(base, config, words, material, attached, run).run(progress, stop)
             finally:
                 attached.detach()
     return run
+
+
+@dataclass(frozen=True)
+class Question:
+    """One training as it was asked for."""
+
+    config: TrainSettings
+    concept: Concept
+    run: RunDirectory
+    record: dict[str, Any]
+
+    @property
+    def words(self) -> Words:
+        return Words(self.concept.token, self.concept.config.class_word)
+
+    def begin(self) -> None:
+        """Only under the run's lock."""
+        self.run.begin(self.record)
+        self.run.remove_leftovers()
+
+
+def check_question(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> Question:
+    """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
+    method_named(config.method)
+    for tokenizer in load_tokenizers(base):
+        check_token_is_new(tokenizer, concept.token)
+    run = RunDirectory(Path(run_dir))
+    asked = {"base": base if isinstance(base, str) else base.name, "concept": describe_concept(concept), "settings": config.model_dump(mode="json")}
+    run.check_config(asked)
+    return Question(config, concept, run, asked)
+
+
+def load_trainable(base: Base | str, device: str | None) -> Base:
+    """The base, loaded if it is a name. Raises InvalidConfig when its noise schedule is not one we can train."""
+    base = load_base(base, device=device or default_device()) if isinstance(base, str) else base
+    check_base_is_trainable(base)
+    return base
 
 
 def default_device() -> str:
@@ -127,16 +157,25 @@ class Training:
         last = self.config.steps
         for step in range(self.resume() + 1, last + 1):
             row = self.step(step)
-            append_jsonl(self.directory.metrics_file, row)
             progress("train", step, last, f"loss {row['loss']:.4f}")
-            if step % self.config.checkpoint_every == 0 or step == last:
-                self.save_checkpoint(step)
-            if stop and step < last:
-                self.save_state(step, "interrupted")
+            stopping = bool(stop)
+            self.keep(row, stopping)
+            if stopping and step < last:
                 stop.obey()
-            elif step % self.config.checkpoint_every == 0 and step < last:
-                self.save_state(step, "running")
-        self.directory.finish(last)
+
+    def keep(self, row: dict[str, Any], stopping: bool) -> None:
+        """Put a step on disk: its row, and the checkpoint and the state that are due."""
+        step, last = row["step"], self.config.steps
+        due = step % self.config.checkpoint_every == 0
+        append_jsonl(self.directory.metrics_file, row)
+        if due or step == last:
+            self.save_checkpoint(step)
+        if step == last:
+            self.directory.finish(last)
+        elif stopping:
+            self.save_state(step, "interrupted")
+        elif due:
+            self.save_state(step, "running")
 
     def resume(self) -> int:
         """Return the last step that is safely on disk, with its weights and optimizer in place; 0 for a new run."""
@@ -153,42 +192,49 @@ class Training:
         started = time.perf_counter()
         set_learning_rates(self.optimizer, self.attached.groups, step, self.config.warmup_steps)
         parts = self.losses(step)
-        total = parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
-        total.backward()
+        self.total(parts).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
         numbers = {name: value.item() for name, value in parts.items()} | {"gradient_norm": norm.item()}
-        if not all(math.isfinite(number) for number in numbers.values()):
-            raise self.diverged(step, numbers)
+        self.check_finite(step, numbers)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        return self.row(step, numbers, time.perf_counter() - started)
+
+    def row(self, step: int, numbers: dict[str, float], seconds: float) -> dict[str, Any]:
         rates = {f"learning_rate/{group.name}": known["lr"] for group, known in zip(self.attached.groups, self.optimizer.param_groups, strict=True)}
-        return {"step": step, **numbers, **rates, "seconds": round(time.perf_counter() - started, 4)}
+        return {"step": step, **numbers, **rates, "seconds": round(seconds, 4)}
 
     def losses(self, step: int) -> dict[str, torch.Tensor]:
         """Mean losses of the step's concept samples and class samples, from one pass of the U-Net."""
-        drawn = [self.draw(self.material.concept, _CONCEPT, step)]
-        if self.material.prior:
-            drawn.append(self.draw(self.material.prior, _CLASS, step))
-        latents, noise, timesteps = (torch.cat(column).to(self.base.device) for column in zip(*(d[:3] for d in drawn), strict=True))
+        drawn = self.draw(step).prepared_for(self.base.unet)
         with autocast(self.base.device, self.config.precision):
-            conditioning = self.encode([prompt for d in drawn for prompt in d[3]])
-            values = self.loss(*self._as_computed(latents, conditioning, noise), timesteps)
-        means = [part.mean() for part in values.split(self.config.batch_size)]
-        return dict(zip(("loss", "prior_loss"), means, strict=False))
+            values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
+        return self.means(values)
 
-    def draw(self, source: TrainingSet, stream: int, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[str]]:
-        """Latents, noise, timesteps and prompts of the step's samples."""
+    def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Mean losses from the losses (N,) of a step's samples, in the order of `draw`."""
+        return dict(zip(("loss", "prior_loss"), (part.mean() for part in values.split(self.config.batch_size)), strict=False))
+
+    def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
+        return parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
+
+    def draw(self, step: int) -> Drawn:
+        """The step's concept samples, then its class samples."""
+        drawn = [self._draw_from(self.material.concept, _CONCEPT, step)]
+        if self.material.prior:
+            drawn.append(self._draw_from(self.material.prior, _CLASS, step))
+        return Drawn.cat(drawn)
+
+    def _draw_from(self, source: TrainingSet, stream: int, step: int) -> Drawn:
         size, seed = self.config.batch_size, self.config.seed
         numbers = list(range((step - 1) * size, step * size))
         chosen = source.order(seed, stream, numbers)
         noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.num_timesteps)
-        return source.latents[chosen], noise, timesteps, [source.prompts[i] for i in chosen]
+        return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen))
 
-    def _as_computed(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor) -> tuple[torch.Tensor, Conditioning, torch.Tensor]:
-        """In the U-Net's number format and layout."""
-        dtype = self.base.unet.dtype
-        last = torch.channels_last
-        return latents.to(dtype, memory_format=last), conditioning, noise.to(dtype, memory_format=last)
+    def check_finite(self, step: int, numbers: dict[str, float]) -> None:
+        if not all(math.isfinite(number) for number in numbers.values()):
+            raise self.diverged(step, numbers)
 
     def diverged(self, step: int, numbers: dict[str, float]) -> TrainingDiverged:
         self.directory.set_status("diverged", step)

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 import torch
 from peft import LoraConfig as PeftConfig
-from peft import get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
+from peft import inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from pydantic import Field
 from safetensors.torch import load_file
@@ -57,14 +57,13 @@ class LowRankLayers:
         with torch.random.fork_rng(devices=[]):  # peft draws A from the global generator
             torch.manual_seed(seed)
             inject_adapter_in_model(config, module, adapter_name="default")
-        for parameter in self.parameters().values():
+        self.parameters = {name: parameter for name, parameter in module.named_parameters() if ".lora_" in name}
+        for parameter in self.parameters.values():
             parameter.data = parameter.data.to(dtype or module.dtype)
 
-    def parameters(self) -> dict[str, torch.nn.Parameter]:
-        return {name: parameter for name, parameter in self.module.named_parameters() if ".lora_" in name}
-
     def state(self) -> dict[str, torch.Tensor]:
-        return get_peft_model_state_dict(self.module)
+        """The weights under peft's names in files (no adapter name); also after `detach`, which packed training relies on."""
+        return {name.replace(".default.weight", ".weight"): parameter.data for name, parameter in self.parameters.items()}
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Raises KeyError when the names differ from this module's: peft alone would skip them in silence."""
@@ -84,6 +83,7 @@ class LowRankLayers:
 class AttachedLora:
     def __init__(self, base: Base, settings: LoraConfig, dtype: torch.dtype | None) -> None:
         self.parts: dict[str, LowRankLayers] = {}
+        self.strength = settings.alpha / settings.rank
         targets = {"unet": (base.unet, ATTENTION + FEED_FORWARD * settings.feed_forward, settings.learning_rate)}
         if settings.text_encoder_learning_rate > 0:
             for name, encoder in zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False):
@@ -93,7 +93,7 @@ class AttachedLora:
             config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(layers))
             seed = generator_for(settings.seed, _STARTING_WEIGHTS, number).initial_seed()
             self.parts[name] = LowRankLayers(module, config, seed, dtype)
-            groups.append(ParameterGroup(name, rate, self.parts[name].parameters()))
+            groups.append(ParameterGroup(name, rate, self.parts[name].parameters))
         self.groups = tuple(groups)
         self.trains_text = len(self.parts) > 1
 

@@ -38,12 +38,11 @@ class TextualInversionConfig(TrainSettings):
 
 
 class ExtendedEmbedding(torch.nn.Module):
-    """An embedding table and rows after its end. The table is used, never written."""
+    """An embedding table and rows after its end, `vectors` (M, width). The table is used, never written."""
 
-    def __init__(self, table: torch.nn.Module, first_id: int, vectors: torch.Tensor) -> None:
+    def __init__(self, table: torch.nn.Module, first_id: int, vectors: torch.nn.Parameter) -> None:
         super().__init__()
-        self.table, self.first_id = table, first_id
-        self.vectors = torch.nn.Parameter(vectors)
+        self.table, self.first_id, self.vectors = table, first_id, vectors
 
     @property
     def weight(self) -> torch.Tensor:
@@ -51,10 +50,15 @@ class ExtendedEmbedding(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(N, tokens) -> (N, tokens, width)."""
-        is_new = (ids >= self.first_id) & (ids < self.first_id + len(self.vectors))
+        number = self.vectors.shape[-2]
+        is_new = (ids >= self.first_id) & (ids < self.first_id + number)
         known = self.table(ids.masked_fill(is_new, 0))
-        new = self.vectors[(ids - self.first_id).clamp(0, len(self.vectors) - 1)].to(known.dtype)
+        new = self.look_up((ids - self.first_id).clamp(0, number - 1)).to(known.dtype)
         return torch.where(is_new.unsqueeze(-1), new, known)
+
+    def look_up(self, which: torch.Tensor) -> torch.Tensor:
+        """New vectors (N, tokens, width) by their numbers (N, tokens)."""
+        return self.vectors[which]
 
 
 class NewWord:
@@ -70,7 +74,7 @@ class NewWord:
         extended = copy.deepcopy(self.tokenizer)
         extended.add_tokens(names)
         start = starting_rows(self.tokenizer, self.table.weight, settings.initial_word or words.class_word, len(names))
-        self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), start.to(dtype or start.dtype))
+        self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), torch.nn.Parameter(start.to(dtype or start.dtype)))
         base.tokenizers[which] = extended
         self.encoder.set_input_embeddings(self.embedding)
 

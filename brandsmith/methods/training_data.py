@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
-from brandsmith.base.base import Base, Conditioning, encode_images, encode_prompts
+from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, tokenize
 from brandsmith.base.layout import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
@@ -43,6 +43,26 @@ class TrainingSet:
         size = len(self.prompts)
         shuffles = {epoch: torch.randperm(size, generator=generator_for(seed, _ORDER, stream, epoch)) for epoch in {n // size for n in numbers}}
         return [int(shuffles[n // size][n % size]) for n in numbers]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples of a step: latents and noise (N, C, h, w), timesteps (N,) and N prompts."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    timesteps: torch.Tensor
+    prompts: tuple[str, ...]
+
+    @staticmethod
+    def cat(parts: Sequence[Drawn]) -> Drawn:
+        latents, noise, timesteps = (torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps"))
+        return Drawn(latents, noise, timesteps, tuple(prompt for part in parts for prompt in part.prompts))
+
+    def prepared_for(self, unet: torch.nn.Module) -> Drawn:
+        """On the U-Net's device, in its number format and layout."""
+        latents, noise = (t.to(unet.device, unet.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise))
+        return Drawn(latents, noise, self.timesteps.to(unet.device), self.prompts)
 
 
 def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
@@ -129,18 +149,23 @@ class PromptEncoder:
     """Prompts to conditioning: from a table where the text encoder is frozen, computed with gradients where it trains."""
 
     def __init__(self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int]) -> None:
-        self.base, self.size = base, size
-        self.known: dict[str, int] = {}
+        self.base, self.size, self.trains_text = base, size, trains_text
+        self.known = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
+        expanded = expand_prompts(base, list(self.known))
+        self.ids = [tokenize(base, expanded, which) for which in range(len(base.text_encoders))]
         if not trains_text:
-            distinct = list(dict.fromkeys(prompts))
-            self.known = {prompt: row for row, prompt in enumerate(distinct)}
             with torch.no_grad():
-                self.table = Conditioning.cat([self._encode(distinct[i : i + 16]) for i in range(0, len(distinct), 16)])
+                blocks = [encode_ids(base, [ids[i : i + 16] for ids in self.ids], size) for i in range(0, len(expanded), 16)]
+                self.table = Conditioning.cat(blocks)
 
-    def _encode(self, prompts: Sequence[str]) -> Conditioning:
-        return encode_prompts(self.base, expand_prompts(self.base, prompts), self.size)
+    def token_ids(self, prompts: Sequence[str]) -> list[torch.Tensor]:
+        """(N, max length) per text encoder, by the tokenizers that the base had when this was made."""
+        return [ids[self._rows(prompts)] for ids in self.ids]
+
+    def _rows(self, prompts: Sequence[str]) -> torch.Tensor:
+        return torch.tensor([self.known[prompt] for prompt in prompts], device=self.base.device)
 
     def __call__(self, prompts: Sequence[str]) -> Conditioning:
-        if not self.known:
-            return self._encode(prompts)
-        return self.table.rows(torch.tensor([self.known[prompt] for prompt in prompts], device=self.base.device))
+        if self.trains_text:
+            return encode_ids(self.base, self.token_ids(prompts), self.size)
+        return self.table.rows(self._rows(prompts))
