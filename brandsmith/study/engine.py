@@ -1,0 +1,228 @@
+"""Conducts a study: proposes settings, has trials trained and judged rung by rung, reports the best.
+
+    for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─► the rest to the end, all
+                                 selection pictures of all checkpoints
+    then: report pictures of the chosen checkpoints ─► result.json
+
+Every decision is a function of files, every piece of work may be cut off and done again: kill the study at any moment, start it
+again, and it ends in the same table.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from brandsmith.base.base import resolve_base
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.files import write_json, write_text
+from brandsmith.core.run import RunDirectory
+from brandsmith.judges.kpi import COLUMNS, footnote
+from brandsmith.report.table import as_csv, as_markdown
+from brandsmith.study.board import Board, Entry
+from brandsmith.study.choose import ScoredSetting, group_settings, result_of, to_report
+from brandsmith.study.config import StudyConfig
+from brandsmith.study.folder import StudyFolder, TrialRecord
+from brandsmith.study.halving import share_of_steps, survivors
+from brandsmith.study.proposals import Proposal, Proposals, open_proposals
+from brandsmith.study.space import Trial, build_trials
+from brandsmith.study.worker import Executor, Job, Judges, LocalExecutor
+
+TABLE = (*COLUMNS, "usable_rate", "kpi_low", "kpi_high", "spread_between_seeds", "n", "state")
+
+
+def run_study(
+    config: StudyConfig, text: str, folder: Path, *, console: Console, judges: Judges | None = None, executor: Executor | None = None
+) -> dict[str, Any]:
+    """Run a study, or go on with it, to its end; the content of `result.json`.
+
+    Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
+    (what is there is kept, and the next call goes on).
+    """
+    concept = load_concept(config.concept)
+    resolve_base(config.base)
+    study = StudyFolder(folder)
+    study.check_question(config)
+    with study.locked():
+        study.begin(config, text, concept)
+        result = _finished_result(study)
+        return result or Conductor(study, config, console, judges, executor).run()
+
+
+def _finished_result(study: StudyFolder) -> dict[str, Any] | None:
+    if not study.result_file.is_file():
+        return None
+    result = json.loads(study.result_file.read_text(encoding="utf-8"))
+    return result if result["complete"] else None
+
+
+class Conductor:
+    def __init__(self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: Executor | None) -> None:
+        self.study, self.config = study, config
+        self.proposals = open_proposals(config, study.folder, study.record()["created"])
+        self.board = Board(console, f"study {config.name}", 0)
+        self.executor = executor or LocalExecutor(study, judges=judges, on_step=self.board.on_step)
+        self.selection, self.report = tuple(config.cases.selection_seeds), tuple(config.cases.report_seeds)
+        self.trials: dict[str, list[Trial]] = {}
+
+    def run(self) -> dict[str, Any]:
+        with self.board:
+            try:
+                for number in self._rounds():
+                    self._round(number)
+                self._report()
+            except BudgetSpent:
+                self._write_result(complete=False)
+                raise
+        return self._write_result(complete=True)
+
+    def _rounds(self) -> Iterable[int]:
+        """How many settings of each method are wanted after each round."""
+        most = max(p.total for p in self.proposals)
+        size = self.config.search.round_size if self.config.search.sampler == "tpe" else most
+        return range(size, most + size, size)
+
+    def _round(self, wanted: int) -> None:
+        """Take the next settings of every method and run them to their ends, side by side."""
+        size = self.config.search.round_size if self.config.search.sampler == "tpe" else wanted
+        proposed = [(p, proposal) for p in self.proposals for proposal in p.first(wanted)[wanted - size :]]
+        fresh = {}
+        for p, proposal in proposed:
+            if proposal.setting.name not in self.trials:
+                fresh[proposal.setting.name] = build_trials(self.config, p.space, proposal.setting)
+        self.trials |= fresh
+        self._enrol([t for trials in fresh.values() for t in trials])
+        alive = list(fresh)
+        for rung in self.config.halving.rungs if self.config.halving else ():
+            alive = self._rung(alive, rung)
+        self._finish(alive)
+        self._tell(proposed)
+
+    def _enrol(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            if not self.study.has_trial(trial.name):
+                self.study.write_trial(_record(trial))
+        self.board.planned_steps += self._share(len(trials)) * sum(t.config.steps for t in trials)
+        self.board.add(Entry(t.name, t.config.steps, RunDirectory(self.study.trial_folder(t.name)).step()) for t in trials)
+
+    def _share(self, num_trials: int) -> float:
+        halving, num_settings = self.config.halving, num_trials // len(self.config.training_seeds)
+        return share_of_steps(num_settings, halving.rungs, halving.keep_one_in, self.config.checkpoints) if halving and num_settings else 1.0
+
+    def _rung(self, names: Sequence[str], rung: int) -> list[str]:
+        """Train everyone to a rung, look at a few pictures, stop the worst; the names that go on."""
+        few = self.selection[: self.config.halving.seeds]
+        trials = [t for name in names for t in self.trials[name]]
+        self._execute(Job(t.name, t.config, t.checkpoint_step(rung), ((t.checkpoint_step(rung), few),)) for t in trials)
+        scored = {s.name: s for s in self._scored(names)}
+        kpis = {name: self._rung_kpi(scored[name], rung) for name in names}
+        kept = survivors(kpis, self.config.halving.keep_one_in)
+        for name in names:
+            if name not in kept:
+                self._stop(name, rung, kpis[name], len(kept), len(names))
+        return [name for name in names if name in kept]
+
+    def _rung_kpi(self, setting: ScoredSetting, rung: int) -> float | None:
+        """From the rung's own few pictures alone, however many more were drawn since."""
+        if setting.state == "failed":
+            return None
+        few = self.selection[: self.config.halving.seeds]
+        values = [v for t in setting.values(self.trials[setting.name][0].checkpoint_step(rung), few) for v in t.values()]
+        return sum(values) / len(values) if values else None
+
+    def _stop(self, name: str, rung: int, kpi: float | None, num_kept: int, num_before: int) -> None:
+        for trial in self.trials[name]:
+            record = self.study.read_trial(trial.name)
+            if record.state == "failed":
+                continue
+            seen = "could not be scored" if kpi is None else f"scored {kpi:.3f}"
+            step = trial.checkpoint_step(rung)
+            record = replace(record, state="stopped", stopped_at_step=step,
+                             reason=f"{seen} at checkpoint {rung}; the best {num_kept} of {num_before} settings went on")  # fmt: skip
+            self.study.write_trial(record)
+            shutil.rmtree(RunDirectory(self.study.trial_folder(trial.name)).state_file.parent, ignore_errors=True)
+            self.board.update(trial.name, "stopped", step, kpi)
+
+    def _finish(self, names: Sequence[str]) -> None:
+        """Train to the end and draw every checkpoint's selection pictures."""
+        numbers = range(1, self.config.checkpoints + 1)
+        trials = [t for name in names for t in self.trials[name]]
+        jobs = [Job(t.name, t.config, t.config.steps, tuple((t.checkpoint_step(n), self.selection) for n in numbers)) for t in trials]
+        self._execute(jobs)
+        for job in jobs:
+            record = self.study.read_trial(job.trial)
+            if record.state == "running":
+                self.study.write_trial(replace(record, state="finished"))
+                self._show(job)
+
+    def _report(self) -> None:
+        by_name = {t.name: t for trials in self.trials.values() for t in trials}
+        jobs = []
+        for setting in to_report(self._scored(self.trials)):
+            for scored in setting.trials:
+                trial = by_name[scored.record.trial]
+                jobs.append(Job(trial.name, trial.config, setting.chosen_step, ((setting.chosen_step, self.report),)))
+        self._execute(jobs)
+
+    def _execute(self, jobs: Iterable[Job]) -> None:
+        def done(job: Job) -> None:
+            self._show(job)
+            self._check_budget()
+
+        self._check_budget()
+        self.executor.run(list(jobs), done)
+
+    def _show(self, job: Job) -> None:
+        record = self.study.read_trial(job.trial)
+        setting = self._scored([record.setting], only={job.trial})[0]
+        kpis = [kpi for step in setting.steps if (kpi := setting.selection_kpi(step)) is not None]
+        self.board.update(job.trial, record.state, job.train_to, max(kpis, default=None))
+
+    def _check_budget(self) -> None:
+        limit = self.config.budget.max_time
+        if limit is not None and (spent := self._seconds_spent()) >= limit:
+            raise BudgetSpent(f"the budget of {limit / 60:g} min is spent ({spent / 60:.1f} min of training and sampling)",
+                              hint="what is done is kept: raise budget.max_time in study.yaml and run the same command again")  # fmt: skip
+
+    def _seconds_spent(self) -> float:
+        records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
+        return sum(r.train_seconds + r.sample_seconds for r in records)
+
+    def _scored(self, names: Iterable[str], only: set[str] | None = None) -> list[ScoredSetting]:
+        wanted = only or {t.name for name in names for t in self.trials[name]}
+        return group_settings(self.study.records(wanted))
+
+    def _tell(self, proposed: Sequence[tuple[Proposals, Proposal]]) -> None:
+        scored = {s.name: s for s in self._scored({proposal.setting.name for _, proposal in proposed})}
+        for proposals, proposal in proposed:
+            setting = scored[proposal.setting.name]
+            kpi = None if setting.chosen_step is None else setting.selection_kpi(setting.chosen_step)
+            measured = {rung: self._rung_kpi(setting, rung) for rung in (self.config.halving.rungs if self.config.halving else ())}
+            rungs = {rung: value for rung, value in measured.items() if value is not None}
+            proposals.tell(proposal, kpi, rungs, stopped=setting.state == "stopped")
+
+    def _write_result(self, *, complete: bool) -> dict[str, Any]:
+        records = self.study.records({t.name for trials in self.trials.values() for t in trials})
+        result = result_of(records) | {"complete": complete}
+        if result["leaderboard"]:
+            lines = [{name: line[name] for name in TABLE} for line in result["leaderboard"]]
+            write_text(self.study.folder / "table.csv", as_csv(lines))
+            write_text(self.study.folder / "table.md", as_markdown(lines, footnote(row for t in records.trials for row in t.rows)))
+        write_json(self.study.result_file, result)
+        return result
+
+
+class BudgetSpent(BrandsmithError):
+    """The time a study was given is over; it can go on."""
+
+
+def _record(trial: Trial) -> TrialRecord:
+    given = trial.config.model_dump(mode="json", exclude_unset=True, exclude={"seed", "checkpoint_every", "method"})
+    return TrialRecord(trial.name, trial.setting.name, trial.setting.method, given | {"steps": trial.config.steps}, trial.seed)

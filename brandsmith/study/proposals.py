@@ -1,0 +1,132 @@
+"""Which settings are tried: Optuna's samplers and Optuna's storage, one Optuna study per method.
+
+An Optuna trial stands for a *setting*; its value is the mean KPI over training seeds, its intermediate values are the rungs. One per
+method, so that methods with different settings get the same number of tries. Settings belong to the study, not to a process:
+what a killed process left RUNNING is simply taken over by the next one, which the study's lock makes safe. (Optuna's heartbeats do
+the same for `Study.optimize`; with ask and tell, which side-by-side halving needs, Optuna itself warns against them.)
+
+Optuna's own SuccessiveHalvingPruner is not used: it decides as soon as a trial arrives, by what happens to be there, so an
+interruption or a second machine would change the outcome. `halving.py` waits for the whole rung and decides from the rows alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.methods.registry import method_named
+from brandsmith.study.config import MethodSpace, Search, StudyConfig
+from brandsmith.study.space import Setting, build_setting
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def open_storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
+    """Raises InvalidConfig when the URL cannot be opened."""
+    try:
+        return optuna.storages.RDBStorage(url or f"sqlite:///{(folder / 'studies.sqlite3').resolve()}")
+    except Exception as error:  # SQLAlchemy and its drivers raise many kinds
+        reason = str(error).splitlines()[0][:200]
+        raise InvalidConfig(f"storage '{url}' cannot be opened ({reason})",
+                            hint="give an SQLAlchemy URL and install its driver, or leave 'storage' out") from None  # fmt: skip
+
+
+def distributions(space: MethodSpace) -> dict[str, BaseDistribution]:
+    """Lists as categories, ranges as numbers; a setting that is a whole number gets whole numbers."""
+    fields = method_named(space.method).config.model_fields
+    return {name: _distribution(given, whole=fields[name].annotation is int) for name, given in sorted(space.search.items())}
+
+
+def _distribution(given: Any, *, whole: bool) -> BaseDistribution:
+    if isinstance(given, list):
+        return CategoricalDistribution(given)
+    log = given.get("log", False)
+    if whole:
+        return IntDistribution(int(given["low"]), int(given["high"]), log=log)
+    return FloatDistribution(float(given["low"]), float(given["high"]), log=log)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A setting and the number of its Optuna trial."""
+
+    setting: Setting
+    number: int
+
+
+class Proposals:
+    """The settings of one method, in the order they were proposed."""
+
+    def __init__(self, storage: optuna.storages.RDBStorage, name: str, space: MethodSpace, search: Search) -> None:
+        self.space, self.search, self.distributions = space, search, distributions(space)
+        # Telling must not consult the grid sampler: it tries to stop an optimize() loop that is not running.
+        self.study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True,
+                                         sampler=optuna.samplers.RandomSampler())  # fmt: skip
+
+    @property
+    def total(self) -> int:
+        """How many settings there will be."""
+        if self.search.sampler == "tpe":
+            return self.search.trials_per_method if self.distributions else 1
+        product = 1
+        for choices in self.distributions.values():
+            product *= len(choices.choices)
+        return product
+
+    def first(self, number: int) -> list[Proposal]:
+        """The first `number` proposals (or all); asks for those that are not there yet."""
+        number = min(number, self.total)
+        known = self._known()
+        while len(known) < number:
+            self._ask(len(known))
+            known = self._known()
+        return known[:number]
+
+    def _known(self) -> list[Proposal]:
+        known = []
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.params.keys() == self.distributions.keys():
+                known.append(Proposal(build_setting(self.space, trial.params), trial.number))
+            elif not trial.state.is_finished():  # a kill between two parameters
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        return known
+
+    def _ask(self, number: int) -> None:
+        """A sampler's memory is the storage; its dice are named by the proposal's number, so that a restart throws the same."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.sampler = self._sampler(number)
+        try:
+            self.study.ask(self.distributions)
+        finally:
+            self.study.sampler = optuna.samplers.RandomSampler()
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        if self.search.sampler == "tpe":
+            return optuna.samplers.TPESampler(seed=self.search.seed * 100_003 + number, constant_liar=True)
+        return optuna.samplers.GridSampler({k: d.choices for k, d in self.distributions.items()}, seed=self.search.seed)
+
+    def tell(self, proposal: Proposal, value: float | None, rungs: Mapping[int, float], *, stopped: bool) -> None:
+        """Record how a setting did, once: rung values, then its KPI (None: it failed), or that it was stopped."""
+        frozen = self.study.trials[proposal.number]
+        if frozen.state.is_finished():
+            return
+        trial = optuna.trial.Trial(self.study, frozen._trial_id)
+        for rung, measured in sorted(rungs.items()):
+            trial.report(measured, rung)
+        state = TrialState.PRUNED if stopped else TrialState.FAIL if value is None else TrialState.COMPLETE
+        self.study.tell(proposal.number, value if state is TrialState.COMPLETE else None, state=state)
+
+
+def open_proposals(config: StudyConfig, folder: Path, created: str) -> list[Proposals]:
+    """One per method of the study; `created` keeps studies of the same name apart in a shared database."""
+    storage = open_storage(config.storage, folder)
+    return [Proposals(storage, f"{config.name} {created} {i} {space.method}", space, config.search) for i, space in enumerate(config.methods)]

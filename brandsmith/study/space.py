@@ -1,0 +1,65 @@
+"""From a study's search space to trainings: a setting is a method with its searched values, a trial is a setting and a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brandsmith.methods.presets import preset_for
+from brandsmith.methods.registry import build_config, method_named
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.study.config import MethodSpace, StudyConfig
+
+LONGEST_NAME = 90  # run names become folder names beside suffixes; file systems stop at 255 bytes
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A method with the values the search gave it. Its name is made of them, so that order and restarts do not matter."""
+
+    method: str
+    values: Mapping[str, Any]
+    name: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training. `name` is its run directory's."""
+
+    name: str
+    setting: Setting
+    seed: int
+    config: TrainSettings
+
+    def checkpoint_step(self, number: int) -> int:
+        """The step of checkpoint `number`, counted from 1."""
+        return number * self.config.checkpoint_every
+
+
+def name_setting(method: str, values: Mapping[str, Any]) -> str:
+    """For example `lora_learning_rate-0.001_rank-8`; too long a name ends in a digest instead."""
+    parts = [f"{key}-{value:g}" if isinstance(value, float) else f"{key}-{value}" for key, value in sorted(values.items())]
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "-", "_".join([method_named(method).short, *parts]))
+    exact = json.dumps({k: values[k] for k in sorted(values)}, default=str)
+    lossy = len(name) > LONGEST_NAME or any(isinstance(v, float) and float(f"{v:g}") != v for v in values.values())
+    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}" if lossy else name
+
+
+def build_setting(space: MethodSpace, values: Mapping[str, Any]) -> Setting:
+    method = method_named(space.method).name
+    return Setting(method, dict(sorted(values.items())), name_setting(method, values))
+
+
+def build_trials(config: StudyConfig, space: MethodSpace, setting: Setting) -> list[Trial]:
+    """The setting's trainings, one per training seed."""
+    options = preset_for(setting.method, config.base) | space.fixed | setting.values
+    steps = build_config(setting.method, **options).steps
+    every = steps // config.checkpoints
+    return [
+        Trial(f"{setting.name}_seed-{seed}", setting, seed, build_config(setting.method, **options, seed=seed, checkpoint_every=every))
+        for seed in config.training_seeds
+    ]

@@ -1,0 +1,202 @@
+"""A piece of work on one trial, done from files and left in files: train to a step, draw some pictures, have them judged.
+
+Whoever executes jobs (this process, later a cluster) needs the study's folder and the job, nothing else. A job that is
+already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are always drawn in the same groups (all prompts of
+one seed) and judged one by one, so that an interruption changes no bit of them: batches of other sizes round otherwise.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from brandsmith.base.base import Base, load_base
+from brandsmith.concept.concept import Concept
+from brandsmith.core.errors import TrainingDiverged
+from brandsmith.core.run import RunDirectory
+from brandsmith.judges.judge import CachedJudge, Judge, Verdict
+from brandsmith.methods.loop import default_device, train
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.study.folder import StudyFolder, mend_last_line
+from brandsmith.study.judging import judges_for
+from brandsmith.study.trial import judge_checkpoint, picture_name, sample_checkpoint
+
+Judges = Callable[[Concept], Sequence[Judge]]
+OnStep = Callable[[str, int], None]
+"""Called as (trial, step) while it trains."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done on one trial."""
+
+    trial: str
+    config: TrainSettings
+    train_to: int
+    """Step to have reached; the trial can go on from there."""
+    score: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """(step, seeds): which checkpoints draw the standard prompts with which seeds."""
+
+
+class Executor(Protocol):
+    """Where jobs are done. `done` is called once for each, in any order, when its files are in place."""
+
+    def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None: ...
+
+
+class LocalExecutor:
+    """One job after another, in this process."""
+
+    def __init__(self, study: StudyFolder, *, judges: Judges | None = None, on_step: OnStep = lambda *_: None) -> None:
+        self.worker = Worker(study, judges or concept_judges, on_step)
+
+    def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None:
+        for job in jobs:
+            self.worker.do(job)
+            done(job)
+
+
+def concept_judges(concept: Concept) -> list[Judge]:
+    return list(judges_for(concept).values())
+
+
+class RungReached(Exception):
+    """Raised out of a training that has come as far as its job asks; its state is on disk."""
+
+
+class OneByOne:
+    """A judge that sees every picture alone, so that company cannot change a verdict's last digit."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge, self.name, self.version, self.weights_hash = judge, judge.name, judge.version, judge.weights_hash
+
+    def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
+        return [self.judge.score([picture])[0] for picture in pictures]
+
+
+class PromptedOneByOne(OneByOne):
+    """The same for a judge that must know what was asked for."""
+
+    def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
+        return [self.judge.score_prompted([picture], [prompt])[0] for picture, prompt in zip(pictures, prompts, strict=True)]
+
+
+def one_by_one(judge: Judge) -> OneByOne:
+    return (PromptedOneByOne if hasattr(judge, "score_prompted") else OneByOne)(judge)
+
+
+class Worker:
+    """Holds what jobs share: the loaded base, the judges. Both load when first needed."""
+
+    def __init__(self, study: StudyFolder, judges: Judges, on_step: OnStep) -> None:
+        self.study, self._judges, self.on_step = study, judges, on_step
+
+    @cached_property
+    def concept(self) -> Concept:
+        return self.study.concept()
+
+    @cached_property
+    def base(self) -> Base:
+        return load_base(self.study.record()["base"], device=default_device())
+
+    @cached_property
+    def judges(self) -> list[Judge]:
+        return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in self._judges(self.concept)]
+
+    def do(self, job: Job) -> None:
+        """A training that diverges or outgrows the memory is its trial's failure, noted there; any other error ends the study."""
+        mend_last_line(self.study.trial_folder(job.trial) / "scores.jsonl")
+        if self.study.read_trial(job.trial).state not in ("finished", "stopped"):
+            self._note(job.trial, state="running", reason="")
+        try:
+            with _peak_memory() as peak:
+                self._train(job)
+                self._score(job)
+        except TrainingDiverged as error:
+            self._note(job.trial, state="failed", reason=str(error), stopped_at_step=RunDirectory(self.study.trial_folder(job.trial)).step())
+        except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+            self._note(job.trial, state="failed", reason=f"out of memory {str(error)[:200]}".strip())
+        else:
+            known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
+            self._note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
+
+    def _train(self, job: Job) -> None:
+        run = RunDirectory(self.study.trial_folder(job.trial))
+        if run.status() == "diverged":
+            raise TrainingDiverged(f"training diverged at step {run.step()}")
+        if run.status() == "finished" or (run.step() >= job.train_to and run.checkpoints()):
+            return
+
+        def progress(what: str, step: int, total: int, note: str) -> None:
+            if what != "train":
+                return
+            if step > job.train_to:
+                raise RungReached
+            self.on_step(job.trial, step)
+
+        try:
+            train(job.config, self.concept, self.base, run.folder, progress=progress, cache_dir=self.study.folder / "cache")
+        except RungReached:
+            pass
+        finally:
+            seconds = sum(row["seconds"] for row in run.metrics())
+            self._note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
+
+    def _score(self, job: Job) -> None:
+        run = RunDirectory(self.study.trial_folder(job.trial))
+        checkpoints = dict(run.checkpoints())
+        for step, seeds in job.score:
+            for seed in seeds:
+                started = time.perf_counter()
+                if self._draw_and_judge(run, step, checkpoints[step], seed):
+                    spent = self.study.read_trial(job.trial).sample_seconds + time.perf_counter() - started
+                    self._note(job.trial, sample_seconds=round(spent, 2))
+
+    def _draw_and_judge(self, run: RunDirectory, step: int, checkpoint: Path, seed: int) -> bool:
+        """One seed of one checkpoint; False when there was nothing left to do."""
+        scores, folder = run.folder / "scores.jsonl", run.folder / "samples" / checkpoint.name
+        cases = self.study.cases((seed,))
+        shots = cases.shots(run.folder.name, step)
+        paths = [folder / picture_name(shot) for shot in shots]
+        whole = all(path.is_file() for path in paths)
+        if not whole:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            sample_checkpoint(self.base, folder, cases, shots, checkpoint)
+        before = scores.stat().st_size if scores.is_file() else 0
+        judge_checkpoint(scores, shots, paths, self.judges)
+        return not whole or scores.stat().st_size > before
+
+    def _note(self, trial: str, **changes: object) -> None:
+        record = self.study.read_trial(trial)
+        if replace(record, **changes) != record:
+            self.study.write_trial(replace(record, **changes))
+
+
+def _adapter_bytes(run: RunDirectory) -> int | None:
+    found = run.checkpoints()
+    return sum(f.stat().st_size for f in found[-1][1].rglob("*") if f.is_file()) if found else None
+
+
+@contextmanager
+def _peak_memory() -> Iterator[Callable[[], float]]:
+    """Yield a function that says how many MiB were held at most since: on the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        yield lambda: torch.cuda.max_memory_allocated() / 2**20
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
+    except OSError:
+        yield lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return
+    yield lambda: next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")) / 1024
