@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from brandsmith.core.errors import BrandsmithError, InvalidConfig
+from brandsmith.study.commands import benchmark_earlystop, study_app
 
 app = typer.Typer(
     name="brandsmith",
@@ -34,6 +35,8 @@ weights_app = typer.Typer(help="Weights that judges need and that are not shippe
 judge_app.add_typer(weights_app, name="weights")
 benchmark_app = typer.Typer(help="Measure the parts against their bars.", no_args_is_help=True)
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(study_app, name="study")
+benchmark_app.command("earlystop", epilog="Example: [cyan]brandsmith benchmark earlystop studies/thesis-pocket --json[/]")(benchmark_earlystop)
 
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -164,6 +167,18 @@ def sample(
         console.print(str(path))
 
 
+@app.command(epilog="Example: [cyan]brandsmith report studies/my-brand --out out/report[/]")
+def report(
+    study: Annotated[Path, typer.Argument(help="Study folder.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, .csv and .md; default the study's own.")] = None,
+) -> None:
+    """One HTML page that opens anywhere: which method, which settings, which checkpoint, how sure."""
+    from brandsmith.report.html import write_report
+
+    for path in write_report(study, out):
+        console.print(f"wrote {path}", highlight=False)
+
+
 @app.command(epilog="Example: [cyan]brandsmith export runs/demo-lora --out lora.safetensors[/]")
 def export(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
@@ -266,6 +281,28 @@ def benchmark_guidance_command(
     console.print(as_rich(result.table, "guidance"))
     if as_json:
         _print_json(result.figures)
+
+
+@benchmark_app.command("pack", epilog="Example: [cyan]brandsmith benchmark pack --json[/]")
+def benchmark_pack_command(
+    concept: ConceptOption = "demo",
+    base: BaseOption = "pocket",
+    trials: Annotated[int, typer.Option(min=2, help="LoRA trials, batch 1 each.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder for the run directories; emptied first.")] = Path("out/benchmark-pack"),
+    as_json: Json = False,
+) -> None:
+    """LoRA trials trained together on one frozen base, against one after another: time, memory, and whether they end alike."""
+    from brandsmith.base.base import load_base
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.methods.loop import default_device
+    from brandsmith.study.pack_benchmark import benchmark_pack
+
+    loaded, device = load_concept(concept), default_device()
+    say = lambda what: console.print(what, highlight=False)  # noqa: E731
+    figures = benchmark_pack(load_base(base, device=device), loaded, out, num_trials=trials, num_steps=steps, say=say)
+    if as_json:
+        _print_json(figures)
 
 
 @benchmark_app.command("judges", epilog="Example: [cyan]brandsmith benchmark judges --json[/]")
