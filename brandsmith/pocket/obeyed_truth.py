@@ -26,7 +26,7 @@ from brandsmith.study.asked import parser_for
 from brandsmith.study.obeyed_error import obeyed_error
 
 SEED = 991
-NUM_MARKED, NUM_PLAIN = 260, 120
+NUM_MARKED, NUM_PLAIN = 110, 110
 
 
 def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict]:
