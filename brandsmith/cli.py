@@ -289,18 +289,19 @@ def benchmark_pack_command(
     base: BaseOption = "pocket",
     trials: Annotated[int, typer.Option(min=2, help="LoRA trials, batch 1 each.")] = 8,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each.")] = 20,
-    out: Annotated[Path, typer.Option(help="Folder for the run directories; emptied first.")] = Path("out/benchmark-pack"),
     as_json: Json = False,
 ) -> None:
     """LoRA trials trained together on one frozen base, against one after another: time, memory, and whether they end alike."""
+    from tempfile import TemporaryDirectory
+
     from brandsmith.base.base import load_base
     from brandsmith.concept.concept import load_concept
     from brandsmith.methods.loop import default_device
     from brandsmith.study.pack_benchmark import benchmark_pack
 
-    loaded, device = load_concept(concept), default_device()
-    say = lambda what: console.print(what, highlight=False)  # noqa: E731
-    figures = benchmark_pack(load_base(base, device=device), loaded, out, num_trials=trials, num_steps=steps, say=say)
+    taught, loaded = load_concept(concept), load_base(base, device=default_device())
+    with TemporaryDirectory() as folder, console.status("pack") as status:
+        figures = benchmark_pack(loaded, taught, Path(folder), num_trials=trials, num_steps=steps, say=status.update)
     if as_json:
         _print_json(figures)
 

@@ -7,7 +7,6 @@ memory is the highest that the process held (on a GPU, that torch took there) du
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,9 +34,8 @@ Say = Callable[[str], None]
 def benchmark_pack(
     base: Base, concept: Concept, out: Path, *, num_trials: int = 8, num_steps: int = 20, say: Say = lambda what: None
 ) -> dict[str, Any]:
-    """The figures. `out` is emptied first and keeps the run directories of both ways."""
+    """The figures. `out` is an empty folder, for the run directories of both ways."""
     configs = trial_configs(base.name, num_trials, num_steps)
-    shutil.rmtree(out, ignore_errors=True)
     cache = out / "cache"
     prepare(base, concept, configs[0], cache, lambda *_: None)
     say("a warm-up trial")
