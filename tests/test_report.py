@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from studies import REPORT_SEEDS, SELECTION_SEEDS, STEPS, build_study
 
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import load_examples
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.judges.kpi import COLUMNS
 from brandsmith.report.html import NAMES, write_report
@@ -289,9 +289,8 @@ def test_boxes_lie_where_the_rows_say(study, page):
     assert len([a for a in page.all("i") if a.get("class") == "text"]) > 10
 
 
-def test_the_nearest_training_picture_stands_beside_its_sample(study, page, tmp_path):
-    concept = study.parent / "study-concept"
-    examples = load_concept(concept).examples
+def test_the_nearest_training_picture_stands_beside_its_sample(study, page):
+    examples = load_examples(study.parent / "study-concept" / "images", "red_qoga_logo")
     rows = [r for r in rows_of(study, "lora-1-seed0") if r["step"] == 300 and r["seed"] in REPORT_SEEDS and r["judge"] == "copying@1"]
     worst = max(rows, key=lambda r: r["value"])
     nearest = examples[worst["details"]["nearest"]].image
