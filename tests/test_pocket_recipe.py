@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,3 +95,21 @@ def test_two_processes_learn_what_one_with_both_batches_learns(tmp_path):
     one, two = (torch.load(tmp_path / name / "line.pt", weights_only=True)["model"] for name in ("one", "two"))
     for key in one:
         torch.testing.assert_close(one[key], two[key], atol=1e-4, rtol=1e-4)
+
+
+def test_stopping_the_parent_stops_the_workers(tmp_path):
+    code = "from test_pocket_recipe import _fit_line, in_parallel; from pathlib import Path\nif __name__ == '__main__':\n"
+    (tmp_path / "go.py").write_text(code + f"    in_parallel(_fit_line, 2, Path({str(tmp_path)!r}), 10**7, 4)\n")
+    parent = subprocess.Popen([sys.executable, tmp_path / "go.py"], env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)}, cwd=tmp_path)
+    wait_for(lambda: (tmp_path / "line.jsonl").is_file())
+    parent.terminate()
+    assert parent.wait(60) == 0
+    step = torch.load(tmp_path / "line.pt", weights_only=True)["step"]
+    assert 0 < step < 10**7
+
+
+def wait_for(happened, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)

@@ -20,6 +20,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adafactor import Adafactor
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.loop import train
+from brandsmith.methods.optimizer import learning_rate_factor
 from brandsmith.methods.registry import METHODS, build_config, method_named, parse_config
 from brandsmith.methods.training_data import TrainingSet
 
@@ -370,3 +371,10 @@ def test_golden_three_steps(tmp_path):
 
 
 GOLDEN = [1.1793160, 1.0910240, 1.0300423]
+
+
+def test_learning_rates_rise_stay_and_fall():
+    settings = build_config("lora", steps=10, warmup_steps=2, cooldown=0.5)
+    factors = [learning_rate_factor(step, settings) for step in range(1, 11)]
+    assert factors == pytest.approx([0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert all(learning_rate_factor(step, build_config("lora", steps=10)) == 1 for step in range(1, 11))

@@ -190,7 +190,7 @@ class Training:
     def step(self, step: int) -> dict[str, Any]:
         """One optimizer step (counted from 1); the row for `metrics.jsonl`."""
         started = time.perf_counter()
-        set_learning_rates(self.optimizer, self.attached.groups, step, self.config.warmup_steps)
+        set_learning_rates(self.optimizer, self.attached.groups, step, self.config)
         parts = self.losses(step)
         self.total(parts).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)

@@ -17,11 +17,19 @@ def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -
     return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
 
 
-def set_learning_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, warmup_steps: int) -> None:
-    """Linear warm-up, then constant. `step` counts from 1."""
-    factor = min(1.0, step / warmup_steps) if warmup_steps else 1.0
+def set_learning_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, settings: TrainSettings) -> None:
+    """Set every group's rate for `step`, which counts from 1."""
+    factor = learning_rate_factor(step, settings)
     for known, group in zip(optimizer.param_groups, groups, strict=True):
         known["lr"] = group.learning_rate * factor
+
+
+def learning_rate_factor(step: int, settings: TrainSettings) -> float:
+    """Linear warm-up, constant, linear cool-down; never 0, so that the last step learns too."""
+    rising = step / settings.warmup_steps if settings.warmup_steps else 1.0
+    tail = settings.cooldown * settings.steps
+    falling = (settings.steps - step + 1) / tail if tail else 1.0
+    return min(1.0, rising, max(falling, 0.0))
 
 
 def training_tensors(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> dict[str, torch.Tensor]:

@@ -175,7 +175,7 @@ class Pack:
     def gradients(self, steps: Sequence[int]) -> list[dict[str, float]]:
         """Set learning rates and clipped gradients of each trial's own step; its losses and gradient norm."""
         for training, step in zip(self.trainings, steps, strict=True):
-            set_learning_rates(training.optimizer, training.attached.groups, step, training.config.warmup_steps)
+            set_learning_rates(training.optimizer, training.attached.groups, step, training.config)
         parts = self.losses([training.draw(step) for training, step in zip(self.trainings, steps, strict=True)])
         totals = [training.total(own) for training, own in zip(self.trainings, parts, strict=True)]
         self.stack.differentiate(torch.stack(totals).sum())

@@ -19,9 +19,11 @@ class TrainSettings(BaseModel):
     batch_size: int = Field(1, ge=1)
     """Concept pictures per step; prior preservation adds as many class pictures. 1: DIF README."""
     learning_rate: float = Field(1e-4, ge=0)
-    """Of the method's main group: U-Net, low-rank layers or vectors. Constant after warm-up."""
+    """Of the method's main group: U-Net, low-rank layers or vectors. Constant between warm-up and cool-down."""
     warmup_steps: int = Field(0, ge=0)
     """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
+    cooldown: float = Field(0.0, ge=0, le=1)
+    """Last share of the steps, over which learning rates fall linearly to nearly 0. 0: constant, as DIF."""
     optimizer: Literal["adamw", "adafactor"] = "adamw"
     """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own."""
     weight_decay: float = Field(1e-2, ge=0)

@@ -24,9 +24,19 @@ SAVE_EVERY_SEC = 90
 
 
 def in_parallel(work: Callable[..., object], num_workers: int, *args: object) -> None:
-    """Run `work(rank, *args)` in `num_workers` single-threaded processes that share gradients (gloo, this machine only)."""
+    """Run `work(rank, *args)` in `num_workers` single-threaded processes that share gradients (gloo, this machine only).
+
+    SIGTERM is passed on, so that the stages save and stop; workers left behind would write the same checkpoint.
+    """
     with tempfile.TemporaryDirectory() as meeting:
-        torch.multiprocessing.spawn(_worker, (num_workers, f"file://{meeting}/point", work, args), num_workers)
+        point = f"file://{meeting}/point"
+        workers = torch.multiprocessing.spawn(_worker, (num_workers, point, work, args), num_workers, join=False)
+        previous = signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in workers.processes])
+        try:
+            while not workers.join():
+                pass
+        finally:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def _worker(rank: int, num_workers: int, meeting: str, work: Callable[..., object], args: tuple) -> None:
