@@ -23,7 +23,6 @@ def build_grid(folder: Path, qualities: dict[str, float], *, seeds: tuple[int, .
     """`qualities` is the KPI each setting tends to; deterministic in `seed`."""
     study, rng = StudyFolder(folder), np.random.default_rng(seed)
     folder.mkdir(parents=True)
-    study.yaml_file.write_text("name: simulated\nconcept: demo\nmethods: [{method: lora, fixed: {steps: 240}}]\n")
     cases = {"prompts": PROMPTS, "selection_seeds": SELECTION, "report_seeds": REPORT, "num_steps": 20, "guidance_scale": 4.0,
              "scheduler": "ddim", "batch_size": 10}  # fmt: skip
     record = {"name": "simulated", "concept": {"token": "red_qoga_logo", "folder": "demo", "expected_text": "QOGA"}, "base": "pocket",

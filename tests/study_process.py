@@ -19,9 +19,9 @@ base: {base}
 training_seeds: [0, 1]
 checkpoints: 2
 methods:
-  - method: lora
-    fixed: {{steps: 4, rank: 2}}
-    search: {{learning_rate: [1e-3, 1e-2]}}
+  - method: hypernetwork
+    fixed: {{steps: 4}}
+    search: {{learning_rate: [1e-3, 1e-1]}}
   - method: textual_inversion
     fixed: {{steps: 4}}
     search: {{learning_rate: [1e-2, 3e-1]}}

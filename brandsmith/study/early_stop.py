@@ -26,9 +26,8 @@ FEWEST_REPLAYS = 20
 
 def benchmark_early_stop(study: StudyFolder, *, num_replays: int = 40, num_aa: int = 40, seed: int = 0) -> dict[str, Any]:
     """The figures of a finished full grid. Raises InvalidInput when the study is not one."""
-    config = study.config()
-    records = study.records()
-    return replay_study(records, config.halving or Halving(), num_replays=num_replays, num_aa=num_aa, seed=seed)
+    halving = study.record().get("halving")
+    return replay_study(study.records(), Halving(**halving) if halving else Halving(), num_replays=num_replays, num_aa=num_aa, seed=seed)
 
 
 def replay_study(records: StudyRecords, halving: Halving, *, num_replays: int, num_aa: int, seed: int = 0) -> dict[str, Any]:

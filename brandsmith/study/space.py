@@ -42,7 +42,7 @@ class Trial:
 
 def name_setting(method: str, values: Mapping[str, Any]) -> str:
     """For example `lora_learning_rate-0.001_rank-8`; too long a name ends in a digest instead."""
-    parts = [f"{key}-{value:g}" if isinstance(value, float) else f"{key}-{value}" for key, value in sorted(values.items())]
+    parts = [f"{key}-{value:g}".replace("e+", "e") if isinstance(value, float) else f"{key}-{value}" for key, value in sorted(values.items())]
     name = re.sub(r"[^A-Za-z0-9_.\-]", "-", "_".join([method_named(method).short, *parts]))
     exact = json.dumps({k: values[k] for k in sorted(values)}, default=str)
     lossy = len(name) > LONGEST_NAME or any(isinstance(v, float) and float(f"{v:g}") != v for v in values.values())

@@ -1,7 +1,7 @@
 """A piece of work on one trial, done from files and left in files: train to a step, draw some pictures, have them judged.
 
 Whoever executes jobs (this process, later a cluster) needs the study's folder and the job, nothing else. A job that is
-already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are always drawn in the same groups (all prompts of
+already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are always drawn in the same batches (prompts of
 one seed) and judged one by one, so that an interruption changes no bit of them: batches of other sizes round otherwise.
 """
 
@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from brandsmith.base.base import Base, load_base
+from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.run import RunDirectory
@@ -57,16 +57,12 @@ class LocalExecutor:
     """One job after another, in this process."""
 
     def __init__(self, study: StudyFolder, *, judges: Judges | None = None, on_step: OnStep = lambda *_: None) -> None:
-        self.worker = Worker(study, judges or concept_judges, on_step)
+        self.worker = Worker(study, judges or (lambda concept: list(judges_for(concept, resolve_base(study.record()["base"])).values())), on_step)
 
     def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None:
         for job in jobs:
             self.worker.do(job)
             done(job)
-
-
-def concept_judges(concept: Concept) -> list[Judge]:
-    return list(judges_for(concept).values())
 
 
 class RungReached(Exception):
@@ -113,28 +109,30 @@ class Worker:
         return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in self._judges(self.concept)]
 
     def do(self, job: Job) -> None:
-        """A training that diverges or outgrows the memory is its trial's failure, noted there; any other error ends the study."""
+        """A training that diverges or breaks is its trial's failure, noted there; any other error ends the study."""
         mend_last_line(self.study.trial_folder(job.trial) / "scores.jsonl")
         if self.study.read_trial(job.trial).state not in ("finished", "stopped"):
             self._note(job.trial, state="running", reason="")
-        try:
-            with _peak_memory() as peak:
-                self._train(job)
-                self._score(job)
-        except TrainingDiverged as error:
-            self._note(job.trial, state="failed", reason=str(error), stopped_at_step=RunDirectory(self.study.trial_folder(job.trial)).step())
-        except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-            self._note(job.trial, state="failed", reason=f"out of memory {str(error)[:200]}".strip())
-        else:
-            known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
-            self._note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
+        with _peak_memory() as peak:
+            try:
+                worked = self._train(job)
+            except (TrainingDiverged, RuntimeError, MemoryError) as error:  # torch's own errors, out of memory among them
+                reason = str(error) if isinstance(error, TrainingDiverged) else f"{type(error).__name__}: {str(error)[:200]}"
+                run = RunDirectory(self.study.trial_folder(job.trial))
+                self._note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
+                return
+            worked = self._score(job) or worked
+            if worked:
+                known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
+                self._note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
 
-    def _train(self, job: Job) -> None:
+    def _train(self, job: Job) -> bool:
+        """False when there was nothing left to do."""
         run = RunDirectory(self.study.trial_folder(job.trial))
         if run.status() == "diverged":
             raise TrainingDiverged(f"training diverged at step {run.step()}")
         if run.status() == "finished" or (run.step() >= job.train_to and run.checkpoints()):
-            return
+            return False
 
         def progress(what: str, step: int, total: int, note: str) -> None:
             if what != "train":
@@ -150,36 +148,46 @@ class Worker:
         finally:
             seconds = sum(row["seconds"] for row in run.metrics())
             self._note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
+        return True
 
-    def _score(self, job: Job) -> None:
+    def _score(self, job: Job) -> bool:
+        """False when there was nothing left to do."""
         run = RunDirectory(self.study.trial_folder(job.trial))
-        checkpoints = dict(run.checkpoints())
+        checkpoints, worked = dict(run.checkpoints()), False
         for step, seeds in job.score:
-            for seed in seeds:
-                started = time.perf_counter()
-                if self._draw_and_judge(run, step, checkpoints[step], seed):
-                    spent = self.study.read_trial(job.trial).sample_seconds + time.perf_counter() - started
-                    self._note(job.trial, sample_seconds=round(spent, 2))
+            started = time.perf_counter()
+            if self._draw_and_judge(run, step, checkpoints[step], seeds):
+                worked = True
+                spent = self.study.read_trial(job.trial).sample_seconds + time.perf_counter() - started
+                self._note(job.trial, sample_seconds=round(spent, 2))
+        return worked
 
-    def _draw_and_judge(self, run: RunDirectory, step: int, checkpoint: Path, seed: int) -> bool:
-        """One seed of one checkpoint; False when there was nothing left to do."""
+    def _draw_and_judge(self, run: RunDirectory, step: int, checkpoint: Path, seeds: Sequence[int]) -> bool:
+        """The standard prompts of one checkpoint; False when there was nothing left to do."""
         scores, folder = run.folder / "scores.jsonl", run.folder / "samples" / checkpoint.name
-        cases = self.study.cases((seed,))
-        shots = cases.shots(run.folder.name, step)
+        cases = self.study.cases(tuple(seeds))
+        shots = sorted(cases.shots(run.folder.name, step), key=lambda shot: (seeds.index(shot.seed), shot.case))
         paths = [folder / picture_name(shot) for shot in shots]
-        whole = all(path.is_file() for path in paths)
-        if not whole:
-            for path in paths:
-                path.unlink(missing_ok=True)
-            sample_checkpoint(self.base, folder, cases, shots, checkpoint)
+        half_drawn = {shot.seed for shot, path in zip(shots, paths, strict=True) if not path.is_file()}
+        for shot in shots:
+            if shot.seed in half_drawn:
+                (folder / picture_name(shot)).unlink(missing_ok=True)
+        if half_drawn:
+            even = replace(cases, batch_size=even_batch(len(cases.prompts), cases.batch_size))
+            sample_checkpoint(self.base, folder, even, shots, checkpoint)
         before = scores.stat().st_size if scores.is_file() else 0
         judge_checkpoint(scores, shots, paths, self.judges)
-        return not whole or scores.stat().st_size > before
+        return bool(half_drawn) or scores.stat().st_size > before
 
     def _note(self, trial: str, **changes: object) -> None:
         record = self.study.read_trial(trial)
         if replace(record, **changes) != record:
             self.study.write_trial(replace(record, **changes))
+
+
+def even_batch(num_prompts: int, at_most: int) -> int:
+    """The largest batch that no seed's prompts share with another seed's."""
+    return max(size for size in range(1, min(num_prompts, at_most) + 1) if num_prompts % size == 0)
 
 
 def _adapter_bytes(run: RunDirectory) -> int | None:
