@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simulated_grid import PROMPTS, REPORT, SELECTION, build_grid
+from typer.testing import CliRunner
 
+from brandsmith.cli import app
 from brandsmith.core.errors import InvalidInput
 from brandsmith.study.choose import group_settings, reported_values, result_of, to_report
 from brandsmith.study.comparing import (
@@ -185,3 +187,11 @@ def test_a_study_that_is_no_full_grid_is_refused(tmp_path, qualities, change, ex
         study.write_trial(replace(study.read_trial(f"{name}_seed-0"), state=change))
     with pytest.raises(InvalidInput, match=expected):
         benchmark_early_stop(study)
+
+
+def test_the_command_prints_one_json_object_last(tmp_path):
+    study = build_grid(tmp_path / "s", TWELVE)
+    shown = CliRunner().invoke(app, ["benchmark", "earlystop", str(study.folder), "--replays", "20", "--json"])
+    assert shown.exit_code == 0, shown.output
+    figures = json.loads(shown.output.strip().splitlines()[-1])
+    assert {"same_winner_rate", "step_fraction", "aa_called_different", "replays"} <= figures.keys() and figures["replays"] == 20

@@ -58,8 +58,7 @@ def build_trials(config: StudyConfig, space: MethodSpace, setting: Setting) -> l
     """The setting's trainings, one per training seed."""
     options = preset_for(setting.method, config.base) | space.fixed | setting.values
     steps = build_config(setting.method, **options).steps
-    every = steps // config.checkpoints
+    options["checkpoint_every"] = steps // config.checkpoints
     return [
-        Trial(f"{setting.name}_seed-{seed}", setting, seed, build_config(setting.method, **options, seed=seed, checkpoint_every=every))
-        for seed in config.training_seeds
+        Trial(f"{setting.name}_seed-{seed}", setting, seed, build_config(setting.method, **(options | {"seed": seed}))) for seed in config.training_seeds
     ]
