@@ -29,7 +29,7 @@ METHODS = {  # quality at best, settings, bytes, seconds per step
 
 def build_study(folder: Path, *, token: str = "red_qoga_logo", name: str = "Made-up example (no model behind it)", pictures: bool = True,
                 side_px: int = 160, judges: tuple[str, ...] = ("detector", "ocr", "correctness", "copying"), training_seeds: tuple[int, ...] = (0,),
-                expected_text: str = MARK) -> Path:  # fmt: skip
+                expected_text: str = MARK, kpi: str | None = "average(ocr, yolo)") -> Path:  # fmt: skip
     """Write a whole STUDY and return its folder; deterministic. Without pictures it takes a fraction of a second."""
     prompts = [p.replace("{token}", token) for p in PROMPTS]
     concept = folder.parent / f"{folder.name}-concept"
@@ -38,7 +38,7 @@ def build_study(folder: Path, *, token: str = "red_qoga_logo", name: str = "Made
               "cases": {"prompts": prompts, "selection_seeds": list(SELECTION_SEEDS), "report_seeds": list(REPORT_SEEDS), "num_steps": 20,
                         "guidance_scale": 4.0, "scheduler": "ddim"},
               "versions": {"brandsmith": "0.1.0", "torch": "2.13.0"}, "created": "2026-11-22T21:00:00Z"}  # fmt: skip
-    _write_json(folder / "study.json", record)
+    _write_json(folder / "study.json", record | {"checkpoints": len(STEPS)} | ({"kpi": kpi} if kpi else {}))
     (folder / "study.yaml").write_text(f"name: {json.dumps(name)}\nbase: pocket\nmethods: [{', '.join(METHODS)}]\n")
     for method, (best, settings, num_bytes, pace) in METHODS.items():
         for which, chosen in enumerate(settings):
@@ -56,9 +56,10 @@ def _write_json(path: Path, value) -> None:
 
 
 def _write_failed(folder: Path) -> None:
-    _write_json(folder / "trial.json", {"trial": folder.name, "method": "lora", "settings": {"learning_rate": 0.1, "rank": 16}, "seed": 0,
-                                        "state": "diverged", "reason": "loss became NaN at step 31", "stopped_at_step": 31, "train_seconds": 19.0,
-                                        "sample_seconds": None, "peak_memory_mib": 610.0, "adapter_bytes": None})  # fmt: skip
+    _write_json(folder / "trial.json", {"trial": folder.name, "setting": "lora-9", "method": "lora", "seed": 0, "state": "failed",
+                                        "settings": {"learning_rate": 0.1, "rank": 16}, "reason": "loss became NaN at step 31",
+                                        "stopped_at_step": 31, "train_seconds": 19.0, "sample_seconds": None, "peak_memory_mib": 610.0,
+                                        "adapter_bytes": None})  # fmt: skip
 
 
 def _write_concept(folder: Path, side_px: int) -> None:
@@ -70,8 +71,9 @@ def _write_concept(folder: Path, side_px: int) -> None:
 
 def _write_trial(folder, method, settings, seed, quality, prompts, judges, num_bytes, pace, pictures, side_px) -> None:
     _write_json(folder / "trial.json", {
-        "trial": folder.name, "method": method, "settings": settings, "seed": seed, "state": "finished", "reason": "", "stopped_at_step": STEPS[-1],
-        "train_seconds": STEPS[-1] * pace, "sample_seconds": 31.0, "peak_memory_mib": 700 + num_bytes / 2e5, "adapter_bytes": num_bytes})  # fmt: skip
+        "trial": folder.name, "setting": folder.name.rpartition("-")[0], "method": method, "settings": settings, "seed": seed,
+        "state": "finished", "reason": "", "stopped_at_step": STEPS[-1], "train_seconds": STEPS[-1] * pace,
+        "sample_seconds": 31.0, "peak_memory_mib": 700 + num_bytes / 2e5, "adapter_bytes": num_bytes})  # fmt: skip
     _write_json(folder / "config.json", {"base": "pocket", "concept": {"token": "red_qoga_logo", "num_images": 8, "data": "0123456789abcdef"},
                                          "settings": {**settings, "batch_size": 4, "steps": STEPS[-1]}})  # fmt: skip
     rows = []

@@ -20,6 +20,8 @@ from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.judges.kpi import COLUMNS
 from brandsmith.report.html import NAMES, write_report
 from brandsmith.report.pictures import load_picture
+from brandsmith.study.choose import result_of
+from brandsmith.study.folder import StudyFolder
 
 HOSTILE = "<script>alert(1)</script>"
 ATTRIBUTE = '"><img src=x onerror=alert(1)>'
@@ -160,6 +162,20 @@ def test_selection_seeds_choose_and_report_seeds_report(bare, tmp_path):
     assert "that took no part in choosing it" in page.text and "cannot be ruled out" in page.text
 
 
+def test_the_report_and_the_study_choose_alike(tmp_path):
+    """Two readers of the same rows: `study run` writes result.json by study/choose.py, the page computes its own."""
+    study = build_study(tmp_path / "two", pictures=False, training_seeds=(0, 1))
+    result = result_of(StudyFolder(study).records())
+    _, lines, _ = report(study, tmp_path)
+    table = [line for line in result["leaderboard"] if line["kpi"] is not None]
+    assert len(table) == len(lines) == 12
+    ours = [(line["method"], float(line["score"]), float(line["score_that_chose_it"])) for line in lines]
+    assert [(m, pytest.approx(k, abs=1e-5), pytest.approx(s, abs=1e-5)) for m, k, s in ours] == [
+        (line["method"], line["kpi"], line["selection_kpi"]) for line in table
+    ]
+    assert result["winner"]["method"] == lines[0]["method"] and f"(step {result['winner']['step']})" in lines[0]["parameters"]
+
+
 def test_without_report_pictures_the_page_says_that_it_flatters(bare, tmp_path):
     for folder in (bare / "trials").iterdir():
         if (folder / "scores.jsonl").is_file():
@@ -195,7 +211,7 @@ def test_a_study_ranks_by_its_own_kpi(bare, tmp_path):
 
 
 def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
-    study = build_study(tmp_path / "half", pictures=False, judges=("detector",))
+    study = build_study(tmp_path / "half", pictures=False, judges=("detector",), kpi=None)
     page, lines, _ = report(study, tmp_path)
     assert lines[0]["average(ocr, yolo)"] == "" and lines[0]["mean_ocr_score"] == "" and float(lines[0]["mean_confidence_score"]) > 0.8
     assert "mean_ocr_score was not measured (judge ocr did not run)" in page.text
@@ -241,7 +257,7 @@ def test_failed_and_unreadable_trials_are_listed_with_their_reason(bare, tmp_pat
     (bare / "trials" / "ti-torn" / "trial.json").write_text('{"trial": ')
     page, _, markdown = report(bare, tmp_path)
     assert "2 of 14 trials failed." in page.text
-    assert "lora-9-seed0: diverged, loss became NaN at step 31" in page.text and "loss became NaN at step 31" in markdown
+    assert "lora-9-seed0: failed, loss became NaN at step 31" in page.text and "loss became NaN at step 31" in markdown
     assert "ti-torn: JSONDecodeError" in page.text
 
 
