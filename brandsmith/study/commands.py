@@ -73,13 +73,14 @@ def benchmark_earlystop(
 
 def _show(result: dict[str, Any], folder: Path) -> None:
     from brandsmith.report.table import as_rich
-    from brandsmith.study.engine import TABLE
+    from brandsmith.study.engine import SCREEN
 
-    lines = [{name: line[name] for name in TABLE} for line in result["leaderboard"]]
+    lines = [{name: line[name] for name in SCREEN} for line in result["leaderboard"]]
     console.print(as_rich(lines, f"study in {folder}: {result['num_settings']} settings, {result['num_trials']} trials"))
     if result["winner"]:
         console.print(result["winner"]["sentence"], highlight=False)
-        console.print(f"recommended: {folder / result['winner']['checkpoint']}", highlight=False)
+        if result["winner"]["kpi"]:
+            console.print(f"recommended: {folder / result['winner']['checkpoint']}", highlight=False)
     for comparison in result["comparisons"]:
         console.print(f"  against {comparison['second']}: {comparison['verdict']}", highlight=False)
 

@@ -35,6 +35,7 @@ from brandsmith.study.proposals import Proposal, Proposals, open_proposals
 from brandsmith.study.space import Trial, build_trials
 from brandsmith.study.worker import Executor, Job, Judges, LocalExecutor
 
+SCREEN = (*COLUMNS, "usable_rate", "n", "state")
 TABLE = (*COLUMNS, "usable_rate", "kpi_low", "kpi_high", "spread_between_seeds", "n", "state")
 
 
@@ -225,4 +226,5 @@ class BudgetSpent(BrandsmithError):
 
 def _record(trial: Trial) -> TrialRecord:
     given = trial.config.model_dump(mode="json", exclude_unset=True, exclude={"seed", "checkpoint_every", "method"})
-    return TrialRecord(trial.name, trial.setting.name, trial.setting.method, given | {"steps": trial.config.steps}, trial.seed)
+    shown = given | {"steps": trial.config.steps, "learning_rate": trial.config.learning_rate}
+    return TrialRecord(trial.name, trial.setting.name, trial.setting.method, shown, trial.seed)
