@@ -55,9 +55,9 @@ class Candidate:
 def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dict[str, Any]:
     """Train, sample, judge, choose, print; returns the table and the seconds of each part."""
     clock = _Clock(console)
-    resolve_base(base_name)
+    folder = resolve_base(base_name)
     concept = load_concept("demo")
-    judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept).values()]
+    judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept, folder).values()]
     base = load_base(base_name)
     cases = Cases(tuple(concept.prompts()), SEEDS[:2] if quick else SEEDS)
     clock.lap("load")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+_PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.4}
 POCKET: dict[str, dict[str, Any]] = {
-    "dreambooth": {"steps": 600, "batch_size": 8, "learning_rate": 3e-4, "warmup_steps": 20, "checkpoint_every": 200, "prior_weight": 0.0},
-    "lora": {"steps": 450, "batch_size": 8, "learning_rate": 2e-3, "warmup_steps": 20, "checkpoint_every": 150, "rank": 16, "alpha": 16},
-    "textual_inversion": {"steps": 240, "batch_size": 8, "learning_rate": 1e-2, "warmup_steps": 10, "checkpoint_every": 80, "num_vectors": 4},
-}  # fmt: skip
+    "dreambooth": _PACE | {"steps": 1000, "checkpoint_every": 500, "learning_rate": 1e-3, "prior_weight": 0.0},
+    "lora": _PACE | {"steps": 500, "checkpoint_every": 250, "learning_rate": 2e-3, "rank": 16, "alpha": 16},
+    "textual_inversion": _PACE | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-2, "num_vectors": 4},
+}
 
 
 def preset_for(method: str, base: str) -> dict[str, Any]:
