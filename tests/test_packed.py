@@ -267,6 +267,7 @@ def test_two_trials_in_one_folder_a_known_word_and_another_process(tmp_path):
 def test_benchmark_figures(tmp_path):
     figures = benchmark_pack(build_tiny(), write_concept(tmp_path / "concept"), tmp_path / "out", num_trials=2, num_steps=3)
     assert figures["trials"] == 2 and figures["steps"] == 3 and 0 <= figures["max_rel_diff"] <= figures["max_element_diff"] < 0.1
+    assert 0 < figures["max_adapter_diff"] <= BAR
     assert figures["time_ratio"] > 0 and (figures["memory_ratio"] is None or figures["memory_ratio"] > 0.5)
     assert len(figures["seconds_alone"]) == len(figures["seconds_per_packed_trial"]) == 2
     alone, other = RunDirectory(tmp_path / "out" / "alone-0"), RunDirectory(tmp_path / "out" / "warm-up")

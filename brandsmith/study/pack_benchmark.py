@@ -86,6 +86,7 @@ def figures(alone: Sequence[Measured], packed: Measured) -> dict[str, Any]:
         "memory_ratio": round(packed.peak_mb / max(peaks), 4) if peaks and packed.peak_mb else None,
         "max_rel_diff": max(difference.relative for difference in differences),
         "max_element_diff": max(difference.element for difference in differences),
+        "max_adapter_diff": max(difference.adapter for difference in differences),
         "trials": len(pairs),
         "step_time_ratio": round(steps[1] / steps[0], 4),
         "steps": alone[0].runs[0].step(),
@@ -108,6 +109,8 @@ class Difference:
 
     relative: float
     element: float
+    adapter: float
+    """|a - b| / |a| over all weights together."""
 
 
 def compare_runs(one: RunDirectory, other: RunDirectory) -> Difference:
@@ -117,7 +120,9 @@ def compare_runs(one: RunDirectory, other: RunDirectory) -> Difference:
         raise ValueError(f"'{one.folder}' and '{other.folder}' hold different tensors")
     pairs = [(tensor, (tensor - theirs[key])) for key, tensor in mine.items()]
     relative = max(float(gap.norm() / tensor.norm().clamp(min=1e-12)) for tensor, gap in pairs)
-    return Difference(relative, max(float(gap.abs().max() / tensor.abs().max().clamp(min=1e-12)) for tensor, gap in pairs))
+    element = max(float(gap.abs().max() / tensor.abs().max().clamp(min=1e-12)) for tensor, gap in pairs)
+    whole, apart = (torch.cat([pair[side].flatten() for pair in pairs]).norm() for side in (0, 1))
+    return Difference(relative, element, float(apart / whole))
 
 
 def _weights(run: RunDirectory) -> dict[tuple[int, str, str], torch.Tensor]:
