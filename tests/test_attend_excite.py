@@ -18,6 +18,7 @@ from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed, smoo
 from brandsmith.guidance.attention import attention_probabilities, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.attention_losses import SeenSubject
 from brandsmith.guidance.loop import sample_latents
+from brandsmith.pocket.unet import build_unet
 
 PROMPT = "a cat and a bowl"
 
@@ -283,8 +284,9 @@ def test_verdicts():
     assert verdict_line([], [], 0.8) == "no subject found in the prompt"
 
 
-def test_the_tiny_base_reads_its_coarsest_level():
-    assert choose_factor(build_tiny().unet) == 2
+def test_maps_of_eight_by_eight_at_least_are_read():
+    assert choose_factor(build_tiny().unet) == 1  # 8 x 8 latents: its 4 x 4 level is too coarse
+    assert choose_factor(build_unet()) == 2  # pocket: 16 x 16 latents, text at 8 x 8 and 4 x 4
 
 
 @pytest.mark.parametrize("keep_norm", [True, False])

@@ -301,7 +301,7 @@ def test_two_trainers_in_one_run_directory(tmp_path):
 def test_untrainable_base(tmp_path):
     base = build_tiny()
     base.scheduler.register_to_config(prediction_type="flow_prediction")
-    with pytest.raises(InvalidConfig, match="predicts 'sample'"):
+    with pytest.raises(InvalidConfig, match="predicts 'flow_prediction'"):
         train(quick_config("lora"), write_concept(tmp_path / "concept"), base, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

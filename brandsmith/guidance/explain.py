@@ -21,6 +21,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from brandsmith.base.base import Base
+from brandsmith.base.layout import channels_last
 from brandsmith.core.files import write_json, write_with
 from brandsmith.guidance.attend_excite import AttendExcite, chosen_layers, seen_subjects, verdict_line
 from brandsmith.guidance.attention import Recorder, recording
@@ -150,11 +151,12 @@ def explain(
 ) -> Explanation:
     """Sample one picture and write into `folder` how it came about."""
     watch = Watch(refiner)
-    finished = sample_latents(
-        base, [prompt], [seed], num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=watch,
-        image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step,
-    )  # fmt: skip
-    picture = decode_pictures(base, finished)[0]
+    with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
+        finished = sample_latents(
+            base, [prompt], [seed], num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=watch,
+            image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step,
+        )  # fmt: skip
+        picture = decode_pictures(base, finished)[0]
     chosen = _spread(watch.moments, NUM_COLUMNS)
     target = getattr(refiner, "target", None) or TARGET
     drawings = {
