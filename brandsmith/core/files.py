@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+
+from brandsmith.core.errors import BrandsmithError
 
 
 @contextmanager
@@ -75,3 +78,15 @@ def sha256_of(path: Path) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def only_one(folder: Path, refusal: BrandsmithError) -> Iterator[None]:
+    """Hold `folder`'s lock inside the `with`; raise `refusal` when another process has it. It dies with its process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise refusal from None
+        yield

@@ -13,7 +13,6 @@ Everything is written under a temporary name and renamed, so that a kill at any 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -28,7 +27,7 @@ import torch
 from safetensors import safe_open
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
-from brandsmith.core.files import read_jsonl, write_json, write_safetensors, write_text
+from brandsmith.core.files import only_one, read_jsonl, write_json, write_safetensors, write_text
 
 Status = Literal["new", "running", "interrupted", "diverged", "finished"]
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
@@ -149,13 +148,9 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Refuse a second trainer in the same folder. The lock dies with its process, however that ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InvalidConfig(f"another process is training in '{self.folder}'", hint="wait for it, or give another run directory") from None
+        """Refuse a second trainer in the same folder."""
+        refusal = InvalidConfig(f"another process is training in '{self.folder}'", hint="wait for it, or give another run directory")
+        with only_one(self.folder, refusal):
             yield
 
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import Any, Literal
 
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
-from brandsmith.core.files import read_jsonl, write_json, write_text
+from brandsmith.core.files import only_one, read_jsonl, write_json, write_text
 from brandsmith.core.run import flatten
 from brandsmith.judges.judge import Row, row_from_json
 from brandsmith.judges.kpi import judge_name
@@ -132,13 +131,9 @@ class StudyFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Refuse a second conductor of the same study. The lock dies with its process, however that ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InvalidInput(f"another process is running the study in '{self.folder}'", hint="wait for it, or give another --out") from None
+        """Refuse a second conductor of the same study."""
+        refusal = InvalidInput(f"another process is running the study in '{self.folder}'", hint="wait for it, or give another --out")
+        with only_one(self.folder, refusal):
             yield
 
 

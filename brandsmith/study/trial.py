@@ -36,7 +36,7 @@ class Cases:
     seeds: tuple[int, ...]
     num_steps: int = 20
     guidance_scale: float = 1.5
-    """Low: pocket predicts x0, and 4 overdrives what it was taught (KPI 0.06 against 0.11 for one DreamBooth run, docs/log.md)."""
+    """Low: pocket predicts x0, and 4 overdrives what it was taught (docs/log.md)."""
     scheduler: str = "ddim"
     batch_size: int = 10
 
