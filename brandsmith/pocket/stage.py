@@ -118,18 +118,18 @@ class Stage:
     def run(self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50) -> None:
         """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C."""
         self.model.train()
-        stop = {"now": False}
-        previous = signal.signal(signal.SIGTERM, lambda *_: stop.update(now=True))
+        asked, stop = {"to stop": False}, False  # workers stop at the same step: on what all of them agreed, not on their own signal
+        previous = signal.signal(signal.SIGTERM, lambda *_: asked.update({"to stop": True}))
         saved_at = started = time.monotonic()
         began = self.step
         try:
-            while self.step < self.num_steps and not stop["now"]:
+            while self.step < self.num_steps and not stop:
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.learning_rate_at(self.step)
                 loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step, self.rank]))
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
-                stop["now"] = self._average_gradients(stop["now"])
+                stop = self._average_gradients(asked["to stop"])
                 norm = nn.utils.clip_grad_norm_(self.trained, 1.0)
                 if torch.isfinite(norm):
                     self.optimizer.step()
