@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from brandsmith.core.errors import BrandsmithError, InvalidConfig
+from brandsmith.judge_commands import judge_app
 from brandsmith.study.commands import benchmark_earlystop, study_app
 
 app = typer.Typer(
@@ -28,11 +29,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 base_app = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
-judge_app = typer.Typer(help="Train, check and use the judges.", no_args_is_help=True)
 app.add_typer(base_app, name="base")
 app.add_typer(judge_app, name="judge")
-weights_app = typer.Typer(help="Weights that judges need and that are not shipped.", no_args_is_help=True)
-judge_app.add_typer(weights_app, name="weights")
 benchmark_app = typer.Typer(help="Measure the parts against their bars.", no_args_is_help=True)
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(study_app, name="study")
@@ -143,10 +141,11 @@ def train(
 
 @app.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 def sample(
-    prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: the concept's standard prompts.")] = None,
+    prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: those of --suite.")] = None,
     run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
     step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
     concept: ConceptOption = "demo",
+    suite: Annotated[str, typer.Option(help="Without prompts: standard (the concept's), brand, or unasked (without the mark).")] = "standard",
     base: TaughtBaseOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
     seeds: Annotated[int, typer.Option(help="Pictures per prompt; seeds count from --first-seed.")] = 4,
@@ -161,8 +160,9 @@ def sample(
     from brandsmith.sampling import draw_to_folder
 
     for path in draw_to_folder(
-        prompts or [], run=run, step=step, concept_name=concept, base_name=base, out=out, seeds=list(range(first_seed, first_seed + seeds)),
-        num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=refiner, console=console,
+        prompts or [], run=run, step=step, concept_name=concept, suite=suite, base_name=base, out=out,
+        seeds=list(range(first_seed, first_seed + seeds)), num_steps=num_steps, guidance_scale=guidance_scale,
+        scheduler=scheduler, combiner=combiner, refiner=refiner, console=console,
     ):  # fmt: skip
         console.print(str(path))
 
@@ -212,57 +212,6 @@ def explain(
         console.print(line, highlight=False)
 
 
-@judge_app.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
-def judge_fit(
-    concept: Annotated[str, typer.Argument(help="A concept folder with detector/train and detector/val, or with mark.png; or 'demo'.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for weights and card; default beside the concept.")] = None,
-) -> None:
-    """Train a concept's judges and write their card: what they get right and wrong on pictures they never saw."""
-    from brandsmith.concept.concept import load_concept
-    from brandsmith.judges.fit import fit_concept
-
-    loaded = load_concept(concept)
-    with console.status("training the judges: about ten minutes on one core") as status:
-        card = fit_concept(loaded, out, on_step=lambda step, loss: status.update(f"detector step {step}, loss {loss:.4f}"))
-    _print_json({key: card["detector"]["validation"][key] for key in ("recall", "ap50", "false_alarm_rate", "mean_iou")})
-
-
-@judge_app.command("check", epilog="Example: [cyan]brandsmith judge check demo[/]")
-def judge_check(concept: Annotated[str, typer.Argument(help="A concept folder whose judges were fitted, or 'demo'.")] = "demo") -> None:
-    """Run known-good and known-bad pictures through the judges; a judge that fails refuses to score (exit code 1)."""
-    from brandsmith.concept.concept import load_concept
-    from brandsmith.judges.check import check_judges
-    from brandsmith.judges.fit import load_judges
-
-    loaded = load_concept(concept)
-    for checked in check_judges(loaded, load_judges(loaded)):
-        console.print(f"{checked.judge:12} good {checked.good:.3f}  bad {checked.bad:.3f}  fit", highlight=False)
-
-
-WeightNames = Annotated[list[str] | None, typer.Argument(help="Names; none: all that are declared.")]
-WeightsFolder = Annotated[Path | None, typer.Option(help="Where weights are; default $BRANDSMITH_WEIGHTS, else the user's cache.")]
-
-
-@weights_app.command("fetch", epilog="Example: [cyan]brandsmith judge weights fetch dinov2-small --folder weights[/]")
-def weights_fetch(names: WeightNames = None, folder: WeightsFolder = None) -> None:
-    """Download declared weights at their declared revision, check every file and seal the folder. Nothing else ever downloads them."""
-    from brandsmith.judges.weights import DECLARED, fetch_weights
-
-    with console.status("fetching weights"):
-        states = fetch_weights(names or list(DECLARED), folder)
-    for state in states:
-        console.print(state.line, highlight=False)
-
-
-@weights_app.command("verify", epilog="Example: [cyan]brandsmith judge weights verify --folder /media/weights[/]")
-def weights_verify(names: WeightNames = None, folder: WeightsFolder = None) -> None:
-    """Hash what is in the folder against what is declared; seal what is right, refuse what is not (exit code 2)."""
-    from brandsmith.judges.weights import verify_weights
-
-    for state in verify_weights(names or [], folder):
-        console.print(state.line, highlight=False)
-
-
 @benchmark_app.command("guidance", epilog="Example: [cyan]brandsmith benchmark guidance --quick --json[/]")
 def benchmark_guidance_command(
     base: BaseOption = "pocket",
@@ -307,12 +256,16 @@ def benchmark_pack_command(
 
 
 @benchmark_app.command("judges", epilog="Example: [cyan]brandsmith benchmark judges --json[/]")
-def benchmark_judges_command(concept: ConceptOption = "demo", as_json: Json = False) -> None:
+def benchmark_judges_command(
+    concept: ConceptOption = "demo",
+    epochs: Annotated[int, typer.Option(min=0, help="Of each training with one kind of near miss held out; 0 leaves those trainings out.")] = 5,
+    as_json: Json = False,
+) -> None:
     """The judges' own accuracy on true pictures with planted faults."""
     from brandsmith.concept.concept import load_concept
     from brandsmith.study.judge_benchmark import benchmark_judges
 
-    figures = benchmark_judges(load_concept(concept), say=lambda what: console.print(what, highlight=False))
+    figures = benchmark_judges(load_concept(concept), num_epochs=epochs, say=lambda what: console.print(what, highlight=False))
     if as_json:
         _print_json(figures)
 
@@ -330,6 +283,26 @@ def benchmark_obeyed_command(concept: ConceptOption = "demo", base: BaseOption =
     for name, shares in figures.items():
         console.print(f"{name:15} correct {shares['correct']} {shares['interval']} of {shares['n']}, "
                       f"not measured {shares['not_measured']} of {shares['not_measured_n']}", highlight=False)  # fmt: skip
+    if as_json:
+        _print_json(figures)
+
+
+@benchmark_app.command("clip", epilog="Example: [cyan]brandsmith benchmark clip --json[/]")
+def benchmark_clip_command(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
+    """How often CLIP on the base's own pair scores a true picture's caption above one with a word changed."""
+    from brandsmith.base.base import resolve_base
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.judges.pocket_clip import PocketClipText
+    from brandsmith.study.clip_error import clip_error
+    from brandsmith.study.judging import obeyed_judge
+    from brandsmith.study.obeyed_error import captioned_pictures
+
+    loaded, folder = load_concept(concept), resolve_base(base)
+    judge = PocketClipText(loaded.token, loaded.config.class_word, folder)
+    figures = clip_error(judge, obeyed_judge(loaded, folder), *captioned_pictures(loaded))
+    for name, shares in figures.items():
+        console.print(f"{name:15} own caption above it {shares['own above changed']} {shares['interval']} of {shares['n']}; "
+                      f"mean {shares['mean own']} against {shares['mean changed']}", highlight=False)  # fmt: skip
     if as_json:
         _print_json(figures)
 

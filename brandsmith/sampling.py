@@ -12,7 +12,8 @@ from PIL import Image
 from rich.console import Console
 
 from brandsmith.base.base import Base, load_base, resolve_base
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
+from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.files import write_json, write_with
 from brandsmith.core.run import RunDirectory
@@ -55,12 +56,21 @@ def taught(base_name: str, checkpoint: Path | None) -> Iterator[Base]:
         yield base
 
 
+def prompts_of(concept: Concept, suite: str) -> list[str]:
+    """The concept's own standard prompts, the brand suite, or the part of it that never asks for the mark."""
+    suites = {"standard": concept.prompts(), "brand": [entry.prompt for entry in brand_suite(concept)], "unasked": leakage_prompts(concept)}
+    if suite not in suites:
+        raise unknown_name("suite", suite, suites)
+    return suites[suite]
+
+
 def draw_to_folder(
     prompts: list[str],
     *,
     run: Path | None,
     step: int | None,
     concept_name: str,
+    suite: str = "standard",
     base_name: str | None,
     out: Path,
     seeds: list[int],
@@ -74,7 +84,7 @@ def draw_to_folder(
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
     checkpoint = find_checkpoint(run, step) if run else None
     if not prompts:
-        prompts = load_concept(concept_name).prompts()
+        prompts = prompts_of(load_concept(concept_name), suite)
     name = base_of(checkpoint, base_name)
     chosen_refiner = build_refiner(refiner)
     resolve_base(name)

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from brandsmith.concept.concept import demo_folder, load_concept
-from brandsmith.core.errors import BrandsmithError, InvalidInput, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
 from brandsmith.judges.foreign import ForeignDetector, read_detections
 from brandsmith.judges.labelled import load_split
-from brandsmith.judges.yolov8 import export_dataset, judge_with_yolov8, run_yolo
+from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8, run_yolo
+from brandsmith.study.yolo_bridge import compare_detectors, run_bridge
 
 GOOD = {"image": "a.png", "box": [1, 2, 30, 40], "score": 0.75, "label": "logo", "detector": "mine"}
 
@@ -68,8 +69,13 @@ STAND_IN = """#!{python}
 import os, sys
 from pathlib import Path
 task, mode = sys.argv[1:3]
+assert os.environ["YOLO_OFFLINE"] == "true" and os.environ["YOLO_AUTOINSTALL"] == "false"
+settings = Path(os.environ["YOLO_CONFIG_DIR"]) / "said"
+if task == "settings":
+    settings.write_text(mode)
+    sys.exit()
 given = dict(a.split("=", 1) for a in sys.argv[3:])
-assert task == "detect" and os.environ["YOLO_OFFLINE"] == "true"
+assert task == "detect" and settings.read_text() == "sync=False"
 run = Path(given["project"]) / given["name"]
 if mode == "train":
     assert Path(given["data"]).is_file()
@@ -78,15 +84,20 @@ if mode == "train":
 else:
     assert Path(given["model"]).is_file()
     (run / "labels").mkdir(parents=True)
-    first = sorted(Path(given["source"]).glob("*.png"))[0]
+    first = sorted(Path(given["source"]).glob("*.png"))[0]  # of the validation pictures it is a marked one
     (run / "labels" / (first.stem + ".txt")).write_text("0 0.5 0.5 0.25 0.5 0.8\\n0 0.1 0.1 0.1 0.1 0.3\\n")
 """
 
 
-def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path):
-    program = tmp_path / "yolo"
-    program.write_text(STAND_IN.format(python=sys.executable))
-    program.chmod(0o755)
+@pytest.fixture
+def program(tmp_path) -> Path:
+    file = tmp_path / "yolo"
+    file.write_text(STAND_IN.format(python=sys.executable))
+    file.chmod(0o755)
+    return file
+
+
+def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
     pictures = tmp_path / "samples"
     pictures.mkdir()
     for name in ("one.png", "two.png"):
@@ -95,6 +106,31 @@ def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path):
     one, two = judge.verdicts(["one.png", "two.png"])
     assert one.value == 0.8 and one.details["box"] == pytest.approx([30, 10, 50, 30])
     assert two.value == 0.0
+    with pytest.raises(InvalidConfig, match="epochs was 40, now 3"):
+        judge_with_yolov8(load_concept("demo"), pictures, tmp_path / "work", program=str(program), settings=YoloSettings(epochs=3))
+    with pytest.raises(MissingResource, match="no folder"):
+        judge_with_yolov8(load_concept("demo"), tmp_path / "nowhere", tmp_path / "work", program=str(program))
+
+
+def test_the_bridge_measures_both_detectors_alike(tmp_path, program):
+    found = run_bridge("demo", None, tmp_path / "work", program=str(program), epochs=2, size_px=64, copies=0)
+    theirs, ours = found["table"]
+    assert (theirs["n_marks"], theirs["n_free"], theirs["n_near_misses"]) == (60, 300, 80) == (ours["n_marks"], ours["n_free"], ours["n_near_misses"])
+    assert theirs["recall"] < 0.02 and ours["recall"] == 1.0 and ours["false_alarm_rate"] == 0.0
+    assert len(found["lines"]) == 2 and "yolov8" in found["lines"][0]
+    exported = run_bridge("demo", None, tmp_path / "other", program="no-such", epochs=2, size_px=64, copies=1, export_only=True)
+    assert exported["pictures"] == {"train": 540, "val": 440}, "exporting needs no program"
+
+
+def test_perfect_foreign_detections_measure_as_perfect(tmp_path):
+    """Read-back on construction truth: the true boxes, handed in as another program's, get full marks."""
+    validation = load_split(demo_folder(), "val")
+    rows = [{"image": f"{p.name}.png", "box": list(p.box) if p.box else None, "score": 0.9 if p.box else 0.0, "label": "x", "detector": "t"}
+            for p in validation]  # fmt: skip
+    theirs, _ = compare_detectors(load_concept("demo"), written(tmp_path, *rows))
+    assert (theirs["recall"], theirs["ap50"], theirs["mean_iou"], theirs["false_alarm_rate"]) == (1.0, 1.0, 1.0, 0.0)
+    unseen = ReadBack(written(tmp_path, GOOD), ["b.png"]).detect([None])
+    assert unseen == [[]]
 
 
 def test_a_missing_or_failing_program_is_one_clear_line(tmp_path):

@@ -3,7 +3,7 @@
 No weights are needed: the distance joins a perceptual difference (local structure of small grey and colour planes, at the best
 small shift) with a feature distance (SIFT-like gradient histograms on a grid). A distance alone means nothing, so each is
 put between two of the concept's own: how near training pictures are to copies of themselves, and how near held-out real
-pictures come to their nearest training picture. Published alternative: SSCD (Pizzi et al. 2022); it needs weights.
+pictures come to their nearest training picture. Where SSCD's weights are sealed, `sscd` takes this judge's place.
 """
 
 from __future__ import annotations
@@ -56,17 +56,21 @@ class Copying:
 
     def __init__(self, training: Sequence[np.ndarray], held_out: Sequence[np.ndarray]) -> None:
         check_pictures([*training, *held_out])
-        self.training = np.stack([describe(p) for p in training]) if len(training) else np.zeros((0, 0))
+        self.training = self.describe(training) if len(training) else np.zeros((0, 0))
         self.control = self.nearest(held_out)[0] if len(training) and len(held_out) >= FEWEST_CONTROLS else np.zeros(0)
         digest = hashlib.sha256()
         for picture in (*training, *held_out):
             digest.update(np.ascontiguousarray(picture).data)
         self.weights_hash = digest.hexdigest()[:12]  # what it compares with is all that it knows
 
+    def describe(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Unit vectors (N, D)."""
+        return np.stack([describe(p) for p in pictures])
+
     def nearest(self, pictures: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Similarity to the nearest training picture and its index, each (N,)."""
-        plain = np.stack([describe(p) for p in pictures]) @ self.training.T
-        turned = np.stack([describe(np.ascontiguousarray(p[:, ::-1])) for p in pictures]) @ self.training.T
+        plain = self.describe(pictures) @ self.training.T
+        turned = self.describe([np.ascontiguousarray(p[:, ::-1]) for p in pictures]) @ self.training.T
         both = np.maximum(plain, turned)
         return both.max(axis=1), both.argmax(axis=1)
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
-from brandsmith.core.files import sha256_of, write_json
+from brandsmith.core.files import replacing, sha256_of, write_json
 
 SEAL = "sealed.json"
 FOLDER_VARIABLE = "BRANDSMITH_WEIGHTS"
@@ -28,14 +29,17 @@ class DeclaredWeights:
     """One model as the judges use it: these files of this revision, and no others."""
 
     model: str
-    """Hub id."""
+    """Hub id, or `owner/name` for a file at `url`."""
     revision: str
+    """Commit on the hub; empty for a file at `url`, which its digest alone names."""
     licence: str
     size_mb: int
     purpose: str
     files: Mapping[str, str]
     """File name to SHA-256."""
     main_file: str = "model.safetensors"
+    url: str = ""
+    """Where the one file is when it is not on the hub."""
 
     @property
     def name(self) -> str:
@@ -46,6 +50,7 @@ class DeclaredWeights:
         return self.files[self.main_file][:12]
 
 
+SSCD = "sscd-disc-mixup"
 _CLIP_PREPROCESSOR = "910e70b3956ac9879ebc90b22fb3bc8a75b6a0677814500101a4c072bd7857bd"
 DECLARED: dict[str, DeclaredWeights] = {
     weights.name: weights
@@ -79,6 +84,11 @@ DECLARED: dict[str, DeclaredWeights] = {
                 "model.safetensors": "ae1e99fcefd534ed978cdeb8326f08030c96e28b7a81ffcbc98a857c84d14be1",
             },
         ),
+        DeclaredWeights(
+            f"facebookresearch/{SSCD}", "", "MIT", 99, "copying",
+            {"sscd_disc_mixup.torchscript.pt": "9f26bd4c848cc19b73d2ae92eea6e04886f61a7b764ceb7a13aeee62e6a6db56"},
+            main_file="sscd_disc_mixup.torchscript.pt", url="https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchscript.pt",
+        ),
     )
 }  # fmt: skip
 
@@ -96,7 +106,7 @@ class State:
     def line(self) -> str:
         of = f": {', '.join(self.files)}" if self.files else ""
         w = self.weights
-        return f"{w.name:24} {self.state}{of}  ({w.model}@{w.revision[:12]}, {w.licence}, {w.size_mb} MB, for {w.purpose})"
+        return f"{w.name:24} {self.state}{of}  ({w.model}@{w.revision[:12] or w.weights_hash}, {w.licence}, {w.size_mb} MB, for {w.purpose})"
 
 
 def weights_folder(folder: Path | None = None) -> Path:
@@ -162,16 +172,27 @@ def verify_weights(names: Sequence[str] = (), folder: Path | None = None) -> lis
 
 def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[State]:
     """Download the named models' declared files at their declared revision, check and seal them. Raises MissingResource when that fails."""
-    from huggingface_hub import snapshot_download
-
     chosen = [declared(name) for name in names]  # all names are checked before the first byte is fetched
     for weights in chosen:
         place = weights_folder(folder) / weights.name
         try:
-            snapshot_download(weights.model, revision=weights.revision, allow_patterns=list(weights.files), local_dir=place)
-        except Exception as error:  # the hub client raises many kinds; all mean that it could not be fetched
+            _download(weights, place)
+        except Exception as error:  # the clients raise many kinds; all mean that it could not be fetched
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
             raise MissingResource(f"weights {weights.name} could not be fetched: {first_line[:200]}",
                                   hint="check the network; or copy a sealed folder from another machine and run: brandsmith judge weights verify"
                                   ) from None  # fmt: skip
     return verify_weights(names, folder)
+
+
+def _download(weights: DeclaredWeights, place: Path) -> None:
+    if not weights.url:
+        from huggingface_hub import snapshot_download
+
+        snapshot_download(weights.model, revision=weights.revision, allow_patterns=list(weights.files), local_dir=place)
+        return
+    from urllib.request import urlopen
+
+    place.mkdir(parents=True, exist_ok=True)
+    with urlopen(weights.url, timeout=60) as source, replacing(place / weights.main_file) as partial, open(partial, "wb") as target:
+        shutil.copyfileobj(source, target)

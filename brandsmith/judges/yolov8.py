@@ -12,16 +12,36 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
-from brandsmith.core.errors import BrandsmithError, MissingResource
-from brandsmith.core.files import write_text
+from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
+from brandsmith.core.files import write_json, write_text
 from brandsmith.judges.augment import augmented
+from brandsmith.judges.detector import Detection
+from brandsmith.judges.foreign import read_detections
 from brandsmith.judges.labelled import Labelled, load_split
+
+TELEMETRY_OFF = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "WANDB_MODE": "disabled"}
+"""Their program posts usage unless it believes to be offline, and installs packages unless told not to; `settings sync=False` says it twice."""
+
+
+@dataclass(frozen=True)
+class YoloSettings:
+    """How the user's `yolo` is asked to train."""
+
+    epochs: int = 40
+    """Their default is 100; 40 reached mAP50 0.995 on 150 + 50 pictures of a flat logo."""
+    size_px: int = 256
+    copies: int = 3
+    """Augmented copies of each labelled training picture, beside it as it is."""
+    model: str = "yolov8n.yaml"
+    """A `.yaml` starts from random weights, so nothing is downloaded."""
 
 
 def export_dataset(concept: Concept, workdir: Path, *, copies: int = 3, seed: int = 0) -> Path:
@@ -58,14 +78,15 @@ def _write(root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[flo
     write_text(root / "labels" / split / f"{name}.txt", line)
 
 
-def train_command(program: str, data: Path, workdir: Path, *, epochs: int = 40, size_px: int = 256, model: str = "yolov8n.yaml") -> list[str]:
-    """`yolov8n.yaml` starts from random weights, so nothing is downloaded."""
-    options = [f"data={data}", f"model={model}", f"epochs={epochs}", f"imgsz={size_px}", f"project={workdir.resolve() / 'runs'}", "name=train"]
-    return [program, "detect", "train", *options, "exist_ok=True", "amp=False", "plots=False", "fliplr=0.0", "device=cpu"]
+def train_command(program: str, data: Path, workdir: Path, settings: YoloSettings) -> list[str]:
+    """Without mixed precision, whose check downloads weights, and without mirroring, which makes the mark a wrong one."""
+    asked = [f"data={data}", f"model={settings.model}", f"epochs={settings.epochs}", f"imgsz={settings.size_px}"]
+    options = [*asked, f"project={workdir.resolve() / 'runs'}", "name=train"]
+    return [program, "detect", "train", *options, "exist_ok=True", "amp=False", "plots=False", "fliplr=0.0", "workers=0", "device=cpu"]
 
 
-def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, *, size_px: int = 256) -> list[str]:
-    options = [f"model={weights}", f"source={pictures}", f"imgsz={size_px}", f"project={workdir.resolve() / 'runs'}", "name=predict"]
+def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, settings: YoloSettings) -> list[str]:
+    options = [f"model={weights}", f"source={pictures}", f"imgsz={settings.size_px}", f"project={workdir.resolve() / 'runs'}", "name=predict"]
     return [program, "detect", "predict", *options, "exist_ok=True", "save=False", "save_txt=True", "save_conf=True", "conf=0.01", "device=cpu"]
 
 
@@ -74,13 +95,14 @@ def run_yolo(command: Sequence[str], workdir: Path) -> None:
     if shutil.which(command[0]) is None:
         raise MissingResource(f"there is no program '{command[0]}'", hint="install it in an environment of its own and give its path with --yolo")
     workdir.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(workdir.resolve() / "settings"), "WANDB_MODE": "disabled"}
+    environment = os.environ | TELEMETRY_OFF | {"YOLO_CONFIG_DIR": str(workdir.resolve() / "settings")}
     (workdir / "settings").mkdir(exist_ok=True)
     done = subprocess.run(list(command), cwd=workdir, env=environment, capture_output=True, text=True)
-    write_text(workdir / f"{command[2]}.log", done.stdout + done.stderr)
+    log = workdir / f"{command[2] if command[1] == 'detect' else command[1]}.log"
+    write_text(log, done.stdout + done.stderr)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1][:200]
-        raise BrandsmithError(f"'{' '.join(command[:3])}' failed: {last}", hint=f"the whole output is in {workdir / (command[2] + '.log')}")
+        raise BrandsmithError(f"'{' '.join(command[:3])}' failed: {last}", hint=f"the whole output is in {log}")
 
 
 def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str) -> list[dict]:
@@ -102,15 +124,49 @@ def _row(numbers: list[str], wide: int, high: int) -> tuple[list[float], float]:
     return [(x - w / 2) * wide, (y - h / 2) * high, (x + w / 2) * wide, (y + h / 2) * high], score
 
 
-def judge_with_yolov8(concept: Concept, pictures: Path, workdir: Path, *, program: str = "yolo", epochs: int = 40, size_px: int = 256) -> Path:
-    """Export, train, predict; returns the neutral `detections.jsonl`. Finished training is not repeated."""
-    weights = workdir.resolve() / "runs" / "train" / "weights" / "best.pt"
+def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSettings) -> Path:
+    """Export and train; returns the weights. Finished training is not repeated; InvalidConfig when it was asked for with other settings."""
+    weights, note = workdir.resolve() / "runs" / "train" / "weights" / "best.pt", workdir / "asked.json"
+    asked = {"concept": concept.token} | asdict(settings)
+    before = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and weights.is_file() else asked
+    if before != asked:
+        changed = ", ".join(f"{key} was {before.get(key)}, now {value}" for key, value in asked.items() if before.get(key) != value)
+        raise InvalidConfig(f"'{workdir}' was trained with other settings: {changed}", hint="use the old settings or another --workdir")
     if not weights.is_file():
-        data = export_dataset(concept, workdir)
-        run_yolo(train_command(program, data, workdir, epochs=epochs, size_px=size_px), workdir)
+        data = export_dataset(concept, workdir, copies=settings.copies)
+        write_json(note, asked)
+        run_yolo([program, "settings", "sync=False"], workdir)
+        run_yolo(train_command(program, data, workdir, settings), workdir)
+    return weights
+
+
+def judge_with_yolov8(
+    concept: Concept, pictures: Path | None, workdir: Path, *, program: str = "yolo", settings: YoloSettings | None = None
+) -> Path:
+    """Export, train, look at a folder of pictures (None: the exported validation pictures); returns the neutral `detections.jsonl`."""
+    settings = settings or YoloSettings()
+    if pictures and not pictures.is_dir():
+        raise MissingResource(f"no folder of pictures at '{pictures}'", hint="give a folder, or none for the concept's validation pictures")
+    weights = train_yolo(concept, workdir, program, settings)
+    pictures = pictures or workdir / "dataset" / "images" / "val"
     shutil.rmtree(workdir / "runs" / "predict", ignore_errors=True)
-    run_yolo(predict_command(program, weights, pictures.resolve(), workdir, size_px=size_px), workdir)
+    run_yolo(predict_command(program, weights, pictures.resolve(), workdir, settings), workdir)
     rows = read_label_files(workdir / "runs" / "predict" / "labels", pictures, detector="yolov8n", label=concept.token)
     out = workdir / "detections.jsonl"
     write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
     return out
+
+
+class ReadBack:
+    """Detections in a neutral file, given as our own detector gives them: to be measured by the same function."""
+
+    def __init__(self, file: Path, names: Sequence[str]) -> None:
+        found: dict[str, list[Detection]] = {name: [] for name in names}
+        for detection in read_detections(file):
+            if detection.box is not None and detection.image in found:
+                found[detection.image].append(Detection(detection.box, detection.score))
+        self.found = [sorted(found[name], key=lambda d: -d.confidence) for name in names]
+
+    def detect(self, pictures: Sequence[Any]) -> list[list[Detection]]:
+        """(pictures are the ones named, in that order) Best first."""
+        return self.found

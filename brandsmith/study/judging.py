@@ -11,23 +11,26 @@ from PIL import Image
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of
 from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
-from brandsmith.judges.copying import Copying
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
+from brandsmith.judges.leakage import Background
 from brandsmith.judges.obeyed import Obeyed
 from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.judges.pocket_clip import PocketClipText, PocketIdentity, has_pair
+from brandsmith.judges.sscd import copying_judge
 from brandsmith.study.asked import parser_for
 
 CLASSES_FILE = "classes.safetensors"
 
 
-def judges_for(concept: Concept, base_folder: Path | None = None) -> dict[str, Judge]:
+def judges_for(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
     """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the base that
-    draws) holds a classifier of its world, as pocket's does. Raises MissingResource when the concept's judges are not fitted."""
+    draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed (in `weights`, else where
+    weights are kept). Raises MissingResource when the concept's judges are not fitted."""
     training = [_load(example.image) for example in concept.examples]
-    chain: list[Judge] = [*load_judges(concept), Copying(training, held_out_pictures(concept))]
+    chain: list[Judge] = [*load_judges(concept), copying_judge(training, held_out_pictures(concept), weights)]
     if base_folder and (base_folder / CLASSES_FILE).is_file():
         chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}
@@ -43,6 +46,17 @@ def weighted_judges(concept: Concept, folder: Path | None = None, detector: Dete
     held_out = held_out_pictures(concept)
     identity = [Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()]
     return {judge.name: judge for judge in (ClipText(concept.token, concept.config.class_word, folder), *identity)}
+
+
+def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
+    """`judges_for`, then what informs without deciding: background, CLIP on the base's own pair where it holds one, and the judges over
+    sealed weights."""
+    chain = judges_for(concept, base_folder, weights)
+    detector, held_out = chain["detector"], held_out_pictures(concept)
+    beside: list[Judge] = [Background([_load(example.image) for example in concept.examples], held_out, detector)]
+    if base_folder and has_pair(base_folder):
+        beside += [PocketClipText(concept.token, concept.config.class_word, base_folder), PocketIdentity(held_out, base_folder, detector)]
+    return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, detector)
 
 
 def held_out_pictures(concept: Concept) -> list[np.ndarray]:

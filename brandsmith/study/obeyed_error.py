@@ -36,7 +36,7 @@ def obeyed_error(judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequen
     rng = np.random.default_rng(seed)
     tests: dict[str, tuple[list[np.ndarray], list[str]]] = {"own caption": ([], []), "another colour": ([], []), "another thing": ([], [])}
     for picture, caption in zip(pictures, captions, strict=True):
-        for kind, text in {"own caption": caption, **_changed(judge, caption, rng)}.items():
+        for kind, text in {"own caption": caption, **changed_captions(judge, caption, rng)}.items():
             tests[kind][0].append(picture)
             tests[kind][1].append(text)
     result: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def _shares(answered: Sequence[Verdict], unsure: Sequence[Verdict], right: bool)
             "not_measured": round(abstained.value, 4), "not_measured_n": abstained.n}  # fmt: skip
 
 
-def _changed(judge: Obeyed, caption: str, rng: np.random.Generator) -> dict[str, str]:
+def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> dict[str, str]:
     """The caption with its first thing in another colour, and with another first thing."""
     vocabulary, palette = judge.eyes.vocabulary, judge.eyes.palette
     for phrase in judge.parse(caption):

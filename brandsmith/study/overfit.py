@@ -8,22 +8,26 @@ teaching did. Intervals resample pictures of both sets and, together, the noises
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from brandsmith.base.base import Base, encode_images, encode_prompts
+from brandsmith.base.base import Base, encode_images, encode_prompts, load_base, resolve_base
 from brandsmith.base.prompt_tokens import expand_prompts
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
+from brandsmith.methods.loop import default_device
 from brandsmith.methods.training_data import load_pixels
+from brandsmith.study.taught import find_taught
 
+Say = Callable[[str], None]
 NUM_NOISES = 16
 FEWEST_PICTURES = 4
 NUM_RESAMPLES = 2000
@@ -75,6 +79,13 @@ def _caption(image: Path) -> str:
     return text.read_text(encoding="utf-8", errors="replace").strip() if text.is_file() else ""
 
 
+def check_enough(training: Pictured, held_out: Pictured) -> None:
+    """Raises InvalidConcept when a set is too small to say anything."""
+    for name, pictured in (("training", training), ("held-out", held_out)):
+        if len(pictured.images) < FEWEST_PICTURES:
+            raise InvalidConcept(f"{len(pictured.images)} {name} pictures", hint=f"the loss gap needs {FEWEST_PICTURES} of each; 20 are better")
+
+
 def denoising_gap(
     base: Base, checkpoint: Path | None, training: Pictured, held_out: Pictured, *, num_noises: int = NUM_NOISES, seed: int = 0
 ) -> Overfit:
@@ -82,15 +93,40 @@ def denoising_gap(
 
     Raises InvalidConcept when either set has fewer than four pictures: that says nothing.
     """
-    for name, pictured in (("training", training), ("held-out", held_out)):
-        if len(pictured.images) < FEWEST_PICTURES:
-            raise InvalidConcept(f"{len(pictured.images)} {name} pictures", hint=f"the loss gap needs {FEWEST_PICTURES} of each; 20 are better")
+    check_enough(training, held_out)
     sets = [(_latents(base, pictured), pictured.prompts) for pictured in (training, held_out)]
     before = [_losses(base, *of_set, num_noises, seed) for of_set in sets] if checkpoint else None
     with load_adapter(base, checkpoint) if checkpoint else nullcontext():
         known, unknown = (_losses(base, *of_set, num_noises, seed) for of_set in sets)
     beyond = gap_of(known - before[0], unknown - before[1], seed=seed) if before else None
     return Overfit(gap_of(known, unknown, seed=seed), beyond, float(known.mean()), float(unknown.mean()), len(known), len(unknown), num_noises)
+
+
+def overfit_of_run(
+    run: Path | None, *, concept_name: str, base_name: str | None, step: int | None, num_noises: int = NUM_NOISES, say: Say = lambda what: None
+) -> dict[str, Any]:
+    """`brandsmith judge overfit`: a line per checkpoint (one for the untrained base alone) and a sentence that reads them."""
+    concept = load_concept(concept_name)
+    taught = find_taught(run, concept, base_name, step)
+    resolve_base(taught.base_name)
+    known, unknown = training_pictures(concept), held_out_captioned(concept)
+    check_enough(known, unknown)
+    base = load_base(taught.base_name, device=default_device())
+    lines = []
+    for checkpoint in [folder for _, folder in taught.checkpoints] or [None]:
+        say(f"losses of {checkpoint.name if checkpoint else 'the untrained base'}")
+        found = denoising_gap(base, checkpoint, known, unknown, num_noises=num_noises)
+        lines.append({"checkpoint": checkpoint.name if checkpoint else "untrained"} | asdict(found))
+    return {"checkpoints": lines, "reading": _read(lines), "base": taught.base_name}
+
+
+def _read(lines: Sequence[dict[str, Any]]) -> str:
+    by_heart = [line["checkpoint"] for line in lines if line["beyond_base"] and line["beyond_base"]["low"] > 0]
+    if by_heart:
+        return f"training pictures are known better than held-out ones from {by_heart[0]} on: stop early or use fewer steps"
+    if not any(line["beyond_base"] for line in lines):
+        return "the untrained base: its gap says how unlike the two sets of pictures are"
+    return "no checkpoint knows its training pictures surely better than held-out ones"
 
 
 def gap_of(training: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> Gap:
