@@ -4,7 +4,7 @@ BrandsmithError                 what was given; `hint` says what is allowed or w
 ├── InvalidInput                the user's files or options are wrong (exit code 2)
 │   ├── InvalidConcept          concept folder, images, captions, token
 │   └── InvalidConfig           config keys, values, unknown names
-├── MissingResource             a base, weights or artwork is not there (exit code 2)
+├── MissingResource             a base, weights, artwork or an optional package is not there (exit code 2)
 ├── TrainingDiverged            the loss became NaN or infinite; the last good checkpoint is kept (exit code 1)
 └── JudgeUnfit                  a judge failed its own check and refuses to score (exit code 1)
 """

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from brandsmith.core.errors import BrandsmithError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # no process id: machines that share a folder have the same
     try:
         yield partial
         with partial.open("rb") as written:
@@ -81,12 +82,15 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def only_one(folder: Path, refusal: BrandsmithError) -> Iterator[None]:
-    """Hold `folder`'s lock inside the `with`; raise `refusal` when another process has it. It dies with its process, however that ends."""
+def only_one(folder: Path, refusal: BrandsmithError | None) -> Iterator[None]:
+    """Hold `folder`'s lock inside the `with`; raise `refusal` when another process has it (None: wait for it).
+
+    It dies with its process, however that ends.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
         except BlockingIOError:
             raise refusal from None
         yield

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from brandsmith.core.errors import unknown_name
-
 study_app = typer.Typer(help="Many trainings, one honest answer: which method, which settings, which checkpoint, how sure.", no_args_is_help=True)
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -21,19 +19,19 @@ StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith stu
 def study_run(
     file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
-    executor: Annotated[str, typer.Option(help="Where trials run: local.")] = "local",
+    executor: Annotated[str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith[[ray]').")] = "local",
     as_json: Json = False,
 ) -> None:
     """Train, sample and judge every trial; print the table. Stop it any way; the same command goes on where it stopped."""
     from brandsmith.study.config import load_study, shipped_study
     from brandsmith.study.engine import run_study
+    from brandsmith.study.executors import executor_named
 
-    if executor != "local":
-        raise unknown_name("executor", executor, ["local"])
+    place = executor_named(executor)
     shipped = shipped_study(str(file))
     config, text = load_study(shipped if shipped.is_file() and not file.exists() else file)
     folder = out or Path("studies") / config.name
-    result = run_study(config, text, folder, console=console)
+    result = run_study(config, text, folder, console=console, executor=place)
     _show(result, folder)
     if as_json:
         _print_json(result)

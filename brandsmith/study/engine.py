@@ -29,20 +29,21 @@ from brandsmith.report.table import as_csv, as_markdown
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.choose import ScoredSetting, group_settings, result_of, to_report
 from brandsmith.study.config import StudyConfig
+from brandsmith.study.executors import OpenExecutor
 from brandsmith.study.folder import StudyFolder, TrialRecord
 from brandsmith.study.halving import share_of_steps, survivors
 from brandsmith.study.proposals import Proposal, Proposals, open_proposals
 from brandsmith.study.space import Trial, build_trials
-from brandsmith.study.worker import Executor, Job, Judges, LocalExecutor
+from brandsmith.study.worker import Job, Judges, LocalExecutor
 
 SCREEN = (*COLUMNS, "usable_rate", "n", "state")
 TABLE = (*COLUMNS, "usable_rate", "kpi_low", "kpi_high", "spread_between_seeds", "n", "state")
 
 
 def run_study(
-    config: StudyConfig, text: str, folder: Path, *, console: Console, judges: Judges | None = None, executor: Executor | None = None
+    config: StudyConfig, text: str, folder: Path, *, console: Console, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
 ) -> dict[str, Any]:
-    """Run a study, or go on with it, to its end; the content of `result.json`.
+    """Run a study, or go on with it, to its end; the content of `result.json`. `executor` is a class of `executors.py`.
 
     Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
     (what is there is kept, and the next call goes on).
@@ -65,11 +66,11 @@ def _finished_result(study: StudyFolder) -> dict[str, Any] | None:
 
 
 class Conductor:
-    def __init__(self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: Executor | None) -> None:
+    def __init__(self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: OpenExecutor) -> None:
         self.study, self.config = study, config
         self.proposals = open_proposals(config, study.folder, study.record()["created"])
         self.board = Board(console, f"study {config.name}", 0)
-        self.executor = executor or LocalExecutor(study, judges=judges, on_step=self.board.on_step)
+        self.executor = executor(study, judges=judges, on_step=self.board.on_step)
         self.selection, self.report = tuple(config.cases.selection_seeds), tuple(config.cases.report_seeds)
         self.trials: dict[str, list[Trial]] = {}
 

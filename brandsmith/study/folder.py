@@ -3,6 +3,7 @@
     STUDY/study.json  study.yaml      what was asked
     STUDY/studies.sqlite3             Optuna's storage (unless the study names another)
     STUDY/cache/  verdicts.jsonl      latents and verdicts shared by all trials
+    STUDY/claims/                     who worked on which trial, on a cluster (`ray_executor.py`)
     STUDY/trials/<name>/              a run directory, trial.json, samples/, scores.jsonl
     STUDY/result.json  table.csv  table.md
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -117,6 +118,12 @@ class StudyFolder:
 
     def write_trial(self, record: TrialRecord) -> None:
         write_json(self.trial_folder(record.trial) / "trial.json", asdict(record))
+
+    def note(self, trial: str, **changes: object) -> None:
+        """Write fields of a trial's record; nothing is written when nothing changes."""
+        record = self.read_trial(trial)
+        if replace(record, **changes) != record:
+            self.write_trial(replace(record, **changes))
 
     def has_trial(self, name: str) -> bool:
         return (self.trial_folder(name) / "trial.json").is_file()

@@ -1,6 +1,6 @@
 """A piece of work on one trial, done from files and left in files: train to a step, draw some pictures, have them judged.
 
-Whoever executes jobs (this process, later a cluster) needs the study's folder and the job, nothing else. A job that is
+Whoever executes jobs (this process, or a cluster's: `ray_executor.py`) needs the study's folder and the job, nothing else. A job that is
 already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are always drawn in the same batches (prompts of
 one seed) and judged one by one, so that an interruption changes no bit of them: batches of other sizes round otherwise.
 """
@@ -57,7 +57,7 @@ class LocalExecutor:
     """One job after another, in this process."""
 
     def __init__(self, study: StudyFolder, *, judges: Judges | None = None, on_step: OnStep = lambda *_: None) -> None:
-        self.worker = Worker(study, judges or (lambda concept: list(judges_for(concept, resolve_base(study.record()["base"])).values())), on_step)
+        self.worker = Worker(study, judges, on_step)
 
     def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None:
         for job in jobs:
@@ -91,9 +91,9 @@ def one_by_one(judge: Judge) -> OneByOne:
 
 
 class Worker:
-    """Holds what jobs share: the loaded base, the judges. Both load when first needed."""
+    """Holds what jobs share: the loaded base, the judges (None: the concept's own chain). Both load when first needed."""
 
-    def __init__(self, study: StudyFolder, judges: Judges, on_step: OnStep) -> None:
+    def __init__(self, study: StudyFolder, judges: Judges | None, on_step: OnStep) -> None:
         self.study, self._judges, self.on_step = study, judges, on_step
 
     @cached_property
@@ -106,25 +106,26 @@ class Worker:
 
     @cached_property
     def judges(self) -> list[Judge]:
-        return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in self._judges(self.concept)]
+        chain = self._judges(self.concept) if self._judges else judges_for(self.concept, resolve_base(self.study.record()["base"])).values()
+        return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in chain]
 
     def do(self, job: Job) -> None:
         """A training that diverges or breaks is its trial's failure, noted there; any other error ends the study."""
         mend_last_line(self.study.trial_folder(job.trial) / "scores.jsonl")
         if self.study.read_trial(job.trial).state not in ("finished", "stopped"):
-            self._note(job.trial, state="running", reason="")
+            self.study.note(job.trial, state="running", reason="")
         with _peak_memory() as peak:
             try:
                 worked = self._train(job)
             except (TrainingDiverged, RuntimeError, MemoryError) as error:  # torch's own errors, out of memory among them
                 reason = str(error) if isinstance(error, TrainingDiverged) else f"{type(error).__name__}: {str(error)[:200]}"
                 run = RunDirectory(self.study.trial_folder(job.trial))
-                self._note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
+                self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
                 return
             worked = self._score(job) or worked
             if worked:
                 known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
-                self._note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
+                self.study.note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
 
     def _train(self, job: Job) -> bool:
         """False when there was nothing left to do."""
@@ -147,7 +148,7 @@ class Worker:
             pass
         finally:
             seconds = sum(row["seconds"] for row in run.metrics())
-            self._note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
+            self.study.note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
         return True
 
     def _score(self, job: Job) -> bool:
@@ -159,7 +160,7 @@ class Worker:
             if self._draw_and_judge(run, step, checkpoints[step], seeds):
                 worked = True
                 spent = self.study.read_trial(job.trial).sample_seconds + time.perf_counter() - started
-                self._note(job.trial, sample_seconds=round(spent, 2))
+                self.study.note(job.trial, sample_seconds=round(spent, 2))
         return worked
 
     def _draw_and_judge(self, run: RunDirectory, step: int, checkpoint: Path, seeds: Sequence[int]) -> bool:
@@ -178,11 +179,6 @@ class Worker:
         before = scores.stat().st_size if scores.is_file() else 0
         judge_checkpoint(scores, shots, paths, self.judges)
         return bool(half_drawn) or scores.stat().st_size > before
-
-    def _note(self, trial: str, **changes: object) -> None:
-        record = self.study.read_trial(trial)
-        if replace(record, **changes) != record:
-            self.study.write_trial(replace(record, **changes))
 
 
 def even_batch(num_prompts: int, at_most: int) -> int:
