@@ -2,12 +2,12 @@
 
 A small network compares the mark, laid over the reference (`rectify`), with the reference itself and looks for the worst local
 difference; the rectified comparison's own figures enter beside it. It is trained on the concept's labelled marks against
-near misses made from the very same marks (`near_miss`), so that only what is wrong tells them apart.
+near misses made from the very same marks (`near_miss`), so that only what is wrong tells them apart. A patch of the wrong outline, which
+the network lets pass, is refused by its corners (`outline`): under the lowest share that right training marks have.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -27,10 +28,11 @@ from brandsmith.judges.detector import Detector
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.judges.labelled import Labelled
 from brandsmith.judges.near_miss import kinds_for, make_near_miss
+from brandsmith.judges.outline import corner_share
 from brandsmith.judges.rectify import NUM_FEATURES, Box, Reference, as_sharp_as, build_reference, compare_laid, cut_out, lay_over
 
 NET_PX = (112, 56)  # width, height of what the network sees
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class View:
     features: np.ndarray  # (NUM_FEATURES,) float32
     right: bool
     kind: str = ""
+
+    @property
+    def corner_share(self) -> float | None:
+        return corner_share(self.planes[..., :3], self.planes[..., 3:])
 
 
 def view_of(picture: np.ndarray, box: Box, reference: Reference, right: bool = True, kind: str = "") -> View:
@@ -142,14 +148,27 @@ def probabilities(net: CorrectnessNet, views: Sequence[View]) -> list[float]:
 def fit_correctness(
     marked: Sequence[Labelled], out: Path, *, expected_text: str, token: str, seed: int = 0, num_right: int = 700, num_per_kind: int = 80
 ) -> tuple[CorrectnessNet, Reference]:
-    """Train on labelled marks; writes `correctness.safetensors` and `reference.png` into `out`."""
+    """Train on labelled marks; writes `correctness.safetensors` (which also says how full a right mark's corners are) and `reference.png`."""
     reference = build_reference([p.pixels for p in marked], [p.box for p in marked])
     views = training_views(marked, reference, expected_text, num_right=num_right, num_per_kind=num_per_kind, seed=seed)
     net = fit_net(views, seed=seed)
     write_with(out / "reference.png", lambda partial: Image.fromarray(reference.pixels).save(partial, "PNG", optimize=True))
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    write_safetensors(out / "correctness.safetensors", tensors, {"token": token})
+    least = least_corner_share(marked, reference, seed)
+    write_safetensors(out / "correctness.safetensors", tensors, {"token": token} | ({} if least is None else {"least_corner_share": f"{least:.4f}"}))
     return net, reference
+
+
+def least_corner_share(marked: Sequence[Labelled], reference: Reference, seed: int = 0) -> float | None:
+    """The lowest share of patch in the corners of right marks, at most 0.5: what has less is refused. None for a mark without such corners."""
+    views = [view_of(p.pixels, loosened(p.box, np.random.default_rng([seed, 2, i])), reference) for i, p in enumerate(marked)]
+    shares = [share for view in views if (share := view.corner_share) is not None]
+    return min(0.5, *shares) if len(shares) == len(views) else None
+
+
+def outlined(probability: float, share: float | None, least: float | None) -> float:
+    """The probability, held down where corners are missing: at most 0.5 at the lowest share of right marks, steeply less under it."""
+    return probability if share is None or least is None else min(probability, 0.5 * (share / max(least, 1e-6)) ** 4)
 
 
 # ----------------------------------------------------------------------------- the judge
@@ -159,11 +178,14 @@ class Correctness:
     """The judge `correctness`. Above `threshold` the mark counts as right."""
 
     name = "correctness"
+    version = VERSION
     threshold = 0.5
 
-    def __init__(self, net: CorrectnessNet, reference: Reference, detector: Detector, *, version: str = VERSION, weights_hash: str = "none") -> None:
-        self.net, self.reference, self.detector = net.eval(), reference, detector
-        self.version, self.weights_hash = version, weights_hash
+    def __init__(
+        self, net: CorrectnessNet, reference: Reference, detector: Detector, *, least_corner_share: float | None = None, weights_hash: str = "none"
+    ) -> None:
+        self.net, self.reference, self.detector, self.least_corner_share = net.eval(), reference, detector, least_corner_share
+        self.weights_hash = weights_hash
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
         check_pictures(pictures)
@@ -172,11 +194,14 @@ class Correctness:
         views = [view_of(pictures[i], found[i][0].box, self.reference) for i in seen]
         verdicts = [not_measured("no mark found to compare with the reference")] * len(pictures)
         for i, view, probability in zip(seen, views, probabilities(self.net, views), strict=True):
-            verdicts[i] = Verdict(round(probability, 6), details=self._details(view, found[i][0].box))
+            value = outlined(probability, view.corner_share, self.least_corner_share)
+            verdicts[i] = Verdict(round(value, 6), details=self._details(view, found[i][0].box))
         return verdicts
 
     def _details(self, view: View, box: Box) -> dict[str, Any]:
+        share = view.corner_share
         return {"box": [round(v, 1) for v in box], "worst_cell": round(float(view.features[0]), 3),
+                "corner_share": None if share is None else round(share, 3),
                 "colour_distance": round(float(max(view.features[4:6])) * 50, 1)}  # fmt: skip
 
 
@@ -187,7 +212,7 @@ def load_correctness(folder: Path, detector: Detector) -> Correctness:
         raise MissingResource(f"no trained correctness judge in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
     net = CorrectnessNet()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    card_file = folder / "card.json"
-    card = json.loads(card_file.read_text(encoding="utf-8")).get("correctness", {}) if card_file.is_file() else {}
+    with safe_open(weights, "pt") as stored:
+        least = (stored.metadata() or {}).get("least_corner_share")
     reference = Reference(np.asarray(Image.open(mark).convert("RGB")))
-    return Correctness(net, reference, detector, version=card.get("version", VERSION), weights_hash=sha256_of(weights)[:12])
+    return Correctness(net, reference, detector, least_corner_share=float(least) if least else None, weights_hash=sha256_of(weights)[:12])

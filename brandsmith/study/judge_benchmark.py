@@ -54,6 +54,7 @@ def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda
     pictures = plant_faults(concept, validation)
     rows = _rows(judges, pictures)
     figures |= _agreement(judges, pictures, rows) | _ranking(judges, pictures, rows) | _spelling(concept, by_name, pictures, rows)
+    figures |= _near_misses(judges, validation)
     say("time per picture")
     figures |= _seconds(judges, [p.pixels for p in pictures[:64]])
     if not num_epochs:
@@ -97,6 +98,15 @@ def _agreement(judges: Sequence[Judge], pictures: Sequence[Planted], rows: Seque
     faults = sorted({p.fault for p in pictures})
     by_fault = {f or "none": round(float(np.mean([a for a, p in zip(agrees, pictures, strict=True) if p.fault == f])), 4) for f in faults}
     return {"usable_agreement": round(float(np.mean(agrees)), 4), "usable_agreement_n": len(agrees), "usable_agreement_by_fault": by_fault}
+
+
+def _near_misses(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str, Any]:
+    """Share of the concept's own labelled near misses (`near-*`) that the chain finds unusable, by sort: drawn as scenes of their own."""
+    near = [p for p in validation if p.sort.startswith("near-")]
+    refused = [verdict is False for verdict in _verdicts(judges, _rows(judges, [Planted(p.pixels, p.sort) for p in near]))] if near else []
+    by_sort = {sort: [r for r, p in zip(refused, near, strict=True) if p.sort == sort] for sort in sorted({p.sort for p in near})}
+    return {"near_miss_refused": round(float(np.mean(refused)), 4) if near else None, "near_miss_refused_n": len(near),
+            "near_miss_refused_by_sort": {sort: round(float(np.mean(of_one)), 4) for sort, of_one in by_sort.items()}}  # fmt: skip
 
 
 def _verdicts(judges: Sequence[Judge], rows: Sequence[list[Row]]) -> list[bool | None]:
