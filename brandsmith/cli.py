@@ -119,9 +119,12 @@ def train(
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
     seed: Annotated[int | None, typer.Option(help="Names every random choice of the run.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
+    tracker: Annotated[list[str] | None, typer.Option(help="Tell every step to tensorboard, mlflow or wandb too.")] = None,
 ) -> None:
     """Teach a concept to a base. Interrupt it any way; the same command goes on where it stopped."""
     from brandsmith.concept.concept import load_concept
+    from brandsmith.core.run import RunDirectory
+    from brandsmith.core.trackers import check_trackers, tracked
     from brandsmith.methods.loop import train as train_method
     from brandsmith.methods.presets import preset_for
     from brandsmith.methods.registry import build_config, method_named
@@ -133,7 +136,13 @@ def train(
     config = build_config(name, **options)
     loaded = load_concept(concept)
     folder = run or Path("runs") / f"{Path(concept).name}-{name}"
-    with training_bar(console, f"train {name}") as progress:
+    check_trackers(tracker or [])
+    with training_bar(console, f"train {name}") as show, tracked(RunDirectory(folder), tracker or [], "brandsmith") as look:
+
+        def progress(*news: Any) -> None:
+            show(*news)
+            look()
+
         finished = train_method(config, loaded, base, folder, progress=progress)
     for step, checkpoint in finished.checkpoints():
         console.print(f"step {step:>6}  {checkpoint}")

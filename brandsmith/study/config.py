@@ -117,6 +117,8 @@ class StudyConfig(_Strict):
     halving: Halving | None = None
     """None: every trial runs to its end (the full grid)."""
     budget: Budget = Budget()
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = []
+    """Who else is told of every training step (`core/trackers.py`); each needs its extra: pip install 'brandsmith[tensorboard]'."""
     storage: str | None = None
     """Where Optuna keeps its trials: any SQLAlchemy URL; None is a SQLite file in the study's folder."""
 

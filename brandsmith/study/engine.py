@@ -24,6 +24,7 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.trackers import check_trackers
 from brandsmith.judges.kpi import COLUMNS, footnote
 from brandsmith.report.table import as_csv, as_markdown
 from brandsmith.study.board import Board, Entry
@@ -50,6 +51,7 @@ def run_study(
     """
     concept = load_concept(config.concept)
     resolve_base(config.base)
+    check_trackers(config.trackers)
     study = StudyFolder(folder)
     study.check_question(config)
     with study.locked():

@@ -76,22 +76,24 @@ class StudyFolder:
         self.study_file, self.yaml_file, self.result_file = (self.folder / name for name in ("study.json", "study.yaml", "result.json"))
 
     def check_question(self, config: StudyConfig) -> None:
-        """Raise InvalidConfig naming what differs when this folder holds another study; only the budget may change."""
+        """Raise InvalidConfig naming what differs when this folder holds another study; only budget and trackers may change."""
         if not self.study_file.is_file():
             return
-        have, want = (flatten(c.model_dump(mode="json", exclude={"budget"})) for c in (self.config(), config))
+        have, want = (flatten(c.model_dump(mode="json", exclude={"budget", "trackers"})) for c in (self.config(), config))
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, asked {want.get(key)!r}" for key in different[:4])
             raise InvalidConfig(f"'{self.folder}' holds another study ({shown})", hint="give another folder with --out, or the same study to go on")
 
     def begin(self, config: StudyConfig, text: str, concept: Concept) -> None:
-        """Write what was asked, once."""
+        """Write what was asked, once; only who is told of it may change."""
         self.check_question(config)
         if not self.study_file.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.yaml_file, text)
             write_json(self.study_file, describe_study(config, concept))
+        elif self.record().get("trackers", []) != config.trackers:
+            write_json(self.study_file, self.record() | {"trackers": config.trackers})
 
     def record(self) -> dict[str, Any]:
         """`study.json`. Raises MissingResource when this is no study."""
@@ -153,7 +155,7 @@ def describe_study(config: StudyConfig, concept: Concept) -> dict[str, Any]:
         "concept": {"token": concept.token, "folder": "demo" if config.concept == "demo" else str(concept.folder.resolve()),
                     "expected_text": concept.config.expected_text},
         "base": config.base, "cases": cases | config.cases.sampler.model_dump(), "kpi": config.kpi, "checkpoints": config.checkpoints,
-        "training_seeds": config.training_seeds, "halving": config.halving.model_dump() if config.halving else None,
+        "training_seeds": config.training_seeds, "trackers": config.trackers, "halving": config.halving.model_dump() if config.halving else None,
         "versions": {"brandsmith": package_version()} | {name: version(name) for name in ("torch", "diffusers", "transformers", "optuna")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -23,6 +23,7 @@ from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.trackers import tracked
 from brandsmith.judges.judge import CachedJudge, Judge, Verdict
 from brandsmith.methods.loop import default_device, train
 from brandsmith.methods.settings import TrainSettings
@@ -136,19 +137,22 @@ class Worker:
             return False
 
         def progress(what: str, step: int, total: int, note: str) -> None:
+            look()
             if what != "train":
                 return
             if step > job.train_to:
                 raise RungReached
             self.on_step(job.trial, step)
 
-        try:
-            train(job.config, self.concept, self.base, run.folder, progress=progress, cache_dir=self.study.folder / "cache")
-        except RungReached:
-            pass
-        finally:
-            seconds = sum(row["seconds"] for row in run.metrics())
-            self.study.note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
+        record = self.study.record()
+        with tracked(run, record.get("trackers", []), record["name"]) as look:
+            try:
+                train(job.config, self.concept, self.base, run.folder, progress=progress, cache_dir=self.study.folder / "cache")
+            except RungReached:
+                pass
+            finally:
+                seconds = sum(row["seconds"] for row in run.metrics())
+                self.study.note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
         return True
 
     def _score(self, job: Job) -> bool:

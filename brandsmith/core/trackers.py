@@ -1,0 +1,128 @@
+"""Trackers people already use (TensorBoard, MLflow, Weights & Biases), through accelerate's registry. Nothing of ours needs them.
+
+A tracker is a reader: it follows a run's own `metrics.jsonl`, so the training loop knows nothing of it, and what a restart computes again
+is not told twice.
+
+    runs/<id>/trackers/tensorboard/          `tensorboard --logdir runs`
+    runs/<id>/trackers/<name>.json           the last step told, and MLflow's id of the run
+    MLflow and W&B keep theirs where they always do (MLFLOW_TRACKING_URI, WANDB_MODE …)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from brandsmith.core.errors import InvalidInput, unknown_name
+from brandsmith.core.files import write_json
+from brandsmith.core.optional import need_package
+from brandsmith.core.run import RunDirectory, flatten
+
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+LOOK_EVERY_SEC = 5.0
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raises InvalidConfig for an unknown name, MissingResource when a tracker's package is not installed; starts nothing."""
+    for name in names:
+        if name not in TRACKERS:
+            raise unknown_name("tracker", name, TRACKERS)
+        need_package(name, name, f"tracker '{name}'")
+
+
+@contextmanager
+def tracked(run: RunDirectory, names: Sequence[str], project: str) -> Iterator[Callable[[], None]]:
+    """Yield a function to be called while `run` trains; it tells its steps to the trackers now and then, the rest when the block ends.
+
+    Raises InvalidInput when a tracker cannot start (no login, no server).
+    """
+    followers = [Follower(run, name, project) for name in names]
+    last = 0.0
+
+    def look() -> None:
+        nonlocal last
+        if followers and time.monotonic() - last > LOOK_EVERY_SEC:
+            for follower in followers:
+                follower.catch_up()
+            last = time.monotonic()
+
+    complete = False
+    try:
+        yield look
+        complete = True
+    finally:
+        for follower in followers:
+            follower.finish(complete)
+
+
+class Follower:
+    """One tracker behind one run; it starts with the first call, when the run has written what it was asked."""
+
+    def __init__(self, run: RunDirectory, name: str, project: str) -> None:
+        self.run, self.name, self.project = run, name, project
+        self.folder = run.folder / "trackers"
+        self.note = self.folder / f"{name}.json"
+        self.told: dict[str, Any] = json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {"step": 0}
+        self.tracker: Any = None
+
+    def catch_up(self) -> None:
+        """Tell the steps that are on disk and were not told before. One that does not listen (a network gone) stops no training."""
+        if self.tracker is None:
+            self._start()
+        before = self.told["step"]
+        try:
+            for row in self._untold():
+                self.tracker.log({key: value for key, value in row.items() if key != "step"}, step=row["step"])
+                self.told["step"] = row["step"]
+        except Exception as error:  # each tracker has errors of its own
+            warnings.warn(f"tracker '{self.name}' did not take steps after {self.told['step']} ({error}); it is asked again", stacklevel=2)
+        if self.told["step"] > before:
+            write_json(self.note, self.told)
+
+    def finish(self, complete: bool) -> None:
+        """A tracker that never started stays away, unless the training came through and it was not told of it."""
+        if self.tracker is not None or (complete and self._untold()):
+            self.catch_up()
+            self.tracker.finish()
+
+    def _untold(self) -> list[dict[str, Any]]:
+        return [row for row in self.run.metrics() if row["step"] > self.told["step"]]
+
+    def _start(self) -> None:
+        from accelerate import PartialState
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+        PartialState()  # accelerate's own logging asks for it
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tracker = LOGGER_TYPE_TO_CLASS[self.name](*self._place(), **self._options())
+        try:
+            tracker.start()
+            if not self.told["step"]:
+                tracker.store_init_configuration(self._asked())
+        except Exception as error:  # each tracker has errors of its own
+            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            raise InvalidInput(f"tracker '{self.name}' cannot start ({reason})", hint="mend its set-up or leave it out; the run can go on") from error
+        self.tracker = tracker
+        if self.name == "mlflow":
+            self.told["run_id"] = tracker.tracker.info.run_id
+
+    def _place(self) -> tuple[str, ...]:
+        return ("tensorboard", str(self.folder)) if self.name == "tensorboard" else (self.project,)
+
+    def _options(self) -> dict[str, Any]:
+        """A resumed run goes on in the tracker's run that it began."""
+        if self.name == "mlflow":
+            return {"run_name": self.run.folder.name, "run_id": self.told.get("run_id")}
+        if self.name == "wandb":
+            identity = hashlib.sha256(str(self.run.folder.resolve()).encode()).hexdigest()[:16]
+            return {"name": self.run.folder.name, "id": identity, "resume": "allow", "dir": str(self.folder)}
+        return {}
+
+    def _asked(self) -> dict[str, Any]:
+        """The run's settings, flat; what is not a number, a word or a switch as text."""
+        return {key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in flatten(self.run.config()).items()}
