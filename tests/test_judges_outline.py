@@ -10,6 +10,7 @@ from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.judges.correctness import least_corner_share, outlined
 from brandsmith.judges.fit import load_judges
 from brandsmith.judges.labelled import load_split
+from brandsmith.judges.near_miss import oval_patch
 from brandsmith.judges.outline import corner_share
 from brandsmith.judges.rectify import Reference
 
@@ -31,6 +32,17 @@ def test_oval_patches_are_refused_and_right_ones_are_not(correctness):
         assert sum(v < 0.5 for v in values(correctness, "near-reshaped")) <= 2, "this check does the work"
     finally:
         correctness.least_corner_share = kept
+
+
+def test_right_marks_cut_to_an_oval_are_mostly_refused(correctness):
+    marked = [p for p in load_split(demo_folder(), "val") if p.box is not None]
+    cut = [oval_patch(p.pixels, p.box) for p in marked]
+    for before, after in zip(marked, cut, strict=True):
+        x0, y0, x1, y1 = (round(v) for v in before.box)
+        outside = np.ones(before.pixels.shape[:2], bool)
+        outside[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = False
+        assert (before.pixels[outside] == after[outside]).all() and (before.pixels != after).any()
+    assert np.mean([(v.value or 0.0) < 0.5 for v in correctness.score(cut)]) > 0.6, "0.33 without the corners"
 
 
 def test_what_counts_as_full_is_learnt_from_right_training_marks(correctness):

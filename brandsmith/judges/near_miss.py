@@ -133,6 +133,33 @@ def make_near_miss(picture: np.ndarray, box: Box, kind: str, rng: np.random.Gene
     return wrong
 
 
+def oval_patch(picture: np.ndarray, box: Box) -> np.ndarray:
+    """A copy whose patch is the ellipse that fills its box, its lettering a tenth narrower, the ground round it grown over the corners.
+
+    Not one of KINDS: it needs what lies outside the box, and the judges are measured on it without ever having been trained on it.
+    """
+    x0, y0, x1, y1 = round(box[0]), round(box[1]), round(box[2]), round(box[3])
+    x0, y0 = max(0, x0), max(0, y0)
+    crop = picture[y0:y1, x0:x1]
+    high, wide = crop.shape[:2]
+    if min(high, wide) < 6:
+        return picture.copy()
+    patch, ink = patch_and_ink(crop)
+    share = ink_share(crop, patch, ink)
+    narrow = cv2.resize(share, (max(2, round(wide * 0.9)), high), interpolation=cv2.INTER_AREA)
+    left = (wide - narrow.shape[1]) // 2
+    letters = np.pad(narrow, ((0, 0), (left, wide - narrow.shape[1] - left)))[..., None]
+    body = patch * (1 - letters) + ink * letters
+    around = np.zeros(picture.shape[:2], np.uint8)
+    around[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = 1  # two pixels more: the patch's soft edge
+    wrong = cv2.inpaint(picture, around, 3, cv2.INPAINT_TELEA)
+    ys, xs = np.mgrid[0:high, 0:wide] + 0.5
+    from_edge = 1 - np.hypot(2 * xs / wide - 1, 2 * ys / high - 1)
+    inside = np.clip(from_edge * min(high, wide) / 2 + 0.5, 0, 1)[..., None]
+    wrong[y0:y1, x0:x1] = (body * inside + wrong[y0:y1, x0:x1] * (1 - inside)).round().clip(0, 255).astype(np.uint8)
+    return wrong
+
+
 def wrong_word(kind: str, right: str, rng: np.random.Generator) -> str:
     """`misspelt`: one edit away, or its letters in another order; `reworded`: any other letters."""
     while True:

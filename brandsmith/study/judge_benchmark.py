@@ -20,7 +20,7 @@ from brandsmith.judges.correctness import fit_net, loosened, probabilities, trai
 from brandsmith.judges.judge import Judge, Row, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
 from brandsmith.judges.labelled import Labelled, load_split
-from brandsmith.judges.near_miss import CROP_KINDS, kinds_for, make_near_miss
+from brandsmith.judges.near_miss import CROP_KINDS, kinds_for, make_near_miss, oval_patch
 from brandsmith.judges.rectify import build_reference
 from brandsmith.judges.train_detector import area_under_curve, measure_detector
 from brandsmith.judges.usable import checks_for, usable_by_picture
@@ -54,7 +54,7 @@ def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda
     pictures = plant_faults(concept, validation)
     rows = _rows(judges, pictures)
     figures |= _agreement(judges, pictures, rows) | _ranking(judges, pictures, rows) | _spelling(concept, by_name, pictures, rows)
-    figures |= _near_misses(judges, validation)
+    figures |= _near_misses(judges, validation) | _ovals(judges, validation)
     say("time per picture")
     figures |= _seconds(judges, [p.pixels for p in pictures[:64]])
     if not num_epochs:
@@ -107,6 +107,13 @@ def _near_misses(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dic
     by_sort = {sort: [r for r, p in zip(refused, near, strict=True) if p.sort == sort] for sort in sorted({p.sort for p in near})}
     return {"near_miss_refused": round(float(np.mean(refused)), 4) if near else None, "near_miss_refused_n": len(near),
             "near_miss_refused_by_sort": {sort: round(float(np.mean(of_one)), 4) for sort, of_one in by_sort.items()}}  # fmt: skip
+
+
+def _ovals(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str, Any]:
+    """Share of right marks cut to an oval that the chain finds unusable; no judge was trained on those."""
+    ovals = [Planted(oval_patch(p.pixels, p.box), "oval") for p in validation if p.box is not None]
+    refused = [verdict is False for verdict in _verdicts(judges, _rows(judges, ovals))]
+    return {"oval_refused": round(float(np.mean(refused)), 4) if ovals else None, "oval_refused_n": len(ovals)}
 
 
 def _verdicts(judges: Sequence[Judge], rows: Sequence[list[Row]]) -> list[bool | None]:
