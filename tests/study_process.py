@@ -1,8 +1,8 @@
-"""A tiny study, and a program that runs it: `python study_process.py CONCEPT BASE OUT`, to be killed by the tests."""
+"""A tiny study with judges that need no weights, and a function that runs it in a process of its own."""
 
 from __future__ import annotations
 
-import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,7 @@ def study_text(concept: Path, base: Path, more: str = HALVING) -> str:
     return YAML.format(concept=concept, base=base, more=more)
 
 
-if __name__ == "__main__":
-    text = study_text(Path(sys.argv[1]), Path(sys.argv[2]))
-    run_study(parse_study(text), text, Path(sys.argv[3]), console=Console(), judges=colour_judges)
+def run_tiny(concept: Path, base: Path, out: Path) -> None:
+    """The whole study, or what is left of it: a process of its own, that tests may kill."""
+    text = study_text(concept, base)
+    run_study(parse_study(text), text, out, console=Console(file=StringIO()), judges=colour_judges)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -17,7 +17,7 @@ import pytest
 from bases import build_tiny, save_as_diffusers_folder
 from lessons import write_concept
 from rich.console import Console
-from study_process import ColourJudge, colour_judges, study_text
+from study_process import ColourJudge, colour_judges, run_tiny, study_text
 
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 from brandsmith.core.files import read_jsonl
@@ -183,25 +183,32 @@ def test_tpe_learns_in_rounds_and_goes_on_where_it_was(tmp_path, brand, base):
     assert len(rates) == 3 and all(1e-4 <= rate <= 1e-1 for rate in rates) and result["num_settings"] == 4
 
 
+NUM_KILLS = 10
+
+
 @pytest.mark.slow
-def test_kill_9_changes_nothing(tmp_path, finished, brand, base):
-    """Killed at three random moments of its work, then left alone: byte for byte the undisturbed result."""
-    out, moments = tmp_path / "killed", random.Random(os.getpid())
-    command = [sys.executable, str(Path(__file__).with_name("study_process.py")), str(brand), str(base), str(out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    killed_at = []
-    for _ in range(3):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        goal = work_done(out) + moments.randint(1, 60)
-        while process.poll() is None and work_done(out) < goal:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed_at.append((goal, process.returncode))
-    assert sum(code == -signal.SIGKILL for _, code in killed_at) >= 2, killed_at
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert StudyFolder(out).result_file.read_text() == finished.result_file.read_text(), killed_at
+def test_kill_9_changes_nothing(tmp_path, finished, brand, base, monkeypatch):
+    """Killed at ten random moments of its work, then left alone: byte for byte the undisturbed result."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    processes = multiprocessing.get_context("forkserver")  # forks of a process that has torch loaded: real processes, quick to start
+    processes.set_forkserver_preload(["brandsmith.study.engine"])
+    out, whole, killed_at = tmp_path / "killed", work_done(finished.folder), []
+    for goal in sorted(random.Random(9).sample(range(1, int(0.95 * whole)), NUM_KILLS)):
+        process = processes.Process(target=run_tiny, args=(brand, base, out))
+        before = work_done(out)
+        process.start()
+        while process.is_alive() and work_done(out) < max(goal, before + 1):
+            time.sleep(0.003)
+        process.kill()
+        process.join()
+        killed_at.append((goal, work_done(out), process.exitcode))
+    assert [code for *_, code in killed_at] == [-signal.SIGKILL] * NUM_KILLS, killed_at
+    last = processes.Process(target=run_tiny, args=(brand, base, out))
+    last.start()
+    last.join(300)
+    assert last.exitcode == 0
+    for name in ("result.json", "table.csv", "table.md"):
+        assert (out / name).read_bytes() == (finished.folder / name).read_bytes(), (name, killed_at)
     for name, trial in trial_records(StudyFolder(out)).items():
         folder = out / "trials" / name
         steps = [row["step"] for row in read_jsonl(folder / "metrics.jsonl")]
