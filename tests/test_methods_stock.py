@@ -55,6 +55,18 @@ def test_stock_diffusers_draws_the_same_picture(name, family, tmp_path):
     assert np.abs(ours - theirs).max() <= 2 / 255
 
 
+def test_a_lora_of_every_layer_draws_the_same_picture(tmp_path):
+    base = build_tiny()
+    save_as_diffusers_folder(base, tmp_path / "base")
+    checkpoint = checkpoint_of(base, "lora", tmp_path, convolutions=True, feed_forward=True, alpha=4.0)
+    plain = draw(stock_pipeline(base))
+    with load_adapter(base, checkpoint):
+        ours = draw(stock_pipeline(base))
+    theirs = draw(load_stock("lora", tmp_path / "base", checkpoint, base, tmp_path))
+    assert np.abs(ours - plain).max() > 8 / 255, "the training changed nothing visible: equality would prove nothing"
+    assert np.abs(ours - theirs).max() <= 2 / 255
+
+
 @pytest.mark.parametrize("name", ["lora", "textual_inversion"])
 def test_stock_diffusers_draws_the_same_picture_sdxl(name, tmp_path):
     base = build_tiny("sdxl")

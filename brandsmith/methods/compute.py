@@ -9,13 +9,12 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 
 from brandsmith.base.base import Base
+from brandsmith.base.hardware import multiplies_bf16
 
 
 def uses_bf16(device: torch.device, precision: str) -> bool:
-    """`auto` takes bf16 only where it is faster: CUDA, and CPUs with AMX."""
-    if precision != "auto":
-        return precision == "bf16"
-    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+    """`auto` takes bf16 only where the hardware multiplies it faster."""
+    return multiplies_bf16(device) if precision == "auto" else precision == "bf16"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

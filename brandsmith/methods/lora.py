@@ -1,4 +1,4 @@
-"""LoRA: leave the weights alone and train a low-rank correction beside the attention projections.
+"""LoRA: leave the weights alone and train a low-rank correction beside the attention projections, and others if asked.
 
 Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models": W x + (alpha / rank) B A x, with B = 0 at the
 start. The layers are peft's. Written in diffusers' layout; the true alpha travels in the header
@@ -28,6 +28,7 @@ from brandsmith.methods.settings import TrainSettings
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+CONVOLUTIONS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "proj_in", "proj_out")
 TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 FILE = "pytorch_lora_weights.safetensors"
 _STARTING_WEIGHTS = 0x10AA  # names the random stream
@@ -45,6 +46,13 @@ class LoraConfig(TrainSettings):
     """Strength is alpha / rank. Equal to the rank: diffusers' scripts."""
     feed_forward: bool = False
     """Also the feed-forward layers of each transformer block; attention alone is diffusers' choice."""
+    convolutions: bool = False
+    """Also the residual blocks and what leads into and out of attention: LoCon (Yeh et al. 2023, "Navigating Text-To-Image
+    Customization", LyCORIS). A base that attends at few levels, as pocket does, keeps shapes and lettering there."""
+
+    @property
+    def unet_layers(self) -> tuple[str, ...]:
+        return ATTENTION + FEED_FORWARD * self.feed_forward + CONVOLUTIONS * self.convolutions
 
 
 class LowRankLayers:
@@ -84,7 +92,7 @@ class AttachedLora:
     def __init__(self, base: Base, settings: LoraConfig, dtype: torch.dtype | None) -> None:
         self.parts: dict[str, LowRankLayers] = {}
         self.strength = settings.alpha / settings.rank
-        targets = {"unet": (base.unet, ATTENTION + FEED_FORWARD * settings.feed_forward, settings.learning_rate)}
+        targets = {"unet": (base.unet, settings.unet_layers, settings.learning_rate)}
         if settings.text_encoder_learning_rate > 0:
             for name, encoder in zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False):
                 targets[name] = (encoder, TEXT, settings.text_encoder_learning_rate)

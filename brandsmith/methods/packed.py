@@ -25,6 +25,7 @@ from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.compute import autocast, training_attention
 from brandsmith.methods.loop import Question, Training, check_question, load_trainable, prepare
+from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.optimizer import set_learning_rates
 from brandsmith.methods.packed_layers import SampleRows, packed_layers
 from brandsmith.methods.packed_optimizer import PackedAdamW
@@ -52,6 +53,8 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
         raise InvalidConfig(f"{config.method} trials cannot be packed", hint=f"allowed: {', '.join(PACKABLE)}; train this one alone")
     if config.optimizer != "adamw":
         raise InvalidConfig(f"trials with optimizer '{config.optimizer}' cannot be packed", hint="use adamw, or train this one alone")
+    if isinstance(config, LoraConfig) and config.convolutions:
+        raise InvalidConfig("LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone")
     return config.image_px, config.precision
 
 

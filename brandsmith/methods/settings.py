@@ -47,4 +47,4 @@ class TrainSettings(BaseModel):
     seed: int = 0
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX), else fp32. What trains is always fp32."""
+    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is always fp32."""

@@ -1,7 +1,7 @@
 """One resumable stage of building pocket: a model, an optimiser, an average of the weights, a log.
 
 Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The
-learning rate warms up, stays, and falls over the last fifth. `in_parallel` runs a stage in several processes that
+learning rate warms up, stays, and falls over the last share of the steps (`fall`). `in_parallel` runs a stage in several processes that
 average their gradients: on CPUs, two processes of one thread are a fifth faster than one process of two.
 """
 
@@ -19,6 +19,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+
+from brandsmith.base.hardware import multiplies_bf16
 
 SAVE_EVERY_SEC = 90
 
@@ -52,11 +54,6 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether bf16 is the fast path: CUDA, and CPUs with AMX."""
-    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
-
-
 def fast_autocast(device: torch.device) -> contextlib.AbstractContextManager:
     """bf16 autocast where the hardware multiplies bf16; elsewhere plain fp32."""
     if multiplies_bf16(device):
@@ -79,10 +76,11 @@ class Stage:
         ema_decay: float = 0.999,
         weight_decay: float = 0.01,
         warmup_steps: int = 200,
+        fall: float = 0.2,
     ) -> None:
         self.name, self.folder, self.model = name, folder, model
         self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
-        self.ema_decay, self.warmup_steps = ema_decay, warmup_steps
+        self.ema_decay, self.warmup_steps, self.fall = ema_decay, warmup_steps, fall
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
@@ -111,8 +109,7 @@ class Stage:
         partial.rename(self.checkpoint)
 
     def learning_rate_at(self, step: int) -> float:
-        tail = self.num_steps // 5
-        fall = min(1.0, (self.num_steps - step) / max(tail, 1))
+        fall = min(1.0, (self.num_steps - step) / max(self.fall * self.num_steps, 1))
         return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(fall, 0.02)
 
     def run(self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50) -> None:

@@ -1,8 +1,9 @@
 """Stage 3: the denoiser. A cross-attention U-Net on 16 x 16 x 32 latents, trained to predict the clean latents (x0).
 
-x0, and not the noise or v: noise fills all 32 channels, pictures do not, and a network of 48 channels that need not
-copy noise through itself draws clean shapes much earlier (Li & He 2025, "Back to Basics", find the same for pixels).
+x0, and not the noise or v: noise fills all 32 channels, pictures do not, and a network that need not copy noise
+through itself draws clean shapes much earlier (Li & He 2025, "Back to Basics", find the same for pixels).
 The error is weighted as v's, which counts high noise, where the caption decides what is drawn, as much as low noise.
+The noise schedule ends in noise that hides the picture (`build_scheduler`): Stable Diffusion's does not, here.
 The text states are also pooled into the time embedding (diffusers' `addition_embed_type="text"`, stock pipelines feed
 it): objects are learned through it long before cross-attention has found the words. Both ways start from whitened text
 (`balance_text`). One caption in ten is dropped, so that classifier-free guidance works.
@@ -19,31 +20,40 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPModel, CLIPTokenizer
 
+from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast, multiplies_bf16
+from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
+NUM_WORDS = 10
+"""Tokens of a usual caption; what comes later is mostly padding."""
 SHOWN = {"person": 0.5, "photo": 0.5}
 """How often a scene of a kind is shown, against once for every other: most prompts name objects."""
 
 
 def build_scheduler() -> DDPMScheduler:
-    """Stable Diffusion's own noise schedule."""
+    """Stable Diffusion's noise schedule with twice its last beta, sampled from the last step on.
+
+    With SD's own (0.012) the strongest direction of these latents still has a signal-to-noise ratio of 6 at the last step
+    (`python -m brandsmith.pocket.leak`): the network reads backdrop and outline off the noisy input instead of the caption,
+    and pure noise, where sampling starts, is a place that it never saw. Lin et al. 2024, "Common Diffusion Noise
+    Schedules and Sample Steps are Flawed". With 0.025 that ratio is 0.05, and no scheduler needs a zero-SNR special case.
+    """
     return DDPMScheduler(
-        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="sample",
-        clip_sample=False, steps_offset=1,
+        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.025, beta_schedule="scaled_linear", prediction_type="sample",
+        clip_sample=False, steps_offset=1, timestep_spacing="trailing",
     )  # fmt: skip
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Attention to the text at 8 x 8 and 4 x 4; the 16 x 16 level is convolutions only, which halves the cost."""
+    """Attention to the text at 8 x 8 and in the middle (4 x 4); elsewhere convolutions, which the pooled text steers (`scale_shift`)."""
     unet = UNet2DConditionModel(
-        sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(48, 112, 192),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(96, 128, 208),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), resnet_time_scale_shift="scale_shift",
         layers_per_block=1, cross_attention_dim=TEXT_WIDTH, attention_head_dim=4, norm_num_groups=16,
         addition_embed_type="text", addition_embed_type_num_heads=4, encoder_hid_dim=TEXT_WIDTH, encoder_hid_dim_type="text_proj",
     )  # fmt: skip
@@ -66,13 +76,15 @@ def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) 
 def balance_text(unet: UNet2DConditionModel, states: np.ndarray, num_captions: int = 3000) -> None:
     """Start the two linear maps that read the text as whitenings of its states (M, tokens, width).
 
-    A contrastive text tower says colours and backdrops fifteen times louder (in variance) than which object it is;
-    gradient descent would hear colours at once and objects not for a day. Whitened, all are equally loud.
+    A contrastive text tower says colours and backdrops louder (in variance) than which object it is; gradient descent
+    would hear colours at once and objects not for a day. Whitened, all are equally loud. Words are whitened as words
+    are, without the padding, which repeats the end of the text; the pooled text is mostly padding and whitened as that.
     """
     rows = np.linspace(0, len(states) - 2, min(num_captions, len(states) - 1)).astype(int)
-    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32)).flatten(0, 1)  # the start token says nothing
+    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32))  # the start token says nothing
     pool = unet.add_embedding
-    for linear, seen in ((unet.encoder_hid_proj, tokens), (pool.pool.v_proj, pool.norm1(tokens))):
+    words, everything = tokens[:, :NUM_WORDS].flatten(0, 1), tokens.flatten(0, 1)
+    for linear, seen in ((unet.encoder_hid_proj, words), (pool.pool.v_proj, pool.norm1(everything))):
         matrix, mean = _whitening(seen)
         linear.weight.copy_(matrix)
         linear.bias.copy_(-matrix @ mean)
@@ -122,7 +134,7 @@ def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPToke
 
 
 def train_unet(
-    data: Captioned, folder: Path, *, num_steps: int, seed: int, batch: int = 16, learning_rate: float = 1e-3, ema_decay: float = 0.998
+    data: Captioned, folder: Path, *, num_steps: int, seed: int, batch: int = 16, learning_rate: float = 8e-4, ema_decay: float = 0.999
 ) -> UNet2DConditionModel:
     """Train on cached latents and text states; `batch` is per process (see `stage.in_parallel`)."""
     device = compute_device()
@@ -132,7 +144,7 @@ def train_unet(
         unet.set_attn_processor(AttnProcessor())  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
     latents, states = np.load(data.latents, mmap_mode="r"), np.load(data.states, mmap_mode="r")
     balance_text(unet, states)
-    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay)
+    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay, fall=0.4)
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()
     weight = snr_plus_one(scheduler.alphas_cumprod).to(device)
