@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "brandsmith"
@@ -43,6 +45,13 @@ def test_nothing_at_run_time_imports_the_recipe():
     assert users == set()
     text = "".join(f.read_text() for f in PACKAGE.glob("*.py"))
     assert len(re.findall(r"^from brandsmith\.pocket", text, re.M)) == 0, "the command line imports the recipe inside `base build` only"
+
+
+def test_a_report_needs_no_torch():
+    modules = sorted(f"brandsmith.report.{file.stem}" for file in (PACKAGE / "report").glob("*.py") if file.stem != "__init__")
+    assert len(modules) > 10
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
 
 
 def test_no_forbidden_dependency():

@@ -162,9 +162,13 @@ def test_selection_seeds_choose_and_report_seeds_report(bare, tmp_path):
     assert "that took no part in choosing it" in page.text and "cannot be ruled out" in page.text
 
 
-def test_the_report_and_the_study_choose_alike(tmp_path):
-    """Two readers of the same rows: `study run` writes result.json by study/choose.py, the page computes its own."""
+@pytest.mark.parametrize("stopped", [(), ("lora-1", "dreambooth-2", "hypernetwork-0")])
+def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
+    """Two readers of the same rows, one set of rules (study/ranking.py): result.json and the page name the same settings in the same order."""
     study = build_study(tmp_path / "two", pictures=False, training_seeds=(0, 1))
+    for file in (study / "trials").glob("*/trial.json"):
+        record = json.loads(file.read_text())
+        file.write_text(json.dumps(record | {"state": "stopped" if record["setting"] in stopped else record["state"]}))
     result = result_of(StudyFolder(study).records())
     _, lines, _ = report(study, tmp_path)
     table = [line for line in result["leaderboard"] if line["kpi"] is not None]

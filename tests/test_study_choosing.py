@@ -25,6 +25,7 @@ from brandsmith.study.config import Halving
 from brandsmith.study.early_stop import benchmark_early_stop, replay_study
 from brandsmith.study.folder import StudyRecords
 from brandsmith.study.halving import share_of_steps, survivors
+from brandsmith.study.ranking import best_step, rank, shared_steps, varying_settings, worst_state
 
 TWELVE = {f"{m}_learning_rate-{i}": q for m, best in (("db", 0.85), ("lora", 0.7), ("ti", 0.45), ("hn", 0.3))
           for i, q in enumerate((best, best - 0.15, best - 0.25))}  # fmt: skip
@@ -40,6 +41,19 @@ def test_halving_keeps_the_best_whatever_the_order():
     assert survivors(scores, 3) == ["b", "d"] == survivors(dict(reversed(scores.items())), 3)
     assert survivors({"a": None, "b": None}, 3) == ["a"]
     assert survivors({"only": 0.0}, 4) == ["only"]
+
+
+def test_the_rules_of_ranking():
+    assert best_step({100: 0.5, 200: 0.7, 300: 0.7, 400: None}, "finished") == 200, "the earlier of equals"
+    assert best_step({100: 0.9, 200: 0.1}, "stopped") == 200, "the last before it was stopped"
+    assert best_step({100: None}, "finished") is None and best_step({}, "stopped") is None
+    assert worst_state(["finished", "stopped", "finished"]) == "stopped" and worst_state(["failed", "waiting"]) == "failed"
+    assert shared_steps([{1, 2, 3}, {2, 3}]) == [2, 3] and shared_steps([]) == []
+    best_first = [rank("finished", 1.0, 0.2, "b"), rank("finished", 0.5, 0.1, "a"), rank("finished", 1.0, None, "a"), rank("stopped", 0.5, 0.3, "a"),
+                  rank("stopped", 0.25, 0.9, "a"), rank("running", 0.5, 0.9, "a"), rank("failed", 0.0, None, "a")]  # fmt: skip
+    assert best_first == sorted(best_first)
+    assert varying_settings([("lora", {"rank": 4, "steps": 1}), ("lora", {"rank": 8, "steps": 1}), ("db", {"rank": 2})]) == {
+        "lora": {"rank"}, "db": set()}  # fmt: skip
 
 
 def test_share_of_steps_counts_what_is_trained():

@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING, Any
 
 from brandsmith.core.errors import BrandsmithError
+
+if TYPE_CHECKING:  # a report reads files and needs no torch
+    import torch
 
 
 @contextmanager
@@ -48,6 +48,8 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    from safetensors.torch import save_file
+
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as partial:
         save_file(ready, partial, metadata=dict(metadata or {}))

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from brandsmith.report.standing import varying_settings
 from brandsmith.report.study_files import StudyFiles, Trial
 from brandsmith.report.words import parameters_of, setting_text
+from brandsmith.study.ranking import varying_settings
 
 
 def provenance(study: StudyFiles) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def judge_lines(study: StudyFiles) -> list[tuple[str, str, int, int]]:
 
 def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
     """(trial, its parameters in words, pictures scored)"""
-    varying = varying_settings(study.trials)
+    varying = varying_settings((t.method, t.settings) for t in study.trials)
     return [(t, parameters_of(t.method, t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture)) for t in study.trials]
 
 

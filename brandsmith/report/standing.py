@@ -1,14 +1,13 @@
 """Who stands where: every setting's checkpoint chosen on the selection seeds, reported on the report seeds.
 
 A setting is a method with its settings; trainings that differ only in their seed are one setting, with one checkpoint for all.
-All figures are computed from rows, by the study's own rules (study/choose.py): the best of many is flattered by being chosen, so
+All figures are computed from rows, by the study's own rules (study/ranking.py): the best of many is flattered by being chosen, so
 what is reported comes from seeds that took no part in the choice (where a study drew none, `flattered` says so), and a setting
 that was stopped early stands behind those whose trainings ran to their end.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,13 +18,13 @@ from brandsmith.judges.judge import Row
 from brandsmith.judges.kpi import CONFIDENCE_JUDGES, Kpi, judge_name, kpi_of
 from brandsmith.judges.usable import checks_for, reasons, usable_by_picture
 from brandsmith.report.study_files import StudyFiles, Trial
-from brandsmith.report.words import parameters_of
+from brandsmith.report.words import parameters_of, setting_of
 from brandsmith.study.measures import MEASURES, THESIS_KPI, mean, picture_values
+from brandsmith.study.ranking import STATES, best_step, rank, shared_steps, varying_settings, worst_state
 from brandsmith.study.statistics import Estimate, clustered_mean, rate
 
 Values = Mapping[tuple[int, int], float]
 """{(case, picture seed): score of one picture} of one training"""
-STATES = ("finished", "stopped", "running", "waiting", "failed")
 
 
 def measure_of(study: StudyFiles) -> str:
@@ -99,32 +98,24 @@ def standings_of(study: StudyFiles) -> list[Standing]:
     """Every setting with at least one scored picture, best first by the score it was chosen by."""
     groups: dict[str, list[Trial]] = {}
     for trial in study.trials:
-        groups.setdefault(trial.method + json.dumps(trial.settings, sort_keys=True, default=str), []).append(trial)
-    varying = varying_settings(study.trials)
+        groups.setdefault(trial.setting, []).append(trial)
+    varying = varying_settings((t.method, t.settings) for t in study.trials)
     found = [_standing(sorted(trials, key=lambda t: (t.seed, t.name)), study, varying) for trials in groups.values() if any(t.rows for t in trials)]
     return sorted(found, key=_rank)
 
 
 def _rank(standing: Standing) -> tuple:
-    """Finished first; of those stopped early, the ones that came further; then by score."""
-    score = standing.best.chosen_by
-    depth = -standing.step if standing.state == "stopped" else 0
-    return (STATES.index(standing.state), depth, score is None, -(score or 0.0), standing.method, standing.parameters)
-
-
-def varying_settings(trials: Iterable[Trial]) -> dict[str, set[str]]:
-    """{method: settings that differ between its trials}"""
-    seen: dict[str, dict[str, set[str]]] = {}
-    for trial in trials:
-        for key, value in trial.settings.items():
-            seen.setdefault(trial.method, {}).setdefault(key, set()).add(str(value))
-    return {method: {key for key, values in keys.items() if len(values) > 1} for method, keys in seen.items()}
+    first = standing.trials[0]
+    planned = setting_of(standing.settings, first.config, "steps")
+    share = standing.step / planned if isinstance(planned, int) and planned > 0 else float(standing.step)
+    return rank(standing.state, share, standing.best.chosen_by, first.setting)
 
 
 def _standing(trials: Sequence[Trial], study: StudyFiles, varying: Mapping[str, set[str]]) -> Standing:
-    measure, state = measure_of(study), max((_state(t) for t in trials), key=STATES.index)
+    measure, state = measure_of(study), worst_state(map(_state, trials))
     checkpoints = [_checkpoint(trials, step, study, measure) for step in _common_steps(trials)]
-    best = checkpoints[-1] if state == "stopped" else max(checkpoints, key=lambda c: (-1.0 if c.chosen_by is None else c.chosen_by, -c.step))
+    chosen = best_step({c.step: c.chosen_by for c in checkpoints}, state)
+    best = next((c for c in checkpoints if c.step == chosen), checkpoints[0])
     at_step = [row for t in trials for row in t.rows if row.step == best.step]
     rows = [row for row in at_step if row.seed in study.held_back_seeds]
     flattered = not rows
@@ -148,7 +139,7 @@ def _state(trial: Trial) -> str:
 def _common_steps(trials: Sequence[Trial]) -> list[int]:
     """Steps at which every training has scores; where there is no such step, every step of any."""
     steps = [{row.step for row in t.rows} for t in trials if t.rows]
-    return sorted(set.intersection(*steps) or set.union(*steps))
+    return shared_steps(steps) or sorted(set.union(*steps))
 
 
 def _checkpoint(trials: Sequence[Trial], step: int, study: StudyFiles, measure: str) -> Checkpoint:

@@ -21,6 +21,7 @@ from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import read_jsonl
 from brandsmith.judges.judge import Row, row_from_json
 from brandsmith.judges.kpi import judge_name
+from brandsmith.study.ranking import last_words
 
 _FAILED = ("failed", "diverged", "error", "killed", "lost")
 
@@ -31,6 +32,8 @@ class Trial:
 
     folder: Path
     name: str
+    setting: str
+    """Trainings of the same setting differ in their seed alone."""
     method: str
     settings: Mapping[str, Any]
     seed: int
@@ -155,21 +158,12 @@ def _read_trial(folder: Path) -> Trial:
     config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
     settings = {key: value for key, value in (record.get("settings") or {}).items() if key not in ("seed", "method")}
     numbers = {key: record.get(key) for key in ("stopped_at_step", "train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")}
+    method, rows = str(record["method"]), last_words(map(row_from_json, read_jsonl(folder / "scores.jsonl")))
     return Trial(
-        folder=folder, name=str(record.get("trial") or folder.name), method=str(record["method"]), settings=settings,
-        seed=int(record.get("seed") or 0),
-        state=str(record.get("state") or "unknown"), reason=str(record.get("reason") or ""), config=config, rows=_read_rows(folder / "scores.jsonl"),
-        **numbers,
+        folder=folder, name=str(record.get("trial") or folder.name), setting=str(record.get("setting") or f"{method} {settings}"), method=method,
+        settings=settings, seed=int(record.get("seed") or 0), state=str(record.get("state") or "unknown"), reason=str(record.get("reason") or ""),
+        config=config, rows=rows, **numbers,
     )  # fmt: skip
-
-
-def _read_rows(path: Path) -> list[Row]:
-    """One row per picture and judge: a picture judged again (new judge version) keeps its last word."""
-    last: dict[tuple, Row] = {}
-    for raw in read_jsonl(path):
-        row = row_from_json(raw)
-        last[(row.step, row.case, row.seed, judge_name(row))] = row
-    return list(last.values())
 
 
 def _prompts_of(trials: Sequence[Trial]) -> list[str]:

@@ -8,7 +8,6 @@ report pictures too, so that every method has a line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +18,9 @@ from brandsmith.judges.judge import Row
 from brandsmith.judges.kpi import COLUMNS, CONFIDENCE_JUDGES, judge_name, kpi_of
 from brandsmith.judges.usable import usable_rate
 from brandsmith.study.comparing import Comparison, compare_all, measure_gap, spread_between_trainings
-from brandsmith.study.folder import ScoredTrial, State, StudyRecords
+from brandsmith.study.folder import ScoredTrial, StudyRecords
 from brandsmith.study.measures import mean, picture_values
+from brandsmith.study.ranking import best_step, rank, shared_steps, varying_settings, worst_state
 from brandsmith.study.statistics import clustered_mean
 
 SHORT = {"learning_rate": "lr", "text_encoder_learning_rate": "text encoder lr", "num_vectors": "vectors"}
@@ -42,18 +42,13 @@ class ScoredSetting:
         return self.trials[0].record.method
 
     @property
-    def state(self) -> State:
-        states = {t.record.state for t in self.trials}
-        for state in ("failed", "running", "waiting", "stopped"):
-            if state in states:
-                return state
-        return "finished"
+    def state(self) -> str:
+        return worst_state(t.record.state for t in self.trials)
 
     @cached_property
     def steps(self) -> list[int]:
         """Checkpoints with selection pictures of every training."""
-        drawn = [{r.step for r in t.rows if r.seed in self.records.selection_seeds} for t in self.trials]
-        return sorted(set.intersection(*drawn))
+        return shared_steps({r.step for r in t.rows if r.seed in self.records.selection_seeds} for t in self.trials)
 
     def rows(self, step: int, seeds: Sequence[int]) -> list[Row]:
         return [r for t in self.trials for r in t.rows if r.step == step and r.seed in seeds]
@@ -74,19 +69,14 @@ class ScoredSetting:
 
     @cached_property
     def chosen_step(self) -> int | None:
-        """The checkpoint to keep: the best on the selection seeds (the earlier of equals), or the last before it was stopped."""
-        if self.state == "stopped":
-            return self.steps[-1] if self.steps else None
-        measured = {step: kpi for step in self.steps if (kpi := self.selection_kpi(step)) is not None}
-        return max(measured, key=lambda step: (measured[step], -step)) if self.state == "finished" and measured else None
+        """The checkpoint to keep, by the selection seeds; None before the setting came to its end, and when it failed."""
+        return best_step({step: self.selection_kpi(step) for step in self.steps}, self.state) if self.state in ("finished", "stopped") else None
 
     @cached_property
     def rank(self) -> tuple:
-        """Sorts best first: finished before stopped before failed, later rungs before earlier ones."""
-        kpi = None if self.chosen_step is None else self.selection_kpi(self.chosen_step)
-        order = ("finished", "stopped").index(self.state) if self.state in ("finished", "stopped") else 2
-        depth = -(self.chosen_step or 0) / max(self.trials[0].record.settings.get("steps") or 1, 1) if self.state == "stopped" else 0
-        return (order, depth, kpi is None, -(kpi or 0.0), self.name)
+        """Sorts best first."""
+        step, planned = self.chosen_step or 0, self.trials[0].record.settings.get("steps") or 1
+        return rank(self.state, step / max(planned, 1), self.selection_kpi(step) if step else None, self.name)
 
 
 def group_settings(records: StudyRecords) -> list[ScoredSetting]:
@@ -113,7 +103,7 @@ def result_of(records: StudyRecords) -> dict[str, Any]:
     settings = group_settings(records)
     finished = [s for s in settings if s.state == "finished" and s.chosen_step is not None]
     comparisons = compare_to_winner(finished, settings)
-    varying = varying_settings(settings)
+    varying = varying_settings((s.method, s.trials[0].record.settings) for s in settings)
     table = [_line(s, varying.get(s.method, set())) for s in settings]
     return _rounded({
         "kpi": records.kpi, "leaderboard": table, "winner": _winner(finished, table, comparisons),
@@ -136,15 +126,6 @@ def compare_to_winner(finished: Sequence[ScoredSetting], settings: Sequence[Scor
 def reported_values(setting: ScoredSetting) -> list[dict[tuple[int, int], float]]:
     """Report pictures of the chosen checkpoint, training by training; empty where none were drawn."""
     return [] if setting.chosen_step is None else setting.values(setting.chosen_step, setting.records.report_seeds)
-
-
-def varying_settings(settings: Sequence[ScoredSetting]) -> dict[str, set[str]]:
-    """{method: settings that the study varied}"""
-    seen: dict[str, dict[str, set[str]]] = {}
-    for setting in settings:
-        for key, value in setting.trials[0].record.settings.items():
-            seen.setdefault(setting.method, {}).setdefault(key, set()).add(json.dumps(value))
-    return {method: {key for key, values in keys.items() if len(values) > 1} for method, keys in seen.items()}
 
 
 def parameters_of(setting: ScoredSetting, varying: set[str]) -> str:

@@ -24,9 +24,9 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import only_one, read_jsonl, write_json, write_text
 from brandsmith.core.run import flatten
 from brandsmith.judges.judge import Row, row_from_json
-from brandsmith.judges.kpi import judge_name
 from brandsmith.methods.adapter import package_version
 from brandsmith.study.config import StudyConfig, parse_study
+from brandsmith.study.ranking import last_words
 from brandsmith.study.trial import Cases
 
 State = Literal["waiting", "running", "stopped", "finished", "failed"]
@@ -162,11 +162,7 @@ def describe_study(config: StudyConfig, concept: Concept) -> dict[str, Any]:
 
 
 def read_rows(file: Path) -> list[Row]:
-    last = {}
-    for raw in read_jsonl(file):
-        row = row_from_json(raw)
-        last[(row.step, row.case, row.seed, judge_name(row))] = row
-    return list(last.values())
+    return last_words(map(row_from_json, read_jsonl(file)))
 
 
 def mend_last_line(file: Path) -> None:
