@@ -9,7 +9,7 @@ import pytest
 from test_cli import brandsmith
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.study.config import load_study, parse_study, shipped_study
+from brandsmith.study.config import Halving, load_study, parse_study, shipped_study, with_halving
 from brandsmith.study.proposals import distributions
 from brandsmith.study.space import build_setting, build_trials, name_setting
 from brandsmith.study.yaml_lines import read_yaml
@@ -143,6 +143,19 @@ def test_shipped_studies_are_right(name, fewest):
         assert 2e-5 in numbers["dreambooth"] and 5e-6 in numbers["lora"] and 1e-3 in numbers["textual_inversion"]
         lora = next(space for space in config.methods if space.method == "lora")
         assert 16 in lora.search["rank"] and lora.fixed["text_encoder_learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize("text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()])
+def test_halving_is_a_preset_for_any_study(text):
+    plain = parse_study(text)
+    halved, written = with_halving(text, "study.yaml")
+    assert parse_study(written) == halved and halved.name == f"{plain.name}-halving" and halved.halving == Halving()
+    assert halved.model_copy(update={"name": plain.name, "halving": None}) == plain
+
+
+def test_halving_of_too_few_checkpoints_is_refused():
+    with pytest.raises(InvalidConfig, match=r"with --halving' has 1 mistake:\n  line 11: rungs rise and lie between 1 and 1"):
+        with_halving(f"{GOOD}checkpoints: 2\n", "study.yaml")
 
 
 def test_the_command_lists_mistakes_and_writes_nothing(tmp_path):

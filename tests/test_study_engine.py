@@ -19,6 +19,7 @@ from lessons import write_concept
 from rich.console import Console
 from study_process import ColourJudge, colour_judges, run_tiny, study_text
 
+from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 from brandsmith.core.files import read_jsonl
 from brandsmith.study import worker
@@ -26,6 +27,7 @@ from brandsmith.study.choose import result_of
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
+from brandsmith.study.plan import plan_study
 from brandsmith.study.replicate import replicate_winner
 
 
@@ -103,6 +105,17 @@ def test_optuna_keeps_every_setting(finished):
     storage = f"sqlite:///{finished.folder / 'studies.sqlite3'}"
     states = [t.state.name for name in optuna.get_all_study_names(storage) for t in optuna.load_study(study_name=name, storage=storage).trials]
     assert sorted(states) == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
+
+
+def test_the_plan_counts_what_was_done(finished, brand):
+    """Steps to the one; pictures too, but for the report of a method whose every setting was stopped, which only the run can know."""
+    plan = plan_study(finished.config(), load_concept(str(brand)))
+    trials = trial_records(finished)
+    assert (plan.settings, plan.trials, plan.share_of_grid) == (4, 8, 0.75)
+    assert plan.training_steps == sum(len(read_jsonl(finished.trial_folder(name) / "metrics.jsonl")) for name in trials) == 24
+    num_methods_finished = len({t["method"] for t in trials.values() if t["state"] == "finished"})
+    reported = 2 * 2 * 2 * (2 - num_methods_finished)
+    assert len(list(finished.folder.glob("trials/*/samples/*/*.png"))) == plan.pictures - 2 * 2 * 2 + reported
 
 
 def test_batches_never_mix_seeds():

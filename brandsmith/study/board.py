@@ -46,8 +46,7 @@ class Board:
             self.live.stop()
 
     def add(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            self.entries[entry.trial] = entry
+        self.entries = self.entries | {entry.trial: entry for entry in entries}  # anew: the live table reads it from another thread
         self.steps_before = self._steps()
 
     def on_step(self, trial: str, step: int) -> None:
@@ -73,7 +72,7 @@ class Board:
         best = max((e for e in self.entries.values() if e.kpi is not None), key=lambda e: e.kpi, default=None)
         left = self.seconds_left()
         parts = [f"{over} of {len(self.entries)} trials over", f"best so far {best.kpi:.3f} ({best.trial})" if best else "nothing scored yet"]
-        return ", ".join([*parts, f"about {_span(left)} left"] if left is not None else parts)
+        return ", ".join([*parts, f"about {time_span(left)} left"] if left is not None else parts)
 
     def table(self) -> Table:
         table = Table(title=self.title, caption=self.summary(), title_justify="left", caption_justify="left")
@@ -95,5 +94,5 @@ class Board:
             self.console.print(f"{self.title}: {self.summary()}", highlight=False)
 
 
-def _span(seconds: float) -> str:
+def time_span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -131,6 +131,13 @@ def load_study(file: Path) -> tuple[StudyConfig, str]:
     return parse_study(text, str(file)), text
 
 
+def with_halving(text: str, name: str) -> tuple[StudyConfig, str]:
+    """The same study with `Halving`'s defaults and a name of its own; (configuration, its text). Raises InvalidConfig, as if its author had."""
+    named = re.sub(r"^(name:\s*)(['\"]?)([\w.\-]+)\2", r"\1\3-halving", text, count=1, flags=re.M)
+    halved = f"{named.rstrip()}\n\nhalving: {{}}\n"
+    return parse_study(halved, f"{name} with --halving"), halved
+
+
 def shipped_study(name: str) -> Path:
     """The file of a study that comes with Brandsmith."""
     return Path(__file__).resolve().parent.parent / "data" / "studies" / f"{name}.yaml"

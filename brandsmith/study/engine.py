@@ -14,13 +14,14 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from brandsmith.base.base import resolve_base
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
@@ -33,7 +34,7 @@ from brandsmith.study.config import StudyConfig
 from brandsmith.study.executors import OpenExecutor
 from brandsmith.study.folder import StudyFolder, TrialRecord
 from brandsmith.study.halving import share_of_steps, survivors
-from brandsmith.study.proposals import Proposal, Proposals, open_proposals
+from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
 from brandsmith.study.space import Trial, build_trials
 from brandsmith.study.worker import Job, Judges, LocalExecutor
 
@@ -49,15 +50,21 @@ def run_study(
     Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
     (what is there is kept, and the next call goes on).
     """
+    concept, study = check_study(config, folder)
+    with study.locked():
+        study.begin(config, text, concept)
+        result = _finished_result(study)
+        return result or Conductor(study, config, console, judges, executor).run()
+
+
+def check_study(config: StudyConfig, folder: Path) -> tuple[Concept, StudyFolder]:
+    """Everything that can be checked before anything is written. Raises InvalidInput or MissingResource."""
     concept = load_concept(config.concept)
     resolve_base(config.base)
     check_trackers(config.trackers)
     study = StudyFolder(folder)
     study.check_question(config)
-    with study.locked():
-        study.begin(config, text, concept)
-        result = _finished_result(study)
-        return result or Conductor(study, config, console, judges, executor).run()
+    return concept, study
 
 
 def _finished_result(study: StudyFolder) -> dict[str, Any] | None:
@@ -79,24 +86,18 @@ class Conductor:
     def run(self) -> dict[str, Any]:
         with self.board:
             try:
-                for number in self._rounds():
-                    self._round(number)
+                wanted = wanted_by_round([p.total for p in self.proposals], self.config.search)
+                for before, number in pairwise((0, *wanted)):
+                    self._round(before, number)
                 self._report()
             except BudgetSpent:
                 self._write_result(complete=False)
                 raise
         return self._write_result(complete=True)
 
-    def _rounds(self) -> Iterable[int]:
-        """How many settings of each method are wanted after each round."""
-        most = max(p.total for p in self.proposals)
-        size = self.config.search.round_size if self.config.search.sampler == "tpe" else most
-        return range(size, most + size, size)
-
-    def _round(self, wanted: int) -> None:
+    def _round(self, before: int, wanted: int) -> None:
         """Take the next settings of every method and run them to their ends, side by side."""
-        size = self.config.search.round_size if self.config.search.sampler == "tpe" else wanted
-        proposed = [(p, proposal) for p in self.proposals for proposal in p.first(wanted)[wanted - size :]]
+        proposed = [(p, proposal) for p in self.proposals for proposal in p.first(wanted)[before:]]
         fresh = {}
         for p, proposal in proposed:
             if proposal.setting.name not in self.trials:

@@ -12,8 +12,9 @@ interruption or a second machine would change the outcome. `halving.py` waits fo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def _distribution(given: Any, *, whole: bool) -> BaseDistribution:
     return FloatDistribution(float(given["low"]), float(given["high"]), log=log)
 
 
+def num_settings(space: MethodSpace, search: Search) -> int:
+    """How many settings of a method there will be."""
+    if search.sampler == "tpe":
+        return search.trials_per_method if space.search else 1
+    return prod(len(choices.choices) for choices in distributions(space).values())
+
+
+def wanted_by_round(totals: Sequence[int], search: Search) -> range:
+    """How many settings of each method there are after each round: a grid is one round, tpe learns from each before it asks for more."""
+    size = search.round_size if search.sampler == "tpe" else max(totals)
+    return range(size, max(totals) + size, size)
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A setting and the number of its Optuna trial."""
@@ -73,13 +87,7 @@ class Proposals:
 
     @property
     def total(self) -> int:
-        """How many settings there will be."""
-        if self.search.sampler == "tpe":
-            return self.search.trials_per_method if self.distributions else 1
-        product = 1
-        for choices in self.distributions.values():
-            product *= len(choices.choices)
-        return product
+        return num_settings(self.space, self.search)
 
     def first(self, number: int) -> list[Proposal]:
         """The first `number` proposals (or all); asks for those that are not there yet."""
