@@ -64,9 +64,8 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, monkeyp
     for name in ("clip", "clip_i", "dinov2"):
         assert found["judges"][name]["mean"] is None and "missing" in found["judges"][name]["reason"]
     reasons = found["usable"]["reasons"]
-    unmeasured = "not measured (obeyed: 'logo' is outside the classifier's vocabulary)"  # the leak's prompt
-    assert reasons == {"mark missing": 5, "copy of a training picture": 1, unmeasured: 1}, "the detector refuses mirrored marks itself"
-    assert found["usable"]["rate"] == pytest.approx(3 / 9, abs=1e-4) and found["usable"]["n"] == 9
+    assert reasons == {"mark missing": 3, "copy of a training picture": 1}, "the detector refuses mirrored marks itself"
+    assert found["usable"]["rate"] == pytest.approx(3 / 7, abs=1e-4) and found["usable"]["n"] == 7, "three were not asked for the mark"
     assert found["logo_leakage"]["rate"] == pytest.approx(1 / 3, abs=1e-4) and found["logo_leakage"]["n"] == 3
     assert set(found["diversity"]["by_prompt"]) == {f"a {TOKEN}", "a logo"} and found["diversity"]["by_prompt"]["a logo"]["n"] == 3
     assert found["diversity"]["by_prompt"]["a logo"]["vendi"] > 1

@@ -102,12 +102,14 @@ def foreign_rows(detector: ForeignDetector, album: Album) -> list[Row]:
 def summarise(
     concept: Concept, album: Album, judges: Mapping[str, Judge], rows: Sequence[Row], pictures: Sequence[np.ndarray]
 ) -> dict[str, Any]:
-    """Everything that is printed of one album, computed from its rows (and, for diversity, its pictures)."""
+    """Everything that is printed of one album, computed from its rows (and, for diversity, its pictures). Usable rate and KPI are over the
+    pictures that asked for the mark or have no prompt: a picture that was not asked for it is right not to show it."""
     first = album.shots[0]
+    asked = [row for row in rows if not row.prompt or concept.token in row.prompt]
     return {
         "pictures": len(pictures), "prompts": len({s.prompt for s in album.shots}), "run": first.run, "step": first.step,
         "judges": {name: _line(of_one, judges.get(name)) for name, of_one in by_judge(rows).items()},
-        "kpi": _kpi(rows), "usable": usable_summary(rows, prompted=any(s.prompt for s in album.shots)),
+        "kpi": _kpi(asked), "usable": usable_summary(asked, prompted=any(s.prompt for s in album.shots)),
         "copying": _copying(judges.get("copying"), pictures), "diversity": diversity(album, pictures),
         "logo_leakage": leakage_line(rows, concept.token),
     }  # fmt: skip
@@ -200,8 +202,8 @@ def lines_of(summary: Mapping[str, Any]) -> list[str]:
     """What is computed from several judges, a line each; what could not be measured says so."""
     usable, kpi, leaked = summary["usable"], summary["kpi"], summary["logo_leakage"]
     lines = [
-        f"usable rate {_shown(usable['rate'])} (95 %: {usable['low']} to {usable['high']}, n {usable['n']}, not measured {usable['not_measured']}); "
-        f"asked: {', '.join(usable['checks'])}",
+        f"usable rate {_shown(usable['rate'])} (95 %: {usable['low']} to {usable['high']}, n {usable['n']}, not measured "
+        f"{usable['not_measured']}) of the pictures that asked for the mark; checked: {', '.join(usable['checks'])}",
         *(f"  {count:4} {reason}" for reason, count in usable["reasons"].items()),
         f"average(ocr, yolo) {_shown(kpi['average(ocr, yolo)'])}; {kpi['footnote']}",
         f"memorising ratio {_shown(summary['copying']['memorising_ratio'])} (under 1: nearer to training pictures than held-out ones are)",
