@@ -62,6 +62,7 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # Ray's own 15 starves beside other tests
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the nodes find their judges
         found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": quick, **memory})
         found.workers = [found.add_node(num_cpus=1, **memory) for _ in range(2)]
@@ -91,7 +92,7 @@ def over(study: StudyFolder) -> dict[Path, tuple[int, int]]:
 
 def kill_a_node(cluster, study: StudyFolder, seen: dict) -> None:
     """Once some jobs are over and two trials are training side by side, so that whichever node dies was working."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         middle = in_the_middle(study) if study.folder.is_dir() else []
         finished = sum(number for (_, _, event), number in attempts(study).items() if event == "done")
@@ -156,15 +157,33 @@ def deadly_judges(concept) -> list:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def refusing_judges(concept) -> list:
+    raise MissingResource("no judges here", hint="fit them")
+
+
+def one_job(local: StudyFolder, folder: Path) -> tuple[StudyFolder, Job]:
+    """A copy of the study in which one trial is to draw one more picture, so that the judges load."""
+    study = StudyFolder(shutil.copytree(local.folder, folder))
+    name = min(path.name for path in (study.folder / "trials").iterdir())
+    study.note(name, state="running")
+    return study, Job(name, build_config(study.read_trial(name).method), 1, ((STEPS // 2, (77,)),))
+
+
+@pytest.mark.slow
+def test_an_error_on_a_node_is_told_as_if_it_were_here(cluster, local, tmp_path):
+    study, job = one_job(local, tmp_path / "copy")
+    with pytest.raises(MissingResource, match="no judges here") as caught:
+        ray_executor.RayExecutor(study, judges=refusing_judges).run([job], lambda job: None)
+    assert caught.value.hint == "fit them" and study.read_trial(job.trial).state == "running"
+
+
 @pytest.mark.slow
 def test_a_job_whose_process_keeps_dying_is_its_trials_failure(cluster, local, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_executor, "MOST_RESTARTS", 1)
-    study = StudyFolder(shutil.copytree(local.folder, tmp_path / "copy"))
-    name, told = next(iter(sorted(path.name for path in (study.folder / "trials").iterdir()))), []
-    study.note(name, state="running")
-    job = Job(name, build_config(study.read_trial(name).method), 1, ((STEPS // 2, (77,)),))
+    study, job = one_job(local, tmp_path / "copy")
+    told = []
     ray_executor.RayExecutor(study, judges=deadly_judges).run([job], told.append)
-    record = study.read_trial(name)
+    record = study.read_trial(job.trial)
     assert told == [job] and record.state == "failed" and "died 2 times" in record.reason
     assert sum(number for (_, _, event), number in attempts(study).items() if event == "begun") == 2
 
