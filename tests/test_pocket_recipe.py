@@ -14,6 +14,10 @@ import pytest
 import torch
 
 from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
+from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour
+from brandsmith.pocket.leak import signal_to_noise, strongest_variance
+from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
 from brandsmith.pocket.unet import build_scheduler, build_unet
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code
@@ -75,6 +79,58 @@ def test_an_error_of_x0_counts_as_the_same_error_of_v():
     of_x0 = (guess - x0).square().mean((1, 2, 3)) * snr_plus_one(scheduler.alphas_cumprod[t])
     torch.testing.assert_close(of_x0, of_v, rtol=1e-4, atol=1e-4)
     assert float(snr_plus_one(torch.tensor(0.9999))) == 10.0
+
+
+def test_sampling_starts_where_the_picture_is_hidden():
+    """Latents of pocket have directions whose variance is over a thousand: the first step must hide even these."""
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(25)
+    assert int(scheduler.timesteps[0]) == 999
+    assert signal_to_noise(scheduler, 1300.0, 999) < 0.1
+
+
+def test_the_strongest_direction_is_found():
+    rng = np.random.default_rng(0)
+    direction = rng.standard_normal((2, 4, 4))
+    direction /= np.linalg.norm(direction)
+    latents = 5 * rng.standard_normal((4000, 1, 1, 1)) * direction + 0.1 * rng.standard_normal((4000, 2, 4, 4))
+    assert strongest_variance(latents, scaling=2.0) == pytest.approx(100, rel=0.1)
+
+
+def test_hard_batches_differ_by_the_object_alone():
+    things = [(word, colour) for word in ("cat", "dog", "cup") for colour in ("red", "blue")] * 3
+    truths = [{"look": "3-D art", "things": [{"word": w, "colour": c}], "marks": [], "person": ""} for w, c in things]
+    truths.append({"look": "3-D art", "things": [{"word": "cat", "colour": "red"}], "marks": [{}], "person": ""})
+    rows = one_colour(objects_by_colour(truths), np.random.default_rng(1), batch=64)
+    chosen = [truths[row]["things"][0] for row in rows]
+    assert sorted(thing["word"] for thing in chosen) == ["cat", "cup", "dog"]
+    assert len({thing["colour"] for thing in chosen}) == 1 and len(truths) - 1 not in rows
+
+
+def test_objects_are_louder_than_colours_where_the_unet_reads_the_text():
+    tokenizer = build_tokenizer([f"a {colour} {word}" for colour in COLOURS for word in OBJECT_WORDS])
+    torch.manual_seed(0)
+    clip, unet = build_clip(tokenizer).eval(), build_unet()
+    loud = [tokenizer(colour, add_special_tokens=False).input_ids[-1] for colour in COLOURS]
+    clip.text_model.embeddings.token_embedding.weight.data[loud] *= 30  # what contrastive training does to colours, only more so
+    words, colours = ("cat", "dog", "car", "tree"), ("red", "blue", "green")
+    captions = [f"a {colour} {word}" for word in words for colour in colours]
+    ids = tokenizer(captions, padding="max_length", max_length=48, return_tensors="pt").input_ids
+    with torch.inference_mode():
+        states = clip.text_model(ids)[0]
+        before = _object_share(states[:, 3], len(words))
+        all_captions = [f"a {colour} {word}" for colour in COLOURS for word in OBJECT_WORDS]
+        every_id = tokenizer(all_captions, padding="max_length", max_length=48, return_tensors="pt").input_ids
+        balance_text(unet, clip.text_model(every_id)[0].numpy(), clip, tokenizer)
+        assert _object_share(unet.encoder_hid_proj(states)[:, 3], len(words)) > before
+        assert _object_share(unet.add_embedding(states), len(words)) > _object_share(states[:, 20], len(words))
+
+
+def _object_share(x: torch.Tensor, num_words: int) -> float:
+    """Of rows (words x colours, D): variance between words over that between words and between colours."""
+    grid = x.reshape(num_words, -1, x.shape[-1])
+    objects, colours = float(grid.mean(1).var(0).sum()), float(grid.mean(0).var(0).sum())
+    return objects / (objects + colours)
 
 
 def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:

@@ -366,7 +366,8 @@ def test_adafactor_is_the_papers(layout):
 
 def test_golden_three_steps(tmp_path):
     """A refactor may not change these losses (fp32; other processors round differently, hence the tolerance)."""
-    run = train(quick_config("lora", steps=3, checkpoint_every=3, precision="fp32"), write_concept(tmp_path / "concept"), build_tiny(), tmp_path / "run")
+    config = quick_config("lora", steps=3, checkpoint_every=3, precision="fp32")
+    run = train(config, write_concept(tmp_path / "concept"), build_tiny(), tmp_path / "run")
     assert [row["loss"] for row in run.metrics()] == pytest.approx(GOLDEN, rel=1e-4)
 
 

@@ -32,11 +32,11 @@ from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_de
 class Recipe:
     """Sizes of every stage. The defaults are what the shipped pocket was trained with (its card repeats them)."""
 
-    num_scenes: int = 40_000
+    num_scenes: int = 48_000
     photo_share: float = 0.06
     decoder_steps: int = 6_000
-    clip_steps: int = 1_000
-    unet_steps: int = 15_000  # of 32 scenes
+    clip_steps: int = 1_500
+    unet_steps: int = 25_000  # of 24 scenes
     class_steps: int = 1_500
     seed: int = 1
 
@@ -72,7 +72,7 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     latents = encode_pool(pool, code, work / "latents.npy")
     data = prepare(pool, work / "latents.npy", clip, tokenizer, latent_scale(latents), work)
     if torch.cuda.is_available():
-        train_unet(data, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP)
+        _train_unet_part(0, data, work, recipe, num_workers=1)
     else:
         in_parallel(_train_unet_part, UNET_WORKERS, data, work, recipe)
     assemble(work, output)
@@ -80,12 +80,21 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     write_json(output / "recipe.json", asdict(recipe))
 
 
-SCENES_PER_STEP = 32
+SCENES_PER_STEP = 24
 UNET_WORKERS = 2
 
 
-def _train_unet_part(_: int, data: Captioned, work: Path, recipe: Recipe) -> None:
-    train_unet(data, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP // UNET_WORKERS)
+def _train_unet_part(_: int, data: Captioned, work: Path, recipe: Recipe, num_workers: int = UNET_WORKERS) -> None:
+    clip, tokenizer = trained_clip(work)
+    train_unet(data, clip, tokenizer, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP // num_workers)
+
+
+def trained_clip(work: Path) -> tuple[CLIPModel, CLIPTokenizer]:
+    """The finished CLIP pair in `work`."""
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+    clip = build_clip(tokenizer)
+    clip.load_state_dict(torch.load(work / "clip.pt", weights_only=True, map_location="cpu")["average"])
+    return clip.eval(), tokenizer
 
 
 def patch_code(work: Path, pool: ScenePool | None = None) -> PatchCode:
@@ -101,9 +110,8 @@ def patch_code(work: Path, pool: ScenePool | None = None) -> PatchCode:
 def assemble(work: Path, output: Path) -> None:
     """Write the folder from the checkpoints as they are now (also a look at a training that still runs)."""
     vae, unet = build_vae(patch_code(work)), build_unet()
-    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    clip = build_clip(tokenizer)
-    for model, name in ((vae, "decoder"), (unet, "unet"), (clip, "clip")):
+    clip, tokenizer = trained_clip(work)
+    for model, name in ((vae, "decoder"), (unet, "unet")):
         model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True, map_location="cpu")["average"])
     write_base(output, unet, vae, clip, tokenizer, latent_scale(np.load(work / "latents.npy", mmap_mode="r")))
 

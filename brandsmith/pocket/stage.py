@@ -61,6 +61,14 @@ def fast_autocast(device: torch.device) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext()
 
 
+def _as_it_lies(tensor: torch.Tensor) -> torch.Tensor:
+    """A flat window on a dense tensor in the order of its memory; every process lays its tensors out alike.
+
+    Reading a channels-last tensor row by row instead made averaging gradients an eighth of a step.
+    """
+    return tensor.as_strided((tensor.numel(),), (1,))
+
+
 class Stage:
     """Trains `model` by `loss_of(step, rng) -> (loss, figures)` for `num_steps`; `average` is its EMA copy."""
 
@@ -147,11 +155,11 @@ class Stage:
         """Average gradients over the processes in place; returns whether any of them was asked to stop."""
         if self.num_workers == 1:
             return stop
-        flat = torch.cat([*(p.grad.reshape(-1) for p in self.trained), torch.tensor([float(stop)])])
+        grads = [_as_it_lies(p.grad) for p in self.trained]
+        flat = torch.cat([*grads, torch.tensor([float(stop)])])
         dist.all_reduce(flat)
-        sizes = [p.numel() for p in self.trained]
-        for p, part in zip(self.trained, (flat[:-1] / self.num_workers).split(sizes), strict=True):
-            p.grad.copy_(part.view_as(p))
+        sizes = [g.numel() for g in grads]
+        torch._foreach_copy_(grads, list((flat[:-1] / self.num_workers).split(sizes)))
         return bool(flat[-1] > 0)
 
     @torch.no_grad()

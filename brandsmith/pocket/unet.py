@@ -23,15 +23,17 @@ from transformers import CLIPModel, CLIPTokenizer
 from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
+from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.pool import ScenePool
+from brandsmith.pocket.scenes import PRINTABLE
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
-NUM_WORDS = 10
-"""Tokens of a usual caption; what comes later is mostly padding."""
-SHOWN = {"person": 0.5, "photo": 0.5}
-"""How often a scene of a kind is shown, against once for every other: most prompts name objects."""
+SHOWN = {"photo": 0.1, "person": 0.5, "single": 2.0, "other": 1.0}
+"""How often a scene of a kind is shown: objects, of which there are most, are learnt last."""
+PRODUCT_GAIN = 2.0
+"""How much oftener a plain object is shown that marks are printed on: the standard prompts need these first."""
 
 
 def build_scheduler() -> DDPMScheduler:
@@ -72,31 +74,6 @@ def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) 
     return np.load(file, mmap_mode="r")
 
 
-@torch.no_grad()
-def balance_text(unet: UNet2DConditionModel, states: np.ndarray, num_captions: int = 3000) -> None:
-    """Start the two linear maps that read the text as whitenings of its states (M, tokens, width).
-
-    A contrastive text tower says colours and backdrops louder (in variance) than which object it is; gradient descent
-    would hear colours at once and objects not for a day. Whitened, all are equally loud. Words are whitened as words
-    are, without the padding, which repeats the end of the text; the pooled text is mostly padding and whitened as that.
-    """
-    rows = np.linspace(0, len(states) - 2, min(num_captions, len(states) - 1)).astype(int)
-    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32))  # the start token says nothing
-    pool = unet.add_embedding
-    words, everything = tokens[:, :NUM_WORDS].flatten(0, 1), tokens.flatten(0, 1)
-    for linear, seen in ((unet.encoder_hid_proj, words), (pool.pool.v_proj, pool.norm1(everything))):
-        matrix, mean = _whitening(seen)
-        linear.weight.copy_(matrix)
-        linear.bias.copy_(-matrix @ mean)
-
-
-def _whitening(x: torch.Tensor, floor: float = 5e-5) -> tuple[torch.Tensor, torch.Tensor]:
-    """The symmetric whitening matrix (D, D) of rows (N, D) and their mean; directions below `floor` of the largest stay low."""
-    mean = x.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((x - mean).T))
-    return vectors @ torch.diag((values + floor * values.max()).rsqrt()) @ vectors.T, mean
-
-
 @torch.inference_mode()
 def encode_captions(captions: list[str], clip: CLIPModel, tokenizer: CLIPTokenizer, max_tokens: int) -> torch.Tensor:
     """Text states (N, max_tokens, width) fp16 of distinct captions, padded as the pipeline pads them."""
@@ -120,6 +97,15 @@ class Captioned:
     scaling: float
 
 
+def shown(truth: dict) -> float:
+    """How often a scene is shown, relative to others."""
+    if truth["look"] == "photo" or truth["person"]:
+        return SHOWN["person" if truth["person"] else "photo"]
+    if len(truth["things"]) != 1 or truth["marks"]:
+        return SHOWN["other"]
+    return SHOWN["single"] * (PRODUCT_GAIN if truth["things"][0]["word"] in PRINTABLE else 1.0)
+
+
 def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float, folder: Path) -> Captioned:
     """Encode every distinct caption once; write the text states beside the latents."""
     distinct = sorted(set(pool.captions))
@@ -128,22 +114,31 @@ def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPToke
         encoded = encode_captions([*distinct, ""], clip.to(compute_device()).eval(), tokenizer, tokenizer.model_max_length)
         np.save(states, encoded.numpy())
     place = {caption: i for i, caption in enumerate(distinct)}
-    kinds = ["person" if t["person"] else t["look"] for t in pool.truths]
-    share = np.array([SHOWN.get(kind, 1.0) for kind in kinds])
+    share = np.array([shown(truth) for truth in pool.truths])
     return Captioned(latents, states, np.array([place[c] for c in pool.captions]), share / share.sum(), scaling)
 
 
 def train_unet(
-    data: Captioned, folder: Path, *, num_steps: int, seed: int, batch: int = 16, learning_rate: float = 8e-4, ema_decay: float = 0.999
+    data: Captioned,
+    clip: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    folder: Path,
+    *,
+    num_steps: int,
+    seed: int,
+    batch: int = 12,
+    learning_rate: float = 8e-4,
+    ema_decay: float = 0.999,
 ) -> UNet2DConditionModel:
     """Train on cached latents and text states; `batch` is per process (see `stage.in_parallel`)."""
     device = compute_device()
     torch.manual_seed(seed)
-    unet = build_unet().to(device, memory_format=torch.channels_last)
+    latents, states = np.load(data.latents, mmap_mode="r"), np.load(data.states, mmap_mode="r")
+    unet = build_unet()
+    balance_text(unet, states, clip, tokenizer)
+    unet = unet.to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and multiplies_bf16(device):
         unet.set_attn_processor(AttnProcessor())  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
-    latents, states = np.load(data.latents, mmap_mode="r"), np.load(data.states, mmap_mode="r")
-    balance_text(unet, states)
     stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay, fall=0.4)
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()
@@ -155,7 +150,8 @@ def train_unet(
         x = torch.from_numpy(latents[rows].astype(np.float32)).to(device) * data.scaling
         text = torch.from_numpy(states[words].astype(np.float32)).to(device)
         noise = torch.from_numpy(rng.standard_normal(x.shape, np.float32)).to(device)
-        t = torch.from_numpy((np.arange(batch) + rng.random(batch)) * (1000 / batch)).long().to(device)  # stratified
+        # Stratified, and in proportion to t: what is drawn is decided at high noise.
+        t = torch.from_numpy(1000 * np.sqrt((np.arange(batch) + rng.random(batch)) / batch)).long().to(device)
         noisy = scheduler.add_noise(x, noise, t)
         with fast_autocast(device):
             predicted = unet(noisy.contiguous(memory_format=torch.channels_last), t, encoder_hidden_states=text).sample
