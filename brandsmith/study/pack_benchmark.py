@@ -53,7 +53,7 @@ def benchmark_pack(
 def trial_configs(base_name: str, num_trials: int, num_steps: int) -> list[TrainSettings]:
     """LoRA trials of batch 1 in fp32 that differ in rank, learning rate and seed."""
     first = build_config("lora", **preset_for("lora", base_name))
-    fixed = {"batch_size": 1, "steps": num_steps, "checkpoint_every": num_steps, "precision": "fp32"}
+    fixed = {"batch_size": 1, "steps": num_steps, "checkpoint_every": num_steps, "precision": "fp32", "convolutions": False}
     return [
         first.model_copy(update=fixed | {"rank": RANKS[i % len(RANKS)], "learning_rate": first.learning_rate * RATES[i % len(RATES)], "seed": i})
         for i in range(num_trials)
