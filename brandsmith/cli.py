@@ -323,16 +323,21 @@ def base_build(
     out: Annotated[Path, typer.Option(help="Where the finished base goes.")] = Path("build/pocket/base"),
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
     unet_steps: Annotated[int | None, typer.Option(help="Steps of the U-Net stage.")] = None,
+    start_from: Annotated[str | None, typer.Option(help="A finished base whose U-Net to train further: 'pocket' or a folder.")] = None,
 ) -> None:
-    """Train the embedded base from scratch. Resumable; uses a GPU when there is one."""
+    """Train the embedded base from scratch, or a finished one further. Resumable; uses a GPU when there is one."""
     from dataclasses import replace
 
+    from brandsmith.base.base import resolve_base
     from brandsmith.core.errors import unknown_name
     from brandsmith.pocket.build import Recipe, build_pocket
+    from brandsmith.pocket.warm_start import warm_start
 
     if name != "pocket":
         raise unknown_name("base to build", name, ["pocket"])
     recipe = replace(Recipe(), unet_steps=unet_steps) if unet_steps else Recipe()
+    if start_from:
+        warm_start(resolve_base(start_from), work, decoder_steps=recipe.decoder_steps, clip_steps=recipe.clip_steps)
     build_pocket(work, out, photos, recipe)
 
 

@@ -13,14 +13,18 @@ import numpy as np
 import pytest
 import torch
 
+from brandsmith.base.base import load_base, pocket_folder
+from brandsmith.core.errors import InvalidInput
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
+from brandsmith.pocket.build import patch_code, trained_clip
 from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour
 from brandsmith.pocket.leak import signal_to_noise, strongest_variance
 from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
 from brandsmith.pocket.unet import build_scheduler, build_unet
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code
+from brandsmith.pocket.warm_start import warm_start
 
 
 @dataclass
@@ -131,6 +135,22 @@ def _object_share(x: torch.Tensor, num_words: int) -> float:
     grid = x.reshape(num_words, -1, x.shape[-1])
     objects, colours = float(grid.mean(1).var(0).sum()), float(grid.mean(0).var(0).sum())
     return objects / (objects + colours)
+
+
+def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
+    warm_start(pocket_folder(), tmp_path, decoder_steps=7, clip_steps=5)
+    clip, _ = trained_clip(tmp_path)
+    base = load_base("pocket")
+    ids = torch.arange(6)[None] + 5
+    with torch.inference_mode():
+        assert torch.allclose(clip.text_model(ids)[0], base.text_encoders[0](ids)[0], atol=1e-4)
+        x = torch.from_numpy(pool.pixels[:2]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        assert torch.allclose(torch.from_numpy(patch_code(tmp_path).encode(pool.pixels[:2])), base.vae.encode(x).latent_dist.mean, atol=5e-3)
+    states = {name: torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("decoder", "clip", "unet")}
+    assert {name: state["step"] for name, state in states.items()} == {"decoder": 7, "clip": 5, "unet": 0}
+    assert all(torch.equal(tensor, states["unet"]["model"][name]) for name, tensor in base.unet.state_dict().items())
+    with pytest.raises(InvalidInput, match="already holds"):
+        warm_start(pocket_folder(), tmp_path, decoder_steps=7, clip_steps=5)
 
 
 def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:

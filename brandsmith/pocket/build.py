@@ -66,8 +66,7 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     pool, unseen = draw_scenes(work, photos, recipe)
     code = patch_code(work, pool)
     train_decoder(pool, code, work, num_steps=recipe.decoder_steps, seed=recipe.seed)
-    tokenizer = build_tokenizer(pool.captions)
-    tokenizer.save_pretrained(work / "tokenizer")
+    tokenizer = _tokenizer(work, pool)
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
     latents = encode_pool(pool, code, work / "latents.npy")
     data = prepare(pool, work / "latents.npy", clip, tokenizer, latent_scale(latents), work)
@@ -78,6 +77,13 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     assemble(work, output)
     write_classes(output, pool, unseen, work, recipe)
     write_json(output / "recipe.json", asdict(recipe))
+
+
+def _tokenizer(work: Path, pool: ScenePool) -> CLIPTokenizer:
+    """Built once: the text tower knows its words by number."""
+    if not (work / "tokenizer").is_dir():
+        build_tokenizer(pool.captions).save_pretrained(work / "tokenizer")
+    return CLIPTokenizer.from_pretrained(work / "tokenizer")
 
 
 SCENES_PER_STEP = 24

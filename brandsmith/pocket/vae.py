@@ -136,6 +136,22 @@ def _gather(conv: nn.Conv2d, matrix: torch.Tensor, channels: int) -> None:
     conv.weight[: len(matrix), :channels, :2, :2] = taps  # diffusers pads right and below only: tap 0 is the patch's own
 
 
+@torch.no_grad()
+def read_patch_code(vae: AutoencoderKL) -> PatchCode:
+    """The code that `install_patch_code` wrote into an encoder."""
+    _, half, quarter, eighth = vae.encoder.down_blocks
+    fine = _gathered(half.downsamplers[0].conv, WIDTHS[1], channels=12).reshape(-1, 2, 2, 2, 2, 3).permute(0, 1, 3, 2, 4, 5).reshape(-1, 48)
+    coarse = _gathered(quarter.downsamplers[0].conv, LATENT_CHANNELS, channels=WIDTHS[1])
+    size, pairs = WIDTHS[3] // GROUPS, LATENT_CHANNELS // GROUPS
+    mean = [-eighth.resnets[0].conv_shortcut.bias[(i // pairs) * size + 2 * (i % pairs)] for i in range(LATENT_CHANNELS)]
+    return PatchCode(fine.numpy(), coarse.numpy(), torch.stack(mean).numpy())
+
+
+def _gathered(conv: nn.Conv2d, count: int, channels: int) -> torch.Tensor:
+    """The matrix that `_gather` gave a convolution."""
+    return conv.weight[:count, :channels, :2, :2].permute(0, 2, 3, 1).reshape(count, -1)
+
+
 # ----------------------------------------------------------------------------- the decoder, trained
 
 
