@@ -100,7 +100,8 @@ def test_a_short_real_training_learns_its_pictures(taught, pocket):
     assert after <= before * (1 - LEARNT[method])
 
 
-GAIN = {"dreambooth": 0.15, "lora": 0.05, "textual_inversion": 0.02}
+GAIN = {"dreambooth": 0.08, "lora": 0.03, "textual_inversion": 0.02}
+"""Well under what was measured (DreamBooth 0.179 on AVX-512 bf16): other processors round differently, and n is 10."""
 
 
 @pytest.mark.slow
