@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from brandsmith import cli
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.judges.labelled import load_split
@@ -20,15 +18,6 @@ from brandsmith.study.judge_run import concept_digest
 from brandsmith.study.pictures import find_albums
 
 TOKEN = "red_qoga_logo"
-
-
-def brandsmith(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    """The command in this process: exit code, what it printed, what it complained."""
-    monkeypatch.setattr(sys, "argv", ["brandsmith", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    told = capsys.readouterr()
-    return stop.value.code, told.out, told.err
 
 
 def add(folder: Path, name: str, pixels: np.ndarray, prompt: str) -> None:
@@ -54,8 +43,8 @@ def planted(tmp_path) -> Path:
     return folder
 
 
-def test_every_judge_speaks_and_the_summary_is_the_construction(planted, monkeypatch, capsys):
-    code, out, _ = brandsmith(monkeypatch, capsys, "judge", "run", planted, "--concept", "demo", "--json")
+def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsmith):
+    code, out, _ = brandsmith("judge", "run", planted, "--concept", "demo", "--json")
     assert code == 0
     (found,) = json.loads(out.splitlines()[-1])["albums"]
     assert found["pictures"] == 10 and found["prompts"] == 2
@@ -77,11 +66,11 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, monkeyp
 
     remembered = Path(found["rows"]).with_name("verdicts.jsonl")
     before = remembered.read_text()
-    code, out, _ = brandsmith(monkeypatch, capsys, "judge", "run", planted, "--no-check", "--json")
+    code, out, _ = brandsmith("judge", "run", planted, "--no-check", "--json")
     assert code == 0 and json.loads(out.splitlines()[-1])["albums"] == [found] and remembered.read_text() == before
 
 
-def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, monkeypatch, capsys):
+def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, brandsmith):
     folder = tmp_path / "loose"
     folder.mkdir()
     for i, picture in enumerate([p for p in load_split(demo_folder(), "val") if p.box is not None][:2]):
@@ -89,7 +78,7 @@ def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, monk
     detections = folder / "theirs.jsonl"
     rows = [{"image": f"{i}.png", "box": [1, 1, 9, 9], "score": score, "label": "logo", "detector": "x"} for i, score in enumerate((0.5, 0.7))]
     detections.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    code, out, _ = brandsmith(monkeypatch, capsys, "judge", "run", folder, "--detections", detections, "--no-check", "--json")
+    code, out, _ = brandsmith("judge", "run", folder, "--detections", detections, "--no-check", "--json")
     (found,) = json.loads(out.splitlines()[-1])["albums"]
     assert code == 0 and "obeyed" not in found["usable"]["checks"] and found["usable"]["rate"] == 1.0
     assert found["kpi"]["mean_confidence_score"] == pytest.approx(0.6) and "yolov8@1" in found["kpi"]["footnote"]
@@ -122,7 +111,7 @@ def test_albums_of_runs_samples_and_loose_folders(tmp_path):
         find_albums(tmp_path / "short")
 
 
-def test_what_cannot_be_judged_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_judged_is_one_line_and_exit_code_2(tmp_path, brandsmith):
     (tmp_path / "empty").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
@@ -134,7 +123,7 @@ def test_what_cannot_be_judged_is_one_line_and_exit_code_2(tmp_path, monkeypatch
         ((demo_folder() / "held_out", "--detections", tmp_path / "none.jsonl"), "no detections"),
         ((demo_folder() / "held_out", "--concept", tmp_path), "concept.yaml"),
     ):
-        code, _, err = brandsmith(monkeypatch, capsys, "judge", "run", *arguments)
+        code, _, err = brandsmith("judge", "run", *arguments)
         assert code == 2 and said in err and "Traceback" not in err, arguments
     with pytest.raises(MissingResource):
         find_albums(tmp_path / "nowhere")

@@ -12,18 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bases import build_tiny, save_as_diffusers_folder
 
 from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.core.errors import InvalidInput
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 from brandsmith.pocket.build import patch_code, trained_clip
-from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour
+from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour, train_clip
 from brandsmith.pocket.leak import signal_to_noise, strongest_variance
 from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
-from brandsmith.pocket.unet import build_scheduler, build_unet
-from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code
+from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_captions, train_unet
+from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code, train_decoder
 from brandsmith.pocket.warm_start import warm_start
 
 
@@ -34,6 +35,15 @@ class FakePool:
 
     def __len__(self) -> int:
         return len(self.truths)
+
+
+@dataclass
+class FakeCaptions:
+    """Of a CLIP stage that has nothing left to do: it reads the captions and the truths, and no picture."""
+
+    pixels: np.ndarray
+    captions: tuple[str, ...] = ("a red cat",)
+    truths: tuple[dict, ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +159,35 @@ def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
     states = {name: torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("decoder", "clip", "unet")}
     assert {name: state["step"] for name, state in states.items()} == {"decoder": 7, "clip": 5, "unet": 0}
     assert all(torch.equal(tensor, states["unet"]["model"][name]) for name, tensor in base.unet.state_dict().items())
-    with pytest.raises(InvalidInput, match="already holds"):
-        warm_start(pocket_folder(), tmp_path, decoder_steps=7, clip_steps=5)
+
+
+@pytest.mark.slow
+def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
+    """The stages of the recipe take the parts up where they were left, and a second start changes nothing."""
+    warm_start(pocket_folder(), tmp_path, decoder_steps=1, clip_steps=1)
+    clip, tokenizer = trained_clip(tmp_path)
+    train_decoder(pool, patch_code(tmp_path), tmp_path, num_steps=1, seed=0)
+    train_clip(FakeCaptions(pool.pixels), tokenizer, tmp_path, num_steps=1, seed=0)
+    np.save(tmp_path / "latents.npy", patch_code(tmp_path).encode(pool.pixels[:4]))
+    np.save(tmp_path / "states.npy", encode_captions(["a red cat", "a blue dog", ""] * 30, clip, tokenizer, 48).numpy())
+    data = Captioned(tmp_path / "latents.npy", tmp_path / "states.npy", np.arange(4), np.full(4, 0.25), 1.3)
+    shipped = load_base("pocket").unet.state_dict()
+    trained = train_unet(data, clip, tokenizer, tmp_path, num_steps=1, seed=0, batch=2)
+    moved = max(float((tensor - shipped[name]).abs().max()) for name, tensor in trained.state_dict().items())
+    assert 0 < moved < 1e-3, "one warming-up step from the shipped weights"
+    warm_start(pocket_folder(), tmp_path, decoder_steps=1, clip_steps=1)
+    assert torch.load(tmp_path / "unet.pt", weights_only=True)["step"] == 1
+
+
+def test_where_a_finished_base_cannot_be_taken_up(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "unet.pt").write_bytes(b"another training")
+    save_as_diffusers_folder(build_tiny(), tmp_path / "tiny")
+    cases = ((pocket_folder(), "work", "another training"), (tmp_path / "tiny", "new", "not built like pocket"))
+    for base, work, says in cases:
+        with pytest.raises(InvalidInput, match=says):
+            warm_start(base, tmp_path / work, decoder_steps=1, clip_steps=1)
+    assert not (tmp_path / "new").exists() and [f.name for f in (tmp_path / "work").iterdir()] == ["unet.pt"]
 
 
 def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:

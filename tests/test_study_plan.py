@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from bases import build_tiny, save_as_diffusers_folder
-from lessons import write_concept
 from study_process import colour_judges, study_text
 from typer.testing import CliRunner
 
@@ -16,15 +13,6 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.study import worker
 from brandsmith.study.config import load_study, parse_study, shipped_study
 from brandsmith.study.plan import plan_study
-
-
-@pytest.fixture(scope="module")
-def given(tmp_path_factory) -> tuple[Path, Path]:
-    """A concept's folder and a base's."""
-    folder = tmp_path_factory.mktemp("given")
-    write_concept(folder / "brand")
-    save_as_diffusers_folder(build_tiny("sd1"), folder / "tiny")
-    return folder / "brand", folder / "tiny"
 
 
 def test_the_thesis_study_is_counted_by_hand():

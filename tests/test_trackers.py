@@ -9,8 +9,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from bases import build_tiny, save_as_diffusers_folder
-from lessons import write_concept
 from rich.console import Console
 from study_process import colour_judges, study_text
 from test_cli import brandsmith
@@ -23,15 +21,6 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
-
-
-@pytest.fixture(scope="module")
-def given(tmp_path_factory) -> tuple[Path, Path]:
-    """A concept's folder and a base's."""
-    folder = tmp_path_factory.mktemp("given")
-    write_concept(folder / "brand")
-    save_as_diffusers_folder(build_tiny("sd1"), folder / "tiny")
-    return folder / "brand", folder / "tiny"
 
 
 def follow(run: RunDirectory, name: str, steps: range) -> None:

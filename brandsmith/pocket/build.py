@@ -30,7 +30,7 @@ from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_de
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes of every stage. The defaults are what the shipped pocket was trained with (its card repeats them)."""
+    """Sizes of every stage of a full training. The shipped pocket had less: its card says what."""
 
     num_scenes: int = 48_000
     photo_share: float = 0.06

@@ -16,27 +16,52 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from brandsmith.core.errors import InvalidInput
+from brandsmith.core.files import sha256_of, write_text
 from brandsmith.pocket.clip import build_clip
 from brandsmith.pocket.stage import Stage
 from brandsmith.pocket.unet import build_unet
 from brandsmith.pocket.vae import build_vae, read_patch_code
 
+UNET_FILE = Path("unet") / "diffusion_pytorch_model.safetensors"
+NOTE = "started_from.txt"
+"""Holds the digest of the base's U-Net."""
+
 
 def warm_start(base: Path, work: Path, *, decoder_steps: int, clip_steps: int) -> None:
-    """Fill `work` from the folder of a finished base. Raises InvalidInput when a training is there already."""
-    there = [name for name in ("decoder", "clip", "unet") if (work / f"{name}.pt").exists()]
+    """Fill `work` from the folder of a finished base; a second call does nothing, so that the same command goes on.
+
+    Raises InvalidInput, with nothing written, when another training is in `work` or the base is not built like pocket.
+    """
+    digest = sha256_of(base / UNET_FILE) if (base / UNET_FILE).is_file() else None
+    if digest is None or not all((base / part).is_dir() for part in ("vae", "tokenizer", "text_encoder", "clip")):
+        raise InvalidInput(f"'{base}' is not built like pocket", hint="--start-from takes 'pocket' or what 'base build' wrote")
+    if (work / NOTE).is_file() and (work / NOTE).read_text(encoding="utf-8") == digest:
+        return
+    there = [name for name in ("decoder.pt", "clip.pt", "unet.pt", NOTE) if (work / name).exists()]
     if there:
-        raise InvalidInput(f"'{work}' already holds {', '.join(f'{name}.pt' for name in there)}",
-                           hint="leave --start-from out to go on with these, or give an empty --work folder")  # fmt: skip
+        raise InvalidInput(f"'{work}' already holds another training ({', '.join(there)})",
+                           hint="leave --start-from out to go on with it, or give an empty --work folder")  # fmt: skip
+    _take_apart(base, work, {"decoder": decoder_steps, "clip": clip_steps, "unet": 0})
+    write_text(work / NOTE, digest)
+
+
+def _take_apart(base: Path, work: Path, steps: dict[str, int]) -> None:
+    try:
+        vae = AutoencoderKL.from_pretrained(base / "vae").float()
+        code = read_patch_code(vae)
+        clip = build_clip(CLIPTokenizer.from_pretrained(base / "tokenizer"))
+        models = {
+            "decoder": _loaded(build_vae(code), vae.state_dict()),
+            "clip": _loaded(clip, {**clip.state_dict(), **_clip_weights(base)}),
+            "unet": _loaded(build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict()),
+        }
+    except (RuntimeError, IndexError, ValueError) as error:  # other sizes, other layers
+        raise InvalidInput(f"'{base}' has other layers than this recipe builds", hint="start from one of the same recipe, or from scratch") from error
     work.mkdir(parents=True, exist_ok=True)
-    vae = AutoencoderKL.from_pretrained(base / "vae").float()
-    code = read_patch_code(vae)
     np.savez(work / "code.npz", **vars(code))
     shutil.copytree(base / "tokenizer", work / "tokenizer", dirs_exist_ok=True)
-    _finished("decoder", work, _loaded(build_vae(code), vae.state_dict()), decoder_steps)
-    clip = build_clip(CLIPTokenizer.from_pretrained(base / "tokenizer"))
-    _finished("clip", work, _loaded(clip, {**clip.state_dict(), **_clip_weights(base)}), clip_steps)
-    _finished("unet", work, _loaded(build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict()), 0)
+    for name, model in models.items():
+        _finished(name, work, model, steps[name])
 
 
 def _clip_weights(base: Path) -> dict[str, torch.Tensor]:

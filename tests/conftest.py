@@ -1,0 +1,36 @@
+"""What several test files start from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bases import build_tiny, save_as_diffusers_folder
+from lessons import write_concept
+
+from brandsmith import cli
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory) -> tuple[Path, Path]:
+    """A concept's folder and a base's."""
+    folder = tmp_path_factory.mktemp("given")
+    write_concept(folder / "brand")
+    save_as_diffusers_folder(build_tiny("sd1"), folder / "tiny")
+    return folder / "brand", folder / "tiny"
+
+
+@pytest.fixture
+def brandsmith(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command in this process: (*arguments) -> exit code, what it printed, what it complained."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["brandsmith", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        told = capsys.readouterr()
+        return stop.value.code, told.out, told.err
+
+    return command
