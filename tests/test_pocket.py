@@ -71,7 +71,7 @@ def test_the_brand_is_unknown_to_the_base(untrained_kpi):
     assert untrained_kpi <= 0.15
 
 
-STEPS = {"dreambooth": 400, "lora": 450, "textual_inversion": 150}
+STEPS = {"dreambooth": 700, "lora": 700, "textual_inversion": 150}
 
 
 @pytest.fixture(scope="module", params=["dreambooth", "lora", "textual_inversion"])
@@ -100,8 +100,7 @@ def test_a_short_real_training_learns_its_pictures(taught, pocket):
     assert after <= before * (1 - LEARNT[method])
 
 
-GAIN = {"dreambooth": 0.08, "lora": 0.03, "textual_inversion": 0.02}
-"""Well under what was measured (DreamBooth 0.179 on AVX-512 bf16): other processors round differently, and n is 10."""
+GAIN = {"dreambooth": 0.25, "lora": 0.15, "textual_inversion": 0.02}
 
 
 @pytest.mark.slow
