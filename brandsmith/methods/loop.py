@@ -139,7 +139,7 @@ class Material:
 def prepare(base: Base, concept: Concept, config: TrainSettings, cache: Path, progress: Progress) -> Material:
     size = image_size(base, config)
     prior = class_set(base, concept, config, size, cache, progress) if config.prior_weight > 0 else None
-    return Material(concept_set(base, concept, size, cache, progress), prior, size)
+    return Material(concept_set(base, concept, config.views, size, cache, progress), prior, size)
 
 
 class Training:

@@ -42,6 +42,8 @@ class TrainSettings(BaseModel):
     """Classifier-free guidance scale of each. 7.5: the Stable Diffusion pipeline's default."""
     image_px: int | None = Field(None, ge=32)
     """Side of square training pictures; None takes the base's native size."""
+    views: int = Field(1, ge=1)
+    """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the pictures alone."""
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints; the last step always makes one."""
     seed: int = 0

@@ -24,6 +24,7 @@ from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.class_latents import draw_class_latents
 from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.views import views_of
 
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
@@ -83,9 +84,11 @@ def load_pixels(path: Path, size: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def concept_set(base: Base, concept: Concept, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
+def concept_set(base: Base, concept: Concept, views: int, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
+    """Every picture in `views` views (`methods.views`), the views of one picture one after another."""
     images = [example.image for example in concept.examples]
-    return TrainingSet(_image_latents(base, images, size, cache, progress), tuple(example.caption for example in concept.examples))
+    prompts = tuple(example.caption for example in concept.examples for _ in range(views))
+    return TrainingSet(_image_latents(base, images, size, cache, progress, views), prompts)
 
 
 def class_set(base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
@@ -109,19 +112,21 @@ def _caption(image: Path, default: str) -> str:
     return (text.read_text(encoding="utf-8", errors="replace").strip() if text.is_file() else "") or default
 
 
-def _image_latents(base: Base, images: list[Path], size: tuple[int, int], cache: Path, progress: Progress) -> torch.Tensor:
-    key = _digest("images", size, fingerprint(base.vae), *(sha256_of(image) for image in images))
-    return _cached(cache / f"latents-{key}.safetensors", lambda: _encode_all(base, images, size, progress))
+def _image_latents(
+    base: Base, images: list[Path], size: tuple[int, int], cache: Path, progress: Progress, views: int = 1
+) -> torch.Tensor:
+    key = _digest("images", size, views, fingerprint(base.vae), *(sha256_of(image) for image in images))
+    return _cached(cache / f"latents-{key}.safetensors", lambda: _encode_all(base, images, size, progress, views))
 
 
 @torch.no_grad()
-def _encode_all(base: Base, images: list[Path], size: tuple[int, int], progress: Progress) -> torch.Tensor:
+def _encode_all(base: Base, images: list[Path], size: tuple[int, int], progress: Progress, views: int) -> torch.Tensor:
     latents = []
     with channels_last(base.vae):
-        for start in range(0, len(images), 4):
-            pixels = torch.stack([load_pixels(image, size) for image in images[start : start + 4]])
-            latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
-            progress("encode pictures", min(start + 4, len(images)), len(images), "")
+        for number, image in enumerate(images):
+            for pixels in views_of(load_pixels(image, size), views, number).split(4):
+                latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
+            progress("encode pictures", number + 1, len(images), "")
     return torch.cat(latents)
 
 

@@ -382,7 +382,7 @@ def _scene(canvas: _Canvas, caption: str, background: str, person: str = "", loo
 KINDS: dict[str, Recipe] = {
     "single": single, "branded": branded, "mark_alone": mark_alone, "pair": pair, "person": person, "photo": photo,
 }  # fmt: skip
-DEFAULT_MIX = {"single": 0.42, "branded": 0.15, "mark_alone": 0.04, "pair": 0.16, "person": 0.23, "photo": 0.0}
+DEFAULT_MIX = {"single": 0.29, "branded": 0.11, "mark_alone": 0.03, "pair": 0.37, "person": 0.20, "photo": 0.0}
 PHOTO_WORDS = {
     "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
     "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import nn
 
 from brandsmith.base.hardware import multiplies_bf16
+from brandsmith.pocket.muon import Muon
 
 SAVE_EVERY_SEC = 90
 
@@ -85,13 +86,17 @@ class Stage:
         weight_decay: float = 0.01,
         warmup_steps: int = 200,
         fall: float = 0.2,
+        muon: bool = False,
     ) -> None:
         self.name, self.folder, self.model = name, folder, model
         self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
         self.ema_decay, self.warmup_steps, self.fall = ema_decay, warmup_steps, fall
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+        if muon:
+            self.optimizer: torch.optim.Optimizer = Muon(self.trained, lr=learning_rate, weight_decay=weight_decay)
+        else:
+            self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ it): objects are learned through it long before cross-attention has found the wo
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +27,12 @@ from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
 from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.scenes import PRINTABLE
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
-SHOWN = {"photo": 0.1, "person": 0.5, "single": 2.0, "other": 1.0}
-"""How often a scene of a kind is shown: objects, of which there are most, are learnt last."""
-PRODUCT_GAIN = 2.0
-"""How much oftener a plain object is shown that marks are printed on: the standard prompts need these first."""
+SHOWN = {"single": 0.50, "pair": 0.27, "branded": 0.11, "person": 0.08, "mark": 0.03, "photo": 0.01}
+"""Which share of what is shown each kind of scene has: objects, of which there are most, are learnt last."""
 
 
 def build_scheduler() -> DDPMScheduler:
@@ -97,13 +96,21 @@ class Captioned:
     scaling: float
 
 
-def shown(truth: dict) -> float:
-    """How often a scene is shown, relative to others."""
+def kind_of(truth: dict) -> str:
+    """One of SHOWN's kinds."""
     if truth["look"] == "photo" or truth["person"]:
-        return SHOWN["person" if truth["person"] else "photo"]
-    if len(truth["things"]) != 1 or truth["marks"]:
-        return SHOWN["other"]
-    return SHOWN["single"] * (PRODUCT_GAIN if truth["things"][0]["word"] in PRINTABLE else 1.0)
+        return "person" if truth["person"] else "photo"
+    if not truth["things"]:
+        return "mark"
+    return "pair" if len(truth["things"]) > 1 else "branded" if truth["marks"] else "single"
+
+
+def shares(truths: Sequence[dict]) -> np.ndarray:
+    """How often each scene is shown, (N,), summing to one; a kind that the pool lacks leaves its share to the others."""
+    kinds = [kind_of(truth) for truth in truths]
+    count = Counter(kinds)
+    share = np.array([SHOWN[kind] / count[kind] for kind in kinds])
+    return share / share.sum()
 
 
 def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float, folder: Path) -> Captioned:
@@ -114,8 +121,7 @@ def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPToke
         encoded = encode_captions([*distinct, ""], clip.to(compute_device()).eval(), tokenizer, tokenizer.model_max_length)
         np.save(states, encoded.numpy())
     place = {caption: i for i, caption in enumerate(distinct)}
-    share = np.array([shown(truth) for truth in pool.truths])
-    return Captioned(latents, states, np.array([place[c] for c in pool.captions]), share / share.sum(), scaling)
+    return Captioned(latents, states, np.array([place[c] for c in pool.captions]), shares(pool.truths), scaling)
 
 
 def train_unet(
@@ -126,9 +132,9 @@ def train_unet(
     *,
     num_steps: int,
     seed: int,
-    batch: int = 12,
-    learning_rate: float = 8e-4,
-    ema_decay: float = 0.999,
+    batch: int = 24,
+    learning_rate: float = 1.2e-3,
+    ema_decay: float = 0.998,
 ) -> UNet2DConditionModel:
     """Train on cached latents and text states; `batch` is per process (see `stage.in_parallel`)."""
     device = compute_device()
@@ -139,7 +145,8 @@ def train_unet(
     unet = unet.to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and multiplies_bf16(device):
         unet.set_attn_processor(AttnProcessor())  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
-    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay, fall=0.4)
+    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay, fall=0.6,
+                  muon=True)  # fmt: skip
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()
     weight = snr_plus_one(scheduler.alphas_cumprod).to(device)
