@@ -11,7 +11,9 @@ from bases import build_tiny
 
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.intervals import clustered_interval, wilson_interval
-from brandsmith.guidance.benchmark import ARMS, Setting, benchmark_guidance, judge_picture, stock_indices, tries_for
+from brandsmith.guidance.arms import ARMS, Setting, stock_indices
+from brandsmith.guidance.benchmark import benchmark_guidance, tries_for
+from brandsmith.guidance.outcome import judge_picture
 from brandsmith.guidance.prompt_sets import Asked, Case, load_cases
 from brandsmith.guidance.subjects import automatic_subjects
 

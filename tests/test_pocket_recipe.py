@@ -20,10 +20,11 @@ from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 from brandsmith.pocket.build import patch_code, trained_clip
 from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour, train_clip
+from brandsmith.pocket.heard import exchanged, plain_objects
 from brandsmith.pocket.leak import signal_to_noise, strongest_variance
 from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
-from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_captions, train_unet
+from brandsmith.pocket.unet import SHOWN, Captioned, build_scheduler, build_unet, encode_captions, shares, train_unet
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code, train_decoder
 from brandsmith.pocket.warm_start import warm_start
 
@@ -109,6 +110,21 @@ def test_the_strongest_direction_is_found():
     direction /= np.linalg.norm(direction)
     latents = 5 * rng.standard_normal((4000, 1, 1, 1)) * direction + 0.1 * rng.standard_normal((4000, 2, 4, 4))
     assert strongest_variance(latents, scaling=2.0) == pytest.approx(100, rel=0.1)
+
+
+def test_exchanged_captions_say_one_other_word():
+    truth = {"caption": "a red cat on a blue background", "look": "3-D art", "person": "", "marks": [], "things": [{"word": "cat", "colour": "red"}]}
+    pair = truth | {"things": truth["things"] * 2}
+    assert plain_objects([pair, truth, truth | {"caption": "a red kitten"}], 5).tolist() == [1]
+    said = {exchanged(truth, "word", ("cat", "bus", "key"), np.random.default_rng(i)) for i in range(20)}
+    assert said == {"a red bus on a blue background", "a red key on a blue background"}
+
+
+def test_shares_add_up_whatever_the_pool_holds():
+    single = {"look": "3-D art", "person": "", "marks": [], "things": [{}]}
+    share = shares([single, single, single | {"things": [{}, {}]}])
+    assert share.sum() == pytest.approx(1) and share[0] == share[1]
+    assert share[2] / (share[0] + share[1]) == pytest.approx(SHOWN["pair"] / SHOWN["single"])
 
 
 def test_hard_batches_differ_by_the_object_alone():

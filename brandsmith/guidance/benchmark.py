@@ -1,8 +1,8 @@
 """`brandsmith benchmark guidance`: does guidance make prompts obeyed, and at what price?
 
-Every arm gets the same prompts and the same starting noises. The judge comes from outside: this file only matches
-what it saw to what was asked. Beside the arms stand two references: stock diffusers' own Attend-and-Excite, and plain
-sampling given the same compute (several tries per prompt, the judge itself picking the best: an upper bound).
+Every arm (`arms.py`) gets the same prompts and the same starting noises; `outcome.py` says what counts as obeyed. Beside the
+arms stand two references: stock diffusers' own Attend-and-Excite, and plain sampling given the same compute (several tries per
+prompt, the judge itself picking the best: an upper bound).
 
 Time is CPU time of this process on a CPU, so that a busy machine does not change the ratios, and wall time on a GPU.
 """
@@ -11,197 +11,23 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 
 from brandsmith.base.base import Base
 from brandsmith.core.files import append_jsonl, read_jsonl
 from brandsmith.core.intervals import Interval, clustered_interval, wilson_interval
-from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed, chosen_layers
-from brandsmith.guidance.loop import sample
-from brandsmith.guidance.prompt_sets import Asked, Case, load_cases
-from brandsmith.guidance.subjects import find_subjects
+from brandsmith.guidance.arms import ARMS, Arm, Setting, diffusers_arm, our_arm
+from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
+from brandsmith.guidance.outcome import Judge, judge_picture
+from brandsmith.guidance.prompt_sets import Case, load_cases
 
 FIRST_SEED = 1000  # case k of a set starts from seed FIRST_SEED + k in every arm
-STRICT_PROBABILITY = 0.6  # a hybrid is a thing of which the judge is not sure
-LENIENT_PROBABILITY = 0.2
-
-
-# ----------------------------------------------------------------------------- judging
-
-
-class SeenThing(Protocol):
-    """One thing a judge sees in a picture: how probable each object and each colour word is for it."""
-
-    words: Mapping[str, float]
-    colours: Mapping[str, float]
-
-
-Judge = Callable[[list[np.ndarray], int], Sequence[Sequence[SeenThing]]]
-"""(pictures, number of things asked for) -> the things seen in each picture, any number of them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one picture shows of what was asked."""
-
-    present: bool
-    """Each thing can be made out, with another window for each (lenient: hybrids count)."""
-    strict: bool
-    """Each thing is clearly itself (no hybrid)."""
-    bound: bool
-    """Strict, and each has the colour asked for."""
-    each: tuple[bool, ...] = ()
-    """Per thing asked for, in order: present, leniently."""
-    coloured: bool = True
-    """The colours asked for are there, on as many different things, whatever these are: binding apart from presence,
-    which tells arms apart even on a base too weak to draw two objects."""
-
-    @property
-    def success(self) -> bool:
-        return self.bound
-
-
-def judge_picture(case: Case, seen: Sequence[SeenThing]) -> Outcome:
-    """Match the things asked for to different things seen, as well as possible."""
-    slots = [*seen, *[None] * len(case.things)]
-    best = max(permutations(slots, len(case.things)), key=lambda match: _quality(case.things, match))
-    lenient = tuple(_shows(asked, thing, LENIENT_PROBABILITY) for asked, thing in zip(case.things, best, strict=True))
-    strict = all(_clearly(asked, thing) for asked, thing in zip(case.things, best, strict=True))
-    coloured = all(_coloured(asked, thing) for asked, thing in zip(case.things, best, strict=True))
-    return Outcome(all(lenient), strict, strict and coloured, lenient, _all_colours(case.things, slots))
-
-
-def _all_colours(things: Sequence[Asked], slots: Sequence[SeenThing | None]) -> bool:
-    return any(all(map(_coloured, things, match)) for match in permutations(slots, len(things)))
-
-
-def _quality(things: Sequence[Asked], match: Sequence[SeenThing | None]) -> float:
-    total = 0.0
-    for asked, thing in zip(things, match, strict=True):
-        if thing is not None:
-            total += _clearly(asked, thing) + thing.words.get(asked.word, 0.0) + 0.1 * _coloured(asked, thing)
-    return total
-
-
-def _shows(asked: Asked, thing: SeenThing | None, probability: float) -> bool:
-    if thing is None or not thing.words:
-        return False
-    return asked.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(asked.word, 0.0) >= probability
-
-
-def _clearly(asked: Asked, thing: SeenThing | None) -> bool:
-    return thing is not None and thing.words.get(asked.word, 0.0) >= STRICT_PROBABILITY
-
-
-def _coloured(asked: Asked, thing: SeenThing | None) -> bool:
-    if asked.colour is None:
-        return True
-    return thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == asked.colour
-
-
-# ----------------------------------------------------------------------------- arms
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all arms share."""
-
-    num_steps: int = 25
-    guidance_scale: float = 4.0
-    batch_size: int = 8
-
-
-@dataclass(frozen=True)
-class Drawn:
-    pictures: list[np.ndarray]
-    extra_passes: list[int]
-
-
-Arm = Callable[[Base, list[Case], list[int], Setting], Drawn]
-
-
-def our_arm(refiner: Callable[[], AttendExcite] | None = None, combiner: str = "cfg", text: Callable[[Case], str] = lambda case: case.text) -> Arm:
-    """An arm of our own loop."""
-
-    def draw(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
-        built = refiner() if refiner else None
-        pictures = sample(
-            base, [text(case) for case in cases], seeds, num_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            combiner=combiner, refiner=built, batch_size=setting.batch_size,
-        )  # fmt: skip
-        return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
-
-    return draw
-
-
-def not_arm(case: Case) -> str:
-    """The prompt with its last thing taken back."""
-    return f"{case.text} AND NOT {case.things[-1].phrase}"
-
-
-ARMS: dict[str, Arm] = {
-    "plain": our_arm(),
-    "composable": our_arm(combiner="composable", text=lambda case: case.with_and),
-    "excite_paper": our_arm(lambda: AttendExcite.paper()),
-    "excite": our_arm(lambda: AttendExcite()),
-    "excite_over_and": our_arm(lambda: AttendExcite(), "composable", lambda case: case.with_and),
-    "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
-    "not": our_arm(combiner="composable", text=not_arm),
-}
-
-
-def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
-    """Stock diffusers' Attend-and-Excite, one picture at a time as it must, its step numbers scaled to the run."""
-    pipeline = _stock_attend_excite(base)
-    thresholds = {math.ceil(share * setting.num_steps): peak for share, peak in ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}
-    pictures = []
-    for case, seed in zip(cases, seeds, strict=True):
-        pixels = pipeline(
-            case.text, stock_indices(base, case.text), num_inference_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            generator=torch.Generator("cpu").manual_seed(seed), thresholds=thresholds, max_iter_to_alter=math.ceil(setting.num_steps / 2),
-            attn_res=_attention_size(base), output_type="np",
-        ).images[0]  # fmt: skip
-        pictures.append((pixels * 255).round().astype(np.uint8))
-    return Drawn(pictures, [0] * len(cases))
-
-
-def _stock_attend_excite(base: Base) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from diffusers import StableDiffusionAttendAndExcitePipeline
-
-        pipeline = StableDiffusionAttendAndExcitePipeline(
-            vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet,
-            scheduler=DDIMScheduler.from_config(base.scheduler.config), safety_checker=None, feature_extractor=None,
-            requires_safety_checker=False,
-        )  # fmt: skip
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def stock_indices(base: Base, text: str) -> list[int]:
-    """The token numbers its user would type: the last piece of each subject's noun."""
-    from brandsmith.guidance.combiners import Branch
-
-    return [subject.noun[-1] for subject in find_subjects(base, [Branch(text, 1.0)])]
-
-
-def _attention_size(base: Base) -> tuple[int, int]:
-    factor = min(layer.factor for layer in chosen_layers(base))
-    _, height, width = base.latent_shape
-    return math.ceil(height / factor), math.ceil(width / factor)
-
-
-# ----------------------------------------------------------------------------- running
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of)"""
@@ -286,9 +112,6 @@ def tries_for(ratio: float, num_cases: int) -> list[int]:
     return [max(1, math.floor((k + 1) * ratio + 1e-9) - math.floor(k * ratio + 1e-9)) for k in range(num_cases)]
 
 
-# ----------------------------------------------------------------------------- price
-
-
 @dataclass(frozen=True)
 class Prices:
     """Seconds per picture, measured in turns on the same prompts."""
@@ -321,9 +144,6 @@ def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
             arm(base, part, [FIRST_SEED + start + i for i in range(len(part))], own)
             spent[name] += clock(base) - began
     return Prices(**{name: seconds / len(cases) for name, seconds in spent.items()})
-
-
-# ----------------------------------------------------------------------------- the whole
 
 
 @dataclass(frozen=True)
