@@ -18,6 +18,7 @@ from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 
 SIDE_PX = 48
 FEWEST_CONTROLS = 8
+NO_CONTROL = f"copying needs {FEWEST_CONTROLS} held-out real pictures as control (held_out/)"
 
 
 def describe(picture: np.ndarray) -> np.ndarray:
@@ -79,7 +80,7 @@ class Copying:
         if not len(pictures):
             return []
         if not len(self.control):
-            return [not_measured(f"copying needs {FEWEST_CONTROLS} held-out real pictures as control (held_out/)")] * len(pictures)
+            return [not_measured(NO_CONTROL)] * len(pictures)
         values, which = self.nearest(pictures)
         return [
             Verdict(round(float(v), 6), details={"nearest": int(i), "similarity": round(float(s), 4)})
@@ -87,11 +88,15 @@ class Copying:
         ]
 
     def scaled(self, similarities: np.ndarray) -> np.ndarray:
-        """Place similarities on a line: the nearest that a held-out picture comes is 0.25, a copy is 1."""
-        edge = float(np.max(self.control))
-        room = max(1 - edge, 1e-3)
-        above = 0.25 + 0.75 * (similarities - edge) / room
-        return np.clip(np.where(similarities > edge, above, 0.25 * np.maximum(similarities, 0) / max(edge, 1e-3)), 0, 1)
+        return scaled(similarities, self.control)
+
+
+def scaled(similarities: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """Place similarities on a line: the nearest that a held-out picture (`control`) comes is 0.25, a copy is 1."""
+    edge = float(np.max(control))
+    room = max(1 - edge, 1e-3)
+    above = 0.25 + 0.75 * (similarities - edge) / room
+    return np.clip(np.where(similarities > edge, above, 0.25 * np.maximum(similarities, 0) / max(edge, 1e-3)), 0, 1)
 
 
 def memorising_ratio(judge: Copying, generated: Sequence[np.ndarray]) -> float | None:

@@ -2,7 +2,7 @@
 
 Logo leakage is a rate over rows: the detector's verdicts on pictures of prompts without the token (the brand suite holds some, the
 bare class prompt first). Read it beside the detector's own false alarms and beside the untrained base's rate. Background leakage is
-the judge `background`: copying, with the mark painted out of everything that is compared.
+the judge `background`: copying, with the marks painted out of what is compared.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 
 from brandsmith.core.intervals import wilson_interval
-from brandsmith.judges.copying import Copying
+from brandsmith.judges.copying import FEWEST_CONTROLS, NO_CONTROL, SIDE_PX, Copying, describe, scaled
 from brandsmith.judges.detector import Detector
-from brandsmith.judges.judge import Row, Verdict, check_pictures
+from brandsmith.judges.judge import Row, Verdict, check_pictures, not_measured
 from brandsmith.judges.kpi import CONFIDENCE_JUDGES, judge_name
 from brandsmith.judges.usable import PRESENT_FROM
 
+Box = tuple[float, float, float, float]
 MARGIN = 0.12
 """How far a mark is painted out beyond its box, as a share of the box: its soft edge would tell where it was."""
 
@@ -47,7 +48,7 @@ def logo_leakage(rows: Iterable[Row], token: str, present_from: float = PRESENT_
     return Leakage(rate, wilson_interval(hits, len(measured)), len(measured), len(unasked) - len(measured), by_prompt)
 
 
-def without_mark(picture: np.ndarray, box: tuple[float, float, float, float] | None) -> np.ndarray:
+def without_mark(picture: np.ndarray, box: Box | None) -> np.ndarray:
     """The picture with its mark painted over from what surrounds it (Telea 2004); the picture itself where there is none."""
     if box is None:
         return picture
@@ -59,20 +60,51 @@ def without_mark(picture: np.ndarray, box: tuple[float, float, float, float] | N
 
 
 class Background:
-    """The judge `background`: the scale of `copying` (from 0.5 it is a copy) for pictures, training and control without their marks."""
+    """The judge `background`: the scale of `copying` (from 0.5 it is a copy), with every mark painted out of both pictures compared.
+
+    A picture given back with a *wrong* mark has no mark that the detector finds; so each training picture is compared with
+    the place of its own mark painted out of both, and the place of the picture's, where there is one.
+    """
 
     name = "background"
-    version = "1"
+    version = "2"
 
     def __init__(self, training: Sequence[np.ndarray], held_out: Sequence[np.ndarray], detector: Detector) -> None:
+        check_pictures([*training, *held_out])
         self.detector = detector
-        self.copying = Copying(self._masked(training), self._masked(held_out))
-        self.weights_hash = f"{self.copying.weights_hash[:6]}{detector.weights_hash[:6]}"
+        self.training = list(zip(training, self._boxes(training), strict=True))
+        enough = len(training) and len(held_out) >= FEWEST_CONTROLS
+        self.control = self.nearest(held_out) if enough else np.zeros(0)
+        self.weights_hash = f"{Copying(training, []).weights_hash[:6]}{detector.weights_hash[:6]}"
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
         check_pictures(pictures)
-        return self.copying.score(self._masked(pictures))
+        if not len(self.control):
+            return [not_measured(NO_CONTROL)] * len(pictures)
+        return [Verdict(round(float(v), 6)) for v in scaled(self.nearest(pictures), self.control)] if len(pictures) else []
 
-    def _masked(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-        boxes = [found[0].box if found and found[0].confidence >= PRESENT_FROM else None for found in self.detector.detect(pictures)]
-        return [without_mark(picture, box) for picture, box in zip(pictures, boxes, strict=True)]
+    def nearest(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Similarity (N,) to the nearest training picture."""
+        found = zip(pictures, self._boxes(pictures), strict=True)
+        return np.array([max(self._similarity(*own, *other) for other in self.training) for own in found])
+
+    def _similarity(self, picture: np.ndarray, box: Box | None, other: np.ndarray, its_box: Box | None) -> float:
+        turned, turned_box = np.ascontiguousarray(picture[:, ::-1]), _turned(box, picture.shape[1])
+        return max(_apart_from(p, other, (b, its_box)) for p, b in ((picture, box), (turned, turned_box)))
+
+    def _boxes(self, pictures: Sequence[np.ndarray]) -> list[Box | None]:
+        return [found[0].box if found and found[0].confidence >= PRESENT_FROM else None for found in self.detector.detect(pictures)]
+
+
+def _apart_from(one: np.ndarray, other: np.ndarray, boxes: Sequence[Box | None]) -> float:
+    """Cosine of two pictures' descriptions with the boxes, in pixels of pictures as large as `one`, painted out of both."""
+    small = [cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for p in (one, other)]
+    for box in boxes:
+        if box is not None:
+            place = tuple(v * SIDE_PX / one.shape[1 - i % 2] for i, v in enumerate(box))
+            small = [without_mark(p, place) for p in small]
+    return float(describe(small[0]) @ describe(small[1]))
+
+
+def _turned(box: Box | None, wide: int) -> Box | None:
+    return None if box is None else (wide - box[2], box[1], wide - box[0], box[3])

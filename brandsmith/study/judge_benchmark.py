@@ -17,9 +17,11 @@ from PIL import Image
 from brandsmith.concept.concept import Concept
 from brandsmith.judges.augment import seen_by_another_camera
 from brandsmith.judges.correctness import fit_net, loosened, probabilities, training_views, view_of
+from brandsmith.judges.detector import Detector
 from brandsmith.judges.judge import Judge, Row, Shot, score_shots
 from brandsmith.judges.kpi import kpi_of
 from brandsmith.judges.labelled import Labelled, load_split
+from brandsmith.judges.leakage import Background
 from brandsmith.judges.near_miss import CROP_KINDS, kinds_for, make_near_miss, oval_patch
 from brandsmith.judges.rectify import build_reference
 from brandsmith.judges.train_detector import area_under_curve, measure_detector
@@ -54,7 +56,7 @@ def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda
     pictures = plant_faults(concept, validation)
     rows = _rows(judges, pictures)
     figures |= _agreement(judges, pictures, rows) | _ranking(judges, pictures, rows) | _spelling(concept, by_name, pictures, rows)
-    figures |= _near_misses(judges, validation) | _ovals(judges, validation)
+    figures |= _near_misses(judges, validation) | _ovals(judges, validation) | backgrounds(concept, by_name["detector"], validation)
     say("time per picture")
     figures |= _seconds(judges, [p.pixels for p in pictures[:64]])
     if not num_epochs:
@@ -114,6 +116,22 @@ def _ovals(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str,
     ovals = [Planted(oval_patch(p.pixels, p.box), "oval") for p in validation if p.box is not None]
     refused = [verdict is False for verdict in _verdicts(judges, _rows(judges, ovals))]
     return {"oval_refused": round(float(np.mean(refused)), 4) if ovals else None, "oval_refused_n": len(ovals)}
+
+
+def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Labelled], seed: int = 0) -> dict[str, Any]:
+    """The judge `background`: training pictures given back with another mark must be found, true pictures of other scenes must not."""
+    training = [np.asarray(Image.open(example.image).convert("RGB")) for example in concept.examples]
+    judge = Background(training, held_out_pictures(concept), detector)
+    given_back = []
+    for i, (picture, found) in enumerate(zip(training, detector.detect(training), strict=True)):
+        rng = np.random.default_rng([seed, 2, i])
+        if found:
+            picture = make_near_miss(picture, found[0].box, "reworded", rng, concept.config.expected_text)
+        given_back.append(_copied(picture, rng))
+    others = [p.pixels for p in validation if p.box is not None]
+    caught, false = ([v.value is not None and v.value >= 0.5 for v in judge.score(shown)] for shown in (given_back, others))
+    return {"background_found": round(float(np.mean(caught)), 4), "background_found_n": len(caught),
+            "background_false_alarm": round(float(np.mean(false)), 4), "background_false_alarm_n": len(false)}  # fmt: skip
 
 
 def _verdicts(judges: Sequence[Judge], rows: Sequence[list[Row]]) -> list[bool | None]:
