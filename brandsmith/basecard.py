@@ -23,7 +23,7 @@ tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and
   CLIP text encoder (width 192, 3 layers, 48 tokens, own BPE vocabulary); U-Net (96, 128, 208 channels), cross-attention at 8 × 8 and 4 × 4,
   text also pooled into the time embedding; Stable Diffusion's noise schedule with its last beta doubled (0.025), predicts x0; one
   caption in ten dropped.
-* `clip/` holds the image tower of the same contrastive pair. It conditioned the U-Net's text tower and must not be the only judge.
+* `clip/` holds the image tower of the same contrastive pair. What judges is a second pair, trained apart: `pocket_judge/` beside this folder.
 * `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
 
 ## What it draws

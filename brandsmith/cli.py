@@ -298,7 +298,7 @@ def benchmark_obeyed_command(concept: ConceptOption = "demo", base: BaseOption =
 
 @benchmark_app.command("clip", epilog="Example: [cyan]brandsmith benchmark clip --json[/]")
 def benchmark_clip_command(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
-    """How often CLIP on the base's own pair scores a true picture's caption above one with a word changed."""
+    """How often the CLIP pair for judging scores a true picture's caption above one with a word changed."""
     from brandsmith.base.base import resolve_base
     from brandsmith.concept.concept import load_concept
     from brandsmith.judges.pocket_clip import PocketClipText

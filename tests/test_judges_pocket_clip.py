@@ -1,4 +1,4 @@
-"""CLIP over pocket's own pair, on true captioned pictures: a picture's own caption must score above a changed one."""
+"""CLIP over the pair for judging, on true captioned pictures: a picture's own caption must score above a changed one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_own_captions_score_above_changed_ones(judge):
 
 
 def test_every_verdict_says_whose_pair_it_is(judge):
-    assert isinstance(judge, PromptJudge) and judge.version == "1" and len(judge.weights_hash) == 12
+    assert isinstance(judge, PromptJudge) and judge.version == "2" and len(judge.weights_hash) == 12
     pictures = held_out_pictures(load_concept("demo"))[:2]
     first, second = judge.score_prompted(pictures, ["a red_qoga_logo", ""])
     assert first.details["note"] == NOTE and first.details["text"] == "a logo" and -1 <= first.value <= 1
@@ -57,7 +57,7 @@ def test_a_base_without_a_pair_has_no_such_judge(tmp_path):
     concept = load_concept("demo")
     assert "clip_pocket" in every_judge(concept, pocket_folder()) and "clip_pocket" not in every_judge(concept, tmp_path)
     verdict = PocketClipText("t", "logo", tmp_path).score_prompted(held_out_pictures(concept)[:1], ["a t"])[0]
-    assert verdict.value is None and "holds no CLIP pair" in verdict.reason
+    assert verdict.value is None and "no CLIP pair for judging" in verdict.reason
 
 
 def test_changed_captions_change_one_word():

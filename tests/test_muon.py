@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from brandsmith.pocket.muon import Muon, orthogonal
+from brandsmith.methods.muon import Muon, orthogonal
 from brandsmith.pocket.stage import in_parallel
 
 
@@ -40,10 +40,22 @@ def test_layout_of_a_convolution_does_not_matter():
 
 
 def test_step_is_as_long_as_adams():
-    weight = torch.nn.Parameter(torch.zeros(40, 120))
+    net = torch.nn.Linear(120, 40, bias=False)
+    weight = net.weight
+    weight.data.zero_()
     weight.grad = torch.randn(40, 120)
-    Muon([weight], lr=1e-2, weight_decay=0.0).step()
+    Muon(net.parameters(), lr=1e-2, weight_decay=0.0).step()
     assert weight.square().mean().sqrt().item() == pytest.approx(0.2 * 1e-2, rel=0.2)
+
+
+def test_tables_of_embeddings_are_no_matrices():
+    net = torch.nn.Sequential(torch.nn.Embedding(50, 32), torch.nn.Linear(32, 32))
+    net(torch.tensor([3, 4])).square().mean().backward()
+    before = net[0].weight.detach().clone()
+    optimizer = Muon(net.parameters(), lr=1e-2, weight_decay=0.0, tables=[net[0].weight])
+    optimizer.step()
+    assert set(optimizer.state[net[0].weight]) == {"step", "mean", "square"} and set(optimizer.state[net[1].weight]) == {"momentum"}
+    assert (net[0].weight != before).any(1).nonzero().flatten().tolist() == [3, 4], "rows that were not seen stay"
 
 
 def test_state_survives_a_checkpoint():

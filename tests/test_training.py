@@ -59,7 +59,7 @@ def send(number, step):
     return progress
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
 @every_method
 def test_interrupted_and_resumed_equals_undisturbed(name, optimizer, tmp_path):
     concept, config = write_concept(tmp_path / "concept"), quick_config(name, optimizer=optimizer, warmup_steps=2)

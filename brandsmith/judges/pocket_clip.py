@@ -1,8 +1,9 @@
-"""CLIP scores in pocket's own words: the judges `clip_pocket` (CLIP-T) and `clip_i_pocket`, over the pair that ships in a base's folder.
+"""CLIP scores in pocket's own words: the judges `clip_pocket` (CLIP-T) and `clip_i_pocket`.
 
-It is the *same pair* whose text tower conditioned the U-Net: a base drawn from it may please it for its own reasons. So it never
-decides alone, is no part of the usable verdict, and every row says so. It hears colours and is hard of hearing for
-things (docs/judges.md has the figures). Where a folder holds no pair every verdict is "not measured".
+They look through a pair of towers of their own, in the folder `NAME_judge` beside the base `NAME`: the recipe of the pair whose
+text tower conditions the U-Net, on the same true scenes, trained apart from another start. What the conditioning pair mishears is
+not what this one mishears. It is no part of the usable verdict (docs/judges.md has its own error). Where a base has no such
+folder every verdict is "not measured".
 """
 
 from __future__ import annotations
@@ -23,25 +24,26 @@ from brandsmith.judges.detector import Detector
 from brandsmith.judges.encoders import BATCH
 from brandsmith.judges.judge import Verdict, not_measured
 
-NOTE = "the same pair whose text tower conditioned the U-Net: never the sole judge"
-FILES = ("clip/config.json", "clip/model.safetensors", "text_encoder/model.safetensors")
+NOTE = "a pair trained apart from the one that conditions the U-Net"
+FILES = ("config.json", "model.safetensors")
+
+
+def pair_folder(base_folder: Path) -> Path:
+    return base_folder.with_name(f"{base_folder.name}_judge")
 
 
 def has_pair(base_folder: Path) -> bool:
-    return all((base_folder / file).is_file() for file in FILES)
+    return all((pair_folder(base_folder) / file).is_file() for file in FILES)
 
 
 class PocketPair:
     """The two towers as unit vectors (N, D). Pictures of other shapes are squeezed into the tower's square."""
 
-    def __init__(self, base_folder: Path) -> None:
-        from safetensors.torch import load_file
-        from transformers import AutoTokenizer, CLIPConfig, CLIPModel
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer, CLIPModel
 
-        image, text = (load_file(base_folder / file) for file in FILES[1:])
-        self.model = CLIPModel(CLIPConfig.from_pretrained(base_folder / "clip", local_files_only=True)).float().eval()
-        self.model.load_state_dict(image | {f"text_model.{name.removeprefix('text_model.')}": value for name, value in text.items()})
-        self.tokenizer = AutoTokenizer.from_pretrained(base_folder / "tokenizer", local_files_only=True)
+        self.model = CLIPModel.from_pretrained(folder, local_files_only=True).float().eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     @torch.inference_mode()
     def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -68,23 +70,24 @@ def _squeezed(picture: np.ndarray, side: int) -> np.ndarray:
 class _OverPair:
     """What both judges share; stands before the judges over declared weights and replaces where their towers come from."""
 
-    version = "1"
+    version = "2"
     place: Path | None
 
     def _take(self, base_folder: Path) -> None:
-        self.base_folder, self.place = base_folder, base_folder if has_pair(base_folder) else None
-        self.weights_hash = "".join(sha256_of(base_folder / file)[:6] for file in FILES[1:]) if self.place else "missing"
+        self.folder = pair_folder(base_folder)
+        self.place = self.folder if has_pair(base_folder) else None
+        self.weights_hash = sha256_of(self.folder / "model.safetensors")[:12] if self.place else "missing"
 
     @cached_property
     def _encoder(self) -> PocketPair:
-        return PocketPair(self.base_folder)
+        return PocketPair(self.folder)
 
     def _missing(self, count: int) -> list[Verdict]:
-        return [not_measured(f"'{self.base_folder.name}' holds no CLIP pair of its own (clip/)")] * count
+        return [not_measured(f"there is no CLIP pair for judging in '{self.folder.name}'")] * count
 
     @property
     def _beside(self) -> dict[str, Any]:
-        return {"model": f"{self.base_folder.name}/clip", "scale": "cosine x 1", "note": NOTE}
+        return {"model": self.folder.name, "scale": "cosine x 1", "note": NOTE}
 
 
 class PocketClipText(_OverPair, ClipText):

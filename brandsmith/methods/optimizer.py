@@ -8,11 +8,12 @@ import torch
 
 from brandsmith.methods.adafactor import Adafactor
 from brandsmith.methods.method import ParameterGroup
+from brandsmith.methods.muon import Muon
 from brandsmith.methods.settings import TrainSettings
 
 
 def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
-    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor}
+    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor, "muon": Muon}
     parameters = [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups]
     return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
 

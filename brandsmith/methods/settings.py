@@ -24,8 +24,9 @@ class TrainSettings(BaseModel):
     """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
     cooldown: float = Field(0.0, ge=0, le=1)
     """Last share of the steps, over which learning rates fall linearly to nearly 0. 0: constant, as DIF."""
-    optimizer: Literal["adamw", "adafactor"] = "adamw"
-    """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own."""
+    optimizer: Literal["adamw", "adafactor", "muon"] = "adamw"
+    """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own; Muon (Jordan et al. 2024)
+    learns whole weights in fewer steps at AdamW's learning rate."""
     weight_decay: float = Field(1e-2, ge=0)
     """Decoupled. 1e-2: DIF `--adam_weight_decay`."""
     gradient_clip: float = Field(1.0, gt=0)

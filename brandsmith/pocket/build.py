@@ -1,6 +1,6 @@
 """`brandsmith base build pocket`: artwork and photos in, a diffusers folder out.
 
-    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair -> U-Net -> folder + classifier
+    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair -> U-Net -> folder + two judges
 
 Every stage is resumable and skips itself when its result is there; stop it any way and run it again.
 """
@@ -18,6 +18,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from brandsmith.core.files import write_json, write_safetensors
 from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.judges.pocket_clip import pair_folder
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
 from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
@@ -32,11 +33,11 @@ from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_de
 class Recipe:
     """Sizes of every stage of a full training. The shipped pocket had less: its card says what."""
 
-    num_scenes: int = 48_000
+    num_scenes: int = 68_000
     photo_share: float = 0.06
     decoder_steps: int = 6_000
     clip_steps: int = 1_500
-    unet_steps: int = 25_000  # of 24 scenes
+    unet_steps: int = 12_000  # of 48 scenes
     class_steps: int = 1_500
     seed: int = 1
 
@@ -75,6 +76,7 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     else:
         in_parallel(_train_unet_part, UNET_WORKERS, data, work, recipe)
     assemble(work, output)
+    write_judging_pair(pool, tokenizer, work, pair_folder(output), recipe)
     write_classes(output, pool, unseen, work, recipe)
     write_json(output / "recipe.json", asdict(recipe))
 
@@ -86,7 +88,7 @@ def _tokenizer(work: Path, pool: ScenePool) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(work / "tokenizer")
 
 
-SCENES_PER_STEP = 24
+SCENES_PER_STEP = 48
 UNET_WORKERS = 2
 
 
@@ -139,6 +141,13 @@ def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenize
     clip.config.save_pretrained(output / "clip")
     for file in output.rglob("*"):
         file.chmod(0o755 if file.is_dir() else 0o644)
+
+
+def write_judging_pair(pool: ScenePool, tokenizer: CLIPTokenizer, work: Path, output: Path, recipe: Recipe) -> None:
+    """A second CLIP pair, trained apart from the one that conditions the U-Net: the judges `clip_pocket` look through it."""
+    pair = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 7, name="clip_judge")
+    pair.cpu().half().save_pretrained(output)
+    tokenizer.save_pretrained(output)
 
 
 def _check_same_states(text: CLIPTextModel, clip: CLIPModel) -> None:

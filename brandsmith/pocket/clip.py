@@ -80,7 +80,8 @@ def train_clip(
     device = compute_device()
     torch.manual_seed(seed)
     model = build_clip(tokenizer).to(device)
-    stage = Stage(name, folder, model, num_steps=num_steps, learning_rate=8e-4, seed=seed, ema_decay=0.995, weight_decay=0.05)
+    stage = Stage(name, folder, model, num_steps=num_steps, learning_rate=8e-4, seed=seed, ema_decay=0.995, weight_decay=0.05,
+                  muon=True)  # fmt: skip
     tokens = tokenizer(pool.captions, padding="longest", truncation=True, max_length=MAX_TOKENS, return_tensors="pt").input_ids
 
     groups = objects_by_colour(pool.truths)

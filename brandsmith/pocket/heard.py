@@ -41,8 +41,10 @@ def errors(unet: UNet2DConditionModel, scheduler: DDPMScheduler, latents: torch.
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     times = torch.full((len(latents),), level)
     noisy = scheduler.add_noise(latents, noise, times)
-    predicted = [torch.cat([unet(n, t, encoder_hidden_states=x).sample for n, t, x in zip(noisy.split(32), times.split(32), text.split(32), strict=True)])
-                 for text in texts]  # fmt: skip
+    predicted = []
+    for text in texts:
+        parts = zip(noisy.split(32), times.split(32), text.split(32), strict=True)
+        predicted.append(torch.cat([unet(n, t, encoder_hidden_states=x).sample for n, t, x in parts]))
     return [float((p - latents).square().mean()) for p in predicted]
 
 

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import nn
 
 from brandsmith.base.hardware import multiplies_bf16
-from brandsmith.pocket.muon import Muon
+from brandsmith.methods.muon import Muon
 
 SAVE_EVERY_SEC = 90
 
@@ -70,6 +70,10 @@ def _as_it_lies(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_strided((tensor.numel(),), (1,))
 
 
+def _tables(model: nn.Module) -> list[nn.Parameter]:
+    return [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
+
+
 class Stage:
     """Trains `model` by `loss_of(step, rng) -> (loss, figures)` for `num_steps`; `average` is its EMA copy."""
 
@@ -94,7 +98,7 @@ class Stage:
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         if muon:
-            self.optimizer: torch.optim.Optimizer = Muon(self.trained, lr=learning_rate, weight_decay=weight_decay)
+            self.optimizer: torch.optim.Optimizer = Muon(self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model))
         else:
             self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}

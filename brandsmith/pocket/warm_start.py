@@ -78,6 +78,6 @@ def _loaded(model: nn.Module, weights: dict[str, torch.Tensor]) -> nn.Module:
 
 def _finished(name: str, work: Path, model: nn.Module, step: int) -> None:
     """Write a stage's checkpoint as if it had just come to `step`."""
-    stage = Stage(name, work, model, num_steps=max(step, 1), learning_rate=0.0, seed=0, muon=name == "unet")
+    stage = Stage(name, work, model, num_steps=max(step, 1), learning_rate=0.0, seed=0, muon=name in ("unet", "clip"))
     stage.step = step
     stage.save()

@@ -1,4 +1,4 @@
-"""How often CLIP on a base's own pair prefers a true picture's caption to a changed one: `brandsmith benchmark clip`.
+"""How often the CLIP pair for judging prefers a true picture's caption to a changed one: `brandsmith benchmark clip`.
 
 The changed captions are those of `obeyed_error`: another colour, another thing. CLIP has no threshold; what is asked is the order.
 """

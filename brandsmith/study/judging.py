@@ -49,7 +49,7 @@ def weighted_judges(concept: Concept, folder: Path | None = None, detector: Dete
 
 
 def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
-    """`judges_for`, then what informs without deciding: background, CLIP on the base's own pair where it holds one, and the judges over
+    """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one, and the judges over
     sealed weights."""
     chain = judges_for(concept, base_folder, weights)
     detector, held_out = chain["detector"], held_out_pictures(concept)
