@@ -62,7 +62,7 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsm
     rows = [json.loads(line) for line in Path(found["rows"]).read_text().splitlines()]
     assert len(rows) == 10 * len(found["judges"])
     noted = [row["details"]["note"] for row in rows if row["judge"].startswith("clip_pocket")]
-    assert len(noted) == 10 and all("never the sole judge" in note for note in noted)
+    assert len(noted) == 10 and all("trained apart" in note for note in noted)
 
     remembered = Path(found["rows"]).with_name("verdicts.jsonl")
     before = remembered.read_text()
