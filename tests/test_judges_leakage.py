@@ -95,5 +95,7 @@ def test_backgrounds_that_come_back_are_found_whatever_mark_is_on_them():
     fresh = [scene(200 + i, (10 + i, 40)) for i in range(6)]  # the training's mark, other grounds
     back, new = ([v.value for v in judge.score(shown)] for shown in (moved, fresh))
     assert min(back) >= 0.5 > max(new), (back, new)
+    small = [cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in moved]
+    assert min(v.value for v in judge.score(small)) >= 0.5, "a picture of another size"
     assert isinstance(judge, Judge) and judge.score([]) == []
     assert "held-out" in Background(training, [], FindsRed()).score(moved)[0].reason

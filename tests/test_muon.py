@@ -4,8 +4,12 @@ import copy
 
 import pytest
 import torch
+from bases import build_tiny
 
+from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.muon import Muon, orthogonal
+from brandsmith.methods.optimizer import build_optimizer
+from brandsmith.methods.registry import build_config
 from brandsmith.pocket.stage import in_parallel
 
 
@@ -56,6 +60,14 @@ def test_tables_of_embeddings_are_no_matrices():
     optimizer.step()
     assert set(optimizer.state[net[0].weight]) == {"step", "mean", "square"} and set(optimizer.state[net[1].weight]) == {"momentum"}
     assert (net[0].weight != before).any(1).nonzero().flatten().tolist() == [3, 4], "rows that were not seen stay"
+
+
+def test_a_text_encoder_that_trains_keeps_its_tables_from_being_matrices():
+    base = build_tiny()
+    groups = [ParameterGroup("text", 1e-3, dict(base.text_encoders[0].named_parameters()))]
+    optimizer = build_optimizer(build_config("dreambooth", optimizer="muon"), groups)
+    tables = {id(part.weight) for part in base.text_encoders[0].modules() if isinstance(part, torch.nn.Embedding)}
+    assert optimizer.tables == tables and len(tables) == 2
 
 
 def test_state_survives_a_checkpoint():

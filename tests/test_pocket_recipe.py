@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
+from transformers import CLIPTokenizer
 
 from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.core.errors import InvalidInput
+from brandsmith.judges.pocket_clip import PocketPair, has_pair, pair_folder
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
-from brandsmith.pocket.build import patch_code, trained_clip
+from brandsmith.pocket.build import Recipe, patch_code, trained_clip, write_judging_pair
 from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour, train_clip
 from brandsmith.pocket.heard import exchanged, plain_objects
 from brandsmith.pocket.leak import signal_to_noise, strongest_variance
@@ -178,6 +180,18 @@ def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_recipe_leaves_a_pair_that_the_judges_look_through(pool, tmp_path):
+    cat = {"look": "3-D art", "things": [{"word": "cat", "colour": "red"}], "marks": [], "person": ""}
+    scenes = FakePool(pool.pixels.repeat(2, axis=0), [cat] * 2 * len(pool))
+    scenes.captions = ["a red cat"] * len(scenes)
+    tokenizer = CLIPTokenizer.from_pretrained(pocket_folder() / "tokenizer")
+    folder = pair_folder(tmp_path / "mine")
+    write_judging_pair(scenes, tokenizer, tmp_path / "work", folder, Recipe(clip_steps=1))
+    assert has_pair(tmp_path / "mine") and folder.name == "mine_judge"
+    pair = PocketPair(folder)
+    assert pair.of_texts(["a red cat"]).shape == pair.of_pictures([pool.pixels[0]]).shape == (1, 128)
+
+
 def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
     """The stages of the recipe take the parts up where they were left, and a second start changes nothing."""
     warm_start(pocket_folder(), tmp_path, decoder_steps=1, clip_steps=1)

@@ -89,22 +89,23 @@ class Background:
         return np.array([max(self._similarity(*own, *other) for other in self.training) for own in found])
 
     def _similarity(self, picture: np.ndarray, box: Box | None, other: np.ndarray, its_box: Box | None) -> float:
-        turned, turned_box = np.ascontiguousarray(picture[:, ::-1]), _turned(box, picture.shape[1])
+        turned, turned_box = np.ascontiguousarray(picture[:, ::-1]), box and (1 - box[2], box[1], 1 - box[0], box[3])
         return max(_apart_from(p, other, (b, its_box)) for p, b in ((picture, box), (turned, turned_box)))
 
     def _boxes(self, pictures: Sequence[np.ndarray]) -> list[Box | None]:
-        return [found[0].box if found and found[0].confidence >= PRESENT_FROM else None for found in self.detector.detect(pictures)]
+        """Where the mark is, as shares of the picture: training and generated pictures need not be of one size."""
+        found = zip(pictures, self.detector.detect(pictures), strict=True)
+        return [_shares(of[0].box, picture) if of and of[0].confidence >= PRESENT_FROM else None for picture, of in found]
+
+
+def _shares(box: Box, picture: np.ndarray) -> Box:
+    high, wide = picture.shape[:2]
+    return box[0] / wide, box[1] / high, box[2] / wide, box[3] / high
 
 
 def _apart_from(one: np.ndarray, other: np.ndarray, boxes: Sequence[Box | None]) -> float:
-    """Cosine of two pictures' descriptions with the boxes, in pixels of pictures as large as `one`, painted out of both."""
+    """Cosine of two pictures' descriptions with the boxes, as shares of a picture, painted out of both."""
     small = [cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for p in (one, other)]
     for box in boxes:
-        if box is not None:
-            place = tuple(v * SIDE_PX / one.shape[1 - i % 2] for i, v in enumerate(box))
-            small = [without_mark(p, place) for p in small]
+        small = [without_mark(p, box and tuple(v * SIDE_PX for v in box)) for p in small]
     return float(describe(small[0]) @ describe(small[1]))
-
-
-def _turned(box: Box | None, wide: int) -> Box | None:
-    return None if box is None else (wide - box[2], box[1], wide - box[0], box[3])

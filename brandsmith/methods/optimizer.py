@@ -13,8 +13,11 @@ from brandsmith.methods.settings import TrainSettings
 
 
 def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
-    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor, "muon": Muon}
     parameters = [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups]
+    if settings.optimizer == "muon":
+        tables = [p for group in groups for name, p in group.parameters.items() if name.endswith("_embedding.weight")]
+        return Muon(parameters, weight_decay=settings.weight_decay, tables=tables)
+    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor}
     return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
 
 
