@@ -17,6 +17,7 @@ from brandsmith.study.comparing import (
     Gap,
     Spread,
     compare_all,
+    images_needed,
     measure_gap,
     spread_between_trainings,
     two_sided_p,
@@ -26,6 +27,7 @@ from brandsmith.study.early_stop import benchmark_early_stop, replay_study
 from brandsmith.study.folder import StudyRecords
 from brandsmith.study.halving import share_of_steps, survivors
 from brandsmith.study.ranking import best_step, rank, shared_steps, varying_settings, worst_state
+from brandsmith.study.statistics import t_quantile
 
 TWELVE = {f"{m}_learning_rate-{i}": q for m, best in (("db", 0.85), ("lora", 0.7), ("ti", 0.45), ("hn", 0.3))
           for i, q in enumerate((best, best - 0.15, best - 0.25))}  # fmt: skip
@@ -209,3 +211,16 @@ def test_the_command_prints_one_json_object_last(tmp_path):
     assert shown.exit_code == 0, shown.output
     figures = json.loads(shown.output.strip().splitlines()[-1])
     assert {"same_winner_rate", "step_fraction", "aa_called_different", "replays"} <= figures.keys() and figures["replays"] == 20
+
+
+def test_images_needed_are_more_prompts_not_one_more_picture():
+    """Five prompts, t = 4.5: shown alone (t needs 2.8), not among eleven comparisons (5.7): more prompts are wanted, as few as do."""
+    gap = Gap(0.75, 0.75 / 4.5, 4.0, 40, 5, 2)
+    assert images_needed(gap) == 48, "one prompt more at least"
+    for level in (0.05 / 11, 0.001):
+        needed = images_needed(gap, level)
+        assert needed > 48 and needed % 8 == 0
+        for images, does in ((needed, True), (needed - 8, False)):
+            wanted = sum(t_quantile(q, int(4 * images / 40)) for q in (1 - level / 2, 0.8))
+            assert (4.5 * (images / 40) ** 0.5 >= wanted) is does
+    assert images_needed(Gap(0.1, 0.2, 4.0, 40, 5, 2)) > 40 * (2 * 2.8) ** 2

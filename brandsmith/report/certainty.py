@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from brandsmith.report.standing import Checkpoint, Standing, best_of_each_method
 from brandsmith.report.study_files import StudyFiles
 from brandsmith.report.words import listed, method_name, signed
-from brandsmith.study.comparing import Comparison, Spread, compare_all, images_needed, measure_gap, spread_between_trainings
+from brandsmith.study.comparing import NOT_WORTH_FINDING, Comparison, Spread, compare_all, images_needed, measure_gap, spread_between_trainings
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Rivalry:
     @property
     def needed_pictures(self) -> int | None:
         """About how many pictures each would show a gap of this size; None when it is shown already, or is next to none."""
-        return images_needed(self.found.gap) if self.verdict == "not distinguishable" and abs(self.found.gap.value) >= 0.005 else None
+        if self.verdict != "not distinguishable" or abs(self.found.gap.value) < NOT_WORTH_FINDING:
+            return None
+        return images_needed(self.found.gap, self.found.level)
 
     @property
     def between(self) -> str:

@@ -148,8 +148,8 @@ def _line(setting: ScoredSetting, varying: set[str]) -> dict[str, Any]:
     estimate = clustered_mean([v for _, v in everything], [c for c, _ in everything]) if everything else None
     thesis = (setting.method, parameters_of(setting, varying), kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score)
     return dict(zip(COLUMNS, thesis, strict=True)) | {
-        "exact_match_rate": kpi.exact_rate, "usable_rate": usable_rate(rows), "kpi": mean(means), "kpi_low": estimate.low if estimate else None,
-        "kpi_high": estimate.high if estimate else None, "n": len(everything), "spread_between_seeds": stdev(means) if len(means) > 1 else None,
+        "exact_match_rate": kpi.exact_rate, "usable_rate": usable_rate(rows), "kpi": mean(means), "kpi_low": estimate and max(0.0, estimate.low),
+        "kpi_high": estimate and min(1.0, estimate.high), "n": len(everything), "spread_between_seeds": stdev(means) if len(means) > 1 else None,
         "selection_kpi": None if step is None else setting.selection_kpi(step),
         "selection_n": 0 if step is None else sum(map(len, setting.values(step, records.selection_seeds))),
         "step": step, "setting": setting.name, "settings": dict(setting.trials[0].record.settings), "state": setting.state,

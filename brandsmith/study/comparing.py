@@ -66,6 +66,8 @@ class Comparison:
     high: float
     """The interval at the level that Holm's procedure gives this comparison."""
     p_holm: float
+    level: float = LEVEL
+    """What Holm's procedure asks of this comparison."""
 
     @property
     def better(self) -> bool:
@@ -81,7 +83,7 @@ class Comparison:
         return f"not distinguishable with {self.gap.num_images} images{self._needed()}{self._caveat()}"
 
     def _needed(self) -> str:
-        needed = images_needed(self.gap)
+        needed = images_needed(self.gap, self.level)
         if needed is None:
             return "" if math.isfinite(self.gap.error) else "; one prompt tells nothing about others"
         if abs(self.gap.value) < NOT_WORTH_FINDING:
@@ -156,14 +158,31 @@ def compare_all(gaps: Mapping[tuple[str, str], Gap]) -> list[Comparison]:
     ranks = {name: rank for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__))}
     found = []
     for (first, second), (name, gap) in zip(gaps, by_name.items(), strict=True):
-        half = gap.half_width(LEVEL / (len(gaps) - ranks[name]))
-        found.append(Comparison(first, second, gap, gap.value - half, gap.value + half, adjusted[name]))
+        level = LEVEL / (len(gaps) - ranks[name])
+        half = gap.half_width(level)
+        found.append(Comparison(first, second, gap, gap.value - half, gap.value + half, adjusted[name], level))
     return found
 
 
-def images_needed(gap: Gap) -> int | None:
-    """About how many images per setting (prompts and trainings growing alike) show a gap of this size in four of five studies."""
+def images_needed(gap: Gap, level: float = LEVEL) -> int | None:
+    """About how many images per setting (prompts and trainings growing alike) show a gap of this size in four of five studies.
+
+    With Student's quantiles, and at the level that Holm's procedure asks of this comparison: with five prompts both weigh more than
+    the number of images. At least one prompt more than there were.
+    """
     if not math.isfinite(gap.error) or gap.value == 0:
         return None
-    wanted = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(POWER)
-    return max(gap.num_images + 1, math.ceil(gap.num_images * (wanted * gap.error / abs(gap.value)) ** 2))
+
+    def shown(num_prompts: int) -> bool:
+        factor = num_prompts / gap.num_prompts
+        degrees = max(1, int(gap.degrees * factor))
+        wanted = t_quantile(1 - level / 2, degrees) + t_quantile(POWER, degrees)
+        return wanted * gap.error / math.sqrt(factor) <= abs(gap.value)
+
+    too_few, enough = gap.num_prompts, gap.num_prompts + 1
+    while not shown(enough):
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if shown(middle) else (middle, enough)
+    return math.ceil(gap.num_images * enough / gap.num_prompts)
