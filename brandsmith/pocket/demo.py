@@ -21,7 +21,8 @@ from PIL import Image
 from brandsmith.concept.concept import STANDARD_PROMPTS
 from brandsmith.core.files import write_text, write_with
 from brandsmith.pocket.artwork import Artwork
-from brandsmith.pocket.scenes import KINDS, LETTERS, Mark, Scene, SceneMaker, mark_alone, one_object, random_mark
+from brandsmith.pocket.marks import LETTERS, Mark, random_mark
+from brandsmith.pocket.scenes import KINDS, Scene, SceneMaker, mark_alone, one_object
 
 TOKEN = "red_qoga_logo"
 MARK = Mark("QOGA", patch="red", ink="white", shape="rounded", weight=2, name=TOKEN)
