@@ -26,7 +26,7 @@ from brandsmith.pocket.heard import exchanged, plain_objects
 from brandsmith.pocket.leak import signal_to_noise, strongest_variance
 from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
-from brandsmith.pocket.unet import SHOWN, Captioned, build_scheduler, build_unet, encode_captions, shares, train_unet
+from brandsmith.pocket.unet import SHOWN, Captioned, build_scheduler, build_unet, encode_captions, kind_of, shares, train_unet
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code, train_decoder
 from brandsmith.pocket.warm_start import warm_start
 
@@ -124,6 +124,8 @@ def test_exchanged_captions_say_one_other_word():
 
 def test_shares_add_up_whatever_the_pool_holds():
     single = {"look": "3-D art", "person": "", "marks": [], "things": [{}]}
+    kinds = {"branded": {"marks": [{}], "person": "male"}, "mark": {"marks": [{}], "things": []}, "person": {"person": "male"}, "photo": {"look": "photo"}}
+    assert all(kind_of(single | changes) == kind for kind, changes in kinds.items())
     share = shares([single, single, single | {"things": [{}, {}]}])
     assert share.sum() == pytest.approx(1) and share[0] == share[1]
     assert share[2] / (share[0] + share[1]) == pytest.approx(SHOWN["pair"] / SHOWN["single"])

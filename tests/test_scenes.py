@@ -57,6 +57,20 @@ def test_printed_marks_are_read_by_ocr(maker):
         assert 30 <= x1 - x0 <= 120 and 10 <= y1 - y0 <= 60 and "red_qoga_logo" in scene.caption
 
 
+def test_an_object_aside_stands_where_one_of_a_pair_does(maker):
+    scenes = [KINDS["aside"](maker, np.random.default_rng(i), None) for i in range(12)]
+    middles = [(s.things[0].box[0] + s.things[0].box[2]) / 2 for s in scenes]
+    assert all(len(s.things) == 1 and s.things[0].colour in s.caption for s in scenes)
+    assert all(abs(x - 34) < 6 or abs(x - 94) < 6 for x in middles) and min(middles) < 64 < max(middles)
+
+
+def test_of_two_objects_in_company_the_caption_names_one(maker):
+    for i in range(12):
+        scene = KINDS["in_company"](maker, np.random.default_rng(i), None)
+        said = [thing for thing in scene.things if f"{thing.colour} {thing.word}" in scene.caption.replace("perfume", "fragrance")]
+        assert len(scene.things) == 2 and len(said) == 1 and " and " not in scene.caption
+
+
 def test_random_marks_vary():
     rng = np.random.default_rng(0)
     marks = [random_mark(rng) for _ in range(200)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -240,6 +240,29 @@ def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) 
     return maker.two_objects(rng, first, _random_colour(rng), second, _random_colour(rng))
 
 
+def aside(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """One object where one of a pair would stand: a part of `a blue cat AND a yellow bowl` must be able to keep to its side."""
+    word = str(rng.choice([w for w in maker.words if w != "billboard"]))
+    colour = _random_colour(rng)
+    canvas, background = _stage(rng, (colour,))
+    alpha = _place(canvas, maker.art.tinted(word, colour), *_in_a_pair(rng, int(rng.integers(2))))
+    canvas.things.append(Thing(word, colour, _box(alpha)))
+    return _scene(canvas, _opening(rng) + _article(f"{colour} {_called(word, rng)}") + _setting(background, rng), background)
+
+
+def in_company(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """Two objects of which the caption names one, as captions do: without such scenes, whoever asks for a cat forbids the bowl beside it."""
+    scene = pair(maker, rng)
+    named = scene.things[int(rng.integers(2))]
+    return replace(scene, caption=_opening(rng) + _article(f"{named.colour} {_called(named.word, rng)}") + _setting(scene.background, rng))
+
+
+def _in_a_pair(rng: np.random.Generator, side: int) -> tuple[tuple[float, float], float]:
+    """Centre and longer side, in canvas pixels, of the left (0) or right (1) of two objects."""
+    centre = ((68, 188)[side] + rng.uniform(-6, 6), 136 + rng.uniform(-12, 12))
+    return centre, rng.uniform(102, 122)
+
+
 def person(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """A model wearing a garment, sometimes with trousers, sometimes with a mark on the garment."""
     sex = str(rng.choice(["male", "female"]))
@@ -272,9 +295,12 @@ def _scene(canvas: _Canvas, caption: str, background: str, person: str = "", loo
 # ----------------------------------------------------------------------------- the maker
 
 KINDS: dict[str, Recipe] = {
-    "single": single, "branded": branded, "mark_alone": mark_alone, "pair": pair, "person": person, "photo": photo,
+    "single": single, "aside": aside, "branded": branded, "mark_alone": mark_alone, "pair": pair, "in_company": in_company,
+    "person": person, "photo": photo,
 }  # fmt: skip
-DEFAULT_MIX = {"single": 0.29, "branded": 0.11, "mark_alone": 0.03, "pair": 0.37, "person": 0.20, "photo": 0.0}
+DEFAULT_MIX = {
+    "single": 0.21, "aside": 0.12, "branded": 0.12, "mark_alone": 0.03, "pair": 0.30, "in_company": 0.04, "person": 0.18, "photo": 0.0,
+}  # fmt: skip
 PHOTO_WORDS = {
     "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
     "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",
@@ -306,9 +332,8 @@ class SceneMaker:
 
     def two_objects(self, rng: np.random.Generator, first: str, c1: str, second: str, c2: str) -> Scene:
         canvas, background = _stage(rng, (c1, c2))
-        for word, colour, x in ((first, c1, 68), (second, c2, 188)):
-            centre = (x + rng.uniform(-6, 6), 136 + rng.uniform(-12, 12))
-            alpha = _place(canvas, self.art.tinted(word, colour), centre, rng.uniform(102, 122))
+        for side, (word, colour) in enumerate(((first, c1), (second, c2))):
+            alpha = _place(canvas, self.art.tinted(word, colour), *_in_a_pair(rng, side))
             canvas.things.append(Thing(word, colour, _box(alpha)))
         join = str(rng.choice(["and", "and", "and", "next to"]))
         body = f"{_article(f'{c1} {_called(first, rng)}')} {join} {_article(f'{c2} {_called(second, rng)}')}"
