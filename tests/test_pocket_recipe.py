@@ -124,7 +124,8 @@ def test_exchanged_captions_say_one_other_word():
 
 def test_shares_add_up_whatever_the_pool_holds():
     single = {"look": "3-D art", "person": "", "marks": [], "things": [{}]}
-    kinds = {"branded": {"marks": [{}], "person": "male"}, "mark": {"marks": [{}], "things": []}, "person": {"person": "male"}, "photo": {"look": "photo"}}
+    kinds = {"branded": {"marks": [{}], "person": "male"}, "mark": {"marks": [{}], "things": []}, "person": {"person": "male"},
+             "photo": {"look": "photo"}}  # fmt: skip
     assert all(kind_of(single | changes) == kind for kind, changes in kinds.items())
     share = shares([single, single, single | {"things": [{}, {}]}])
     assert share.sum() == pytest.approx(1) and share[0] == share[1]

@@ -40,6 +40,9 @@ class LoraConfig(TrainSettings):
     """Of the U-Net's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
     text_encoder_learning_rate: float = Field(0.0, ge=0)
     """Of the text encoder's layers; 0 trains none (and caches its embeddings). The thesis' best used 1e-4."""
+    adam_epsilon: float = Field(1e-6, gt=0)
+    """A head of attention that looks at one word alone has no gradient but rounding (1e-10 on pocket, where the median is 1e-4), and
+    AdamW at 1e-8 moves it by whole learning rates: two trainings that round differently, packed and alone, end apart."""
     rank: int = Field(16, ge=1)
     """16: the thesis' "dim 16"."""
     alpha: float = Field(16.0, gt=0)

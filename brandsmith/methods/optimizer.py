@@ -17,8 +17,9 @@ def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -
     if settings.optimizer == "muon":
         tables = [p for group in groups for name, p in group.parameters.items() if name.endswith("_embedding.weight")]
         return Muon(parameters, weight_decay=settings.weight_decay, tables=tables)
-    kinds = {"adamw": torch.optim.AdamW, "adafactor": Adafactor}
-    return kinds[settings.optimizer](parameters, weight_decay=settings.weight_decay)
+    if settings.optimizer == "adafactor":
+        return Adafactor(parameters, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(parameters, weight_decay=settings.weight_decay, eps=settings.adam_epsilon)
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, settings: TrainSettings) -> None:

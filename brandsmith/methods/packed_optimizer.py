@@ -31,7 +31,7 @@ class PackedAdamW:
             for group, known in zip(groups, own.param_groups, strict=True):
                 vector = torch.nn.Parameter(stack.values[k, stack.columns[group.name]])
                 vector.grad = stack.gradients[k, stack.columns[group.name]]
-                options.append({"params": [vector], "weight_decay": known["weight_decay"]})
+                options.append({"params": [vector], "weight_decay": known["weight_decay"], "eps": known["eps"]})
         self.optimizer = torch.optim.AdamW(options, fused=True)
         for k in range(len(trials)):
             self._adopt(k)

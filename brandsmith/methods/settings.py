@@ -29,6 +29,8 @@ class TrainSettings(BaseModel):
     learns whole weights in fewer steps at AdamW's learning rate."""
     weight_decay: float = Field(1e-2, ge=0)
     """Decoupled. 1e-2: DIF `--adam_weight_decay`."""
+    adam_epsilon: float = Field(1e-8, gt=0)
+    """Added to AdamW's denominator: gradients far below it move nothing. 1e-8: DIF `--adam_epsilon`."""
     gradient_clip: float = Field(1.0, gt=0)
     """Largest global norm of all gradients. 1.0: DIF `--max_grad_norm`."""
     min_snr_gamma: float | None = Field(None, gt=0)
