@@ -22,7 +22,7 @@ from brandsmith.judges.pocket_classes import PocketClasses, both_seen
 from brandsmith.study.judging import held_out_pictures, judges_for, thesis_kpi
 
 BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
-SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": 4.0, "scheduler": "ddim"}
+SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": 2.5, "scheduler": "ddim"}
 FIRST_SEED = 5000
 
 

@@ -160,9 +160,9 @@ def sample(
     seeds: Annotated[int, typer.Option(help="Pictures per prompt; seeds count from --first-seed.")] = 4,
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 1000,
     num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
-    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 4.0,
+    guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")] = None,
     scheduler: Annotated[str, typer.Option(help="ddim, euler, dpm++, pndm, …")] = "ddim",
-    combiner: Annotated[str, typer.Option(help="cfg, or composable for AND / NOT.")] = "cfg",
+    combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
@@ -208,8 +208,8 @@ def explain(
     run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
     seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,
     num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
-    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 4.0,
-    combiner: Annotated[str, typer.Option(help="cfg, or composable for AND / NOT.")] = "cfg",
+    guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")] = None,
+    combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per subject."""

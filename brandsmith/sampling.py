@@ -17,7 +17,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.files import write_json, write_with
 from brandsmith.core.run import RunDirectory
-from brandsmith.guidance.loop import sample
+from brandsmith.guidance.loop import DEFAULT_GUIDANCE_SCALE, sample
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, read_adapter_info
 
 
@@ -48,6 +48,14 @@ def base_of(checkpoint: Path | None, base_name: str | None) -> str:
     return base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
 
 
+def guidance_of(base_name: str, checkpoint: Path | None) -> float:
+    """The guidance scale where none was asked for. pocket predicts x0 and is overdriven by what suits Stable Diffusion, the more so
+    after it was taught a few pictures (docs/log.md)."""
+    if base_name == "pocket":
+        return 1.5 if checkpoint else 2.5
+    return DEFAULT_GUIDANCE_SCALE
+
+
 @contextmanager
 def taught(base_name: str, checkpoint: Path | None) -> Iterator[Base]:
     """The base with a checkpoint's adapter, if there is one, applied inside the `with`."""
@@ -75,7 +83,7 @@ def draw_to_folder(
     out: Path,
     seeds: list[int],
     num_steps: int,
-    guidance_scale: float,
+    guidance_scale: float | None,
     scheduler: str,
     combiner: str,
     refiner: str,
@@ -86,12 +94,13 @@ def draw_to_folder(
     if not prompts:
         prompts = prompts_of(load_concept(concept_name), suite)
     name = base_of(checkpoint, base_name)
+    scale = guidance_of(name, checkpoint) if guidance_scale is None else guidance_scale
     chosen_refiner = build_refiner(refiner)
     resolve_base(name)
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
-            base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=guidance_scale,
+            base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
             scheduler=scheduler, combiner=combiner, refiner=chosen_refiner,
         )  # fmt: skip
     files = []
@@ -127,7 +136,7 @@ def explain_to_folder(
     run: Path | None,
     seed: int,
     num_steps: int,
-    guidance_scale: float,
+    guidance_scale: float | None,
     combiner: str,
     refiner: str,
 ) -> list[str]:
@@ -138,8 +147,9 @@ def explain_to_folder(
     checkpoint = find_checkpoint(run, None) if run else None
     name = base_of(checkpoint, base_name)
     resolve_base(name)
+    scale = guidance_of(name, checkpoint) if guidance_scale is None else guidance_scale
     with taught(name, checkpoint) as base:
         explanation = explain(
-            base, prompt, seed, out, num_steps=num_steps, guidance_scale=guidance_scale, combiner=combiner, refiner=chosen_refiner
+            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner
         )
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

@@ -58,7 +58,7 @@ def test_the_layers_read_are_the_published_ones(family):
 def test_everything_together_runs_small_and_wide(family):
     base = build_shaped(family)
     prompts, options = ["a red cat AND a {blue bowl} AND NOT a logo", "a cat"], {"num_steps": 2, "combiner": "composable", "image_px": (128, 256)}
-    refiner = AttendExcite(max_tries=1, step_size=50.0)
+    refiner = AttendExcite(max_tries=1, step_size=50.0, target=None)
     plain = sample_latents(base, prompts, [1, 2], **options)
     ran = []
     last = base.unet.up_blocks[-1].register_forward_hook(lambda *_: ran.append(1))

@@ -24,7 +24,8 @@ class Setting:
     """What all arms share."""
 
     num_steps: int = 25
-    guidance_scale: float = 4.0
+    guidance_scale: float = 2.5
+    """Chosen on the tuning prompts, where plain sampling succeeds 0.90 of 40 (4.0: 0.825, 1.5: 0.85)."""
     batch_size: int = 8
 
 
@@ -59,6 +60,7 @@ def not_arm(case: Case) -> str:
 ARMS: dict[str, Arm] = {
     "plain": our_arm(),
     "composable": our_arm(combiner="composable", text=lambda case: case.with_and),
+    "regional": our_arm(combiner="regional", text=lambda case: case.with_and),
     "excite_paper": our_arm(lambda: AttendExcite.paper()),
     "excite": our_arm(lambda: AttendExcite()),
     "excite_over_and": our_arm(lambda: AttendExcite(), "composable", lambda case: case.with_and),

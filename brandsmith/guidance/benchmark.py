@@ -212,7 +212,7 @@ def _table_row(bench: Benchmark, set_name: str, arm: str) -> dict[str, Any]:
 
 def figures_of(bench: Benchmark, prices: Prices, set_name: str = "binding") -> dict[str, Any]:
     """The figures line of one set."""
-    arms = ("plain", "composable", "excite_paper", "excite", "excite_over_and", "screening", "best_of_n", "diffusers")
+    arms = ("plain", "composable", "regional", "excite_paper", "excite", "excite_over_and", "screening", "best_of_n", "diffusers")
     success = {arm: _column(bench, set_name, arm, "success").astype(float) for arm in arms}
     figures: dict[str, Any] = {"n": len(success["plain"])}
     for arm, values in success.items():

@@ -11,7 +11,7 @@ classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) with one text, C
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -20,15 +20,28 @@ import torch
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import unknown_name
 from brandsmith.guidance.prompt_syntax import Part, parse_prompt, strip_markup
+from brandsmith.guidance.subjects import phrase_spans
+
+
+@dataclass(frozen=True)
+class Region:
+    """A branch that acts where the first branch's attention has the nouns of part `part` (`regional.py`)."""
+
+    part: int
+    strength: float
+    until: float
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user."""
+    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each belongs to
+    where regions are looked for."""
 
     text: str
     weight: float
     marked: tuple[Span, ...] = ()
+    parts: tuple[int, ...] = ()
+    region: Region | None = None
 
 
 class Combiner(Protocol):
@@ -42,10 +55,14 @@ class Combiner(Protocol):
 
 def needs_unconditional(branches: list[Branch]) -> bool:
     """Whether the unconditional prediction has a share: its coefficient is 1 − Σ wᵢ."""
-    return not math.isclose(sum(branch.weight for branch in branches), 1.0, abs_tol=1e-9)
+    return not math.isclose(sum(branch.weight for branch in branches if branch.region is None), 1.0, abs_tol=1e-9)
 
 
-def combine(unconditional: torch.Tensor | None, conditional: torch.Tensor, weights: list[float]) -> torch.Tensor:
+Weight = float | torch.Tensor
+"""A number, or one for each place (h, w)."""
+
+
+def combine(unconditional: torch.Tensor | None, conditional: torch.Tensor, weights: Sequence[Weight]) -> torch.Tensor:
     """One prediction (C, h, w) from `conditional` (branches, C, h, w). Without an unconditional one (Σ w = 1) the
     weighted sum of the branches, which for one branch is that branch, bit for bit."""
     if unconditional is None:
@@ -55,7 +72,7 @@ def combine(unconditional: torch.Tensor | None, conditional: torch.Tensor, weigh
     return unconditional + _weighted_sum(conditional - unconditional, weights)
 
 
-def _weighted_sum(values: torch.Tensor, weights: list[float]) -> torch.Tensor:
+def _weighted_sum(values: torch.Tensor, weights: Sequence[Weight]) -> torch.Tensor:
     total = weights[0] * values[0]
     for weight, value in zip(weights[1:], values[1:], strict=True):
         total = total + weight * value
@@ -107,7 +124,52 @@ class Composable:
         return [sign * guidance_scale * (a / (total or 1.0)) for a, sign in zip(relative, signs, strict=True)]
 
 
-COMBINERS: dict[str, Callable[..., Combiner]] = {"cfg": Cfg, "composable": Composable}
+@dataclass(frozen=True)
+class Regional:
+    """AND parts that act each in its own region of the sentence `a and b` (`regional.py`); NOT parts act everywhere, as in `Composable`.
+
+    A part's weight scales its push inside its region.
+    """
+
+    strength: float = 1.0
+    """How much of a place a part takes over from the sentence: 0 is the sentence alone."""
+    until: float = 0.6
+    """The share of the run in which parts act: what comes after is texture."""
+    name: str = "regional"
+
+    def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
+        parts = parse_prompt(prompt)
+        wanted = [part for part in parts if not part.negated]
+        if len(wanted) < 2:
+            return Composable().branches(prompt, guidance_scale)
+        text, marked, owners = _as_sentence(wanted)
+        mean = sum(_relative(part) for part in wanted) / len(wanted) or 1.0
+        acting = [
+            Branch(part.text, guidance_scale * _relative(part) / mean, part.marked, region=Region(i, self.strength, self.until))
+            for i, part in enumerate(wanted)
+        ]
+        denied = [Branch(part.text, -guidance_scale * _relative(part) / (mean * len(wanted)), part.marked) for part in parts if part.negated]
+        return [Branch(text, guidance_scale, marked, owners), *acting, *denied]
+
+
+def _relative(part: Part) -> float:
+    return 1.0 if part.weight is None else part.weight
+
+
+def _as_sentence(parts: Sequence[Part]) -> tuple[str, tuple[Span, ...], tuple[int, ...]]:
+    """`a and b and c`, the places of its things (marked ones, else its noun phrases), and the part that each belongs to."""
+    text, marked, owners = "", [], []
+    for number, part in enumerate(parts):
+        start = len(text) + len(_JOIN) * (number > 0)
+        spans = part.marked or phrase_spans(part.text)
+        marked += [(start + a, start + b) for a, b in spans]
+        owners += [number] * len(spans)
+        text += _JOIN * (number > 0) + part.text
+    return text, tuple(marked), tuple(owners)
+
+
+_JOIN = " and "
+COMBINERS: dict[str, Callable[..., Combiner]] = {"cfg": Cfg, "composable": Composable, "regional": Regional}
 
 
 def build_combiner(combiner: str | Combiner) -> Combiner:

@@ -24,7 +24,9 @@ from brandsmith.base.layout import channels_last
 from brandsmith.base.prompt_tokens import expand_with_spans
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
-from brandsmith.guidance.combiners import Branch, Combiner, build_combiner, combine, needs_unconditional
+from brandsmith.guidance.attention import recording
+from brandsmith.guidance.combiners import Branch, Combiner, Weight, build_combiner, combine, needs_unconditional
+from brandsmith.guidance.regional import Regions
 from brandsmith.guidance.schedulers import build_scheduler, step_arguments
 
 DEFAULT_GUIDANCE_SCALE = 7.5  # stock Stable Diffusion
@@ -59,6 +61,8 @@ class Batch:
     """(rows,) the image of each row. The rows of an image: the unconditional one if needed, then its branches."""
     num_branches: list[int]
     images: slice
+    regions: Regions | None = None
+    """Where parts act that act in a region; None when there are none."""
 
     def model_input(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         return self.scheduler.scale_model_input(latents, step.timestep)
@@ -167,13 +171,31 @@ def _unrefined(latents: torch.Tensor, step: Step) -> torch.Tensor:
 
 def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
     """The combined prediction (N, C, h, w): every branch of every image in one forward."""
-    rows = like_weights(batch.model_input(latents, step)[batch.owner], batch.base.unet.conv_in.weight)
-    predicted = batch.base.unet(rows, step.timestep, **batch.conditioning.unet_kwargs()).sample
+    if batch.regions and step.fraction < batch.regions.until:
+        with recording(batch.regions.layers) as recorder:
+            predicted = _predicted_rows(batch, latents, step)
+            maps = recorder.averaged(latents.shape[-2:])
+        weights = [batch.regions.weights(image, maps[batch.row_of(image, 0)], latents.shape[-2:]) for image in range(len(latents))]
+        return _combined(predicted, batch.owner, weights)
+    kept = torch.tensor(batch.regions.lasting(), device=batch.base.device) if batch.regions else None
+    predicted = _predicted_rows(batch, latents, step, kept)
+    weights: list[list[Weight]] = [[branch.weight for branch in own if branch.region is None] for own in batch.branches]
+    return _combined(predicted, batch.owner if kept is None else batch.owner[kept], weights)
+
+
+def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch.Tensor | None = None) -> torch.Tensor:
+    """What the U-Net says of every row, or of the rows `kept`."""
+    owner, conditioning = (batch.owner, batch.conditioning) if kept is None else (batch.owner[kept], batch.conditioning.rows(kept))
+    rows = like_weights(batch.model_input(latents, step)[owner], batch.base.unet.conv_in.weight)
+    return batch.base.unet(rows, step.timestep, **conditioning.unet_kwargs()).sample
+
+
+def _combined(predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[Weight]]) -> torch.Tensor:
     combined = []
-    for image, branches in enumerate(batch.branches):
-        own = predicted[batch.owner == image]
-        unconditional = own[0] if len(own) > len(branches) else None
-        combined.append(combine(unconditional, own[len(own) - len(branches) :], [branch.weight for branch in branches]))
+    for image, own_weights in enumerate(weights):
+        own = predicted[owner == image]
+        unconditional = own[0] if len(own) > len(own_weights) else None
+        combined.append(combine(unconditional, own[len(own) - len(own_weights) :], own_weights))
     return torch.stack(combined)
 
 
@@ -201,7 +223,8 @@ def _prepare(
         owner += [image] * len(rows)
     conditioning = _encode(base, texts, size_px)
     counts = [len(branches) for branches in expanded]
-    return Batch(base, scheduler, seeds, expanded, conditioning, torch.tensor(owner, device=base.device), counts, images)
+    regions = Regions(base, expanded) if any(branch.region for branches in expanded for branch in branches) else None
+    return Batch(base, scheduler, seeds, expanded, conditioning, torch.tensor(owner, device=base.device), counts, images, regions)
 
 
 def _expanded(base: Base, branch: Branch) -> Branch:

@@ -45,7 +45,7 @@ class Case:
 
     @property
     def with_and(self) -> str:
-        """The prompt for the composable combiner."""
+        """The prompt for the combiners that read AND."""
         return " AND ".join(thing.phrase for thing in self.things)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brandsmith.base.base import Base
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import InvalidInput
-from brandsmith.guidance.combiners import Branch
+
+if TYPE_CHECKING:  # combiners look for noun phrases here
+    from brandsmith.guidance.combiners import Branch
 
 _WORD = re.compile(r"<[\w-]+>|['’]s\b|\w+(?:-\w+|['’](?!s\b)\w+)*|[^\w\s]")
 
@@ -90,6 +92,12 @@ def automatic_subjects(text: str, own_words: frozenset[str] = frozenset()) -> li
     words = [_Word(match.group(), match.span()) for match in _WORD.finditer(text)]
     words = [word for word in words if not _is_continuation(word.text, own_words)]
     return [subject for chunk in _chunks(words, own_words) for subject in _subjects_of(chunk, own_words)]
+
+
+def phrase_spans(text: str) -> tuple[Span, ...]:
+    """The noun phrases of a prompt with their attributes, as places; the whole text when there is none."""
+    phrases = [[*subject.attributes, subject.noun] for subject in automatic_subjects(text)]
+    return tuple((min(a for a, _ in spans), max(b for _, b in spans)) for spans in phrases) or ((0, len(text)),)
 
 
 def _is_continuation(word: str, own_words: frozenset[str]) -> bool:
@@ -184,12 +192,12 @@ def listed_subjects(text: str, phrases: Sequence[str]) -> list[Subject | None]:
 
 
 def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | None = None) -> list[SubjectTokens]:
-    """The subjects of one image over its AND branches; NOT branches have none.
+    """The subjects of one image over its AND branches; NOT branches have none, and regions only those of their sentence.
 
     Markup wins over the list, the list over the rules. Subjects that lie past the text encoder's last token are left
     out. Raises InvalidInput when a listed phrase is in no branch.
     """
-    asked = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0]
+    asked = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0 and branch.region is None]
     if any(branch.marked for _, branch in asked):
         found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in branch.marked]
     elif listed:

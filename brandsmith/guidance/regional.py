@@ -1,0 +1,86 @@
+"""REGIONS: where in the picture each part of `a AND b` acts.
+
+Composable Diffusion adds the parts' predictions at every place. Each part then wants its thing wherever the noise allows it, usually
+all of them in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too. Its cross-attention says where
+it would have each part's nouns, and there, for the first share of the run, the part speaks alone:
+
+    prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ ≤ 1.
+
+One forward for all, nothing is differentiated. (Region-wise prompts with masks drawn by hand: Bar-Tal et al. 2023, "MultiDiffusion",
+arXiv:2302.08113; here nobody draws masks.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+
+from brandsmith.base.base import Base
+from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers
+from brandsmith.guidance.combiners import Branch, Weight, needs_unconditional
+from brandsmith.guidance.subjects import phrase_subject, subject_tokens, text_tokens
+
+SHARPNESS = 20.0
+"""Factor before the softmax over words: a place belongs to the word that has the most of it."""
+
+
+def regions(maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+    """Masks (parts, *size) in [0, 1] that sum to at most 1, from one row's attention (h, w, tokens).
+
+    `nouns`: each part's token positions; `words`: [first, last) tokens of the prompt. A part without a noun has no region.
+    """
+    first, last = words
+    own = maps[..., first:last]
+    sharp = (own / own.sum(-1, keepdim=True).clamp_min(1e-8) * SHARPNESS).softmax(-1)
+    masks = torch.stack([sharp[..., [t - first for t in tokens]].sum(-1) if tokens else torch.zeros_like(sharp[..., 0]) for tokens in nouns])
+    large = F.interpolate(F.avg_pool2d(masks[None], 3, 1, 1, count_include_pad=False), size, mode="bilinear", align_corners=False)[0]
+    return large / large.sum(0).clamp_min(1.0)
+
+
+@dataclass
+class Regions:
+    """The regional branches of a batch; `until` is the share of the run in which they act."""
+
+    base: Base
+    branches: list[list[Branch]]
+    until: float = field(init=False)
+    layers: list[Layer] = field(init=False)
+    """Where attention is read, as Attend-and-Excite reads it."""
+    nouns: list[list[list[int]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        factor = choose_factor(self.base.unet)
+        self.until = max(branch.region.until for own in self.branches for branch in own if branch.region)
+        self.layers = [layer for layer in cross_attention_layers(self.base.unet) if layer.factor == factor]
+        self.nouns = [[self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None] for own in self.branches]
+
+    def _tokens(self, own: list[Branch], number: int) -> list[int]:
+        sentence, region = own[0], own[number].region
+        spans = [span for span, part in zip(sentence.marked, sentence.parts, strict=True) if region and part == region.part]
+        found = [subject_tokens(self.base.tokenizers[0], sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans]
+        return [token for subject in found if subject for token in subject.noun]
+
+    def lasting(self) -> list[int]:
+        """The rows of the batch that are predicted after `until`, in order."""
+        kept, row = [], 0
+        for own in self.branches:
+            blank = needs_unconditional(own)
+            kept += [row] * blank + [row + blank + number for number, branch in enumerate(own) if branch.region is None]
+            row += blank + len(own)
+        return kept
+
+    def weights(self, image: int, maps: torch.Tensor, size: tuple[int, int]) -> list[Weight]:
+        """The weight of each branch of an image, a number or (h, w); `maps` (h, w, tokens) are those of its sentence."""
+        own = self.branches[image]
+        weights: list[Weight] = [branch.weight for branch in own]
+        acting = [(number, branch.region) for number, branch in enumerate(own) if branch.region]
+        if not acting:
+            return weights
+        masks = regions(maps, self.nouns[image], text_tokens(self.base.tokenizers[0], own[0].text), size)
+        for (number, region), mask in zip(acting, masks, strict=True):
+            weights[number] = own[number].weight * region.strength * mask
+            weights[0] = weights[0] - own[0].weight * region.strength * mask
+        return weights
