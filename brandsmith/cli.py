@@ -225,6 +225,7 @@ def explain(
 def benchmark_guidance_command(
     base: BaseOption = "pocket",
     quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
+    binding_only: Annotated[bool, typer.Option(help="The 120 prompts that the figures are of, and no other set.")] = False,
     rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -235,7 +236,8 @@ def benchmark_guidance_command(
     from brandsmith.report.table import as_rich
 
     eyes = PocketClasses(resolve_base(base))
-    result = benchmark_guidance(load_base(base), eyes.look, quick=quick, file=rows)
+    sets = ("binding",) if binding_only else ("binding", "two", "three")
+    result = benchmark_guidance(load_base(base), eyes.look, quick=quick, sets=sets, file=rows)
     console.print(as_rich(result.table, "guidance"))
     if as_json:
         _print_json(result.figures)
