@@ -20,15 +20,16 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.judges.judge import CachedJudge, Judge, Row
-from brandsmith.judges.kpi import COLUMNS, footnote, kpi_of
-from brandsmith.judges.usable import usable_rate
+from brandsmith.judges.kpi import COLUMNS, CONFIDENCE_JUDGES, footnote, judge_name, kpi_of
+from brandsmith.judges.usable import checks_for, usable_by_picture, usable_rate
 from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
 from brandsmith.progress import training_bar
 from brandsmith.report.contact_sheet import SheetRow, write_contact_sheet
-from brandsmith.report.table import as_csv, as_markdown, as_rich
+from brandsmith.report.table import as_csv, as_markdown, as_rich, shown
 from brandsmith.study.judging import judges_for
+from brandsmith.study.statistics import Estimate, clustered_mean, rate
 from brandsmith.study.trial import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
 
 METHODS = ("dreambooth", "lora", "textual_inversion")
@@ -49,7 +50,26 @@ class Candidate:
         kpi = kpi_of(self.rows)
         thesis = (self.method, self.parameters, kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score)
         judged = dict(zip(COLUMNS, thesis, strict=True)) | {"exact_match_rate": kpi.exact_rate}
-        return judged | {"usable_rate": usable_rate(self.rows), "n": kpi.num_pictures}
+        return judged | {"usable_rate": usable_rate(self.rows), "n": kpi.num_pictures} | intervals(self.rows)
+
+
+def intervals(rows: Sequence[Row]) -> dict[str, str | None]:
+    """95 % of the KPI and of the usable rate, as text: over prompts, because pictures of one prompt resemble each other."""
+    halves: dict[tuple[int, int], list[float]] = {}
+    for row in rows:
+        if judge_name(row) in (*CONFIDENCE_JUDGES, "ocr") and row.value is not None:
+            halves.setdefault((row.case, row.seed), []).append(row.value)
+    kpis = {key: sum(values) / 2 for key, values in halves.items() if len(values) == 2}
+    asked = checks_for(map(judge_name, rows))
+    usable = {key: v.verdict for key, v in usable_by_picture(rows, asked).items() if v.verdict is not None}
+    return {
+        "kpi_interval": _shown(clustered_mean(list(kpis.values()), [case for case, _ in kpis])) if kpis else None,
+        "usable_interval": _shown(rate(list(usable.values()), [case for _, _, case, _ in usable])) if usable else None,
+    }
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{max(0.0, estimate.low):.2f} to {min(1.0, estimate.high):.2f}"
 
 
 def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dict[str, Any]:
@@ -120,16 +140,27 @@ def _report(out: Path, concept: Concept, cases: Cases, best: list[Candidate], cl
     lines = sorted((c.line() for c in best), key=lambda line: line[MAIN_COLUMN] or 0.0, reverse=True)
     note = footnote([row for c in best for row in c.rows]) + (
         "; the column names are the thesis', where the detector was YOLOv8. Each method's best of its checkpoints, chosen on these pictures."
+        " Intervals are 95 %, over prompts."
     )
     write_text(out / "table.csv", as_csv(lines))
     write_text(out / "table.md", as_markdown(lines, note))
     _write_sheet(out / "contact_sheet.png", concept, cases, best)
     clock.lap("table and contact sheet")
     console.print()
-    console.print(as_rich(lines, f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds", note))
+    narrow = [_for_a_terminal(line) for line in lines]
+    title = f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds"
+    console.print(as_rich(narrow, title, note))
     for name in ("table.csv", "table.md", "contact_sheet.png"):
         console.print(f"wrote {out / name}", highlight=False)
     return {"table": lines, "seconds": clock.seconds, "out": str(out)}
+
+
+def _for_a_terminal(line: dict[str, Any]) -> dict[str, Any]:
+    """The line with each interval under its number: ten columns are too many for 80 characters."""
+    own = dict(line)
+    for column, interval in ((MAIN_COLUMN, "kpi_interval"), ("usable_rate", "usable_interval")):
+        own[column] = f"{shown(line[column])}\n{own.pop(interval) or ''}"
+    return own
 
 
 def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidate]) -> None:
@@ -140,7 +171,8 @@ def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidat
     for candidate in best:
         line = candidate.line()
         shots = [shot for shot in cases.shots("", 0) if shot.seed == cases.seeds[0]]
-        score = "not measured" if line[MAIN_COLUMN] is None else f"KPI {line[MAIN_COLUMN]:.3f}"
+        parts = (("KPI", line[MAIN_COLUMN], line["kpi_interval"]), ("usable", line["usable_rate"], line["usable_interval"]))
+        score = "\n".join(f"{name} not measured" if value is None else f"{name} {value:.2f} ({interval})" for name, value, interval in parts)
         pictures = [candidate.folder / picture_name(shot) for shot in shots]
         sheet.append(SheetRow(candidate.method.replace("_", " "), f"{score}\n{candidate.parameters}", pictures))
     write_contact_sheet(path, sheet, columns, f"What each method learnt of {concept.token}")
