@@ -72,7 +72,7 @@ class Background:
     def __init__(self, training: Sequence[np.ndarray], held_out: Sequence[np.ndarray], detector: Detector) -> None:
         check_pictures([*training, *held_out])
         self.detector = detector
-        self.training = list(zip(training, self._boxes(training), strict=True))
+        self.training = list(zip(map(_small, training), self._boxes(training), strict=True))
         enough = len(training) and len(held_out) >= FEWEST_CONTROLS
         self.control = self.nearest(held_out) if enough else np.zeros(0)
         self.weights_hash = f"{Copying(training, []).weights_hash[:6]}{detector.weights_hash[:6]}"
@@ -84,13 +84,9 @@ class Background:
         return [Verdict(round(float(v), 6)) for v in scaled(self.nearest(pictures), self.control)] if len(pictures) else []
 
     def nearest(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Similarity (N,) to the nearest training picture."""
+        """Similarity (N,) to the nearest training picture, as it is or mirrored."""
         found = zip(pictures, self._boxes(pictures), strict=True)
-        return np.array([max(self._similarity(*own, *other) for other in self.training) for own in found])
-
-    def _similarity(self, picture: np.ndarray, box: Box | None, other: np.ndarray, its_box: Box | None) -> float:
-        turned, turned_box = np.ascontiguousarray(picture[:, ::-1]), box and (1 - box[2], box[1], 1 - box[0], box[3])
-        return max(_apart_from(p, other, (b, its_box)) for p, b in ((picture, box), (turned, turned_box)))
+        return np.array([max(_apart_from(*view, *other) for view in _views(*own) for other in self.training) for own in found])
 
     def _boxes(self, pictures: Sequence[np.ndarray]) -> list[Box | None]:
         """Where the mark is, as shares of the picture: training and generated pictures need not be of one size."""
@@ -103,9 +99,21 @@ def _shares(box: Box, picture: np.ndarray) -> Box:
     return box[0] / wide, box[1] / high, box[2] / wide, box[3] / high
 
 
-def _apart_from(one: np.ndarray, other: np.ndarray, boxes: Sequence[Box | None]) -> float:
-    """Cosine of two pictures' descriptions with the boxes, as shares of a picture, painted out of both."""
-    small = [cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for p in (one, other)]
-    for box in boxes:
-        small = [without_mark(p, box and tuple(v * SIDE_PX for v in box)) for p in small]
-    return float(describe(small[0]) @ describe(small[1]))
+def _small(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+
+
+def _views(picture: np.ndarray, box: Box | None) -> list[tuple[np.ndarray, Box | None]]:
+    """The picture and its mirror image, small and without their mark, each with its box."""
+    turned_box = box and (1 - box[2], box[1], 1 - box[0], box[3])
+    both = ((picture, box), (np.ascontiguousarray(picture[:, ::-1]), turned_box))
+    return [(_without(_small(p), place), place) for p, place in both]
+
+
+def _without(small: np.ndarray, place: Box | None) -> np.ndarray:
+    return without_mark(small, place and tuple(v * SIDE_PX for v in place))
+
+
+def _apart_from(view: np.ndarray, box: Box | None, other: np.ndarray, its_box: Box | None) -> float:
+    """Cosine of two small pictures' descriptions with both boxes, as shares of a picture, painted out of both."""
+    return float(describe(_without(view, its_box)) @ describe(_without(_without(other, box), its_box)))
