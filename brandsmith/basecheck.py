@@ -17,12 +17,13 @@ from rich.console import Console
 
 from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
 from brandsmith.concept.concept import load_concept
+from brandsmith.guidance import scales
 from brandsmith.guidance.loop import sample
 from brandsmith.judges.pocket_classes import PocketClasses, both_seen
 from brandsmith.study.judging import held_out_pictures, judges_for, thesis_kpi
 
 BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
-SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": 2.5, "scheduler": "ddim"}
+SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": scales.POCKET, "scheduler": "ddim"}
 FIRST_SEED = 5000
 
 

@@ -20,8 +20,8 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.judges.judge import CachedJudge, Judge, Row
-from brandsmith.judges.kpi import COLUMNS, CONFIDENCE_JUDGES, footnote, judge_name, kpi_of
-from brandsmith.judges.usable import checks_for, usable_by_picture, usable_rate
+from brandsmith.judges.kpi import COLUMNS, footnote, kpi_of
+from brandsmith.judges.usable import usable_rate
 from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
@@ -29,6 +29,7 @@ from brandsmith.progress import training_bar
 from brandsmith.report.contact_sheet import SheetRow, write_contact_sheet
 from brandsmith.report.table import as_csv, as_markdown, as_rich, shown
 from brandsmith.study.judging import judges_for
+from brandsmith.study.measures import THESIS_KPI, picture_values
 from brandsmith.study.statistics import Estimate, clustered_mean, rate
 from brandsmith.study.trial import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
 
@@ -55,16 +56,10 @@ class Candidate:
 
 def intervals(rows: Sequence[Row]) -> dict[str, str | None]:
     """95 % of the KPI and of the usable rate, as text: over prompts, because pictures of one prompt resemble each other."""
-    halves: dict[tuple[int, int], list[float]] = {}
-    for row in rows:
-        if judge_name(row) in (*CONFIDENCE_JUDGES, "ocr") and row.value is not None:
-            halves.setdefault((row.case, row.seed), []).append(row.value)
-    kpis = {key: sum(values) / 2 for key, values in halves.items() if len(values) == 2}
-    asked = checks_for(map(judge_name, rows))
-    usable = {key: v.verdict for key, v in usable_by_picture(rows, asked).items() if v.verdict is not None}
+    kpis, usable = picture_values(rows, THESIS_KPI), picture_values(rows, "usable_rate")
     return {
         "kpi_interval": _shown(clustered_mean(list(kpis.values()), [case for case, _ in kpis])) if kpis else None,
-        "usable_interval": _shown(rate(list(usable.values()), [case for _, _, case, _ in usable])) if usable else None,
+        "usable_interval": _shown(rate([value > 0 for value in usable.values()], [case for case, _ in usable])) if usable else None,
     }
 
 
@@ -172,7 +167,7 @@ def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidat
         line = candidate.line()
         shots = [shot for shot in cases.shots("", 0) if shot.seed == cases.seeds[0]]
         parts = (("KPI", line[MAIN_COLUMN], line["kpi_interval"]), ("usable", line["usable_rate"], line["usable_interval"]))
-        score = "\n".join(f"{name} not measured" if value is None else f"{name} {value:.2f} ({interval})" for name, value, interval in parts)
+        score = "\n".join(f"{name} not measured" if value is None else f"{name} {value:.2f}\n95 %: {interval}" for name, value, interval in parts)
         pictures = [candidate.folder / picture_name(shot) for shot in shots]
         sheet.append(SheetRow(candidate.method.replace("_", " "), f"{score}\n{candidate.parameters}", pictures))
     write_contact_sheet(path, sheet, columns, f"What each method learnt of {concept.token}")

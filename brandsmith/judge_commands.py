@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from brandsmith.guidance.scales import TAUGHT_POCKET
+
 judge_app = typer.Typer(
     help="Train the judges (fit), trust them (check, weights), and use them: on pictures (run), on a taught base (leakage, overfit), "
     "or the thesis' own detector (yolov8).",
@@ -95,7 +97,7 @@ def judge_leakage(
     step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
     num_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale; the studies' own by default.")] = 1.5,
+    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance scale; the studies' own by default.")] = TAUGHT_POCKET,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default the run's, else out.")] = None,
     as_json: Json = False,
 ) -> None:

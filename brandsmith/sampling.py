@@ -17,7 +17,8 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.files import write_json, write_with
 from brandsmith.core.run import RunDirectory
-from brandsmith.guidance.loop import DEFAULT_GUIDANCE_SCALE, sample
+from brandsmith.guidance.loop import sample
+from brandsmith.guidance.scales import guidance_of
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, read_adapter_info
 
 
@@ -46,14 +47,6 @@ def build_refiner(name: str) -> Any:
 def base_of(checkpoint: Path | None, base_name: str | None) -> str:
     """The base to draw with: the one asked for, else the one the adapter was trained on, else pocket."""
     return base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
-
-
-def guidance_of(base_name: str, checkpoint: Path | None) -> float:
-    """The guidance scale where none was asked for. pocket predicts x0 and is overdriven by what suits Stable Diffusion, the more so
-    after it was taught a few pictures (docs/log.md)."""
-    if base_name == "pocket":
-        return 1.5 if checkpoint else 2.5
-    return DEFAULT_GUIDANCE_SCALE
 
 
 @contextmanager
@@ -94,7 +87,7 @@ def draw_to_folder(
     if not prompts:
         prompts = prompts_of(load_concept(concept_name), suite)
     name = base_of(checkpoint, base_name)
-    scale = guidance_of(name, checkpoint) if guidance_scale is None else guidance_scale
+    scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
     chosen_refiner = build_refiner(refiner)
     resolve_base(name)
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
@@ -147,7 +140,7 @@ def explain_to_folder(
     checkpoint = find_checkpoint(run, None) if run else None
     name = base_of(checkpoint, base_name)
     resolve_base(name)
-    scale = guidance_of(name, checkpoint) if guidance_scale is None else guidance_scale
+    scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
     with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner

@@ -306,3 +306,15 @@ def test_moves_are_bounded_and_keep_the_length_of_latents(keep_norm):
     assert 0.09 * length < move < 0.11 * length
     assert torch.equal(*seen[1])
     assert (abs(float(after.norm()) - length) < 1e-4 * length) == keep_norm
+
+
+def test_the_default_moves_what_is_below_its_target_and_nothing_else():
+    """A random network shares its attention out among the words: of many words each peaks low, of two each peaks high."""
+    base = build_tiny()
+    few, many = "cat bowl", "a cat and a bowl and a key and a bus and a tree and a hat and a ring and a cup"
+    for prompt, moves in ((few, False), (many, True)):
+        refiner = AttendExcite()
+        refined = sample_latents(base, [prompt], [1], num_steps=4, refiner=refiner)
+        (report,) = refiner.reports
+        assert (min(report.peaks[0][1]) < AttendExcite.target) == moves and (report.num_moves > 0) == moves
+        assert torch.equal(refined, sample_latents(base, [prompt], [1], num_steps=4)) != moves

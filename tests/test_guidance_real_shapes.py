@@ -8,8 +8,8 @@ from bases import build_tiny
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from brandsmith.guidance.attend_excite import AttendExcite, chosen_layers
-from brandsmith.guidance.attention import choose_factor
+from brandsmith.guidance.attend_excite import AttendExcite
+from brandsmith.guidance.attention import choose_factor, chosen_layers
 from brandsmith.guidance.loop import sample, sample_latents
 
 CROSS3 = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
@@ -49,8 +49,8 @@ def test_the_layers_read_are_the_published_ones(family):
     base = build_shaped(family)
     # 16 x 16 of 64, 24 x 24 of 96, 32 x 32 of 128: two (or 20) layers on the way down, three (or 30) on the way up.
     assert choose_factor(base.unet) == 4
-    assert len(chosen_layers(base)) == {"sd1": 5, "sd2": 5, "sdxl": 50 + 10}[family]
-    assert all(layer.factor == 4 for layer in chosen_layers(base))
+    assert len(chosen_layers(base.unet)) == {"sd1": 5, "sd2": 5, "sdxl": 50 + 10}[family]
+    assert all(layer.factor == 4 for layer in chosen_layers(base.unet))
 
 
 @pytest.mark.slow

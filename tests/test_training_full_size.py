@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from bases import CORPUS
@@ -30,18 +30,10 @@ from brandsmith.methods.training_data import fingerprint
 
 NEEDED_GB = 15.0
 
-
-def free_gb() -> float:
-    """Memory that may be taken; nothing where the system does not say."""
-    status = Path("/proc/meminfo")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("MemAvailable:")), 0.0)
-
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        "BRANDSMITH_FULL_SIZE" not in os.environ and free_gb() < NEEDED_GB,
+        "BRANDSMITH_FULL_SIZE" not in os.environ and psutil.virtual_memory().available < NEEDED_GB * 1e9,
         reason=f"takes 11.7 GB, and less than {NEEDED_GB:.0f} GB are free: set BRANDSMITH_FULL_SIZE=1 to try all the same",
     ),
 ]

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from brandsmith.base.base import Base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
-from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording, weights_frozen
+from brandsmith.guidance.attention import Layer, chosen_layers, recording, weights_frozen
 from brandsmith.guidance.attention_losses import SeenSubject, weighted_loss
 from brandsmith.guidance.loop import Batch, Refine, Step, like_weights
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
@@ -87,7 +86,7 @@ class AttendExcite:
 
     @contextmanager
     def opened(self, batch: Batch) -> Iterator[Refine]:
-        layers = chosen_layers(batch.base, self.factors)
+        layers = chosen_layers(batch.base.unet, self.factors)
         work = _Work(self, batch, layers)
         with weights_frozen(batch.base.unet):
             yield work.refine
@@ -97,16 +96,6 @@ class AttendExcite:
 def _check(good: bool, given: str, allowed: str) -> None:
     if not good:
         raise InvalidConfig(given, hint=allowed)
-
-
-def chosen_layers(base: Base, factors: tuple[int, ...] | None = None) -> list[Layer]:
-    """The cross-attention layers to read."""
-    wanted = factors or (choose_factor(base.unet),)
-    layers = [layer for layer in cross_attention_layers(base.unet) if layer.factor in wanted]
-    if not layers:
-        there = sorted({layer.factor for layer in cross_attention_layers(base.unet)})
-        raise InvalidConfig(f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}")
-    return layers
 
 
 # ----------------------------------------------------------------------------- what happened

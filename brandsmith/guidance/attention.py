@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import Attention
 
-from brandsmith.core.errors import InvalidInput
+from brandsmith.core.errors import InvalidConfig, InvalidInput
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,16 @@ def choose_factor(unet: torch.nn.Module) -> int:
     down = [layer.factor for layer in layers if id(layer.attention) in in_down_blocks]
     fine_enough = [factor for factor in down if unet.config.sample_size // factor >= SMALLEST_MAP]
     return max(fine_enough, default=min(down, default=layers[0].factor))
+
+
+def chosen_layers(unet: torch.nn.Module, factors: tuple[int, ...] | None = None) -> list[Layer]:
+    """The cross-attention layers to read."""
+    wanted = factors or (choose_factor(unet),)
+    layers = [layer for layer in cross_attention_layers(unet) if layer.factor in wanted]
+    if not layers:
+        there = sorted({layer.factor for layer in cross_attention_layers(unet)})
+        raise InvalidConfig(f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}")
+    return layers
 
 
 def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -143,17 +143,14 @@ class Regional:
         if len(wanted) < 2:
             return Composable().branches(prompt, guidance_scale)
         text, marked, owners = _as_sentence(wanted)
-        mean = sum(_relative(part) for part in wanted) / len(wanted) or 1.0
-        acting = [
-            Branch(part.text, guidance_scale * _relative(part) / mean, part.marked, region=Region(i, self.strength, self.until))
-            for i, part in enumerate(wanted)
+        numbers = iter(range(len(wanted)))
+        apart = zip(parts, Composable().branches(prompt, guidance_scale), strict=True)
+        # Composable shares the scale out among the AND parts; in its own region each has all of it.
+        own = [
+            branch if part.negated else replace(branch, weight=branch.weight * len(wanted), region=Region(next(numbers), self.strength, self.until))
+            for part, branch in apart
         ]
-        denied = [Branch(part.text, -guidance_scale * _relative(part) / (mean * len(wanted)), part.marked) for part in parts if part.negated]
-        return [Branch(text, guidance_scale, marked, owners), *acting, *denied]
-
-
-def _relative(part: Part) -> float:
-    return 1.0 if part.weight is None else part.weight
+        return [Branch(text, guidance_scale, marked, owners), *own]
 
 
 def _as_sentence(parts: Sequence[Part]) -> tuple[str, tuple[Span, ...], tuple[int, ...]]:

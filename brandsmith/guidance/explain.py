@@ -23,10 +23,11 @@ from PIL import Image, ImageDraw, ImageFont
 from brandsmith.base.base import Base
 from brandsmith.base.layout import channels_last
 from brandsmith.core.files import write_json, write_with
-from brandsmith.guidance.attend_excite import AttendExcite, chosen_layers, seen_subjects, verdict_line
-from brandsmith.guidance.attention import Recorder, recording
+from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
+from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.combiners import Combiner
-from brandsmith.guidance.loop import DEFAULT_GUIDANCE_SCALE, Batch, Refine, Refiner, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.loop import Batch, Refine, Refiner, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
 
@@ -64,7 +65,7 @@ class Watch:
     def opened(self, batch: Batch) -> Iterator[Refine]:
         listed = getattr(self.inner, "subjects", None)
         self._batch, self._subjects = batch, _unique_labels(find_subjects(batch.base, batch.branches[0], listed))
-        layers = chosen_layers(batch.base, getattr(self.inner, "factors", None))
+        layers = chosen_layers(batch.base.unet, getattr(self.inner, "factors", None))
         with recording(layers) as recorder, self.inner.opened(batch) if self.inner else nullcontext(None) as refine:
             self._recorder = recorder
 

@@ -27,9 +27,8 @@ from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
 from brandsmith.guidance.combiners import Branch, Combiner, Weight, build_combiner, combine, needs_unconditional
 from brandsmith.guidance.regional import Regions
+from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler, step_arguments
-
-DEFAULT_GUIDANCE_SCALE = 7.5  # stock Stable Diffusion
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
             maps = recorder.averaged(latents.shape[-2:])
         weights = [batch.regions.weights(image, maps[batch.row_of(image, 0)], latents.shape[-2:]) for image in range(len(latents))]
         return _combined(predicted, batch.owner, weights)
-    kept = torch.tensor(batch.regions.lasting(), device=batch.base.device) if batch.regions else None
+    kept = batch.regions.lasting if batch.regions else None
     predicted = _predicted_rows(batch, latents, step, kept)
     weights: list[list[Weight]] = [[branch.weight for branch in own if branch.region is None] for own in batch.branches]
     return _combined(predicted, batch.owner if kept is None else batch.owner[kept], weights)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base
-from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers
+from brandsmith.guidance.attention import Layer, chosen_layers
 from brandsmith.guidance.combiners import Branch, Weight, needs_unconditional
 from brandsmith.guidance.subjects import phrase_subject, subject_tokens, text_tokens
 
@@ -49,12 +49,18 @@ class Regions:
     until: float = field(init=False)
     layers: list[Layer] = field(init=False)
     """Where attention is read, as Attend-and-Excite reads it."""
+    words: list[tuple[int, int]] = field(init=False)
+    """Per image, the [first, last) tokens of its sentence."""
     nouns: list[list[list[int]]] = field(init=False)
+    """Per image and acting part, the sentence's tokens that are its things."""
+    lasting: torch.Tensor = field(init=False)
+    """The rows of the batch that are predicted after `until`, in order."""
 
     def __post_init__(self) -> None:
-        factor = choose_factor(self.base.unet)
         self.until = max(branch.region.until for own in self.branches for branch in own if branch.region)
-        self.layers = [layer for layer in cross_attention_layers(self.base.unet) if layer.factor == factor]
+        self.layers = chosen_layers(self.base.unet)
+        self.words = [text_tokens(self.base.tokenizers[0], own[0].text) for own in self.branches]
+        self.lasting = torch.tensor(self._lasting_rows(), device=self.base.device)
         self.nouns = [[self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None] for own in self.branches]
 
     def _tokens(self, own: list[Branch], number: int) -> list[int]:
@@ -63,8 +69,7 @@ class Regions:
         found = [subject_tokens(self.base.tokenizers[0], sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans]
         return [token for subject in found if subject for token in subject.noun]
 
-    def lasting(self) -> list[int]:
-        """The rows of the batch that are predicted after `until`, in order."""
+    def _lasting_rows(self) -> list[int]:
         kept, row = [], 0
         for own in self.branches:
             blank = needs_unconditional(own)
@@ -79,7 +84,7 @@ class Regions:
         acting = [(number, branch.region) for number, branch in enumerate(own) if branch.region]
         if not acting:
             return weights
-        masks = regions(maps, self.nouns[image], text_tokens(self.base.tokenizers[0], own[0].text), size)
+        masks = regions(maps, self.nouns[image], self.words[image], size)
         for (number, region), mask in zip(acting, masks, strict=True):
             weights[number] = own[number].weight * region.strength * mask
             weights[0] = weights[0] - own[0].weight * region.strength * mask

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.pocket.artwork import Artwork
-from brandsmith.pocket.scenes import DEFAULT_MIX, SIZE_PX, SceneMaker
+from brandsmith.pocket.canvas import SIZE_PX
+from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
 
 SHARD = 1000
 

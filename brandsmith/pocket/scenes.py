@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,22 +17,8 @@ import numpy as np
 from PIL import Image
 
 from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, Artwork
-from brandsmith.pocket.marks import CANVAS_PX, Box, Mark, draw_mark, print_mark, random_mark
-
-SIZE_PX = 128
-
-
-@dataclass(frozen=True)
-class Thing:
-    word: str
-    colour: str | None
-    box: Box
-
-
-@dataclass(frozen=True)
-class PlacedMark:
-    mark: Mark
-    box: Box
+from brandsmith.pocket.canvas import Canvas, PlacedMark, Thing, box_of, finish, place, stage
+from brandsmith.pocket.marks import CANVAS_PX, Mark, draw_mark, print_mark, random_mark
 
 
 @dataclass(frozen=True)
@@ -46,13 +32,6 @@ class Scene:
     person: str = ""
 
 
-@dataclass
-class _Canvas:
-    pixels: np.ndarray  # (256, 256, 3) float32
-    things: list[Thing] = field(default_factory=list)
-    marks: list[PlacedMark] = field(default_factory=list)
-
-
 # Where a mark sits on a product: centre (x, y) and width, as fractions of the sprite's own box.
 PRINTABLE: dict[str, tuple[float, float, float]] = {
     "t shirt": (0.50, 0.60, 0.48), "sweater": (0.50, 0.50, 0.46), "dress": (0.50, 0.30, 0.42),
@@ -62,62 +41,6 @@ PRINTABLE: dict[str, tuple[float, float, float]] = {
     "hat": (0.50, 0.45, 0.44), "shorts": (0.50, 0.62, 0.40),
 }  # fmt: skip
 GARMENTS = ("t shirt", "sweater", "dress", "coat")
-
-
-# ----------------------------------------------------------------------------- stage and sprites
-
-BACKDROPS = {
-    "white": (245, 245, 247), "gray": (196, 198, 204), "blue": (170, 200, 240), "pink": (248, 208, 224),
-    "yellow": (250, 236, 176), "green": (190, 226, 190), "purple": (214, 196, 240), "orange": (252, 212, 170),
-    "black": (44, 46, 54), "beige": (236, 224, 204),
-}  # fmt: skip
-
-
-def _stage(rng: np.random.Generator, avoid: tuple[str | None, ...]) -> tuple[_Canvas, str]:
-    names = [n for n in BACKDROPS if n not in avoid and not (n == "white" and "gray" in avoid)]
-    name = str(rng.choice(names))
-    base = np.array(BACKDROPS[name], np.float32) + rng.normal(0, 5, 3)
-    kind = rng.choice(["plain", "gradient", "floor"], p=[0.3, 0.35, 0.35])
-    rows = np.linspace(0, 1, CANVAS_PX, dtype=np.float32)[:, None, None]
-    pixels = np.broadcast_to(base, (CANVAS_PX, CANVAS_PX, 3)).astype(np.float32).copy()
-    if kind == "gradient":
-        pixels += (0.5 - rows) * rng.uniform(10, 36)
-    elif kind == "floor":
-        horizon = rng.uniform(0.62, 0.8)
-        pixels -= 1 / (1 + np.exp(-(rows - horizon) * 60)) * rng.uniform(12, 30)
-    return _Canvas(pixels), name
-
-
-def _place(
-    canvas: _Canvas, sprite: Image.Image, centre: tuple[float, float], extent_px: float, *, shadow: bool = True
-) -> np.ndarray:
-    """Composite a sprite whose longer side is `extent_px` canvas pixels; returns its alpha plane in [0, 1]."""
-    factor = extent_px / max(sprite.size)
-    w, h = max(2, round(sprite.width * factor)), max(2, round(sprite.height * factor))
-    art = np.asarray(sprite.resize((w, h), Image.Resampling.BILINEAR, reducing_gap=2.0), np.float32)
-    x0, y0 = round(centre[0] - w / 2), round(centre[1] - h / 2)
-    layer = np.zeros((CANVAS_PX, CANVAS_PX, 4), np.float32)
-    sx, sy = max(0, -x0), max(0, -y0)
-    ex, ey = min(w, CANVAS_PX - x0), min(h, CANVAS_PX - y0)
-    layer[y0 + sy : y0 + ey, x0 + sx : x0 + ex] = art[sy:ey, sx:ex]
-    alpha = layer[..., 3] / 255
-    if shadow:
-        ground = min(CANVAS_PX - 4, y0 + h)
-        cast = np.zeros((CANVAS_PX, CANVAS_PX), np.float32)
-        cv2.ellipse(cast, (round(centre[0]), ground - 3), (max(3, round(w * 0.36)), 7), 0, 0, 360, 0.30, -1)
-        canvas.pixels *= 1 - cv2.GaussianBlur(cast, (0, 0), 5)[..., None]
-    canvas.pixels[:] = canvas.pixels * (1 - alpha[..., None]) + layer[..., :3] * alpha[..., None]
-    return alpha
-
-
-def _box(alpha: np.ndarray) -> Box:
-    ys, xs = np.nonzero(alpha > 0.5)
-    return (xs.min() / 2, ys.min() / 2, (xs.max() + 1) / 2, (ys.max() + 1) / 2)
-
-
-def _finish(canvas: _Canvas) -> np.ndarray:
-    small = cv2.resize(canvas.pixels.clip(0, 255), (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-    return small.round().astype(np.uint8)
 
 
 # ----------------------------------------------------------------------------- words
@@ -182,12 +105,12 @@ _PRINT_WEIGHTS = _PRINT_WEIGHTS / _PRINT_WEIGHTS.sum()
 def one_object(
     maker: SceneMaker, rng: np.random.Generator, word: str, colour: str | None, mark: Mark | None
 ) -> Scene:
-    canvas, background = _stage(rng, (colour,))
+    canvas, background = stage(rng, (colour,))
     sprite = maker.art.sprite(word) if colour is None else maker.art.tinted(word, colour)
     extent = rng.uniform(190, 226) if mark or word == "billboard" else rng.uniform(160, 208)
     centre = (128 + rng.uniform(-14, 14), 130 + rng.uniform(-10, 10))
-    alpha = _place(canvas, sprite, centre, extent)
-    canvas.things.append(Thing(word, colour, _box(alpha)))
+    alpha = place(canvas, sprite, centre, extent)
+    canvas.things.append(Thing(word, colour, box_of(alpha)))
     if mark:
         _print_on_sprite(canvas, alpha, word, mark, rng)
     phrase = f"{colour} {_called(word, rng)}" if colour else _called(word, rng)
@@ -210,8 +133,8 @@ def _branded_phrase(phrase: str, word: str, mark: Mark, rng: np.random.Generator
     return str(rng.choice(forms))
 
 
-def _print_on_sprite(canvas: _Canvas, alpha: np.ndarray, word: str, mark: Mark, rng: np.random.Generator) -> None:
-    x0, y0, x1, y1 = (2 * v for v in _box(alpha))
+def _print_on_sprite(canvas: Canvas, alpha: np.ndarray, word: str, mark: Mark, rng: np.random.Generator) -> None:
+    x0, y0, x1, y1 = (2 * v for v in box_of(alpha))
     fx, fy, fw = PRINTABLE[word]
     centre = (x0 + fx * (x1 - x0) + rng.normal(0, 2), y0 + fy * (y1 - y0) + rng.normal(0, 2))
     width = fw * (x1 - x0) * rng.uniform(0.94, 1.08)
@@ -223,7 +146,7 @@ def _print_on_sprite(canvas: _Canvas, alpha: np.ndarray, word: str, mark: Mark, 
 def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """A mark by itself: `a red logo`."""
     mark = mark or random_mark(rng)
-    canvas, background = _stage(rng, (mark.patch,))
+    canvas, background = stage(rng, (mark.patch,))
     centre = (128 + rng.uniform(-12, 12), 128 + rng.uniform(-12, 12))
     box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(120, 210), rng, bend=0.7)
     canvas.marks.append(PlacedMark(mark, box))
@@ -244,9 +167,9 @@ def aside(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None)
     """One object where one of a pair would stand: a part of `a blue cat AND a yellow bowl` must be able to keep to its side."""
     word = str(rng.choice([w for w in maker.words if w != "billboard"]))
     colour = _random_colour(rng)
-    canvas, background = _stage(rng, (colour,))
-    alpha = _place(canvas, maker.art.tinted(word, colour), *_in_a_pair(rng, int(rng.integers(2))))
-    canvas.things.append(Thing(word, colour, _box(alpha)))
+    canvas, background = stage(rng, (colour,))
+    alpha = place(canvas, maker.art.tinted(word, colour), *_in_a_pair(rng, int(rng.integers(2))))
+    canvas.things.append(Thing(word, colour, box_of(alpha)))
     return _scene(canvas, _opening(rng) + _article(f"{colour} {_called(word, rng)}") + _setting(background, rng), background)
 
 
@@ -288,8 +211,8 @@ def photo(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None)
     return maker.photo_scene(rng, name, label, mark or (random_mark(rng) if rng.random() < 0.4 else None))
 
 
-def _scene(canvas: _Canvas, caption: str, background: str, person: str = "", look: str = "3-D art") -> Scene:
-    return Scene(_finish(canvas), caption, tuple(canvas.things), tuple(canvas.marks), look, background, person)
+def _scene(canvas: Canvas, caption: str, background: str, person: str = "", look: str = "3-D art") -> Scene:
+    return Scene(finish(canvas), caption, tuple(canvas.things), tuple(canvas.marks), look, background, person)
 
 
 # ----------------------------------------------------------------------------- the maker
@@ -331,10 +254,10 @@ class SceneMaker:
         return KINDS[str(rng.choice(kinds, p=share / share.sum()))](self, rng, None)
 
     def two_objects(self, rng: np.random.Generator, first: str, c1: str, second: str, c2: str) -> Scene:
-        canvas, background = _stage(rng, (c1, c2))
+        canvas, background = stage(rng, (c1, c2))
         for side, (word, colour) in enumerate(((first, c1), (second, c2))):
-            alpha = _place(canvas, self.art.tinted(word, colour), *_in_a_pair(rng, side))
-            canvas.things.append(Thing(word, colour, _box(alpha)))
+            alpha = place(canvas, self.art.tinted(word, colour), *_in_a_pair(rng, side))
+            canvas.things.append(Thing(word, colour, box_of(alpha)))
         join = str(rng.choice(["and", "and", "and", "next to"]))
         body = f"{_article(f'{c1} {_called(first, rng)}')} {join} {_article(f'{c2} {_called(second, rng)}')}"
         return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
@@ -348,7 +271,7 @@ class SceneMaker:
         trousers: str | None,
         mark: Mark | None,
     ) -> Scene:
-        canvas, background = _stage(rng, (colour, trousers))
+        canvas, background = stage(rng, (colour, trousers))
         head = self.art.sprite(str(rng.choice(HEADS[sex])))
         x = 128 + rng.uniform(-10, 10)
         full = trousers is not None
@@ -356,16 +279,16 @@ class SceneMaker:
         extent = (118 if full else 196) * size
         top = (60 if full else 88) + rng.uniform(-3, 3)
         if trousers:
-            legs = _place(canvas, self.art.tinted("pants", trousers), (x, top + 130 * size), 108 * size)
-            canvas.things.append(Thing("pants", trousers, _box(legs)))
+            legs = place(canvas, self.art.tinted("pants", trousers), (x, top + 130 * size), 108 * size)
+            canvas.things.append(Thing("pants", trousers, box_of(legs)))
         cloth = self.art.tinted(garment, colour)
         centre = (x, top + extent * cloth.height / max(cloth.size) / 2)
-        alpha = _place(canvas, cloth, centre, extent, shadow=False)
-        canvas.things.insert(0, Thing(garment, colour, _box(alpha)))
+        alpha = place(canvas, cloth, centre, extent, shadow=False)
+        canvas.things.insert(0, Thing(garment, colour, box_of(alpha)))
         if mark:
             _print_on_sprite(canvas, alpha, garment, mark, rng)
         head_px = (64 if full else 96) * size
-        _place(canvas, head, (x, top - head_px * 0.5 + (10 if full else 14)), head_px, shadow=False)
+        place(canvas, head, (x, top - head_px * 0.5 + (10 if full else 14)), head_px, shadow=False)
         wears = str(rng.choice(["wearing", "wearing", "in"]))
         body = f"{_person_words(sex, rng)} {wears} {self._outfit(rng, garment, colour, trousers, mark)}"
         return _scene(canvas, _opening(rng) + body + _setting(background, rng), background, person=sex)
@@ -387,7 +310,7 @@ class SceneMaker:
         left = (image.width - side) // 2
         upper = int((image.height - side) * rng.uniform(0.3, 0.7))
         image = image.crop((left, upper, left + side, upper + side)).resize((CANVAS_PX, CANVAS_PX), Image.Resampling.LANCZOS)
-        canvas = _Canvas(np.asarray(image, np.float32).copy())
+        canvas = Canvas(np.asarray(image, np.float32).copy())
         colour = nearest_colour(canvas.pixels[90:166, 90:166])
         canvas.things.append(Thing(label, colour, (24.0, 16.0, 104.0, 112.0)))
         body = f"{_article(f'{colour} {label}')}"

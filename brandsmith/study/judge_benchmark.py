@@ -166,13 +166,13 @@ def _spelling(concept: Concept, judges: dict[str, Judge], pictures: Sequence[Pla
 
 
 def _seconds(judges: Mapping[str, Judge], prompts: Sequence[str], pictures: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Of every judge that can look here: those whose weights are missing answer at once and are left out."""
+    """Of every judge that could say something: those whose weights are missing answer at once and are left out."""
     shots = [Shot(0, prompts[i % len(prompts)], i, "timed", 0) for i in range(len(pictures))]
     per_judge = {}
     for name, judge in judges.items():
         start = time.perf_counter()
         rows = score_shots(judge, shots, pictures)
-        if not all(row.reason.startswith("weights ") for row in rows):
+        if any(row.value is not None for row in rows):
             per_judge[name] = (time.perf_counter() - start) / len(pictures)
     return {"seconds_per_image": round(sum(per_judge.values()), 4), "seconds_per_image_n": len(pictures),
             "seconds_per_image_by_judge": {name: round(value, 4) for name, value in per_judge.items()}}  # fmt: skip

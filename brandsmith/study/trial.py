@@ -22,6 +22,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import append_jsonl, read_jsonl, write_json, write_with
 from brandsmith.core.run import RunDirectory
 from brandsmith.guidance.loop import sample
+from brandsmith.guidance.scales import TAUGHT_POCKET
 from brandsmith.judges.judge import Judge, Row, Shot, judge_id, row_from_json, score_shots
 from brandsmith.methods.adapter import load_adapter
 
@@ -35,8 +36,7 @@ class Cases:
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     num_steps: int = 20
-    guidance_scale: float = 1.5
-    """Low: pocket predicts x0, and 4 overdrives what it was taught (docs/log.md)."""
+    guidance_scale: float = TAUGHT_POCKET
     scheduler: str = "ddim"
     batch_size: int = 10
 
