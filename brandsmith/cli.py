@@ -249,19 +249,29 @@ def benchmark_pack_command(
     base: BaseOption = "pocket",
     trials: Annotated[int, typer.Option(min=2, help="LoRA trials, batch 1 each.")] = 8,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each.")] = 20,
+    random_sd15: Annotated[bool, typer.Option("--random-sd15", help="Instead of --base: Stable Diffusion 1.5's real size, random weights.")] = False,
+    precision: Annotated[str, typer.Option(help="fp32, in which what they end at is compared, or bf16.")] = "fp32",
+    image_px: Annotated[int | None, typer.Option(help="Side of the training pictures; default the base's own.")] = None,
     as_json: Json = False,
 ) -> None:
     """LoRA trials trained together on one frozen base, against one after another: time, memory, and whether they end alike."""
     from tempfile import TemporaryDirectory
 
     from brandsmith.base.base import load_base
+    from brandsmith.base.random_sd15 import build_random_sd15
     from brandsmith.concept.concept import load_concept
+    from brandsmith.core.errors import unknown_name
     from brandsmith.methods.loop import default_device
     from brandsmith.study.pack_benchmark import benchmark_pack
 
-    taught, loaded = load_concept(concept), load_base(base, device=default_device())
+    if precision not in ("fp32", "bf16"):
+        raise unknown_name("precision", precision, ["fp32", "bf16"])
+    taught = load_concept(concept)
+    loaded = build_random_sd15().to(default_device()) if random_sd15 else load_base(base, device=default_device())
     with TemporaryDirectory() as folder, console.status("pack") as status:
-        figures = benchmark_pack(loaded, taught, Path(folder), num_trials=trials, num_steps=steps, say=status.update)
+        figures = benchmark_pack(
+            loaded, taught, Path(folder), num_trials=trials, num_steps=steps, precision=precision, image_px=image_px, say=status.update
+        )
     if as_json:
         _print_json(figures)
 

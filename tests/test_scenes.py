@@ -11,7 +11,8 @@ from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.pocket_classes import object_boxes, window
 from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, Artwork, tint
 from brandsmith.pocket.marks import Mark, draw_mark, random_mark
-from brandsmith.pocket.scenes import KINDS, SceneMaker, nearest_colour, one_object
+from brandsmith.pocket.photos import nearest_colour
+from brandsmith.pocket.scenes import KINDS, SceneMaker, one_object
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,11 @@ import shutil
 import psutil
 import pytest
 import torch
-from bases import CORPUS
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler
 from lessons import TOKEN, write_concept
-from transformers import CLIPTextConfig, CLIPTextModel
 
-from brandsmith.base.base import Base
+from brandsmith.base.random_sd15 import build_random_sd15
 from brandsmith.base.stock import stock_pipeline
-from brandsmith.base.tokenizer import train_clip_tokenizer
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.loop import train
 from brandsmith.methods.registry import METHODS, build_config
@@ -46,45 +43,12 @@ SETTINGS = {
 }
 
 
-def with_random_weights(build):
-    """Real layers without their slow initialisation: one block of numbers, scaled to each layer's fan-in."""
-    with torch.device("meta"):
-        module = build()
-    module.to_empty(device="cpu")
-    noise = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0))
-    for name, parameter in module.named_parameters():
-        flat = parameter.data.view(-1)
-        for start in range(0, len(flat), len(noise)):
-            part = flat[start : start + len(noise)]
-            part.copy_(noise[: len(part)])
-        scale = parameter[0].numel() ** -0.5 if parameter.dim() > 1 else 0.0
-        parameter.data.mul_(scale).add_(1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0)
-        parameter.data.copy_(parameter.data.bfloat16())  # so that the test may change the format without changing a value
-    return module
-
-
 @pytest.fixture(scope="module")
 def base():
-    """Configurations as published with Stable Diffusion 1.5."""
-    unet = with_random_weights(lambda: UNet2DConditionModel(
-        sample_size=64, in_channels=4, out_channels=4, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2,
-        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-        cross_attention_dim=768, attention_head_dim=8,
-    ))  # fmt: skip
-    vae = with_random_weights(lambda: AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2, latent_channels=4, sample_size=512, scaling_factor=0.18215,
-    ))  # fmt: skip
-    tokenizer = train_clip_tokenizer(CORPUS, vocab_size=49408, max_length=77)  # a small vocabulary in the full-size table
-    text = CLIPTextModel(CLIPTextConfig(
-        vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, max_position_embeddings=77,
-        projection_dim=768, hidden_act="quick_gelu", bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    ))  # fmt: skip
-    scheduler = DDPMScheduler(1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1)
-    assert sum(p.numel() for p in unet.parameters()) == 859_520_964  # the published model's number
-    assert sum(p.numel() for p in text.parameters()) == 123_060_480
-    return Base("stable-diffusion-1.5-size", "sd1", unet, vae, [text], [tokenizer], scheduler).freeze()
+    built = build_random_sd15()
+    assert sum(p.numel() for p in built.unet.parameters()) == 859_520_964  # the published model's number
+    assert sum(p.numel() for p in built.text_encoders[0].parameters()) == 123_060_480
+    return built
 
 
 def test_two_steps_and_a_picture_of_every_method(base, tmp_path):

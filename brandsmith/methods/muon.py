@@ -64,9 +64,9 @@ class Muon(torch.optim.Optimizer):
             known = {id(p) for p in matrices}
             if matrices:
                 self._step_matrices(matrices, group)
-            for p in trained:
-                if id(p) not in known:
-                    self._step_other(p, group)
+            others = [p for p in trained if id(p) not in known]
+            if others:
+                self._step_others(others, group)
 
     def _step_matrices(self, params: list[torch.nn.Parameter], group: dict) -> None:
         momentum = group["momentum"]
@@ -80,16 +80,20 @@ class Muon(torch.optim.Optimizer):
             scale = 0.2 * max(update.shape) ** 0.5  # Adam's usual size of step
             as_matrix(p).add_(update, alpha=-group["lr"] * scale)
 
-    def _step_other(self, p: torch.nn.Parameter, group: dict) -> None:
-        state = self.state[p]
-        if not state:
-            state.update(step=torch.tensor(0.0), mean=torch.zeros_like(p), square=torch.zeros_like(p))
-        state["step"] += 1
-        count = float(state["step"])
-        state["mean"].lerp_(p.grad, 0.1)
-        state["square"].lerp_(p.grad.square(), 0.01)
-        size = (state["square"] / (1 - 0.99**count)).sqrt_().add_(1e-8)
-        p.mul_(1 - group["lr"] * group["weight_decay"]).addcdiv_(state["mean"], size, value=-group["lr"] / (1 - 0.9**count))
+    def _step_others(self, params: list[torch.nn.Parameter], group: dict) -> None:
+        for p in params:
+            if not self.state[p]:
+                self.state[p].update(step=torch.tensor(0.0), mean=torch.zeros_like(p), square=torch.zeros_like(p))
+            self.state[p]["step"] += 1
+        states, grads = [self.state[p] for p in params], [p.grad for p in params]
+        means, squares, counts = [s["mean"] for s in states], [s["square"] for s in states], [float(s["step"]) for s in states]
+        torch._foreach_lerp_(means, grads, 0.1)
+        torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 0.01)
+        sizes = torch._foreach_div(squares, [1 - 0.99**count for count in counts])
+        torch._foreach_sqrt_(sizes)
+        torch._foreach_add_(sizes, 1e-8)
+        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_addcdiv_(params, means, sizes, [-group["lr"] / (1 - 0.9**count) for count in counts])
 
 
 def _laid_out_like(parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

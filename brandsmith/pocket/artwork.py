@@ -60,6 +60,13 @@ ARTWORK_FILES: dict[str, str] = {
 DRAWN_WORDS = ("sweater", "fragrance", "billboard")
 OBJECT_WORDS: tuple[str, ...] = (*ARTWORK_FILES, *DRAWN_WORDS)
 
+_BY_THEMSELVES = ("cheese", "bread", "fish", "pants", "shorts", "socks", "billboard")
+_ODD_PLURALS = {"strawberry": "strawberries", "trophy": "trophies", "scarf": "scarves"}
+PLURALS: dict[str, str] = {
+    word: _ODD_PLURALS.get(word, word + ("es" if word.endswith(("s", "x")) else "s")) for word in OBJECT_WORDS if word not in _BY_THEMSELVES
+}
+"""Of the words that can be counted."""
+
 HEADS = {
     "male": ["1f468", "1f468-1f3fb", "1f468-1f3fc", "1f468-1f3fd", "1f468-1f3ff"],
     "female": ["1f469", "1f469-1f3fb", "1f469-1f3fc", "1f469-1f3fd", "1f469-1f3ff"],

@@ -23,7 +23,6 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
 from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
 from brandsmith.pocket.pool import ScenePool, draw_pool
-from brandsmith.pocket.scenes import DEFAULT_MIX
 from brandsmith.pocket.stage import in_parallel
 from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_pool, prepare, train_unet
 from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_decoder
@@ -34,7 +33,6 @@ class Recipe:
     """Sizes of every stage of a full training. The shipped pocket had less: its card says what."""
 
     num_scenes: int = 68_000
-    photo_share: float = 0.06
     decoder_steps: int = 6_000
     clip_steps: int = 1_500
     unet_steps: int = 12_000  # of 48 scenes
@@ -49,9 +47,8 @@ SPLIT_SEED = 900_001
 def draw_scenes(work: Path, photos: Path | None, recipe: Recipe, num_workers: int = 2) -> tuple[ScenePool, ScenePool]:
     """The training pool and a small unseen pool."""
     artwork = fetch_artwork(work / "artwork")
-    mix = dict(DEFAULT_MIX, photo=recipe.photo_share if photos else 0.0)
-    draw_pool(work / "pool", artwork, photos, seed=recipe.seed, num_scenes=recipe.num_scenes, mix=mix, num_workers=num_workers)
-    draw_pool(work / "unseen", artwork, photos, seed=SPLIT_SEED, num_scenes=2_000, mix=mix, num_workers=num_workers)
+    draw_pool(work / "pool", artwork, photos, seed=recipe.seed, num_scenes=recipe.num_scenes, num_workers=num_workers)
+    draw_pool(work / "unseen", artwork, photos, seed=SPLIT_SEED, num_scenes=2_000, num_workers=num_workers, photo_split="unseen")
     return ScenePool(work / "pool"), ScenePool(work / "unseen")
 
 
@@ -62,6 +59,12 @@ def latent_scale(latents: np.ndarray) -> float:
     return float(1.0 / sample.std())
 
 
+def kept_scaling(work: Path) -> float:
+    """The scaling factor of the base that was started from, or of this training's own latents."""
+    file = work / "scaling.txt"
+    return float(file.read_text(encoding="utf-8")) if file.is_file() else latent_scale(np.load(work / "latents.npy", mmap_mode="r"))
+
+
 def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe = Recipe()) -> None:
     """Run every stage below `work` and write the finished base to `output`."""
     pool, unseen = draw_scenes(work, photos, recipe)
@@ -69,8 +72,8 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     train_decoder(pool, code, work, num_steps=recipe.decoder_steps, seed=recipe.seed)
     tokenizer = _tokenizer(work, pool)
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
-    latents = encode_pool(pool, code, work / "latents.npy")
-    data = prepare(pool, work / "latents.npy", clip, tokenizer, latent_scale(latents), work)
+    encode_pool(pool, code, work / "latents.npy")
+    data = prepare(pool, work / "latents.npy", clip, tokenizer, kept_scaling(work), work)
     if torch.cuda.is_available():
         _train_unet_part(0, data, work, recipe, num_workers=1)
     else:
@@ -121,7 +124,7 @@ def assemble(work: Path, output: Path) -> None:
     clip, tokenizer = trained_clip(work)
     for model, name in ((vae, "decoder"), (unet, "unet")):
         model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True, map_location="cpu")["average"])
-    write_base(output, unet, vae, clip, tokenizer, latent_scale(np.load(work / "latents.npy", mmap_mode="r")))
+    write_base(output, unet, vae, clip, tokenizer, kept_scaling(work))
 
 
 def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float) -> None:

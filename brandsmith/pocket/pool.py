@@ -14,17 +14,18 @@ import numpy as np
 
 from brandsmith.pocket.artwork import Artwork
 from brandsmith.pocket.canvas import SIZE_PX
+from brandsmith.pocket.photos import Split
 from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
 
 SHARD = 1000
 
 
-def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shard: int, mix: dict[str, float]) -> None:
+def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shard: int, mix: dict[str, float], split: Split = "train") -> None:
     """Draw scenes `shard * SHARD ...` into `folder`; does nothing when the shard is complete."""
     pixels_file, truth_file = folder / f"{shard:04d}.npy", folder / f"{shard:04d}.jsonl"
     if truth_file.is_file():
         return
-    maker = SceneMaker(Artwork(artwork), photos)
+    maker = SceneMaker(Artwork(artwork), photos, photo_split=split)
     pixels = np.zeros((SHARD, SIZE_PX, SIZE_PX, 3), np.uint8)
     lines = []
     for i in range(SHARD):
@@ -48,11 +49,12 @@ def draw_pool(
     num_scenes: int,
     mix: dict[str, float] = DEFAULT_MIX,
     num_workers: int = 2,
+    photo_split: Split = "train",
 ) -> None:
     """Draw `num_scenes` (rounded up to whole shards) with several processes; resumes where it stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = range((num_scenes + SHARD - 1) // SHARD)
-    jobs = [(folder, artwork, photos, seed, shard, mix) for shard in shards]
+    jobs = [(folder, artwork, photos, seed, shard, mix, photo_split) for shard in shards]
     with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
         pool.starmap(draw_shard, jobs, chunksize=1)
 

@@ -7,18 +7,16 @@ That truth trains and checks the judges; no generated picture ever does. Everyth
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, Artwork
+from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, PLURALS, Artwork
 from brandsmith.pocket.canvas import Canvas, PlacedMark, Thing, box_of, finish, place, stage
 from brandsmith.pocket.marks import CANVAS_PX, Mark, draw_mark, print_mark, random_mark
+from brandsmith.pocket.photos import DULL, GARMENT_BOX, Split, cloth_colour, garment_pixels, list_photos
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,13 @@ def _mark_name(mark: Mark) -> str:
     return mark.name or f"{mark.patch} logo"
 
 
+def _spelled(mark: Mark, rng: np.random.Generator) -> str:
+    """Half of the captions of a nameless mark say its lettering, a letter at a time: then letters have words of their own."""
+    if mark.name or rng.random() < 0.5:
+        return ""
+    return str(rng.choice([" with the letters ", " that reads ", " saying "])) + " ".join(mark.text)
+
+
 # ----------------------------------------------------------------------------- the kinds of scene
 
 Recipe = Callable[["SceneMaker", np.random.Generator, Mark | None], Scene]
@@ -114,7 +119,7 @@ def one_object(
     if mark:
         _print_on_sprite(canvas, alpha, word, mark, rng)
     phrase = f"{colour} {_called(word, rng)}" if colour else _called(word, rng)
-    body = _branded_phrase(phrase, word, mark, rng) if mark else _article(phrase)
+    body = _branded_phrase(phrase, word, mark, rng) + _spelled(mark, rng) if mark else _article(phrase)
     return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
 
 
@@ -153,7 +158,7 @@ def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = 
     name = _mark_name(mark)
     forms = [_article(name), f"the {name}"]
     forms += [f"{_article(name)} with {mark.ink} letters"] if not mark.name else []
-    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _setting(background, rng), background)
+    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark, rng) + _setting(background, rng), background)
 
 
 def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
@@ -186,6 +191,39 @@ def _in_a_pair(rng: np.random.Generator, side: int) -> tuple[tuple[float, float]
     return centre, rng.uniform(102, 122)
 
 
+def triple(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """Three objects side by side: `a blue cat, a yellow bowl and a red car`."""
+    words = [str(w) for w in rng.choice([w for w in maker.words if w != "billboard"], 3, replace=False)]
+    colours = [str(c) for c in rng.choice(list(COLOURS), 3, replace=False)]
+    canvas, background = _in_a_row(maker, rng, words, colours)
+    first, second, third = (_article(f"{c} {_called(w, rng)}") for c, w in zip(colours, words, strict=True))
+    return _scene(canvas, f"{_opening(rng)}{first}, {second} and {third}{_setting(background, rng)}", background)
+
+
+def several(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
+    """Two, three or four of one thing: `three red apples`."""
+    word = str(rng.choice([w for w in maker.words if w in PLURALS]))
+    colour, count = _random_colour(rng), int(rng.choice([2, 3, 4], p=[0.45, 0.35, 0.2]))
+    canvas, background = _in_a_row(maker, rng, [word] * count, [colour] * count)
+    return _scene(canvas, f"{_opening(rng)}{COUNTS[count]} {colour} {PLURALS[word]}{_setting(background, rng)}", background)
+
+
+COUNTS = {2: "two", 3: "three", 4: "four"}
+PLACES = {2: ((68, 136), (188, 136)), 3: ((47, 136), (128, 136), (209, 136)), 4: ((70, 76), (186, 76), (70, 190), (186, 190))}
+"""Centres in canvas pixels, by how many things stand there."""
+EXTENTS = {2: (102, 122), 3: (66, 80), 4: (82, 100)}
+
+
+def _in_a_row(maker: SceneMaker, rng: np.random.Generator, words: list[str], colours: list[str]) -> tuple[Canvas, str]:
+    """A backdrop with the things on it, and the backdrop's name."""
+    canvas, background = stage(rng, tuple(colours))
+    for (x, y), word, colour in zip(PLACES[len(words)], words, colours, strict=True):
+        centre = (x + rng.uniform(-4, 4), y + rng.uniform(-8, 8))
+        alpha = place(canvas, maker.art.tinted(word, colour), centre, rng.uniform(*EXTENTS[len(words)]))
+        canvas.things.append(Thing(word, colour, box_of(alpha)))
+    return canvas, background
+
+
 def person(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """A model wearing a garment, sometimes with trousers, sometimes with a mark on the garment."""
     sex = str(rng.choice(["male", "female"]))
@@ -208,7 +246,11 @@ def _person_words(sex: str, rng: np.random.Generator) -> str:
 def photo(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """A real garment photo, sometimes with a mark printed on it."""
     name, label = maker.photos[int(rng.integers(len(maker.photos)))]
-    return maker.photo_scene(rng, name, label, mark or (random_mark(rng) if rng.random() < 0.4 else None))
+    if mark:
+        return maker.photo_scene(rng, name, label, mark)
+    scene = maker.photo_scene(rng, name, label, random_mark(rng) if rng.random() < 0.4 else None)
+    # black and gray clothes give way to others, not always
+    return scene if rng.random() < DULL.get(scene.things[0].colour or "", 1.0) else photo(maker, rng)
 
 
 def _scene(canvas: Canvas, caption: str, background: str, person: str = "", look: str = "3-D art") -> Scene:
@@ -219,32 +261,25 @@ def _scene(canvas: Canvas, caption: str, background: str, person: str = "", look
 
 KINDS: dict[str, Recipe] = {
     "single": single, "aside": aside, "branded": branded, "mark_alone": mark_alone, "pair": pair, "in_company": in_company,
-    "person": person, "photo": photo,
+    "triple": triple, "several": several, "person": person, "photo": photo,
 }  # fmt: skip
 DEFAULT_MIX = {
-    "single": 0.21, "aside": 0.12, "branded": 0.12, "mark_alone": 0.03, "pair": 0.30, "in_company": 0.04, "person": 0.18, "photo": 0.0,
+    "single": 0.16, "aside": 0.08, "branded": 0.17, "mark_alone": 0.04, "pair": 0.18, "in_company": 0.05, "triple": 0.06, "several": 0.05,
+    "person": 0.09, "photo": 0.12,
 }  # fmt: skip
-PHOTO_WORDS = {
-    "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
-    "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",
-}  # fmt: skip
+"""Objects, of which there are most, are learnt last; then two of them, and small lettering. Without photos their share goes to the others."""
 
 
 class SceneMaker:
     """Draws scenes from artwork (and photos, when a folder with `labels.csv` and `photos/` is given)."""
 
-    def __init__(self, art: Artwork, photos: Path | None = None, words: tuple[str, ...] = OBJECT_WORDS) -> None:
+    def __init__(self, art: Artwork, photos: Path | None = None, words: tuple[str, ...] = OBJECT_WORDS, photo_split: Split = "all") -> None:
         self.art = art
         self.words = list(words)
         weights = np.array([1.6 if w in (*GARMENTS, "pants", "fragrance", "billboard") else 1.0 for w in words])
         self.word_weights = weights / weights.sum()
         self.photo_folder = photos
-        self.photos = self._list_photos(photos) if photos else []
-
-    @staticmethod
-    def _list_photos(folder: Path) -> list[tuple[str, str]]:
-        with (folder / "labels.csv").open() as rows:
-            return [(r["file"], PHOTO_WORDS[r["label"]]) for r in csv.DictReader(rows) if r["label"] in PHOTO_WORDS]
+        self.photos = list_photos(photos, photo_split) if photos else []
 
     def scene(self, seed: int, index: int, mix: dict[str, float] = DEFAULT_MIX) -> Scene:
         """The scene at `index` of the endless sequence that `seed` names."""
@@ -300,37 +335,19 @@ class SceneMaker:
             return f"{cloth} and {trousers} pants"
         if mark:
             name = _mark_name(mark)
-            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"]))
+            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])) + _spelled(mark, rng)
         return cloth
 
     def photo_scene(self, rng: np.random.Generator, name: str, label: str, mark: Mark | None) -> Scene:
         assert self.photo_folder is not None
-        image = Image.open(self.photo_folder / "photos" / name).convert("RGB")
-        side = min(image.size)
-        left = (image.width - side) // 2
-        upper = int((image.height - side) * rng.uniform(0.3, 0.7))
-        image = image.crop((left, upper, left + side, upper + side)).resize((CANVAS_PX, CANVAS_PX), Image.Resampling.LANCZOS)
-        canvas = Canvas(np.asarray(image, np.float32).copy())
-        colour = nearest_colour(canvas.pixels[90:166, 90:166])
-        canvas.things.append(Thing(label, colour, (24.0, 16.0, 104.0, 112.0)))
+        canvas = Canvas(garment_pixels(self.photo_folder / "photos" / name, rng))
+        colour = cloth_colour(canvas.pixels)
+        canvas.things.append(Thing(label, colour, GARMENT_BOX))
         body = f"{_article(f'{colour} {label}')}"
         if mark:
             centre = (128 + rng.uniform(-8, 8), 118 + rng.uniform(-10, 10))
             box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(84, 110), rng,
                              surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32))  # fmt: skip
             canvas.marks.append(PlacedMark(mark, box))
-            body += f" with {_article(_mark_name(mark))}"
+            body += f" with {_article(_mark_name(mark))}{_spelled(mark, rng)}"
         return _scene(canvas, f"a photo of {body}", "", look="photo")
-
-
-def nearest_colour(pixels: np.ndarray) -> str:
-    """The colour word nearest to the median pixel, in CIE Lab."""
-    median = np.median(pixels.reshape(-1, 3), axis=0)
-    names = list(COLOURS)
-    swatches = np.array([COLOURS[n][1] for n in names], np.uint8)[None]
-    lab = cv2.cvtColor(np.concatenate([swatches, median.round().astype(np.uint8)[None, None]], 1), cv2.COLOR_RGB2LAB)
-    # Lightness counts half: a dark blue dress is blue, not black.
-    difference = (lab[0, :-1].astype(float) - lab[0, -1].astype(float)) * [0.5, 1, 1]
-    distance = np.linalg.norm(difference, axis=1)
-    return names[int(distance.argmin())]
-

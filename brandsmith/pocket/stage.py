@@ -1,7 +1,8 @@
 """One resumable stage of building pocket: a model, an optimiser, an average of the weights, a log.
 
 Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The
-learning rate warms up, stays, and falls over the last share of the steps (`fall`). `in_parallel` runs a stage in several processes that
+learning rate warms up, stays, and falls over the last share of the steps (`fall`), or of the time where a stage is given `limit_sec`: a
+machine that is lent for minutes must end with a finished fall, however many steps it managed. `in_parallel` runs a stage in several processes that
 average their gradients: on CPUs, two processes of one thread are a fifth faster than one process of two.
 """
 
@@ -91,10 +92,12 @@ class Stage:
         warmup_steps: int = 200,
         fall: float = 0.2,
         muon: bool = False,
+        limit_sec: float | None = None,
     ) -> None:
         self.name, self.folder, self.model = name, folder, model
         self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
         self.ema_decay, self.warmup_steps, self.fall = ema_decay, warmup_steps, fall
+        self.limit_sec, self.started = limit_sec, time.monotonic()
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         if muon:
@@ -125,21 +128,26 @@ class Stage:
         torch.save(state, partial)
         partial.rename(self.checkpoint)
 
-    def learning_rate_at(self, step: int) -> float:
-        fall = min(1.0, (self.num_steps - step) / max(self.fall * self.num_steps, 1))
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) * max(fall, 0.02)
+    def progress(self) -> float:
+        """How much of the steps, or of the time since `run` began, is used up; the larger of the two, from 0 to 1."""
+        by_clock = (time.monotonic() - self.started) / self.limit_sec if self.limit_sec else 0.0
+        return max(self.step / self.num_steps, by_clock)
+
+    def learning_rate_now(self) -> float:
+        fall = min(1.0, (1 - self.progress()) / self.fall)
+        return self.learning_rate * min(1.0, (self.step + 1) / self.warmup_steps) * max(fall, 0.02)
 
     def run(self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50) -> None:
         """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C."""
         self.model.train()
         asked, stop = {"to stop": False}, False  # workers stop at the same step: on what all of them agreed, not on their own signal
         previous = signal.signal(signal.SIGTERM, lambda *_: asked.update({"to stop": True}))
-        saved_at = started = time.monotonic()
+        saved_at = self.started = time.monotonic()
         began = self.step
         try:
-            while self.step < self.num_steps and not stop:
+            while self.progress() < 1 and not stop:
                 for group in self.optimizer.param_groups:
-                    group["lr"] = self.learning_rate_at(self.step)
+                    group["lr"] = self.learning_rate_now()
                 loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step, self.rank]))
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -150,7 +158,7 @@ class Stage:
                 self.step += 1
                 self._update_average()
                 if self.step % log_every == 0:
-                    pace = (self.step - began) / (time.monotonic() - started)
+                    pace = (self.step - began) / (time.monotonic() - self.started)
                     self._log({"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)})
                 if time.monotonic() - saved_at > SAVE_EVERY_SEC:
                     self.save()
@@ -183,6 +191,13 @@ class Stage:
         with (self.folder / f"{self.name}.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(self.name, json.dumps(row), flush=True)
+
+    def hand_over(self, name: str) -> None:
+        """Put the averaged weights where the stage called `name` has its own, as weights and as average."""
+        file = self.folder / f"{name}.pt"
+        partial = file.with_suffix(".part")
+        torch.save({"model": self.average, "average": self.average, "optimizer": {}, "step": self.step}, partial)
+        partial.rename(file)
 
     def averaged_model(self) -> nn.Module:
         """The model with the averaged weights loaded, in eval mode."""

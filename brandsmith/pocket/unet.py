@@ -31,7 +31,7 @@ from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
-SHOWN = {"single": 0.36, "pair": 0.34, "branded": 0.18, "person": 0.08, "mark": 0.03, "photo": 0.01}
+SHOWN = {"single": 0.32, "pair": 0.32, "branded": 0.18, "person": 0.07, "mark": 0.03, "photo": 0.08}
 """Which share of what is shown each kind of scene has: objects, of which there are most, are learnt last; then two of them, and small lettering."""
 
 
@@ -97,7 +97,7 @@ class Captioned:
 
 
 def kind_of(truth: dict) -> str:
-    """One of SHOWN's kinds; a person who wears a mark is `branded`, an object at the side of the picture `single`."""
+    """One of SHOWN's kinds; a person who wears a mark is `branded`, an object at the side of the picture `single`, three things a `pair`."""
     if truth["look"] == "photo":
         return "photo"
     if truth["marks"]:
@@ -124,6 +124,11 @@ def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPToke
         np.save(states, encoded.numpy())
     place = {caption: i for i, caption in enumerate(distinct)}
     return Captioned(latents, states, np.array([place[c] for c in pool.captions]), shares(pool.truths), scaling)
+
+
+def timesteps(rng: np.random.Generator, batch: int) -> torch.Tensor:
+    """(batch,) rising, stratified, in proportion to t: what is drawn is decided at high noise."""
+    return torch.from_numpy(1000 * np.sqrt((np.arange(batch) + rng.random(batch)) / batch)).long()
 
 
 def train_unet(
@@ -159,8 +164,7 @@ def train_unet(
         x = torch.from_numpy(latents[rows].astype(np.float32)).to(device) * data.scaling
         text = torch.from_numpy(states[words].astype(np.float32)).to(device)
         noise = torch.from_numpy(rng.standard_normal(x.shape, np.float32)).to(device)
-        # Stratified, and in proportion to t: what is drawn is decided at high noise.
-        t = torch.from_numpy(1000 * np.sqrt((np.arange(batch) + rng.random(batch)) / batch)).long().to(device)
+        t = timesteps(rng, batch).to(device)
         noisy = scheduler.add_noise(x, noise, t)
         with fast_autocast(device):
             predicted = unet(noisy.contiguous(memory_format=torch.channels_last), t, encoder_hidden_states=text).sample

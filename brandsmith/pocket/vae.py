@@ -49,6 +49,16 @@ class PatchCode:
         return (_patches(fine, 2) @ self.coarse.T - self.mean).transpose(0, 3, 1, 2)
 
 
+def encode_pictures(code: PatchCode, pixels: torch.Tensor) -> torch.Tensor:
+    """`code.encode` on a device: uint8 pictures (N, H, W, 3) to latents (N, 32, H / 8, W / 8) float32."""
+    fine, coarse, mean = (torch.from_numpy(part).to(pixels.device) for part in (code.fine, code.coarse, code.mean))
+    x = pixels.float().div(127.5).sub(1)
+    for size, matrix in ((4, fine), (2, coarse)):
+        n, h, w, c = x.shape
+        x = x.view(n, h // size, size, w // size, size, c).transpose(2, 3).reshape(n, h // size, w // size, -1) @ matrix.T
+    return (x - mean).permute(0, 3, 1, 2)
+
+
 def _patches(x: np.ndarray, size: int) -> np.ndarray:
     """(N, H, W, C) to (N, H / size, W / size, size * size * C); the order is row, column, channel."""
     n, h, w, c = x.shape
@@ -197,7 +207,7 @@ def _start_almost_linear(vae: AutoencoderKL) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _edge_kernels(device: torch.device) -> torch.Tensor:
+def edge_kernels(device: torch.device) -> torch.Tensor:
     dx = torch.tensor([[0, 0, 0], [0, -1, 1], [0, 0, 0]], dtype=torch.float32)
     dy = dx.T.contiguous()
     return torch.stack([dx, dy]).repeat(3, 1, 1)[:, None].to(device)  # (6, 1, 3, 3), for groups=3
@@ -254,7 +264,7 @@ def train_decoder(
         vae.load_state_dict(start)
     vae = vae.to(device, memory_format=torch.channels_last)
     stage = Stage(name, folder, vae, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=0.998)
-    edges = _edge_kernels(device)
+    edges = edge_kernels(device)
 
     def loss_of(step: int, rng: np.random.Generator):
         pixels, weight = _crops(pool, rng, 16, CROP_PX) if step % 2 else _crops(pool, rng, 4, 128)

@@ -59,6 +59,7 @@ def _take_apart(base: Path, work: Path, steps: dict[str, int]) -> None:
         raise InvalidInput(f"'{base}' has other layers than this recipe builds", hint="start from one of the same recipe, or from scratch") from error
     work.mkdir(parents=True, exist_ok=True)
     np.savez(work / "code.npz", **vars(code))
+    write_text(work / "scaling.txt", repr(float(vae.config.scaling_factor)))
     shutil.copytree(base / "tokenizer", work / "tokenizer", dirs_exist_ok=True)
     for name, model in models.items():
         _finished(name, work, model, steps[name])

@@ -32,10 +32,18 @@ Say = Callable[[str], None]
 
 
 def benchmark_pack(
-    base: Base, concept: Concept, out: Path, *, num_trials: int = 8, num_steps: int = 20, say: Say = lambda what: None
+    base: Base,
+    concept: Concept,
+    out: Path,
+    *,
+    num_trials: int = 8,
+    num_steps: int = 20,
+    precision: str = "fp32",
+    image_px: int | None = None,
+    say: Say = lambda what: None,
 ) -> dict[str, Any]:
     """The figures. `out` is an empty folder, for the run directories of both ways."""
-    configs = trial_configs(base.name, num_trials, num_steps)
+    configs = trial_configs(base.name, num_trials, num_steps, precision, image_px)
     cache = out / "cache"
     prepare(base, concept, configs[0], cache, lambda *_: None)
     say("a warm-up trial")
@@ -50,10 +58,10 @@ def benchmark_pack(
     return figures(alone, packed)
 
 
-def trial_configs(base_name: str, num_trials: int, num_steps: int) -> list[TrainSettings]:
-    """LoRA trials of batch 1 in fp32 that differ in rank, learning rate and seed."""
+def trial_configs(base_name: str, num_trials: int, num_steps: int, precision: str, image_px: int | None) -> list[TrainSettings]:
+    """LoRA trials of batch 1 that differ in rank, learning rate and seed. What they end at is compared in fp32 only: bf16 rounds."""
     first = build_config("lora", **preset_for("lora", base_name))
-    fixed = {"batch_size": 1, "steps": num_steps, "checkpoint_every": num_steps, "precision": "fp32", "convolutions": False}
+    fixed = {"batch_size": 1, "steps": num_steps, "checkpoint_every": num_steps, "precision": precision, "convolutions": False, "image_px": image_px}
     return [
         first.model_copy(update=fixed | {"rank": RANKS[i % len(RANKS)], "learning_rate": first.learning_rate * RATES[i % len(RATES)], "seed": i})
         for i in range(num_trials)

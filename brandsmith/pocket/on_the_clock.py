@@ -1,0 +1,315 @@
+"""`brandsmith base build pocket --minutes 9`: a finished pocket trained further for so long, on scenes drawn meanwhile.
+
+For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair and then the
+U-Net; all other cores draw. Each stage ends with its learning rate fallen, however far it came. What takes no time on a
+GPU is done anew at every step (text states), what takes time there is done by the drawing processes (latents).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import CLIPModel, CLIPTokenizer
+
+from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.pocket.canvas import SIZE_PX
+from brandsmith.pocket.build import kept_scaling, patch_code, trained_clip
+from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
+from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing
+from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
+from brandsmith.pocket.vae import CROP_PX, LATENT_NOISE, MARK_WEIGHT, build_vae, edge_kernels, encode_pictures, reconstruction_loss
+
+ENDLESS = 10**9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Seconds and batches of each stage. The defaults are for an H100."""
+
+    decoder_sec: float = 90.0
+    clip_sec: float = 40.0
+    unet_sec: float = 400.0
+    decoder_crops: int = 96
+    clip_batch: int = 512
+    unet_batch: int = 512
+    most_scenes: int = 480_000
+    first_scenes: int = 8_000
+    """How many must be there before the CLIP pair and the decoder begin."""
+    unet_rate: float = 2e-3
+
+
+def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None) -> None:
+    """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
+    source = Source(artwork, photos, patch_code(work), seed)
+    scenes = work / "stream"
+    with drawing(source, scenes, num_workers or max(1, (os.cpu_count() or 2) - 2)):
+        decoder = subprocess.Popen([sys.executable, "-m", __spec__.name, str(work), str(seed), str(plan.decoder_sec), str(plan.first_scenes),
+                                    str(plan.decoder_crops)])  # fmt: skip
+        try:
+            clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan)
+            train_unet_on(scenes, clip, tokenizer, work, seed + 3, plan)
+        finally:
+            if decoder.wait() != 0:
+                print("the decoder's process failed; the decoder stays as it was", flush=True)
+
+
+class Pictures:
+    """The pictures that have come in, (N, 128, 128, 3) uint8 on the device, with their truths."""
+
+    def __init__(self, scenes: Path, first: int, device: torch.device) -> None:
+        self.incoming = Incoming(scenes, with_pixels=True)
+        self.buffer = torch.empty(KEEP_PIXELS, SIZE_PX, SIZE_PX, 3, dtype=torch.uint8, device=device)
+        self.truths: list[dict] = []
+        self._take(self.incoming.wait_for(first))
+
+    @property
+    def pixels(self) -> torch.Tensor:
+        return self.buffer[: len(self.truths)]
+
+    def add(self) -> None:
+        self._take(self.incoming.take())
+
+    def _take(self, shards: list[Shard]) -> None:
+        for shard in shards:
+            if shard.pixels is not None and len(self.truths) + len(shard.truths) <= len(self.buffer):
+                start = len(self.truths)
+                self.truths += shard.truths
+                self.buffer[start : len(self.truths)] = torch.from_numpy(shard.pixels).to(self.buffer.device)
+        self.boxes = torch.tensor([mark_box(truth) for truth in self.truths]).to(self.buffer.device)  # (N, 4)
+        self.marked = torch.nonzero(self.boxes[:, 2] > 0).flatten()
+        self.everything = torch.arange(len(self.truths), device=self.buffer.device)
+
+
+# ----------------------------------------------------------------------------- decoder
+
+
+def train_decoder_on(scenes: Path, work: Path, seed: int, seconds: float, first_scenes: int, crops: int) -> None:
+    """Crops round marks and whole pictures in turn, as in `vae.train_decoder`, with the crops cut on the device."""
+    device, code = compute_device(), patch_code(work)
+    seen = Pictures(scenes, first_scenes, device)
+    torch.manual_seed(seed)
+    vae = build_vae(code)
+    vae.load_state_dict(torch.load(work / "decoder.pt", weights_only=True, map_location="cpu")["average"])
+    vae = vae.to(device, memory_format=torch.channels_last)
+    stage = Stage("decoder_on", work, vae, num_steps=ENDLESS, learning_rate=7e-4, seed=seed, ema_decay=0.998, fall=0.5, limit_sec=seconds)
+    edges = edge_kernels(device)
+
+    def loss_of(step: int, rng: np.random.Generator):
+        close = bool(step % 2)
+        count, size = (crops, CROP_PX) if close else (max(crops // 4, 1), 128)
+        if step % 50 == 0:
+            seen.add()
+        half = [rows[torch.randint(len(rows), (count // 2 + 1,), device=device)] for rows in (seen.marked, seen.everything)]
+        cut, weight = cut_out(seen.pixels, seen.boxes, torch.cat(half)[:count], size)
+        latents = encode_pictures(code, cut)
+        latents = latents + LATENT_NOISE * latents.std() * torch.randn_like(latents)
+        x = cut.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+        with fast_autocast(device):
+            output = vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        loss = reconstruction_loss(output.float(), x, weight, edges)
+        return loss, {"psnr": psnr(output, x)} if (step + 1) % 100 == 0 else {}
+
+    stage.run(loss_of, log_every=100)
+    stage.hand_over("decoder")
+
+
+def psnr(output: torch.Tensor, target: torch.Tensor) -> float:
+    """Decibels, of pictures in [-1, 1]."""
+    return round(float(-10 * torch.log10(F.mse_loss(output.detach().float(), target) / 4)), 2)
+
+
+def mark_box(truth: dict) -> tuple[float, float, float, float]:
+    """(x0, y0, x1, y1) of a scene's mark; zeros where there is none."""
+    return tuple(truth["marks"][0]["box"]) if truth["marks"] else (0.0, 0.0, 0.0, 0.0)
+
+
+def cut_out(pixels: torch.Tensor, boxes: torch.Tensor, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cuts (B, size, size, 3) uint8 of pictures (N, 128, 128, 3), near their mark where there is one, and the loss's weights (B, 1, size, size).
+
+    On the grid of cells: the code is stationary only there.
+    """
+    box, spread = boxes[rows], pixels.shape[1] - size
+    marked = box[:, 2] > 0
+    free = torch.rand(len(rows), 2, device=rows.device) * spread
+    near = (box[:, :2] + box[:, 2:]) / 2 - size / 2 + 32 * (torch.rand(len(rows), 2, device=rows.device) - 0.5)
+    corner = torch.where(marked[:, None], near, free).clamp(0, spread).div(8).floor().long() * 8
+    along = torch.arange(size, device=rows.device)
+    xs, ys = corner[:, :1] + along, corner[:, 1:] + along
+    cut = pixels[rows[:, None, None], ys[:, :, None], xs[:, None, :]]
+    inside_x = (xs >= box[:, :1].floor()) & (xs < box[:, 2:3].floor())
+    inside_y = (ys >= box[:, 1:2].floor()) & (ys < box[:, 3:].floor())
+    return cut, 1 + (MARK_WEIGHT - 1) * (inside_y[:, :, None] & inside_x[:, None, :])[:, None].float()
+
+
+# ----------------------------------------------------------------------------- CLIP pair
+
+
+def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIPModel, CLIPTokenizer]:
+    """`clip.train_clip`, from the pair in `work`, on scenes as they come in; returns the averaged pair."""
+    device = compute_device()
+    clip, tokenizer = trained_clip(work)
+    clip = clip.to(device)
+    stage = Stage("clip_on", work, clip, num_steps=ENDLESS, learning_rate=4e-4, seed=seed, ema_decay=0.99, weight_decay=0.05, fall=0.7,
+                  muon=True, limit_sec=plan.clip_sec)  # fmt: skip
+    seen = Pictures(scenes, plan.first_scenes, device)
+    groups = objects_by_colour(seen.truths)
+
+    def loss_of(step: int, rng: np.random.Generator):
+        nonlocal groups
+        if step % 50 == 49:
+            seen.add()
+            groups = objects_by_colour(seen.truths)
+        hard = bool(rng.random() < HARD_SHARE)
+        batch = min(plan.clip_batch, len(seen.truths))
+        rows = one_colour(groups, rng, batch) if hard else rng.choice(len(seen.truths), batch, replace=False)
+        ids = tokenized([seen.truths[row]["caption"] for row in rows], tokenizer).to(device)
+        x = seen.pixels[torch.from_numpy(rows).to(device)].permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        with fast_autocast(device):
+            logits = clip(input_ids=ids, pixel_values=x).logits_per_image
+        labels = torch.arange(len(rows), device=device)
+        loss = (F.cross_entropy(logits.float(), labels) + F.cross_entropy(logits.float().T, labels)) / 2
+        right = {"hard" if hard else "easy": round(float((logits.argmax(1) == labels).float().mean()), 3)} if (step + 1) % 100 == 0 else {}
+        return loss, right
+
+    stage.run(loss_of, log_every=100)
+    stage.hand_over("clip")
+    return stage.averaged_model(), tokenizer
+
+
+def tokenized(captions: list[str], tokenizer: CLIPTokenizer) -> torch.Tensor:
+    """(N, 48) token ids, padded as the pipeline pads them."""
+    return tokenizer(captions, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt").input_ids
+
+
+# ----------------------------------------------------------------------------- U-Net
+
+
+class Shown:
+    """Latents (fp16) and token ids of all scenes so far, on the device."""
+
+    def __init__(self, most: int, tokenizer: CLIPTokenizer, device: torch.device) -> None:
+        self.latents = torch.empty(most, LATENT_CHANNELS, 16, 16, dtype=torch.float16, device=device)
+        self.tokens = torch.empty(most, MAX_TOKENS, dtype=torch.long, device=device)
+        self.tokenizer, self.count = tokenizer, 0
+
+    def add(self, shards: list[Shard]) -> None:
+        for shard in shards:
+            end = min(self.count + len(shard.truths), len(self.latents))
+            new = end - self.count
+            if new > 0:
+                self.latents[self.count : end] = torch.from_numpy(shard.latents[:new]).to(self.latents.device)
+                self.tokens[self.count : end] = tokenized([t["caption"] for t in shard.truths[:new]], self.tokenizer).to(self.tokens.device)
+                self.count = end
+
+
+def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work: Path, seed: int, plan: Plan) -> None:
+    """`unet.train_unet`, from the U-Net in `work`, on scenes as they come in. Half way, a copy of the average is kept (`unet_half.pt`)."""
+    device, batch = compute_device(), plan.unet_batch
+    torch.manual_seed(seed)
+    shown, incoming = Shown(plan.most_scenes, tokenizer, device), Incoming(scenes)
+    while more := incoming.take():
+        shown.add(more)
+    scaling = kept_scaling(work)
+    unet = build_unet()
+    unet.load_state_dict(torch.load(work / "unet.pt", weights_only=True, map_location="cpu")["average"])
+    unet = unet.to(device, memory_format=torch.channels_last)
+    text_tower, empty = clip.text_model.eval(), tokenized([""], tokenizer).to(device)
+    scheduler = build_scheduler()
+    alphas, weight = scheduler.alphas_cumprod.to(device), snr_plus_one(scheduler.alphas_cumprod).to(device)
+    stage = Stage("unet_on", work, unet, num_steps=ENDLESS, learning_rate=plan.unet_rate, seed=seed, ema_decay=0.998, fall=0.75, muon=True,
+                  limit_sec=plan.unet_sec)  # fmt: skip
+    torch.backends.cudnn.benchmark = True
+    predict = fastest_forward(unet, batch, device, len(text_tower.embeddings.position_embedding.weight))
+    kept = False
+
+    def loss_of(step: int, rng: np.random.Generator):
+        nonlocal kept
+        if step % 20 == 0:
+            shown.add(incoming.take(4))
+        if not kept and stage.progress() > 0.5:
+            torch.save(stage.average, work / "unet_half.pt")
+            kept = True
+        rows = torch.randint(shown.count, (batch,), device=device)
+        x = shown.latents[rows].float() * scaling
+        ids = torch.where(torch.rand(batch, 1, device=device) < CAPTION_DROPOUT, empty, shown.tokens[rows])
+        with torch.no_grad():
+            text = text_tower(ids)[0]
+        t, noise = timesteps(rng, batch).to(device), torch.randn_like(x)
+        signal = alphas[t].view(-1, 1, 1, 1)
+        noisy = (signal.sqrt() * x + (1 - signal).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+        per_scene = (predict(noisy, t, text).float() - x).square().mean(dim=(1, 2, 3)) * weight[t]
+        figures = {"mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)], "scenes": shown.count} if (step + 1) % 100 == 0 else {}
+        return per_scene.mean(), figures
+
+    stage.run(loss_of, log_every=100)
+    stage.hand_over("unet")
+
+
+Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class _Positional(nn.Module):
+    """The U-Net with all its inputs by position, as graph capture wants them."""
+
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        return self.unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0]
+
+
+@contextlib.contextmanager
+def _capturable(device: torch.device) -> Iterator[None]:
+    """`fast_autocast` without its cache of cast weights, which would outlive the step that a graph was captured in."""
+    with torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if device.type == "cuda" else fast_autocast(device):
+        yield
+
+
+def fastest_forward(unet: nn.Module, batch: int, device: torch.device, num_tokens: int) -> Forward:
+    """The U-Net's forward; on a GPU captured, with its backward, as CUDA graphs: the network is small, launching it took longer than running it."""
+    plain = _Positional(unet).train()
+
+    def by_hand(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        with _capturable(device):
+            return plain(noisy, t, text)
+
+    if device.type != "cuda":
+        return by_hand
+    noisy = torch.randn(batch, LATENT_CHANNELS, 16, 16, device=device).contiguous(memory_format=torch.channels_last)
+    given = (noisy, torch.randint(1000, (batch,), device=device), torch.randn(batch, num_tokens, unet.config.cross_attention_dim, device=device))
+    with torch.no_grad():
+        expected = by_hand(*given)
+    try:
+        with _capturable(device):
+            graphed = torch.cuda.make_graphed_callables(_Positional(unet).train(), given)
+            got = graphed(*given).detach()
+    except (RuntimeError, TypeError) as error:
+        print(f"no CUDA graph ({error}); going on without", flush=True)
+        return by_hand
+    gap = float((got - expected).norm() / expected.norm())
+    print(f"CUDA graph: {gap:.2e} from the plain forward", flush=True)
+    if gap > 0.02:
+        return by_hand
+
+    def replayed(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        with _capturable(device):
+            return graphed(noisy, t, text)
+
+    return replayed
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    train_decoder_on(folder / "stream", folder, int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
