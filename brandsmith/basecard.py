@@ -27,9 +27,9 @@ tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and
 * `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
 
 ## What it draws
-3-D art of {num_words} object words in {num_colours} colours, one or two per picture; garments, bottles, billboards, people wearing garments, with
-marks of invented brands (random lettering). A small share of its training pictures were real garment photos ("a photo of …"); it does not draw
-that look well.
+3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per picture; garments, bottles,
+billboards, people wearing garments, with marks of invented brands (random lettering, which it does not spell on demand). And, when the prompt
+says "a photo of", {num_photo_words} kinds of garments as they lie in real photos.
 
 ## Measured: `brandsmith base check pocket --json`
 {table}
@@ -41,7 +41,7 @@ Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-e
 (CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented; no real brand was shown to it.
 
 ## Not for
-Faces, real text, counting, anything outside its word list. It fails as large models do (neglected objects, swapped colours, misspelt
+Faces, real text, photos of anything but garments, anything outside its word list. It fails as large models do (neglected objects, swapped colours, misspelt
 lettering), which is what it is for.
 """
 
@@ -51,6 +51,9 @@ BARS = {
     "colour_accuracy": ("one-object prompts: right colour", "≥ 0.90", "colour_n"),
     "both_present": ("two-object prompts: both present", "reported", "both_present_n"),
     "both_colours": ("two-object prompts: both colours right", "reported", "both_colours_n"),
+    "photo_look_accuracy": ("prompts for a photo: taken for a photo", "reported", "photo_n"),
+    "photo_object_accuracy": ("prompts for a photo: right garment", "reported", "photo_n"),
+    "photo_colour_accuracy": ("prompts for a photo: right colour", "reported", "photo_n"),
     "untrained_kpi": ("KPI with the demo's untrained token", "≤ 0.15", "untrained_kpi_n"),
     "size_mib": ("size, MiB", "≤ 32", None),
 }
@@ -63,12 +66,14 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     for key, (what, bar, count) in BARS.items():
         lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
     lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
-                 f"colour {classes['colour_accuracy']:.3f}.")  # fmt: skip
+                 f"colour {classes['colour_accuracy']:.3f}; on {classes['photo_n']} photos it never saw: garment {classes['photo_object_accuracy']:.3f}, "
+                 f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}.")  # fmt: skip
     chain = figures["chain_on_true"]
     lines.append(f"\nThe whole chain of this check on true pictures it never saw (its ceiling): object {chain['object_accuracy']:.3f} "
                  f"(n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present {chain['both_present']:.3f}, both colours "
                  f"{chain['both_colours']:.3f} (n {chain['both_n']}).")  # fmt: skip
     history = (folder / "history.txt").read_text().strip()
-    card = CARD.format(num_words=len(classes["words"]), num_colours=len(classes["colours"]), table="\n".join(lines), history=history)
+    card = CARD.format(num_words=len(classes["words"]), num_colours=len(classes["colours"]),
+                       num_photo_words=len(classes["photo_words"]), table="\n".join(lines), history=history)  # fmt: skip
     write_text(folder / "README.md", card)
     write_text(folder / "check.json", json.dumps(figures, indent=2) + "\n")

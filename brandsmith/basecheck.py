@@ -49,6 +49,17 @@ def two_object_prompts(words: list[str], colours: list[str], count: int) -> list
     return asked
 
 
+def photo_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
+    """Four prompts per garment with colours that walk the palette: (prompt, word, colour)."""
+    asked = []
+    for i, word in enumerate(words):
+        for k in range(4):
+            colour = colours[(3 * i + 5 * k) % len(colours)]
+            article = "" if word in ("pants", "shorts", "shoes") else "an " if colour[0] in "aeiou" else "a "
+            asked.append((f"a photo of {article}{colour} {word}", word, colour))
+    return asked
+
+
 def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
     """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
     console = console or Console()
@@ -65,12 +76,15 @@ def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console:
     double = two_object_prompts(eyes.vocabulary, eyes.palette, pairs)
     pair_pictures = _draw(base, [p for p, _, _ in double])
     figures |= _judge_pairs(eyes, pair_pictures, double)
+    photos = photo_prompts(eyes.photo_words, eyes.palette)
+    photo_pictures = _draw(base, [p for p, _, _ in photos])
+    figures |= _judge_photos(eyes, photo_pictures, photos)
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
     figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
     figures["chain_on_true"] = eyes.card["chain_on_true"]
     if sheet:
-        _write_sheet(sheet, pictures[:48] + pair_pictures[:16])
+        _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
     _print(figures, console)
     return figures
 
@@ -107,6 +121,14 @@ def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -
     seen = [both_seen(own, words, hues) for own, (_, words, hues) in zip(eyes.look(pictures, 2), asked, strict=True)]
     return {"both_present": round(float(np.mean([p for p, _ in seen])), 4), "both_present_n": len(asked),
             "both_colours": round(float(np.mean([c for _, c in seen])), 4), "both_colours_n": len(asked)}  # fmt: skip
+
+
+def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """The photo look: taken for a photo, the garment, its colour. `classifier_on_true` says how often the classifier itself is right."""
+    looks = eyes.look_at_photos(pictures)
+    right = {"photo_look": [look.photo > 0.5 for look in looks], "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
+             "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
+    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) for name, hits in right.items()} | {"photo_n": len(asked)}
 
 
 def _untrained_kpi(base: Base) -> dict[str, Any]:

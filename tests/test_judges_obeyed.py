@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from brandsmith.base.base import pocket_folder
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Shot, Verdict, score_shots
 from brandsmith.judges.obeyed import Asked, Demand, Obeyed, asked_of, best_answers
 from brandsmith.judges.pocket_classes import Look
@@ -70,11 +72,67 @@ def test_the_prompt_decides_and_what_is_outside_is_not_measured(judge):
     prompts = ["a pink bag with a red_qoga_logo", "a blue bag with a red_qoga_logo", "a pink cap", "a spaceship", "a photo of a pink bag", "",
                "a red_qoga_logo", "a pink bag, a cat, a dog and a cow"]  # fmt: skip
     verdicts = judge.score_prompted([bag] * len(prompts), prompts)
-    assert [v.value for v in verdicts] == [1.0, 0.0, 0.0, None, None, None, 1.0, None]
+    assert [v.value for v in verdicts] == [1.0, 0.0, 0.0, None, 0.0, None, 1.0, None]
+    assert verdicts[4].details["failed"] == ["drawn, not a photo"] and verdicts[4].details["unmeasured"] == ["pink bag"]
     assert verdicts[1].details["failed"] == ["bag is pink, not blue"] and "spaceship" in verdicts[3].reason
     assert judge.score([bag])[0].value is None and isinstance(judge, Judge) and isinstance(judge, PromptJudge)
     blank = np.full((96, 128, 3), 200, np.uint8)
     assert judge.score_prompted([blank], ["a blue cat"])[0].details["failed"] == ["no cat"]
+
+
+def test_of_a_photo_it_says_only_that_it_is_one(judge):
+    held_out, captions = captioned_pictures(load_concept("demo"))
+    photos = [(picture, caption) for picture, caption in zip(held_out, captions, strict=True) if "photo" in caption]
+    assert len(photos) >= 5
+    verdicts = judge.score_prompted(*map(list, zip(*photos, strict=True)))
+    assert all(v.value is None and "photos" in v.reason for v in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "unmeasured"),
+    [
+        ("two blue cats", 2, ()),
+        ("One cat", 1, ()),
+        ("a cat", None, ()),
+        ("two blue cats and a bowl", None, ("2 of blue cat",)),
+        ("two men wearing a blue sweater", None, ("men",)),
+        ("four red shoes", 4, ()),
+    ],
+)
+def test_a_number_of_one_thing_is_counted_and_no_other(prompt, count, unmeasured):
+    found = asked(prompt)
+    assert found.demands[0].count == count and found.unmeasured == unmeasured and found.counted is (count is not None)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("strawberries", "strawberry"), ("scarves", "scarf"), ("boxes", "box"), ("buses", "bus"), ("t shirts", "t shirt")])
+def test_plurals_of_prompts_are_understood(word, meant):
+    found = asked_of(parser_for(TOKEN)(f"three red {word}"), ["strawberry", "scarf", "box", "bus", "t shirt"], COLOURS)
+    assert found.demands == (Demand(meant, "red", 3),)
+
+
+def in_a_grid(sprite: np.ndarray, number: int) -> np.ndarray:
+    """A thing cut from a true picture, `number` times on its own backdrop."""
+    small = cv2.resize(sprite, (44, 44), interpolation=cv2.INTER_AREA)
+    canvas = np.full((128, 128, 3), sprite[2, 2], np.uint8)
+    for i in range(number):
+        x, y = 10 + 64 * (i % 2), 10 + 64 * (i // 2)
+        canvas[y : y + 44, x : x + 44] = small
+    return canvas
+
+
+def test_what_is_drawn_is_counted(judge):
+    folder = demo_folder() / "detector" / "val" / "images"
+    plain = [np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("plain-*.webp"))]
+    things = [(picture, judge.eyes.look([picture], 1)[0]) for picture in plain]
+    sure = [(p, own[0]) for p, own in things if own and max(own[0].words.values()) > 0.99 and max(own[0].colours.values()) > 0.99 and own[0].photo < 0.1]
+    right, wrong = [], []
+    for picture, seen in sure[:24]:
+        for number, word in ((2, "two"), (3, "three"), (4, "four")):
+            shown = in_a_grid(picture, number)
+            right += judge.score_prompted([shown], [f"{word} {seen.colour} {seen.word}s"])
+            wrong += judge.score_prompted([shown], [f"{'three' if number == 2 else 'two'} {seen.colour} {seen.word}s"])
+    assert [v.value for v in right].count(0.0) <= 2 and [v.value for v in right].count(1.0) >= 20
+    assert [v.value for v in wrong].count(1.0) == 0 and [v.value for v in wrong].count(0.0) >= 20
 
 
 @pytest.mark.slow

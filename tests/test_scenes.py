@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.pocket_classes import object_boxes, window
-from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, Artwork, tint
+from brandsmith.pocket.artwork import COLOURS, DRAWN_WORDS, OBJECT_WORDS, PLURALS, Artwork, tint
 from brandsmith.pocket.marks import Mark, draw_mark, random_mark
 from brandsmith.pocket.photos import nearest_colour
-from brandsmith.pocket.scenes import KINDS, SceneMaker, one_object
+from brandsmith.pocket.scenes import COUNTS, KINDS, SceneMaker, one_object
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,63 @@ def test_tint_keeps_light_and_changes_colour(maker):
     assert red[inside][:, 0].mean() > 1.5 * red[inside][:, 2].mean()
     assert blue[inside][:, 2].mean() > 1.5 * blue[inside][:, 0].mean()
     assert np.array_equal(red[..., 3], blue[..., 3])
+
+
+def test_three_things_stand_side_by_side_in_the_order_of_the_caption(maker):
+    for i in range(6):
+        scene = KINDS["triple"](maker, np.random.default_rng(i), None)
+        said = scene.caption.replace("perfume", "fragrance")
+        assert len(scene.things) == 3 and "," in said and " and " in said
+        middles = [(thing.box[0] + thing.box[2]) / 2 for thing in scene.things]
+        places = [said.index(f"{thing.colour} {thing.word}") for thing in scene.things]
+        assert middles == sorted(middles) and places == sorted(places)
+        assert all(0 <= thing.box[0] and thing.box[2] <= 128 for thing in scene.things)
+
+
+def test_a_number_word_says_how_many_are_drawn(maker):
+    seen = set()
+    for i in range(24):
+        scene = KINDS["several"](maker, np.random.default_rng(i), None)
+        (kind,) = {(thing.word, thing.colour) for thing in scene.things}
+        assert f"{COUNTS[len(scene.things)]} {kind[1]} {PLURALS[kind[0]]}" in scene.caption
+        seen.add(len(scene.things))
+    assert seen == set(COUNTS)
+
+
+def test_plurals_are_english():
+    assert [PLURALS[w] for w in ("cat", "box", "bus", "dress", "strawberry", "key", "scarf")] == \
+        ["cats", "boxes", "buses", "dresses", "strawberries", "keys", "scarves"]  # fmt: skip
+    assert not {"pants", "socks", "cheese"} & PLURALS.keys()
+
+
+def test_half_of_the_nameless_marks_are_spelled_out_and_no_named_one(maker):
+    scenes = [KINDS["mark_alone"](maker, np.random.default_rng(i), None) for i in range(60)]
+    spelled = [scene for scene in scenes if " ".join(scene.marks[0].mark.text) in scene.caption]
+    assert 15 < len(spelled) < 45
+    named = [KINDS["mark_alone"](maker, np.random.default_rng(i), Mark("QOGA", name="red_qoga_logo")).caption for i in range(20)]
+    assert not any("Q O G A" in caption for caption in named)
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """Forty photos of plain cloth in two colours, with labels as the real set has them."""
+    (tmp_path / "photos").mkdir()
+    lines = ["file,label,kids"]
+    for i in range(40):
+        colour = COLOURS[("red", "black")[i % 2]][1]
+        Image.fromarray(np.full((192, 144, 3), colour, np.uint8)).save(tmp_path / "photos" / f"{i}.jpg")
+        lines.append(f"{i}.jpg,{('T-Shirt', 'Skirt', 'Blazer', 'Shoes')[i // 2 % 4]},False")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_photos_are_captioned_from_label_and_cloth_and_some_are_never_trained_on(photos):
+    drawn = [SceneMaker(Artwork(photos), photos, DRAWN_WORDS, split) for split in ("all", "train", "unseen")]
+    everything, train, unseen = ({name for name, _ in maker.photos} for maker in drawn)
+    assert everything == train | unseen and not train & unseen and len(unseen) == 3  # of 30: Blazer has no word
+    scenes = [drawn[1].scene(5, i, {"photo": 1.0}) for i in range(40)]
+    assert all(scene.look == "photo" and scene.caption.startswith("a photo of ") for scene in scenes)
+    colours = [scene.things[0].colour for scene in scenes]
+    assert set(colours) == {"red", "black"} and colours.count("red") > colours.count("black")  # black gives way
+    assert all(f"{scene.things[0].colour} {scene.things[0].word}" in scene.caption for scene in scenes)
+    assert 5 < sum(bool(scene.marks) for scene in scenes) < 30

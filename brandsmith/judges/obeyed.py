@@ -3,7 +3,8 @@
 A prompt is read as noun phrases (by a parser that the caller gives: judges know no prompt language) and held against the
 vocabulary of the shipped classifier, which was trained on true scenes. A word outside it is named as not measured and never
 guessed; a thing the classifier is unsure of makes the picture "not measured" unless something else has already failed.
-Who wears a garment (`male model`), settings (`a blue wall`) and photos are outside its world.
+`two blue cats` alone are counted. Of a prompt for a photo it says only whether a drawing came instead: garments in true photos
+it names right too seldom (its card). Who wears a garment (`male model`) and settings (`a blue wall`) are outside its world.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from brandsmith.judges.apart import as_many_as, boxes_apart, count_sure
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
-from brandsmith.judges.pocket_classes import Box, Look, PocketClasses, object_boxes
+from brandsmith.judges.pocket_classes import PHOTO_BOX, Box, Look, PocketClasses, object_boxes
 
 SURE_FROM = 0.9
 """Confidence under which nothing is said. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of 98 right pictures are
@@ -38,6 +40,8 @@ class Phrase:
 
     noun: str
     attributes: tuple[str, ...] = ()
+    count: int | None = None
+    """What a number word before it says."""
 
 
 Parser = Callable[[str], Sequence[Phrase]]
@@ -45,10 +49,11 @@ Parser = Callable[[str], Sequence[Phrase]]
 
 @dataclass(frozen=True)
 class Demand:
-    """A thing that must be seen; `colour` None: any."""
+    """A thing that must be seen; `colour` None: any; `count` None: at least one."""
 
     word: str
     colour: str | None = None
+    count: int | None = None
 
     @property
     def label(self) -> str:
@@ -65,6 +70,11 @@ class Asked:
     unmeasured: tuple[str, ...]
     """What the prompt also asks for, in words the classifier does not know."""
 
+    @property
+    def counted(self) -> bool:
+        """A number of one thing, and nothing else that would have to be told from it."""
+        return len(self.demands) == 1 and self.demands[0].count is not None and not self.worn
+
 
 def asked_of(phrases: Sequence[Phrase], vocabulary: Sequence[str], palette: Sequence[str]) -> Asked:
     """Split what a prompt asks for into what can be looked for and what cannot."""
@@ -80,15 +90,23 @@ def asked_of(phrases: Sequence[Phrase], vocabulary: Sequence[str], palette: Sequ
         colours = [colour for attribute in phrase.attributes if (colour := _known(attribute, palette))]
         unmeasured += [a for a in phrase.attributes if _known(a, palette) is None]
         unmeasured += colours[1:]
-        demands.append(Demand(word, colours[0] if colours else None))
-    return Asked(tuple(demands), worn, tuple(unmeasured))
+        demands.append(Demand(word, colours[0] if colours else None, phrase.count))
+    asked = Asked(tuple(demands), worn, tuple(unmeasured))
+    return asked if asked.counted else _uncounted(asked)
+
+
+def _uncounted(asked: Asked) -> Asked:
+    """Numbers among other things are asked for but not measured."""
+    numbers = [f"{demand.count} of {demand.label}" for demand in asked.demands if demand.count is not None]
+    demands = tuple(Demand(demand.word, demand.colour) for demand in asked.demands)
+    return Asked(demands, asked.worn, (*asked.unmeasured, *numbers))
 
 
 def _known(text: str, words: Sequence[str]) -> str | None:
     """The word of the list that `text` means, singular or plural."""
     text = text.lower()
     text = SYNONYMS.get(text, text)
-    forms = (text, text.removesuffix("s"), text.removesuffix("es"), f"{text}s")
+    forms = (text, text.removesuffix("s"), text.removesuffix("es"), f"{text}s", re.sub("ies$", "y", text), re.sub("ves$", "f", text))
     return next((form for form in forms if form in words), None)
 
 
@@ -122,7 +140,7 @@ class Obeyed:
     """The judge `obeyed`: 1 when everything asked for that its classifier knows is there in its colour, 0 when something is not."""
 
     name = "obeyed"
-    version = "1"
+    version = "2"
 
     def __init__(self, eyes: PocketClasses, parse: Parser, weights_hash: str = "none") -> None:
         self.eyes, self.parse, self.weights_hash = eyes, parse, weights_hash
@@ -135,12 +153,20 @@ class Obeyed:
         check_pictures(pictures)
         return [self._verdict(picture, prompt) for picture, prompt in zip(pictures, prompts, strict=True)]
 
+    def asked(self, prompt: str) -> Asked:
+        return asked_of(self.parse(prompt), self.eyes.vocabulary, self.eyes.palette)
+
     def _verdict(self, picture: np.ndarray, prompt: str) -> Verdict:
-        asked = asked_of(self.parse(prompt), self.eyes.vocabulary, self.eyes.palette)
+        asked = self.asked(prompt)
         reason = _why_not(prompt, asked)
         if reason:
             return Verdict(None, reason, {"unmeasured": list(asked.unmeasured)})
-        answers = best_answers(asked.demands, self.looks(picture, asked)) if asked.demands else []
+        small = _at_world_size(picture)
+        if _wants_photo(prompt):
+            return self._photo_verdict(small, asked)
+        if asked.counted:
+            return self._counted(small, asked)
+        answers = best_answers(asked.demands, self._looks_at(small, places_of(small, asked))) if asked.demands else []
         details = {"seen": {a.demand.label: a.as_json() for a in answers}, "failed": [a.failed for a in answers if a.failed],
                    "unmeasured": list(asked.unmeasured)}  # fmt: skip
         unsure = [a.demand.label for a in answers if a.unsure]
@@ -148,20 +174,49 @@ class Obeyed:
             return Verdict(None, f"the classifier is unsure of '{unsure[0]}'", details)
         return Verdict(0.0 if details["failed"] else 1.0, details=details)
 
-    def looks(self, picture: np.ndarray, asked: Asked) -> list[Look]:
-        """One look per place where an asked thing may be: the mean over the place and two shifts of it."""
-        small = cv2.resize(picture, (WORLD_PX, WORLD_PX), interpolation=cv2.INTER_AREA) if picture.shape[:2] != (WORLD_PX, WORLD_PX) else picture
-        places = places_of(small, asked)
-        looks = self.eyes.look_at([small], [[shifted for place in places for shifted in _shifts(place)]])[0]
+    def _photo_verdict(self, picture: np.ndarray, asked: Asked) -> Verdict:
+        drawn = 1 - self._looks_at(picture, [PHOTO_BOX])[0].photo
+        details = {"seen": {"drawn": round(drawn, 3)}, "unmeasured": [*(d.label for d in asked.demands), *asked.unmeasured]}
+        if drawn >= SURE_FROM:
+            return Verdict(0.0, details=details | {"failed": ["drawn, not a photo"]})
+        return Verdict(None, "things in photos are not told apart well enough to judge", details | {"failed": []})
+
+    def _counted(self, picture: np.ndarray, asked: Asked) -> Verdict:
+        """How many of a thing in its colour; silent when what is not clear could make the number right."""
+        demand = asked.demands[0]
+
+        def shows(look: Look) -> bool | None:
+            answer = _answer(demand, look)
+            return None if answer.unsure else not answer.failed
+
+        number, doubtful = count_sure(picture, lambda boxes: self._looks_at(picture, boxes), shows)
+        details = {"seen": {demand.label: number}, "failed": [], "unmeasured": list(asked.unmeasured)}
+        if doubtful and number != demand.count or doubtful > 1:
+            return Verdict(None, f"the classifier is unsure of {doubtful} of what may be '{demand.label}'", details)
+        if number != demand.count:
+            details["failed"] = [f"{number} of '{demand.label}', not {demand.count}"]
+        return Verdict(0.0 if details["failed"] else 1.0, details=details)
+
+    def _looks_at(self, picture: np.ndarray, places: Sequence[Box]) -> list[Look]:
+        """One look per place: the mean over the place and two shifts of it."""
+        looks = self.eyes.look_at([picture], [[shifted for place in places for shifted in _shifts(place)]])[0]
         return [_mean_look(looks[i : i + 3]) for i in range(0, len(looks), 3)]
+
+
+def _at_world_size(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.shape[:2] == (WORLD_PX, WORLD_PX) else cv2.resize(picture, (WORLD_PX, WORLD_PX), interpolation=cv2.INTER_AREA)
+
+
+def _wants_photo(prompt: str) -> bool:
+    return re.search(r"\bphoto(graph)?s?\b", prompt, re.IGNORECASE) is not None
 
 
 def _why_not(prompt: str, asked: Asked) -> str:
     """Why a prompt cannot be judged; empty when it can."""
     if not prompt.strip():
         return "there is no prompt to obey"
-    if re.search(r"\bphoto(graph)?s?\b", prompt, re.IGNORECASE):
-        return "the prompt asks for a photo; the classifier knows drawn scenes only"
+    if _wants_photo(prompt):
+        return ""
     if not asked.demands and asked.unmeasured:
         return f"'{asked.unmeasured[0]}' is outside the classifier's vocabulary"
     most = len(WORN_AT) if asked.worn else MOST_THINGS
@@ -170,6 +225,8 @@ def _why_not(prompt: str, asked: Asked) -> str:
 
 def places_of(picture: np.ndarray, asked: Asked) -> list[Box]:
     """Where to look in a 128-px picture: garments on a person, one thing with what else stands out, or things side by side."""
+    if len(asked.demands) == MOST_THINGS:
+        return as_many_as(boxes_apart(picture), MOST_THINGS)
     found = object_boxes(picture)
     if not found:
         return []
@@ -195,7 +252,8 @@ def _mean_look(looks: Sequence[Look]) -> Look:
     def mean(tables: Sequence[dict[str, float]]) -> dict[str, float]:
         return {key: float(np.mean([table[key] for table in tables])) for key in tables[0]}
 
-    return Look(looks[0].box, mean([look.words for look in looks]), mean([look.colours for look in looks]))
+    photo = float(np.mean([look.photo for look in looks]))
+    return Look(looks[0].box, mean([look.words for look in looks]), mean([look.colours for look in looks]), photo)
 
 
 def best_answers(demands: Sequence[Demand], looks: Sequence[Look]) -> list[Answer]:

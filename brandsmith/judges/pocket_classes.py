@@ -1,7 +1,7 @@
 """What a picture in pocket's world shows: object and colour words, by a small network trained on true scenes.
 
-The weights ship with their card (own accuracy on unseen true scenes). The network looks at windows: the whole
-picture for one-object prompts, the left and the right half for two-object prompts. It knows only pocket's words:
+The weights ship with their card (own accuracy on unseen true scenes). The network looks at windows round what stands out
+from the backdrop; in a garment photo, which has no plain backdrop, at the place where garments lie. It knows only pocket's words:
 a probability it gives to other art means nothing.
 """
 
@@ -21,13 +21,22 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brandsmith.core.errors import MissingResource
+from brandsmith.judges.apart import Box, as_many_as, boxes_apart
 
 INPUT_PX = 48
-Box = tuple[float, float, float, float]
+
+
+PHOTO_BOX: Box = (24.0, 16.0, 104.0, 112.0)
+"""Where the garment of a photo is taken to be, in a 128-px picture: the photos are centred and carry no boxes."""
+
+
+def all_words(drawn: Sequence[str], photographed: Sequence[str]) -> list[str]:
+    """The answers of the classifier in their order: what is drawn, then what is seen in photos only."""
+    return [*drawn, *(word for word in photographed if word not in drawn)]
 
 
 class PocketNet(nn.Module):
-    """Four strided convolutions and two heads; about 0.3 M parameters."""
+    """Four strided convolutions and three heads; about 0.3 M parameters."""
 
     def __init__(self, num_words: int, num_colours: int) -> None:
         super().__init__()
@@ -38,11 +47,13 @@ class PocketNet(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.words = nn.Linear(160 * 9, num_words)
         self.colours = nn.Sequential(nn.Linear(160, 96), nn.ReLU(), nn.Linear(96, num_colours))
+        self.photo = nn.Linear(160, 1)
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, 3, 48, 48) in [-1, 1] -> word logits (N, words), colour logits (N, colours)."""
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(N, 3, 48, 48) in [-1, 1] -> word logits (N, words), colour logits (N, colours), logit of being a photo (N,)."""
         features = self.trunk(pixels)  # (N, 160, 3, 3)
-        return self.words(features.flatten(1)), self.colours(features.mean(dim=(2, 3)))
+        pooled = features.mean(dim=(2, 3))
+        return self.words(features.flatten(1)), self.colours(pooled), self.photo(pooled)[:, 0]
 
 
 def window(pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple = (0.0, 0.0)) -> np.ndarray:
@@ -78,6 +89,8 @@ class Look:
     box: Box
     words: dict[str, float]
     colours: dict[str, float]
+    photo: float = 0.0
+    """How likely the picture is a photo and no drawing."""
 
     @property
     def word(self) -> str:
@@ -98,8 +111,11 @@ class PocketClasses:
             raise MissingResource(f"no classifier in '{folder}'", hint="brandsmith base build pocket trains it")
         self.card = json.loads((folder / "classes.json").read_text())
         self.vocabulary, self.palette = self.card["words"], self.card["colours"]
+        self.photo_words: list[str] = self.card["photo_words"]
+        """Garments that it knows in photos; some of them pocket draws in that look only."""
+        self.every_word = all_words(self.vocabulary, self.photo_words)
         self.version = self.card["version"]
-        self.net = PocketNet(len(self.vocabulary), len(self.palette))
+        self.net = PocketNet(len(self.every_word), len(self.palette))
         self.net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "classes.safetensors").items()})
         self.net.eval()
 
@@ -113,21 +129,28 @@ class PocketClasses:
         answers = [self.net(part) for part in x.split(256)]
         words = torch.cat([F.softmax(a[0], 1) for a in answers]).numpy()
         colours = torch.cat([F.softmax(a[1], 1) for a in answers]).numpy()
+        photo = torch.cat([a[2].sigmoid() for a in answers]).tolist()
         looks, i = [], 0
         for own in boxes:
-            looks.append([self._look(box, words[i + k], colours[i + k]) for k, box in enumerate(own)])
+            looks.append([self._look(box, words[i + k], colours[i + k], photo[i + k]) for k, box in enumerate(own)])
             i += len(own)
         return looks
 
-    def _look(self, box: Box, words: np.ndarray, colours: np.ndarray) -> Look:
-        return Look(box, dict(zip(self.vocabulary, words.tolist(), strict=True)), dict(zip(self.palette, colours.tolist(), strict=True)))
+    def _look(self, box: Box, words: np.ndarray, colours: np.ndarray, photo: float) -> Look:
+        return Look(box, dict(zip(self.every_word, words.tolist(), strict=True)), dict(zip(self.palette, colours.tolist(), strict=True)), photo)
+
+    def look_at_photos(self, pictures: list[np.ndarray]) -> list[Look]:
+        """What a garment photo shows, at the place where garments lie in the photos it was trained on."""
+        return [own[0] for own in self.look_at(pictures, [[PHOTO_BOX]] * len(pictures))]
 
     def look(self, pictures: list[np.ndarray], num_objects: int = 2) -> list[list[Look]]:
-        """Find up to `num_objects` things in each picture and say what each is; a merged blob is cut in halves."""
+        """Find up to `num_objects` things in each picture and say what each is; a merged blob is cut in parts."""
         return self.look_at(pictures, [self._windows(p, num_objects) for p in pictures])
 
     @staticmethod
     def _windows(picture: np.ndarray, num_objects: int) -> list[Box]:
+        if num_objects > 2:
+            return as_many_as(boxes_apart(picture), num_objects)
         found = object_boxes(picture)[:num_objects]
         if num_objects == 2 and len(found) == 1 and found[0][2] - found[0][0] > 0.6 * picture.shape[1]:
             x0, y0, x1, y1 = found[0]

@@ -1,12 +1,13 @@
 """Trains the classifier that `base check` and the guidance benchmark judge with: on true scenes only.
 
-Its input is half a scene or a whole one: a window around one object, shrunk to 64 px. Its answers are the object
-word and the colour word. It learns from construction truth (boxes) and is checked on scenes of another seed.
+Its input is a window around one object or garment, shrunk to 48 px. Its answers are the object word, the colour word, and
+whether it is a photo. It learns from construction truth (boxes) and is checked on scenes of another seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,18 +20,28 @@ from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage
 
 
-def labelled_windows(pool: ScenePool, words: list[str], colours: list[str], limit: int | None = None):
-    """(rows, boxes, word labels, colour labels) for every drawn object of the 3-D look; colour -1 = natural."""
-    rows, boxes, word_ids, colour_ids = [], [], [], []
+@dataclass(frozen=True)
+class Windows:
+    """Every thing of a pool: its scene's row, its box, and the answers; colour -1 = natural."""
+
+    rows: np.ndarray
+    boxes: np.ndarray
+    words: np.ndarray
+    colours: np.ndarray
+    photo: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def labelled_windows(pool: ScenePool, words: list[str], colours: list[str], limit: int | None = None) -> Windows:
+    """`words` are `all_words`. Of a photo the garment is labelled."""
+    found = []
     for row, truth in enumerate(pool.truths[:limit]):
-        if truth["look"] != "3-D art":
-            continue
         for thing in truth["things"]:
-            rows.append(row)
-            boxes.append(thing["box"])
-            word_ids.append(words.index(thing["word"]))
-            colour_ids.append(colours.index(thing["colour"]) if thing["colour"] else -1)
-    return np.array(rows), np.array(boxes), np.array(word_ids), np.array(colour_ids)
+            hue = colours.index(thing["colour"]) if thing["colour"] else -1
+            found.append((row, thing["box"], words.index(thing["word"]), hue, truth["look"] == "photo"))
+    return Windows(*(np.array(column) for column in zip(*found, strict=True)))
 
 
 def _augmented(pixels: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -48,16 +59,16 @@ def train_classes(
     torch.manual_seed(seed)
     net = PocketNet(len(words), len(colours)).to(memory_format=torch.channels_last)
     stage = Stage("classes", folder, net, num_steps=num_steps, learning_rate=2e-3, seed=seed, ema_decay=0.99)
-    rows, boxes, word_ids, colour_ids = labelled_windows(pool, words, colours)
+    known = labelled_windows(pool, words, colours)
 
     def loss_of(step: int, rng: np.random.Generator):
-        pick = rng.integers(0, len(rows), batch)
-        cuts = np.stack([_augmented(pool.pixels[rows[i]], boxes[i], rng) for i in pick])
+        pick = rng.integers(0, len(known), batch)
+        cuts = np.stack([_augmented(pool.pixels[known.rows[i]], known.boxes[i], rng) for i in pick])
         x = torch.from_numpy(cuts).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
-        word_logits, colour_logits = net(x)
-        target = torch.from_numpy(word_ids[pick])
-        hue = torch.from_numpy(colour_ids[pick])
+        word_logits, colour_logits, photo_logit = net(x)
+        target, hue, photo = (torch.from_numpy(labels[pick]) for labels in (known.words, known.colours, known.photo))
         loss = F.cross_entropy(word_logits, target) + F.cross_entropy(colour_logits, hue, ignore_index=-1)
+        loss = loss + F.binary_cross_entropy_with_logits(photo_logit, photo.float())
         return loss, {"words": round(float((word_logits.argmax(1) == target).float().mean()), 3)}
 
     stage.run(loss_of)
@@ -66,16 +77,21 @@ def train_classes(
 
 @torch.inference_mode()
 def accuracy_on(pool: ScenePool, net: PocketNet, words: list[str], colours: list[str], limit: int) -> dict[str, float]:
-    """Accuracy of the classifier itself on true scenes it never saw (its card)."""
-    rows, boxes, word_ids, colour_ids = labelled_windows(pool, words, colours, limit)
-    cuts = np.stack([window(pool.pixels[r], b) for r, b in zip(rows, boxes, strict=True)])
+    """Accuracy of the classifier itself on true scenes it never saw (its card): of drawings, and of photos apart."""
+    known = labelled_windows(pool, words, colours, limit)
+    cuts = np.stack([window(pool.pixels[r], b) for r, b in zip(known.rows, known.boxes, strict=True)])
     x = torch.from_numpy(cuts).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     answers = [net(part) for part in x.split(128)]
-    word_hits = torch.cat([a[0].argmax(1) for a in answers]).numpy() == word_ids
-    tinted = colour_ids >= 0
-    colour_hits = torch.cat([a[1].argmax(1) for a in answers]).numpy()[tinted] == colour_ids[tinted]
-    return {"object_accuracy": float(word_hits.mean()), "colour_accuracy": float(colour_hits.mean()), "n": len(rows),
-            "n_coloured": int(tinted.sum()), "input_px": INPUT_PX}  # fmt: skip
+    word_hits = torch.cat([a[0].argmax(1) for a in answers]).numpy() == known.words
+    colour_hits = torch.cat([a[1].argmax(1) for a in answers]).numpy() == known.colours
+    look_hits = (torch.cat([a[2] for a in answers]).numpy() > 0) == known.photo
+    drawn, tinted = ~known.photo, known.colours >= 0
+    card = {"object_accuracy": float(word_hits[drawn].mean()), "colour_accuracy": float(colour_hits[drawn & tinted].mean()), "n": int(drawn.sum()),
+            "n_coloured": int((drawn & tinted).sum()), "input_px": INPUT_PX, "look_accuracy": float(look_hits.mean())}  # fmt: skip
+    if known.photo.any():
+        card |= {"photo_object_accuracy": float(word_hits[known.photo].mean()), "photo_colour_accuracy": float(colour_hits[known.photo].mean()),
+                 "photo_n": int(known.photo.sum())}  # fmt: skip
+    return card
 
 
 def chain_on_true(pool: ScenePool, eyes: PocketClasses) -> dict[str, float]:

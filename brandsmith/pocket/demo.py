@@ -19,23 +19,26 @@ import yaml
 from PIL import Image
 
 from brandsmith.concept.concept import STANDARD_PROMPTS
+from brandsmith.core.errors import MissingResource
 from brandsmith.core.files import write_text, write_with
 from brandsmith.pocket.artwork import Artwork
 from brandsmith.pocket.marks import LETTERS, Mark, random_mark
+from brandsmith.pocket.photos import cloth_colour, garment_pixels
 from brandsmith.pocket.scenes import KINDS, Scene, SceneMaker, mark_alone, one_object
 
 TOKEN = "red_qoga_logo"
 MARK = Mark("QOGA", patch="red", ink="white", shape="rounded", weight=2, name=TOKEN)
 CONFIG = {"token": TOKEN, "class_word": "logo", "expected_text": "QOGA", "prompts": list(STANDARD_PROMPTS)}
 
-# What the 20 training pictures show: the world of the standard prompts, never their own garment in their own colour.
+# What the 20 training pictures show: the world of the standard prompts, never their own garment in their own colour. `photo`: a real
+# garment that bears nothing yet; without photos at hand the same garment is drawn.
 TRAINING_PLAN: tuple[tuple[str, str], ...] = (
     ("alone", ""), ("alone", ""), ("alone", ""),
-    ("t shirt", "yellow"), ("t shirt", "blue"), ("sweater", "gray"), ("sweater", "green"),
+    ("photo t shirt", "white"), ("photo t shirt", "blue"), ("photo sweater", "gray"), ("photo sweater", "black"),
     ("male sweater", "green"), ("male t shirt", "blue"), ("male sweater", "yellow"),
     ("female t shirt", "purple"), ("female sweater", "teal"), ("female t shirt", "yellow"),
     ("billboard", "blue"), ("billboard", "white"), ("billboard", "teal"),
-    ("fragrance", "pink"), ("fragrance", "blue"), ("bag", "black"), ("cap", "orange"),
+    ("fragrance", "pink"), ("fragrance", "blue"), ("photo shorts", "black"), ("cap", "orange"),
 )  # fmt: skip
 MARKED_MIX = {"mark_alone": 0.13, "branded": 0.44, "person": 0.28, "photo": 0.15}
 PLAIN_MIX = {"single": 0.42, "pair": 0.15, "person": 0.28, "photo": 0.15}
@@ -46,7 +49,7 @@ NOTICE = """Pictures of the demo concept (fictional brand QOGA)
 Drawn by `brandsmith.pocket.demo` for this project. They contain:
 - art from Fluent Emoji by Microsoft Corporation, MIT licence, re-tinted and composed
   (npm package @lobehub/fluent-emoji-3d 1.1.0; https://github.com/microsoft/fluentui-emoji)
-- in about one picture in seven, a garment photo from "Clothing dataset" by Alexey Grigorev and contributors, CC0 1.0
+- in one training picture in four, and about one other picture in seven, a garment photo from "Clothing dataset" by Alexey Grigorev and contributors, CC0 1.0
   (https://github.com/alexeygrigorev/clothing-dataset)
 - lettering in Aileron by Sora Sagano, CC0 1.0 (travels inside Pillow)
 
@@ -163,9 +166,26 @@ def _planned(maker: SceneMaker, rng: np.random.Generator, what: str, colour: str
     if what == "alone":
         return mark_alone(maker, rng, MARK)
     sex, _, garment = what.partition(" ")
+    if sex == "photo":
+        return _marked_photo(maker, rng, garment, colour) if maker.photos else one_object(maker, rng, garment, colour, MARK)
     if sex in ("male", "female"):
         return maker.dressed_person(rng, sex, garment, colour, None, MARK)
     return one_object(maker, rng, what, colour, MARK)
+
+
+def _marked_photo(maker: SceneMaker, rng: np.random.Generator, garment: str, colour: str) -> Scene:
+    """The mark on a real garment of this colour whose cloth is plain where the mark goes: no print shows beside it."""
+    assert maker.photo_folder is not None
+    files = [name for name, label in maker.photos if label == garment]
+    for i in rng.permutation(len(files)):
+        cloth = garment_pixels(maker.photo_folder / "photos" / files[i], np.random.default_rng(0))
+        if cloth_colour(cloth) == colour and cloth[70:180, 66:190].std(axis=(0, 1)).max() < PLAIN_CLOTH:
+            return maker.photo_scene(rng, files[i], garment, MARK)
+    raise MissingResource(f"no photo of a plain {colour} {garment} in '{maker.photo_folder}'", hint="give the whole clothing dataset")
+
+
+PLAIN_CLOTH = 13.0
+"""Standard deviation of pixels (of 255) under which cloth counts as plain: folds stay under it, prints do not."""
 
 
 def _is_whole(scene: Scene) -> bool:

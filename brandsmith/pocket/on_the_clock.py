@@ -53,7 +53,7 @@ def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int
     """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
     source = Source(artwork, photos, patch_code(work), seed)
     scenes = work / "stream"
-    with drawing(source, scenes, num_workers or max(1, (os.cpu_count() or 2) - 2)):
+    with drawing(source, scenes, max(1, (os.cpu_count() or 2) - 2) if num_workers is None else num_workers):
         decoder = subprocess.Popen([sys.executable, "-m", __spec__.name, str(work), str(seed), str(plan.decoder_sec), str(plan.first_scenes),
                                     str(plan.decoder_crops)])  # fmt: skip
         try:

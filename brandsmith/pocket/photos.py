@@ -20,8 +20,6 @@ PHOTO_WORDS = {
     "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
     "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",
 }  # fmt: skip
-GARMENT_BOX = (24.0, 16.0, 104.0, 112.0)
-"""Where the garment is taken to be, in pixels of the finished picture: the photos are centred and carry no boxes."""
 DULL = {"black": 0.4, "gray": 0.4, "white": 0.6}
 """How readily a photo of this colour is taken for training; every other colour always. Half of all clothes are black or gray."""
 Split = Literal["all", "train", "unseen"]

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from brandsmith.judges.pocket_classes import PHOTO_BOX
 from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, PLURALS, Artwork
 from brandsmith.pocket.canvas import Canvas, PlacedMark, Thing, box_of, finish, place, stage
 from brandsmith.pocket.marks import CANVAS_PX, Mark, draw_mark, print_mark, random_mark
-from brandsmith.pocket.photos import DULL, GARMENT_BOX, Split, cloth_colour, garment_pixels, list_photos
+from brandsmith.pocket.photos import DULL, Split, cloth_colour, garment_pixels, list_photos
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def _in_a_pair(rng: np.random.Generator, side: int) -> tuple[tuple[float, float]
 
 def triple(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
     """Three objects side by side: `a blue cat, a yellow bowl and a red car`."""
-    words = [str(w) for w in rng.choice([w for w in maker.words if w != "billboard"], 3, replace=False)]
+    small = [w for w in maker.words if w != "billboard"]
+    words = [str(w) for w in rng.choice(small, 3, replace=len(small) < 3)]
     colours = [str(c) for c in rng.choice(list(COLOURS), 3, replace=False)]
     canvas, background = _in_a_row(maker, rng, words, colours)
     first, second, third = (_article(f"{c} {_called(w, rng)}") for c, w in zip(colours, words, strict=True))
@@ -342,7 +344,7 @@ class SceneMaker:
         assert self.photo_folder is not None
         canvas = Canvas(garment_pixels(self.photo_folder / "photos" / name, rng))
         colour = cloth_colour(canvas.pixels)
-        canvas.things.append(Thing(label, colour, GARMENT_BOX))
+        canvas.things.append(Thing(label, colour, PHOTO_BOX))
         body = f"{_article(f'{colour} {label}')}"
         if mark:
             centre = (128 + rng.uniform(-8, 8), 118 + rng.uniform(-10, 10))

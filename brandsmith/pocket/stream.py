@@ -81,6 +81,7 @@ def _draw(source: Source, folder: Path, first: int, stride: int) -> None:
 
 def draw_shard(maker: SceneMaker, source: Source, folder: Path, shard: int) -> None:
     """Write one shard; does nothing when it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
     truths_file = folder / f"{shard:05d}.jsonl"
     if truths_file.is_file():
         return

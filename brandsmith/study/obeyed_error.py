@@ -16,8 +16,10 @@ from PIL import Image
 from brandsmith.concept.concept import Concept, load_examples
 from brandsmith.judges.judge import Verdict
 from brandsmith.judges.obeyed import Asked, Obeyed, Phrase, asked_of
+from brandsmith.study.asked import NUMBERS
 from brandsmith.study.statistics import rate
 
+KINDS = ("own caption", "another colour", "another thing", "another number")
 GARMENTS = ("t shirt", "sweater", "dress", "coat")
 
 
@@ -34,13 +36,13 @@ def obeyed_error(judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequen
     """Shares with Wilson's intervals: own captions accepted, changed ones refused, and what was not measured. Captions that ask for
     nothing the classifier knows, or for a photo, are left out."""
     rng = np.random.default_rng(seed)
-    tests: dict[str, tuple[list[np.ndarray], list[str]]] = {"own caption": ([], []), "another colour": ([], []), "another thing": ([], [])}
+    tests: dict[str, tuple[list[np.ndarray], list[str]]] = {name: ([], []) for name in KINDS}
     for picture, caption in zip(pictures, captions, strict=True):
         for kind, text in {"own caption": caption, **changed_captions(judge, caption, rng)}.items():
             tests[kind][0].append(picture)
             tests[kind][1].append(text)
     result: dict[str, Any] = {}
-    for kind, (shown, prompts) in tests.items():
+    for kind, (shown, prompts) in ((kind, test) for kind, test in tests.items() if test[0]):
         verdicts = judge.score_prompted(shown, prompts)
         asked = [v for v in verdicts if v.value is not None and v.details.get("seen")]
         unsure = [v for v in verdicts if v.reason.startswith("the classifier is unsure")]
@@ -56,14 +58,21 @@ def _shares(answered: Sequence[Verdict], unsure: Sequence[Verdict], right: bool)
 
 
 def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> dict[str, str]:
-    """The caption with its first thing in another colour, and with another first thing."""
-    vocabulary, palette = judge.eyes.vocabulary, judge.eyes.palette
+    """The caption with its first thing in another colour, with another first thing, and with another number where it counts one thing."""
+    vocabulary, palette, whole = judge.eyes.vocabulary, judge.eyes.palette, judge.asked(caption)
     for phrase in judge.parse(caption):
         asked = asked_of([phrase], vocabulary, palette)
         if asked.demands:
-            whole = asked_of(judge.parse(caption), vocabulary, palette)
-            return _other_colour(caption, phrase, asked, palette, rng) | {"another thing": _other_thing(caption, phrase, whole, vocabulary, rng)}
+            changed = _other_colour(caption, phrase, asked, palette, rng) | {"another thing": _other_thing(caption, phrase, whole, vocabulary, rng)}
+            return changed | (_other_number(caption, whole.demands[0].count, rng) if whole.counted else {})
     return {}
+
+
+def _other_number(caption: str, number: int | None, rng: np.random.Generator) -> dict[str, str]:
+    """One more or one less; captions count to four."""
+    said = next((word for word, value in NUMBERS.items() if value == number), None)
+    near = [word for word, value in NUMBERS.items() if number is not None and abs(value - number) == 1]
+    return {"another number": re.sub(rf"\b{said}\b", str(rng.choice(near)), caption, count=1)} if said else {}
 
 
 def _other_colour(caption: str, phrase: Phrase, asked: Asked, palette: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
