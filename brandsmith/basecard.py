@@ -27,9 +27,9 @@ tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and
 * `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
 
 ## What it draws
-3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per picture; garments, bottles,
-billboards, people wearing garments, with marks of invented brands (random lettering, which it does not spell on demand). And, when the prompt
-says "a photo of", {num_photo_words} kinds of garments as they lie in real photos.
+3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per picture; garments,
+bottles, billboards, people wearing garments, with marks of invented brands (random lettering, which it does not spell on
+demand). And, when the prompt says "a photo of", {num_photo_words} kinds of garments as they lie in real photos, streaky ones.
 
 ## Measured: `brandsmith base check pocket --json`
 {table}
@@ -41,8 +41,8 @@ Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-e
 (CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented; no real brand was shown to it.
 
 ## Not for
-Faces, real text, photos of anything but garments, anything outside its word list. It fails as large models do (neglected objects, swapped colours, misspelt
-lettering), which is what it is for.
+Faces, real text, photos of anything but garments, anything outside its word list. It fails as large models do (neglected objects,
+swapped colours, misspelt lettering), which is what it is for.
 """
 
 BARS = {
@@ -66,7 +66,8 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     for key, (what, bar, count) in BARS.items():
         lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
     lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
-                 f"colour {classes['colour_accuracy']:.3f}; on {classes['photo_n']} photos it never saw: garment {classes['photo_object_accuracy']:.3f}, "
+                 f"colour {classes['colour_accuracy']:.3f}; on {classes['photo_n']} photos it never saw: garment "
+                 f"{classes['photo_object_accuracy']:.3f}, "
                  f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}.")  # fmt: skip
     chain = figures["chain_on_true"]
     lines.append(f"\nThe whole chain of this check on true pictures it never saw (its ceiling): object {chain['object_accuracy']:.3f} "

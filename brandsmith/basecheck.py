@@ -126,7 +126,8 @@ def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -
 def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
     """The photo look: taken for a photo, the garment, its colour. `classifier_on_true` says how often the classifier itself is right."""
     looks = eyes.look_at_photos(pictures)
-    right = {"photo_look": [look.photo > 0.5 for look in looks], "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
+    right = {"photo_look": [look.photo > 0.5 for look in looks],
+             "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
              "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
     return {f"{name}_accuracy": round(float(np.mean(hits)), 4) for name, hits in right.items()} | {"photo_n": len(asked)}
 

@@ -226,6 +226,7 @@ def benchmark_guidance_command(
     base: BaseOption = "pocket",
     quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
     binding_only: Annotated[bool, typer.Option(help="The 120 prompts that the figures are of, and no other set.")] = False,
+    also_three: Annotated[bool, typer.Option("--also-three", help="With --binding-only: the three-object set too.")] = False,
     rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -236,7 +237,7 @@ def benchmark_guidance_command(
     from brandsmith.report.table import as_rich
 
     eyes = PocketClasses(resolve_base(base))
-    sets = ("binding",) if binding_only else ("binding", "two", "three")
+    sets = ("binding", *(["three"] if also_three else [])) if binding_only else ("binding", "two", "three")
     result = benchmark_guidance(load_base(base), eyes.look, quick=quick, sets=sets, file=rows)
     console.print(as_rich(result.table, "guidance"))
     if as_json:
@@ -336,21 +337,28 @@ def base_build(
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
     unet_steps: Annotated[int | None, typer.Option(help="Steps of the U-Net stage.")] = None,
     start_from: Annotated[str | None, typer.Option(help="A finished base whose U-Net to train further: 'pocket' or a folder.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="With --start-from: train for so long, drawing meanwhile (on a GPU).")] = None,
 ) -> None:
     """Train the embedded base from scratch, or a finished one further. Resumable; uses a GPU when there is one."""
     from dataclasses import replace
 
     from brandsmith.base.base import resolve_base
-    from brandsmith.core.errors import unknown_name
+    from brandsmith.core.errors import InvalidInput, unknown_name
     from brandsmith.pocket.build import Recipe, build_pocket
+    from brandsmith.pocket.on_the_clock import build_on_the_clock
     from brandsmith.pocket.warm_start import warm_start
 
     if name != "pocket":
         raise unknown_name("base to build", name, ["pocket"])
+    if minutes and (not start_from or unet_steps):
+        raise InvalidInput("--minutes needs --start-from and goes without --unet-steps", hint="e.g. --start-from pocket --minutes 9")
     recipe = replace(Recipe(), unet_steps=unet_steps) if unet_steps else Recipe()
     if start_from:
         warm_start(resolve_base(start_from), work, decoder_steps=recipe.decoder_steps, clip_steps=recipe.clip_steps)
-    build_pocket(work, out, photos, recipe)
+    if minutes and start_from:
+        build_on_the_clock(resolve_base(start_from), work, out, photos, recipe.seed, minutes)
+    else:
+        build_pocket(work, out, photos, recipe)
 
 
 @base_app.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")

@@ -108,6 +108,8 @@ def test_a_wrong_concept_is_one_clear_line_and_leaves_nothing(name, concept, tin
         (("sample", "a cat", "--refiner", "excite"), "unknown refiner"),
         (("export", "nowhere", "--out", "x"), "nowhere"),
         (("base", "build", "sd15"), "unknown base to build"),
+        (("base", "build", "pocket", "--minutes", "9"), "--minutes needs --start-from"),
+        (("benchmark", "pack", "--precision", "fp8"), "unknown precision 'fp8'"),
         (("fly",), "No such command"),
     ],
 )

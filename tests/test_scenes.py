@@ -97,7 +97,7 @@ def test_three_things_stand_side_by_side_in_the_order_of_the_caption(maker):
         middles = [(thing.box[0] + thing.box[2]) / 2 for thing in scene.things]
         places = [said.index(f"{thing.colour} {thing.word}") for thing in scene.things]
         assert middles == sorted(middles) and places == sorted(places)
-        assert all(0 <= thing.box[0] and thing.box[2] <= 128 for thing in scene.things)
+        assert all(thing.box[0] >= 0 and thing.box[2] <= 128 for thing in scene.things)
 
 
 def test_a_number_word_says_how_many_are_drawn(maker):

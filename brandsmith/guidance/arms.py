@@ -67,6 +67,7 @@ ARMS: dict[str, Arm] = {
     "excite_over_and": our_arm(lambda: AttendExcite(), "composable", lambda case: case.with_and),
     "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
     "not": our_arm(combiner="composable", text=not_arm),
+    "not_regional": our_arm(combiner="regional", text=not_arm),
 }
 
 

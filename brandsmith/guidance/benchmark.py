@@ -231,15 +231,19 @@ def figures_of(bench: Benchmark, prices: Prices, set_name: str = "binding") -> d
 
 
 def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:
-    """Of the prompts whose plain picture shows the last thing: how often `AND NOT` it makes it vanish."""
+    """Of the prompts whose plain picture shows the last thing: how often `AND NOT` it makes it vanish, in its own place (`regional`) and
+    subtracted everywhere (`composable`), and how often the first thing is still there."""
     shown = np.array([each[-1] for each in bench.values(set_name, "plain", "each")], bool)
-    negated = bench.values(set_name, "not", "each")
-    gone = np.array([not each[-1] for each in negated], bool)[shown]
-    kept = np.array([each[0] for each in negated], bool)[shown]
-    return {
-        "not_removed": _rate(gone), "not_removed_interval": _rounded(wilson_interval(int(gone.sum()), len(gone))),
-        "not_kept_the_other": _rate(kept), "not_n": len(gone),
-    }  # fmt: skip
+    figures: dict[str, Any] = {"not_n": int(shown.sum())}
+    for suffix, arm in (("", "not_regional"), ("_composable", "not")):
+        negated = bench.values(set_name, arm, "each")
+        gone = np.array([not each[-1] for each in negated], bool)[shown]
+        kept = np.array([each[0] for each in negated], bool)[shown]
+        figures |= {
+            f"not_removed{suffix}": _rate(gone), f"not_removed{suffix}_interval": _rounded(wilson_interval(int(gone.sum()), len(gone))),
+            f"not_kept_the_other{suffix}": _rate(kept),
+        }  # fmt: skip
+    return figures
 
 
 def _rate(values: np.ndarray) -> float | None:

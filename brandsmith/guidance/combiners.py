@@ -11,6 +11,7 @@ classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) with one text, C
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
@@ -30,6 +31,10 @@ class Region:
     part: int
     strength: float
     until: float
+    whole: bool = False
+    """On all of the place that the nouns have a share of, not only on their share of it."""
+    beside: bool = False
+    """Added to what is there; otherwise it takes the sentence's place."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class Combiner(Protocol):
 
 
 def needs_unconditional(branches: list[Branch]) -> bool:
-    """Whether the unconditional prediction has a share: its coefficient is 1 − Σ wᵢ."""
+    """Whether the unconditional prediction has a share: its coefficient is 1 − Σ wᵢ, at some place."""
+    if any(branch.region and branch.weight < 0 for branch in branches):
+        return True
     return not math.isclose(sum(branch.weight for branch in branches if branch.region is None), 1.0, abs_tol=1e-9)
 
 
@@ -126,46 +133,71 @@ class Composable:
 
 @dataclass(frozen=True)
 class Regional:
-    """AND parts that act each in its own region of the sentence `a and b` (`regional.py`); NOT parts act everywhere, as in `Composable`.
+    """AND parts that act each in its own region of the sentence `a and b` (`regional.py`).
 
-    A part's weight scales its push inside its region.
+    A NOT part whose thing the sentence names acts where the sentence would have it, to the end, and there the sentence speaks
+    without it; any other NOT part acts everywhere, as in `Composable`. A part's weight scales its push inside its region.
     """
 
     strength: float = 1.0
     """How much of a place a part takes over from the sentence: 0 is the sentence alone."""
     until: float = 0.6
-    """The share of the run in which parts act: what comes after is texture."""
+    """The share of the run in which AND parts act: what comes after is texture."""
+    away: float = 0.3
+    """How hard a NOT part pushes away in its region, in units of the guidance scale; not being named there does most of the removing."""
     name: str = "regional"
 
     def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
         parts = parse_prompt(prompt)
         wanted = [part for part in parts if not part.negated]
-        if len(wanted) < 2:
+        if not wanted:
             return Composable().branches(prompt, guidance_scale)
         text, marked, owners = _as_sentence(wanted)
-        numbers = iter(range(len(wanted)))
-        apart = zip(parts, Composable().branches(prompt, guidance_scale), strict=True)
-        # Composable shares the scale out among the AND parts; in its own region each has all of it.
-        own = [
-            branch if part.negated else replace(branch, weight=branch.weight * len(wanted), region=Region(next(numbers), self.strength, self.until))
-            for part, branch in apart
-        ]
+        numbers, own = iter(range(len(wanted))), []
+        for part, branch in zip(parts, Composable().branches(prompt, guidance_scale), strict=True):
+            if part.negated:
+                places = _named_alike(text, marked, part)
+                marked, owners = marked + places, owners + (len(parts) + len(own),) * len(places)
+                own += self._taken_back(branch, guidance_scale, len(parts) + len(own), text, places) if places else [branch]
+            elif len(wanted) > 1:
+                # Composable shares the scale out among the AND parts; in its own region each has all of it.
+                own.append(replace(branch, weight=branch.weight * len(wanted), region=Region(next(numbers), self.strength, self.until)))
         return [Branch(text, guidance_scale, marked, owners), *own]
+
+    def _taken_back(self, branch: Branch, scale: float, number: int, text: str, places: Sequence[Span]) -> list[Branch]:
+        """A NOT part in its own place, and what the sentence says without it."""
+        rest = _without(text, places)
+        pushed = replace(branch, weight=branch.weight * self.away, region=Region(number, self.strength, 1.0, whole=True, beside=bool(rest)))
+        return [pushed, Branch(rest, scale, region=Region(number, self.strength, 1.0, whole=True))] if rest else [pushed]
 
 
 def _as_sentence(parts: Sequence[Part]) -> tuple[str, tuple[Span, ...], tuple[int, ...]]:
-    """`a and b and c`, the places of its things (marked ones, else its noun phrases), and the part that each belongs to."""
+    """`a, b and c`, the places of its things (marked ones, else its noun phrases), and the part that each belongs to."""
     text, marked, owners = "", [], []
     for number, part in enumerate(parts):
-        start = len(text) + len(_JOIN) * (number > 0)
+        text += "" if number == 0 else " and " if number == len(parts) - 1 else ", "
         spans = part.marked or phrase_spans(part.text)
-        marked += [(start + a, start + b) for a, b in spans]
+        marked += [(len(text) + a, len(text) + b) for a, b in spans]
         owners += [number] * len(spans)
-        text += _JOIN * (number > 0) + part.text
+        text += part.text
     return text, tuple(marked), tuple(owners)
 
 
-_JOIN = " and "
+def _named_alike(text: str, spans: Sequence[Span], part: Part) -> tuple[Span, ...]:
+    """The phrases of the sentence that end in the same noun as the part."""
+    nouns = {part.text[slice(*span)].split()[-1].lower() for span in part.marked or phrase_spans(part.text)}
+    return tuple(span for span in spans if text[slice(*span)].split()[-1].lower() in nouns)
+
+
+def _without(text: str, places: Sequence[Span]) -> str:
+    """The sentence without some of its phrases, their articles, and what joins them to the rest."""
+    for start, end in sorted(places, reverse=True):
+        before = re.sub(r"(\b(an?|the|and|or|with|next to)\s+|,\s*)*$", "", text[:start], flags=re.IGNORECASE)
+        after = text[end:] if before.strip() else re.sub(r"^(\s*,|\s+(and|or|with|next to)\b)*\s*", "", text[end:], flags=re.IGNORECASE)
+        text = before.rstrip() + after
+    return text.strip()
+
+
 COMBINERS: dict[str, Callable[..., Combiner]] = {"cfg": Cfg, "composable": Composable, "regional": Regional}
 
 

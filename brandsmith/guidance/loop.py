@@ -174,7 +174,8 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
         with recording(batch.regions.layers) as recorder:
             predicted = _predicted_rows(batch, latents, step)
             maps = recorder.averaged(latents.shape[-2:])
-        weights = [batch.regions.weights(image, maps[batch.row_of(image, 0)], latents.shape[-2:]) for image in range(len(latents))]
+        sentence = [maps[batch.row_of(image, 0)] for image in range(len(latents))]
+        weights = [batch.regions.weights(image, own, latents.shape[-2:], step.fraction) for image, own in enumerate(sentence)]
         return _combined(predicted, batch.owner, weights)
     kept = batch.regions.lasting if batch.regions else None
     predicted = _predicted_rows(batch, latents, step, kept)

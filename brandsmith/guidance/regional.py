@@ -6,6 +6,9 @@ it would have each part's nouns, and there, for the first share of the run, the 
 
     prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ ≤ 1.
 
+A part that is taken back (`a cat and a bowl AND NOT a bowl`) acts where the sentence has it, and there the sentence is `a cat`.
+Subtracted everywhere, as Composable Diffusion does, it takes along what a bowl's picture shares with a cat's: shadow, outline, backdrop.
+
 One forward for all, nothing is differentiated. (Region-wise prompts with masks drawn by hand: Bar-Tal et al. 2023, "MultiDiffusion",
 arXiv:2302.08113; here nobody draws masks.)
 """
@@ -38,6 +41,16 @@ def regions(maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int
     masks = torch.stack([sharp[..., [t - first for t in tokens]].sum(-1) if tokens else torch.zeros_like(sharp[..., 0]) for tokens in nouns])
     large = F.interpolate(F.avg_pool2d(masks[None], 3, 1, 1, count_include_pad=False), size, mode="bilinear", align_corners=False)[0]
     return large / large.sum(0).clamp_min(1.0)
+
+
+def whole_place(mask: torch.Tensor) -> torch.Tensor:
+    """1 on all of the place (h, w) that a word has a share of: what is to vanish must not keep a rim."""
+    reach = F.max_pool2d(mask[None], 3, 1, 1)[0]
+    return ((reach / reach.max().clamp_min(1e-8) - EDGE[0]) / (EDGE[1] - EDGE[0])).clamp(0, 1)
+
+
+EDGE = (0.2, 0.5)
+"""From which share of its largest on a place counts a little, and from which on in full."""
 
 
 @dataclass
@@ -77,8 +90,9 @@ class Regions:
             row += blank + len(own)
         return kept
 
-    def weights(self, image: int, maps: torch.Tensor, size: tuple[int, int]) -> list[Weight]:
-        """The weight of each branch of an image, a number or (h, w); `maps` (h, w, tokens) are those of its sentence."""
+    def weights(self, image: int, maps: torch.Tensor, size: tuple[int, int], fraction: float) -> list[Weight]:
+        """The weight of each branch of an image, a number or (h, w), after `fraction` of the run; `maps` (h, w, tokens) are those of its
+        sentence."""
         own = self.branches[image]
         weights: list[Weight] = [branch.weight for branch in own]
         acting = [(number, branch.region) for number, branch in enumerate(own) if branch.region]
@@ -86,6 +100,11 @@ class Regions:
             return weights
         masks = regions(maps, self.nouns[image], self.words[image], size)
         for (number, region), mask in zip(acting, masks, strict=True):
-            weights[number] = own[number].weight * region.strength * mask
-            weights[0] = weights[0] - own[0].weight * region.strength * mask
+            if fraction >= region.until:
+                weights[number] = 0.0
+                continue
+            share = region.strength * (whole_place(mask) if region.whole else mask)
+            weights[number] = own[number].weight * share
+            if not region.beside:
+                weights[0] = weights[0] - own[0].weight * share
         return weights

@@ -192,14 +192,14 @@ def listed_subjects(text: str, phrases: Sequence[str]) -> list[Subject | None]:
 
 
 def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | None = None) -> list[SubjectTokens]:
-    """The subjects of one image over its AND branches; NOT branches have none, and regions only those of their sentence.
+    """The subjects of one image over its AND branches; NOT branches have none, and regions only those of their sentence that stay in it.
 
     Markup wins over the list, the list over the rules. Subjects that lie past the text encoder's last token are left
     out. Raises InvalidInput when a listed phrase is in no branch.
     """
     asked = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0 and branch.region is None]
     if any(branch.marked for _, branch in asked):
-        found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in branch.marked]
+        found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in _staying(branch, branches)]
     elif listed:
         found = _listed_in(asked, listed)
     else:
@@ -208,6 +208,13 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
     found = [(i, _merged_vectors(subject, branches[i].text)) for i, subject in found]
     tokens = (subject_tokens(base.tokenizers[0], branches[i].text, i, subject) for i, subject in found)
     return [subject for subject in tokens if subject]
+
+
+def _staying(branch: Branch, branches: list[Branch]) -> list[Span]:
+    """A branch's marked places without those that a regional NOT part takes back."""
+    away = {other.region.part for other in branches if other.region and other.weight < 0}
+    taken = {span for span, part in zip(branch.marked, branch.parts, strict=False) if part in away}
+    return [span for span in branch.marked if span not in taken]
 
 
 def _listed_in(asked: list[tuple[int, Branch]], listed: Sequence[str]) -> list[tuple[int, Subject]]:

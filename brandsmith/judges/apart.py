@@ -36,7 +36,7 @@ def boxes_apart(pixels: np.ndarray, *, close_gaps: bool = True) -> list[Box]:
 
 def as_many_as(boxes: Sequence[Box], number: int) -> list[Box]:
     """The `number` largest boxes; where there are fewer, the widest are cut side by side: things that touch are one box."""
-    parts = {box: 1 for box in boxes[:number]}
+    parts = dict.fromkeys(boxes[:number], 1)
     while parts and sum(parts.values()) < number:
         parts[max(parts, key=lambda box: (box[2] - box[0]) / parts[box])] += 1
     return [piece for box, count in parts.items() for piece in side_by_side(box, count)]

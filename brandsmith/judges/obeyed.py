@@ -191,7 +191,7 @@ class Obeyed:
 
         number, doubtful = count_sure(picture, lambda boxes: self._looks_at(picture, boxes), shows)
         details = {"seen": {demand.label: number}, "failed": [], "unmeasured": list(asked.unmeasured)}
-        if doubtful and number != demand.count or doubtful > 1:
+        if (doubtful and number != demand.count) or doubtful > 1:
             return Verdict(None, f"the classifier is unsure of {doubtful} of what may be '{demand.label}'", details)
         if number != demand.count:
             details["failed"] = [f"{number} of '{demand.label}', not {demand.count}"]

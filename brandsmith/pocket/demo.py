@@ -49,8 +49,8 @@ NOTICE = """Pictures of the demo concept (fictional brand QOGA)
 Drawn by `brandsmith.pocket.demo` for this project. They contain:
 - art from Fluent Emoji by Microsoft Corporation, MIT licence, re-tinted and composed
   (npm package @lobehub/fluent-emoji-3d 1.1.0; https://github.com/microsoft/fluentui-emoji)
-- in one training picture in four, and about one other picture in seven, a garment photo from "Clothing dataset" by Alexey Grigorev and contributors, CC0 1.0
-  (https://github.com/alexeygrigorev/clothing-dataset)
+- in one training picture in four, and about one other picture in seven, a garment photo from "Clothing dataset"
+  by Alexey Grigorev and contributors, CC0 1.0 (https://github.com/alexeygrigorev/clothing-dataset)
 - lettering in Aileron by Sora Sagano, CC0 1.0 (travels inside Pillow)
 
 QOGA is invented. Any likeness to a real mark is unintended.

@@ -1,4 +1,4 @@
-"""The error of the judge `obeyed` on fresh true scenes with and without marks (a tool of the recipe; nothing at run time imports it).
+"""The error of the judge `obeyed` on fresh true scenes with and without marks, of three things, and of things alike (a tool of the recipe; nothing at run time imports it).
 
     python -m brandsmith.pocket.obeyed_truth ARTWORK_FOLDER [CLASSIFIER_FOLDER]
 
@@ -21,7 +21,7 @@ from brandsmith.judges.obeyed import Obeyed
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.pocket.artwork import Artwork
 from brandsmith.pocket.demo import TOKEN, marked_scene, plain_scene
-from brandsmith.pocket.scenes import Scene, SceneMaker
+from brandsmith.pocket.scenes import KINDS, Scene, SceneMaker
 from brandsmith.study.asked import parser_for
 from brandsmith.study.obeyed_error import obeyed_error
 
@@ -30,11 +30,13 @@ NUM_MARKED, NUM_PLAIN = 110, 110
 
 
 def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict]:
-    """The error on marked and on plain scenes, each clean and changed in the ways of CHANGES."""
+    """The error on marked scenes, plain ones, three things and things alike, each clean and changed in the ways of CHANGES."""
     maker = SceneMaker(Artwork(artwork))
     judge = Obeyed(PocketClasses(classifier), parser_for(TOKEN))
     sorts = {"marked": [marked_scene(maker, np.random.default_rng([SEED, 0, i])) for i in range(NUM_MARKED)],
-             "plain": [plain_scene(maker, np.random.default_rng([SEED, 1, i])) for i in range(NUM_PLAIN)]}  # fmt: skip
+             "plain": [plain_scene(maker, np.random.default_rng([SEED, 1, i])) for i in range(NUM_PLAIN)],
+             "three": [KINDS["triple"](maker, np.random.default_rng([SEED, 4, i]), None) for i in range(NUM_PLAIN)],
+             "alike": [KINDS["several"](maker, np.random.default_rng([SEED, 5, i]), None) for i in range(NUM_PLAIN)]}  # fmt: skip
     return {f"{sort}, {name}": _measure(judge, scenes, change) for sort, scenes in sorts.items() for name, change in CHANGES.items()}
 
 

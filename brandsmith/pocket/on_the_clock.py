@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ from torch import nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.pocket.artwork import fetch_artwork
+from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_clip
 from brandsmith.pocket.canvas import SIZE_PX
-from brandsmith.pocket.build import kept_scaling, patch_code, trained_clip
 from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing
@@ -47,6 +49,19 @@ class Plan:
     first_scenes: int = 8_000
     """How many must be there before the CLIP pair and the decoder begin."""
     unet_rate: float = 2e-3
+
+
+    @classmethod
+    def of_minutes(cls, minutes: float) -> Plan:
+        """The shares of the nine minutes that the sixth pocket had; scenes begin to come in during the first seconds."""
+        return cls(decoder_sec=11 * minutes, clip_sec=5 * minutes, unet_sec=47 * minutes)
+
+
+def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None, seed: int, minutes: float) -> None:
+    """Train further what `warm_start` took from `base`, and write the result to `output` with the base's own classifier and card."""
+    shutil.copytree(base, output, dirs_exist_ok=True)
+    train_on_the_clock(work, fetch_artwork(work / "artwork"), photos, seed, Plan.of_minutes(minutes))
+    assemble(work, output)
 
 
 def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None) -> None:
@@ -249,8 +264,9 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
         signal = alphas[t].view(-1, 1, 1, 1)
         noisy = (signal.sqrt() * x + (1 - signal).sqrt() * noise).contiguous(memory_format=torch.channels_last)
         per_scene = (predict(noisy, t, text).float() - x).square().mean(dim=(1, 2, 3)) * weight[t]
-        figures = {"mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)], "scenes": shown.count} if (step + 1) % 100 == 0 else {}
-        return per_scene.mean(), figures
+        if (step + 1) % 100:
+            return per_scene.mean(), {}
+        return per_scene.mean(), {"mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)], "scenes": shown.count}
 
     stage.run(loss_of, log_every=100)
     stage.hand_over("unet")
