@@ -1,4 +1,4 @@
-"""The error of the judge `obeyed` on fresh true scenes with and without marks, of three things, and of things alike (a tool of the recipe; nothing at run time imports it).
+"""The error of the judge `obeyed` on fresh true scenes: with and without marks, three things, things alike (a tool of the recipe; no run imports it).
 
     python -m brandsmith.pocket.obeyed_truth ARTWORK_FOLDER [CLASSIFIER_FOLDER]
 
