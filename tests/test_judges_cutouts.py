@@ -11,6 +11,7 @@ import pytest
 from lessons import write_concept
 from PIL import Image, ImageDraw
 
+from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConcept, MissingResource
 from brandsmith.judges import cutouts
 from brandsmith.judges.cutouts import NUM_PICTURES, SIDE_PX, draw_scene, draw_split, other_mark, read_cutout
@@ -18,6 +19,7 @@ from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import fit_concept
 from brandsmith.judges.labelled import load_split
 from brandsmith.judges.train_detector import FitSettings, area_under_curve, fit_detector
+from brandsmith.pocket.other_concepts import write_emblem
 
 
 def save_mark(folder: Path) -> Path:
@@ -113,3 +115,10 @@ def test_a_detector_taught_by_cutouts_finds_the_mark_in_unseen_scenes(tmp_path, 
 
 def test_the_shipped_counts_are_enough_for_a_card():
     assert NUM_PICTURES["train"]["mark"] >= 100 and NUM_PICTURES["val"]["plain"] + NUM_PICTURES["val"]["other"] >= 300
+
+
+def test_the_recipes_emblem_is_a_concept_that_needs_no_labels(tmp_path):
+    write_emblem(tmp_path)
+    concept = load_concept(tmp_path)
+    assert len(concept.examples) == 10 and not concept.config.expected_text and cutouts.uses_cutout(tmp_path)
+    assert read_cutout(tmp_path / "mark.png").shape[2] == 4

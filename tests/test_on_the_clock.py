@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
 from brandsmith.base.base import pocket_folder
 from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
@@ -16,7 +17,7 @@ from brandsmith.pocket.build import assemble, patch_code
 from brandsmith.pocket.on_the_clock import Plan, cut_out, train_on_the_clock
 from brandsmith.pocket.scenes import SceneMaker
 from brandsmith.pocket.stage import Stage
-from brandsmith.pocket.stream import SHARD, Incoming, Source, draw_shard
+from brandsmith.pocket.stream import SHARD, Incoming, Source, draw_shard, tokenized
 from brandsmith.pocket.vae import MARK_WEIGHT, encode_pictures
 from brandsmith.pocket.warm_start import warm_start
 
@@ -32,18 +33,20 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def source(work) -> Source:
-    return Source(Path("no-artwork-here"), None, patch_code(work), seed=3, mix=MIX, words=DRAWN_WORDS)
+    return Source(Path("no-artwork-here"), None, patch_code(work), work / "tokenizer", seed=3, mix=MIX, words=DRAWN_WORDS)
 
 
 def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
     maker = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS)
     incoming = Incoming(tmp_path, with_pixels=True)
     assert incoming.take() == []
-    draw_shard(maker, source, tmp_path, 2)
+    tokenizer = CLIPTokenizer.from_pretrained(source.tokenizer)
+    draw_shard(maker, source, tokenizer, tmp_path, 2)
     (shard,) = incoming.take()
     assert incoming.take() == [] and len(shard.truths) == SHARD == len(shard.pixels)
     again = maker.scene(3, 2 * SHARD + 7, MIX)
     assert np.array_equal(shard.pixels[7], again.pixels) and shard.truths[7]["caption"] == again.caption
+    assert np.array_equal(shard.tokens[7], tokenized([again.caption], tokenizer)[0])
     assert np.allclose(shard.latents, source.code.encode(shard.pixels), atol=0.02)
     with pytest.raises(TimeoutError, match="400 scenes"):
         Incoming(tmp_path).wait_for(400, at_most_sec=0.1)
@@ -90,7 +93,8 @@ def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
 def test_all_three_stages_train_and_the_base_can_be_put_together(work, source, tmp_path):
     """Drawn words only; the drawing processes, the decoder's own process and the hand-over are real."""
     for shard in range(3):
-        draw_shard(SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), source, work / "stream", shard)
+        maker, tokenizer = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), CLIPTokenizer.from_pretrained(source.tokenizer)
+        draw_shard(maker, source, tokenizer, work / "stream", shard)
     before = {name: torch.load(work / f"{name}.pt", weights_only=True)["average"] for name in ("decoder", "clip", "unet")}
     plan = Plan(decoder_sec=3, clip_sec=2, unet_sec=4, decoder_crops=2, clip_batch=8, unet_batch=2, most_scenes=600, first_scenes=600)
     train_on_the_clock(work, source.artwork, None, 3, plan, num_workers=0)

@@ -1,8 +1,9 @@
 """`brandsmith base build pocket --minutes 9`: a finished pocket trained further for so long, on scenes drawn meanwhile.
 
 For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair and then the
-U-Net; all other cores draw. Each stage ends with its learning rate fallen, however far it came. What takes no time on a
-GPU is done anew at every step (text states), what takes time there is done by the drawing processes (latents).
+U-Net; half of the cores draw, and leave the others to launch kernels: with 14 of 16 drawing, the GPU waited (docs/log.md). Each stage
+ends with its learning rate fallen, however far it came. What takes no time on a GPU is done anew at every step (text states), what
+takes time there is done by the drawing processes (latents, tokens).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_
 from brandsmith.pocket.canvas import SIZE_PX
 from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
-from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing
+from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing, tokenized
 from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
 from brandsmith.pocket.vae import CROP_PX, LATENT_NOISE, MARK_WEIGHT, build_vae, edge_kernels, encode_pictures, reconstruction_loss
 
@@ -66,9 +67,9 @@ def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None
 
 def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None) -> None:
     """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
-    source = Source(artwork, photos, patch_code(work), seed)
+    source = Source(artwork, photos, patch_code(work), work / "tokenizer", seed)
     scenes = work / "stream"
-    with drawing(source, scenes, max(1, (os.cpu_count() or 2) - 2) if num_workers is None else num_workers):
+    with drawing(source, scenes, max(1, (os.cpu_count() or 2) // 2) if num_workers is None else num_workers):
         decoder = subprocess.Popen([sys.executable, "-m", __spec__.name, str(work), str(seed), str(plan.decoder_sec), str(plan.first_scenes),
                                     str(plan.decoder_crops)])  # fmt: skip
         try:
@@ -86,6 +87,7 @@ class Pictures:
         self.incoming = Incoming(scenes, with_pixels=True)
         self.buffer = torch.empty(KEEP_PIXELS, SIZE_PX, SIZE_PX, 3, dtype=torch.uint8, device=device)
         self.truths: list[dict] = []
+        self.tokens = torch.empty(KEEP_PIXELS, MAX_TOKENS, dtype=torch.long, device=device)
         self._take(self.incoming.wait_for(first))
 
     @property
@@ -101,6 +103,7 @@ class Pictures:
                 start = len(self.truths)
                 self.truths += shard.truths
                 self.buffer[start : len(self.truths)] = torch.from_numpy(shard.pixels).to(self.buffer.device)
+                self.tokens[start : len(self.truths)] = torch.from_numpy(shard.tokens).to(self.buffer.device)
         self.boxes = torch.tensor([mark_box(truth) for truth in self.truths]).to(self.buffer.device)  # (N, 4)
         self.marked = torch.nonzero(self.boxes[:, 2] > 0).flatten()
         self.everything = torch.arange(len(self.truths), device=self.buffer.device)
@@ -188,10 +191,10 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
         hard = bool(rng.random() < HARD_SHARE)
         batch = min(plan.clip_batch, len(seen.truths))
         rows = one_colour(groups, rng, batch) if hard else rng.choice(len(seen.truths), batch, replace=False)
-        ids = tokenized([seen.truths[row]["caption"] for row in rows], tokenizer).to(device)
-        x = seen.pixels[torch.from_numpy(rows).to(device)].permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        places = torch.from_numpy(rows).to(device)
+        x = seen.pixels[places].permute(0, 3, 1, 2).float().div(127.5).sub(1)
         with fast_autocast(device):
-            logits = clip(input_ids=ids, pixel_values=x).logits_per_image
+            logits = clip(input_ids=seen.tokens[places], pixel_values=x).logits_per_image
         labels = torch.arange(len(rows), device=device)
         loss = (F.cross_entropy(logits.float(), labels) + F.cross_entropy(logits.float().T, labels)) / 2
         right = {"hard" if hard else "easy": round(float((logits.argmax(1) == labels).float().mean()), 3)} if (step + 1) % 100 == 0 else {}
@@ -202,21 +205,16 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
     return stage.averaged_model(), tokenizer
 
 
-def tokenized(captions: list[str], tokenizer: CLIPTokenizer) -> torch.Tensor:
-    """(N, 48) token ids, padded as the pipeline pads them."""
-    return tokenizer(captions, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt").input_ids
-
-
 # ----------------------------------------------------------------------------- U-Net
 
 
 class Shown:
     """Latents (fp16) and token ids of all scenes so far, on the device."""
 
-    def __init__(self, most: int, tokenizer: CLIPTokenizer, device: torch.device) -> None:
+    def __init__(self, most: int, device: torch.device) -> None:
         self.latents = torch.empty(most, LATENT_CHANNELS, 16, 16, dtype=torch.float16, device=device)
         self.tokens = torch.empty(most, MAX_TOKENS, dtype=torch.long, device=device)
-        self.tokenizer, self.count = tokenizer, 0
+        self.count = 0
 
     def add(self, shards: list[Shard]) -> None:
         for shard in shards:
@@ -224,7 +222,7 @@ class Shown:
             new = end - self.count
             if new > 0:
                 self.latents[self.count : end] = torch.from_numpy(shard.latents[:new]).to(self.latents.device)
-                self.tokens[self.count : end] = tokenized([t["caption"] for t in shard.truths[:new]], self.tokenizer).to(self.tokens.device)
+                self.tokens[self.count : end] = torch.from_numpy(shard.tokens[:new]).to(self.tokens.device)
                 self.count = end
 
 
@@ -232,14 +230,14 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
     """`unet.train_unet`, from the U-Net in `work`, on scenes as they come in. Half way, a copy of the average is kept (`unet_half.pt`)."""
     device, batch = compute_device(), plan.unet_batch
     torch.manual_seed(seed)
-    shown, incoming = Shown(plan.most_scenes, tokenizer, device), Incoming(scenes)
+    shown, incoming = Shown(plan.most_scenes, device), Incoming(scenes)
     while more := incoming.take():
         shown.add(more)
     scaling = kept_scaling(work)
     unet = build_unet()
     unet.load_state_dict(torch.load(work / "unet.pt", weights_only=True, map_location="cpu")["average"])
     unet = unet.to(device, memory_format=torch.channels_last)
-    text_tower, empty = clip.text_model.eval(), tokenized([""], tokenizer).to(device)
+    text_tower, empty = clip.text_model.eval(), torch.from_numpy(tokenized([""], tokenizer)).to(device)
     scheduler = build_scheduler()
     alphas, weight = scheduler.alphas_cumprod.to(device), snr_plus_one(scheduler.alphas_cumprod).to(device)
     stage = Stage("unet_on", work, unet, num_steps=ENDLESS, learning_rate=plan.unet_rate, seed=seed, ema_decay=0.998, fall=0.75, muon=True,

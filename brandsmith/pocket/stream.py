@@ -1,7 +1,7 @@
 """Scenes drawn while a network trains on them: worker processes fill a folder, the training takes what has come in.
 
-A GPU trains on twenty thousand scenes a second and is lent for minutes; drawing a pool first would take all of them.
-Every shard is a file of pixels, one of latents and one of truths; the truths come last, so what can be seen is whole.
+A GPU trains on many thousand scenes a second and is lent for minutes; drawing a pool first would take all of them.
+Every shard is a file of pixels, one of latents, one of tokens and one of truths; the truths come last, so what can be seen is whole.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from transformers import CLIPTokenizer
 
 from brandsmith.pocket.artwork import Artwork
 from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
@@ -29,11 +30,12 @@ KEEP_PIXELS = 40_000
 
 @dataclass(frozen=True)
 class Source:
-    """What scenes are drawn from, and the encoder's code."""
+    """What scenes are drawn from, the encoder's code, and the folder of the tokenizer."""
 
     artwork: Path
     photos: Path | None
     code: PatchCode
+    tokenizer: Path
     seed: int
     mix: dict[str, float] | None = None
     words: tuple[str, ...] | None = None
@@ -73,13 +75,13 @@ def _one_thread_each() -> Iterator[None]:
 def _draw(source: Source, folder: Path, first: int, stride: int) -> None:
     cv2.setNumThreads(1)
     maker = SceneMaker(Artwork(source.artwork), source.photos, *([source.words] if source.words else []), photo_split="train")
-    shard = first
+    tokenizer, shard = CLIPTokenizer.from_pretrained(source.tokenizer), first
     while True:
-        draw_shard(maker, source, folder, shard)
+        draw_shard(maker, source, tokenizer, folder, shard)
         shard += stride
 
 
-def draw_shard(maker: SceneMaker, source: Source, folder: Path, shard: int) -> None:
+def draw_shard(maker: SceneMaker, source: Source, tokenizer: CLIPTokenizer, folder: Path, shard: int) -> None:
     """Write one shard; does nothing when it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     truths_file = folder / f"{shard:05d}.jsonl"
@@ -90,6 +92,7 @@ def draw_shard(maker: SceneMaker, source: Source, folder: Path, shard: int) -> N
     np.save(folder / f"{shard:05d}.latents.npy", source.code.encode(pixels).astype(np.float16))
     if shard * SHARD < KEEP_PIXELS:
         np.save(folder / f"{shard:05d}.pixels.npy", pixels)
+    np.save(folder / f"{shard:05d}.tokens.npy", tokenized([scene.caption for scene in scenes], tokenizer).astype(np.int16))
     lines = []
     for scene in scenes:
         truth = asdict(scene)
@@ -100,9 +103,15 @@ def draw_shard(maker: SceneMaker, source: Source, folder: Path, shard: int) -> N
     partial.rename(truths_file)
 
 
+def tokenized(captions: list[str], tokenizer: CLIPTokenizer) -> np.ndarray:
+    """(N, tokens) ids, padded as the pipeline pads them."""
+    return tokenizer(captions, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="np").input_ids
+
+
 @dataclass(frozen=True)
 class Shard:
     truths: list[dict]
+    tokens: np.ndarray  # (SHARD, tokens) int16
     latents: np.ndarray  # (SHARD, 32, 16, 16) fp16
     pixels: np.ndarray | None  # (SHARD, 128, 128, 3) uint8
 
@@ -134,6 +143,6 @@ class Incoming:
         truths = [json.loads(line) for line in (self.folder / f"{stem}.jsonl").read_text(encoding="utf-8").splitlines()]
         pixels_file = self.folder / f"{stem}.pixels.npy"
         pixels = np.load(pixels_file) if self.with_pixels and pixels_file.is_file() else None
-        return Shard(truths, np.load(self.folder / f"{stem}.latents.npy"), pixels)
+        return Shard(truths, np.load(self.folder / f"{stem}.tokens.npy"), np.load(self.folder / f"{stem}.latents.npy"), pixels)
 
 
