@@ -10,7 +10,8 @@ from bases import build_tiny
 
 from brandsmith.base.prompt_tokens import expand_with_spans
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
-from brandsmith.guidance.combiners import Branch, Composable
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.combiners import Composable
 from brandsmith.guidance.prompt_syntax import parse_prompt
 from brandsmith.guidance.subjects import automatic_subjects, find_subjects
 

@@ -16,6 +16,7 @@ from brandsmith.base.base import Base
 from brandsmith.guidance import scales
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import chosen_layers
+from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import sample
 from brandsmith.guidance.prompt_sets import Case
 from brandsmith.guidance.subjects import find_subjects
@@ -102,8 +103,6 @@ def _stock_attend_excite(base: Base) -> Any:
 
 def stock_indices(base: Base, text: str) -> list[int]:
     """The token numbers its user would type: the last piece of each subject's noun."""
-    from brandsmith.guidance.combiners import Branch
-
     return [subject.noun[-1] for subject in find_subjects(base, [Branch(text, 1.0)])]
 
 

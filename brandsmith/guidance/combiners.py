@@ -20,33 +20,9 @@ import torch
 
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import unknown_name
+from brandsmith.guidance.branches import Branch, Region
 from brandsmith.guidance.prompt_syntax import Part, parse_prompt, strip_markup
 from brandsmith.guidance.subjects import phrase_spans
-
-
-@dataclass(frozen=True)
-class Region:
-    """A branch that acts where the first branch's attention has the nouns of part `part` (`regional.py`)."""
-
-    part: int
-    strength: float
-    until: float
-    whole: bool = False
-    """On all of the place that the nouns have a share of, not only on their share of it."""
-    beside: bool = False
-    """Added to what is there; otherwise it takes the sentence's place."""
-
-
-@dataclass(frozen=True)
-class Branch:
-    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each belongs to
-    where regions are looked for."""
-
-    text: str
-    weight: float
-    marked: tuple[Span, ...] = ()
-    parts: tuple[int, ...] = ()
-    region: Region | None = None
 
 
 class Combiner(Protocol):

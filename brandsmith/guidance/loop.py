@@ -25,7 +25,8 @@ from brandsmith.base.prompt_tokens import expand_with_spans
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
-from brandsmith.guidance.combiners import Branch, Combiner, Weight, build_combiner, combine, needs_unconditional
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.combiners import Combiner, Weight, build_combiner, combine, needs_unconditional
 from brandsmith.guidance.regional import Regions
 from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler, step_arguments

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 
 from brandsmith.base.base import Base
 from brandsmith.guidance.attention import Layer, chosen_layers
-from brandsmith.guidance.combiners import Branch, Weight, needs_unconditional
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.combiners import Weight, needs_unconditional
 from brandsmith.guidance.subjects import phrase_subject, subject_tokens, text_tokens
 
 SHARPNESS = 20.0

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brandsmith.base.base import Base
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import InvalidInput
-
-if TYPE_CHECKING:  # combiners look for noun phrases here
-    from brandsmith.guidance.combiners import Branch
+from brandsmith.guidance.branches import Branch
 
 _WORD = re.compile(r"<[\w-]+>|['’]s\b|\w+(?:-\w+|['’](?!s\b)\w+)*|[^\w\s]")
 

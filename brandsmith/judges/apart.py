@@ -6,14 +6,12 @@ A shadow is darker than the backdrop and of its colour: so is nothing that count
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from brandsmith.judges.pocket_classes import Look
-
+Seen = TypeVar("Seen")
 Box = tuple[float, float, float, float]
 CHROMA, DARKER, LIGHTER = 12.0, 55.0, 8.0
 """Distances from the row's backdrop in OpenCV's Lab (0 to 255) from which on a pixel belongs to a thing. Chosen on true scenes: docs/judges.md."""
@@ -48,7 +46,7 @@ def side_by_side(box: Box, count: int) -> list[Box]:
     return [(x0 + i * step, y0, x0 + (i + 1) * step, y1) for i in range(count)]
 
 
-def count_sure(pixels: np.ndarray, look: Callable[[Sequence[Box]], Sequence[Look]], shows: Callable[[Look], bool | None]) -> tuple[int, int]:
+def count_sure(pixels: np.ndarray, look: Callable[[Sequence[Box]], Sequence[Seen]], shows: Callable[[Seen], bool | None]) -> tuple[int, int]:
     """(how many things surely are what `shows` says, how many may be). `look` names what is at each box.
 
     A place may be one more when the halves of its box look like the thing as well, or when it falls apart without gaps closed.

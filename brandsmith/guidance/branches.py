@@ -1,0 +1,32 @@
+"""What a combiner asks the U-Net: texts with weights, some of them in a region of the picture only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brandsmith.base.prompt_tokens import Span
+
+
+@dataclass(frozen=True)
+class Region:
+    """A branch that acts where the first branch's attention has the nouns of part `part` (`regional.py`)."""
+
+    part: int
+    strength: float
+    until: float
+    whole: bool = False
+    """On all of the place that the nouns have a share of, not only on their share of it."""
+    beside: bool = False
+    """Added to what is there; otherwise it takes the sentence's place."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each belongs to
+    where regions are looked for."""
+
+    text: str
+    weight: float
+    marked: tuple[Span, ...] = ()
+    parts: tuple[int, ...] = ()
+    region: Region | None = None
