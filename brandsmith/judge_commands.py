@@ -73,6 +73,7 @@ def judge_run(
     detections: Annotated[Path | None, typer.Option(help="Neutral JSON lines of a foreign detector, for the KPI's confidence half.")] = None,
     weights: WeightsFolder = None,
     check: Annotated[bool, typer.Option(help="First run the judges on known-good and known-bad pictures.")] = True,
+    floor: Annotated[bool, typer.Option(help="Also draw the prompts with the untrained base, for the floor of likeness.")] = True,
     as_json: Json = False,
 ) -> None:
     """Score pictures with every judge: present, right, spelled, obeyed, not copied, so usable; likeness, backgrounds, diversity, leakage."""
@@ -80,7 +81,7 @@ def judge_run(
 
     with console.status("loading the judges") as status:
         summaries = judge_all(pictures, concept_name=concept, base_name=base, step=step, detections=detections, weights=weights, check=check,
-                              say=status.update)  # fmt: skip
+                              floor=floor, say=status.update)  # fmt: skip
     for summary in summaries:
         console.print(table_of(summary))
         for line in lines_of(summary):

@@ -43,6 +43,23 @@ def planted(tmp_path) -> Path:
     return folder
 
 
+def test_likeness_stands_between_the_untrained_base_and_real_pictures(tmp_path, brandsmith):
+    """True pictures under names that say the base `pocket` drew them."""
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    marked = [p.pixels for p in load_split(demo_folder(), "val") if p.box is not None]
+    for i in range(3):
+        Image.fromarray(marked[i]).save(folder / f"prompt-0_seed-{i}.png")
+    (folder / "prompts.json").write_text(json.dumps({"prompts": [f"a {TOKEN}"], "seeds": [0, 1, 2], "run": None, "base": "pocket"}))
+    code, out, _ = brandsmith("judge", "run", folder, "--no-check", "--json")
+    (found,) = json.loads(out.splitlines()[-1])["albums"]
+    line = found["judges"]["clip_i_pocket"]
+    assert code == 0 and "floor" in out.splitlines()[2] and line["floor"] < line["mean"] and line["ceiling"] > 0
+    assert "floor" not in found["judges"]["detector"] and len(list(folder.rglob("judged/*/floor/*.png"))) == 3
+    code, out, _ = brandsmith("judge", "run", folder, "--no-check", "--no-floor", "--json")
+    assert json.loads(out.splitlines()[-1])["albums"][0]["judges"]["clip_i_pocket"]["floor"] is None
+
+
 def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsmith):
     code, out, _ = brandsmith("judge", "run", planted, "--concept", "demo", "--json")
     assert code == 0

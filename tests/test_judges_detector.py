@@ -137,6 +137,41 @@ def test_a_broken_label_is_named(tmp_path, line):
         load_split(tmp_path, "train")
 
 
+def coco_split(folder, **changed) -> None:
+    """Three pictures, one of them with two boxes, and their labels as COCO has them."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name in "abc":
+        Image.new("RGB", (40, 30)).save(folder / "images" / f"{name}.png")
+    boxes = [{"image_id": 1, "bbox": [2, 3, 5, 4]}, {"image_id": 1, "bbox": [10, 5, 20, 12]}, {"image_id": 2, "bbox": [0, 0, 8.5, 6]}]
+    content = {"images": [{"id": 1, "file_name": "images/a.png"}, {"id": 2, "file_name": "b.png"}, {"id": 3, "file_name": "c.png"}],
+               "annotations": boxes, "categories": [{"id": 1, "name": "logo"}]}  # fmt: skip
+    (folder / "annotations.json").write_text(json.dumps(content | changed))
+
+
+def test_coco_labels_are_read_as_yolo_ones_are(tmp_path):
+    coco_split(tmp_path / "detector" / "train")
+    assert {p.name: p.box for p in load_split(tmp_path, "train")} == {"a": (10, 5, 30, 17), "b": (0, 0, 8.5, 6), "c": None}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"annotations": [{"bbox": [1, 2, 3, 4]}]}, {"images": 3}, {"annotations": [{"image_id": 9, "bbox": [1, 2, 3, 4]}]},
+                {"annotations": [{"image_id": 1, "bbox": [1, 2, 0, 4]}]}, {"annotations": [{"image_id": 1, "bbox": [1, 2]}]}]
+)  # fmt: skip
+def test_broken_coco_labels_are_named(tmp_path, changed):
+    coco_split(tmp_path / "detector" / "train", **changed)
+    with pytest.raises(InvalidConcept, match=r"annotations\.json"):
+        load_split(tmp_path, "train")
+
+
+def test_labels_of_two_kinds_are_refused(tmp_path):
+    folder = tmp_path / "detector" / "train"
+    coco_split(folder)
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    with pytest.raises(InvalidConcept, match="more than once"):
+        load_split(tmp_path, "train")
+
+
 def test_nothing_labelled_or_trained_is_a_missing_resource(tmp_path):
     for load in (lambda: load_split(tmp_path, "train"), lambda: load_detector(tmp_path)):
         with pytest.raises(MissingResource):

@@ -1,12 +1,14 @@
-"""Labelled detector pictures of a concept: `detector/{train,val}/images` with YOLO labels, as any labelling tool writes them.
+"""Labelled detector pictures of a concept: `detector/{train,val}/images` with YOLO or COCO labels, as any labelling tool writes them.
 
-A picture without a label file, or with an empty one, carries no mark. The part of a file name before the number says
+YOLO: a text file per picture in `labels/`. COCO: one JSON file with `images` and `annotations` in the split's folder or beside the
+pictures. A picture without a label, or with an empty one, carries no mark. The part of a file name before the number says
 what such a picture holds (`plain-003`, `near-mirrored-017`); anything else counts as `plain`. A concept without such pictures
 but with a cut-out of its mark has them drawn (`cutouts`).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,9 @@ def load_split(concept_folder: Path, split: str) -> list[Labelled]:
     if not files:
         raise MissingResource(f"no labelled pictures in '{folder / 'images'}'",
                               hint=f"put pictures there and YOLO labels beside them in labels/, or a cut-out of the mark in {MARK_FILE}")  # fmt: skip
+    coco = coco_boxes(folder)
+    if coco is not None:
+        return [_load_one(file, None, coco.get(file.name)) for file in files]
     return [_load_one(file, folder / "labels" / f"{file.stem}.txt") for file in files]
 
 
@@ -53,12 +58,39 @@ def described_source(concept_folder: Path) -> str:
     return f"{MARK_FILE} laid into drawn scenes, no photo among them" if uses_cutout(concept_folder) else "labelled pictures"
 
 
-def _load_one(file: Path, label: Path) -> Labelled:
+def coco_boxes(folder: Path) -> dict[str, Box] | None:
+    """The largest box of each annotated picture by its file name, from the one COCO file of a split; None where there is none.
+    Raises InvalidConcept naming what is wrong."""
+    files = sorted([*folder.glob("*.json"), *(folder / "images").glob("*.json")])
+    if not files:
+        return None
+    if len(files) > 1 or any((folder / "labels").glob("*.txt")):
+        shown = ", ".join(str(file) for file in files)
+        raise InvalidConcept(f"'{folder}' holds labels more than once ({shown})", hint="keep one COCO file, or the YOLO files in labels/")
+    try:
+        content = json.loads(files[0].read_text(encoding="utf-8"))
+        names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
+        found = [(names[a["image_id"]], *(float(v) for v in a["bbox"])) for a in content["annotations"]]
+        boxes = [(name, (x, y, x + w, y + h)) for name, x, y, w, h in found]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidConcept(
+            f"'{files[0]}' is no COCO annotation file ({type(error).__name__}: {error})",
+            hint="COCO: images with id and file_name, annotations with image_id and bbox [x, y, width, height]",
+        ) from None
+    wrong = next((name for name, (x0, y0, x1, y1) in boxes if x1 <= x0 or y1 <= y0 or x0 < 0 or y0 < 0), None)
+    if wrong:
+        raise InvalidConcept(f"'{files[0]}': a box of '{wrong}' is empty or outside", hint="bbox is [x, y, width, height] in pixels")
+    return dict(sorted(boxes, key=lambda one: (one[1][2] - one[1][0]) * (one[1][3] - one[1][1])))
+
+
+def _load_one(file: Path, label: Path | None, box: Box | None = None) -> Labelled:
     try:
         pixels = np.asarray(Image.open(file).convert("RGB"))
     except Exception as error:  # Pillow raises many kinds; all mean the same to the user
         raise InvalidConcept(f"'{file}' cannot be read as an image ({error})", hint="replace or remove it") from None
-    return Labelled(file.stem, pixels, _read_box(label, pixels.shape[:2]) if label.is_file() else None)
+    if label is not None and label.is_file():
+        box = _read_box(label, pixels.shape[:2])
+    return Labelled(file.stem, pixels, box)
 
 
 def _read_box(label: Path, shape: tuple[int, int]) -> Box | None:

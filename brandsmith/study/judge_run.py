@@ -35,6 +35,7 @@ from brandsmith.judges.sscd import SscdCopying
 from brandsmith.judges.usable import checks_for, reasons, usable_by_picture
 from brandsmith.judges.weights import SSCD, missing_reason
 from brandsmith.report.table import as_rich
+from brandsmith.study.floor import floor_pictures
 from brandsmith.study.judging import every_judge
 from brandsmith.study.pictures import Album, find_albums
 from brandsmith.study.statistics import clustered_mean
@@ -45,7 +46,7 @@ Say = Callable[[str], None]
 
 def judge_all(
     pictures: Path, *, concept_name: str, base_name: str | None, step: int | None, detections: Path | None, weights: Path | None,
-    check: bool, say: Say = lambda what: None,
+    check: bool, floor: bool = True, say: Say = lambda what: None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The command: every album under `pictures`, each with the judges of the base that drew it. Raises JudgeUnfit before anything is scored."""
     concept, albums = load_concept(concept_name), find_albums(pictures, step)
@@ -59,14 +60,16 @@ def judge_all(
             if check:
                 say("known-good and known-bad pictures")
                 check_judges(concept, list(chains[name].values()))
-        summaries.append(judge_album(concept, album, chains[name], foreign=foreign, say=say))
+        summaries.append(judge_album(concept, album, chains[name], foreign=foreign, floor=floor, say=say))
     return summaries
 
 
 def judge_album(
-    concept: Concept, album: Album, judges: Mapping[str, Judge], *, foreign: ForeignDetector | None = None, say: Say = lambda what: None
-) -> dict[str, Any]:
-    """Score one album with every judge; writes rows and summary beside the pictures and returns the summary."""
+    concept: Concept, album: Album, judges: Mapping[str, Judge], *, foreign: ForeignDetector | None = None, floor: bool = False,
+    say: Say = lambda what: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Score one album with every judge; writes rows and summary beside the pictures and returns the summary. `floor`: likeness beside that
+    of the untrained base, which is drawn for it."""
     folder = album.folder / "judged" / f"{concept.token}-{concept_digest(concept)}"
     pictures = load_pictures(album.paths)
     rows: list[Row] = []
@@ -77,6 +80,12 @@ def judge_album(
         rows += foreign_rows(foreign, album)
     write_text(folder / "rows.jsonl", "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows))
     summary = summarise(concept, album, judges, rows, pictures) | {"rows": str(folder / "rows.jsonl")}
+    likeness = [judge for name, judge in judges.items() if isinstance(judge, Identity) and summary["judges"][name]["n"]]
+    if floor and likeness:
+        say(f"{album.title}: the untrained base, for the floor of likeness")
+        bare = floor_pictures(album, folder / "floor")
+        for judge in likeness if bare else ():
+            summary["judges"][judge.name]["floor"] = round(float(np.mean([v.value for v in judge.score(bare) if v.value is not None])), 4)
     write_json(folder / "summary.json", summary)
     return summary
 
@@ -132,7 +141,7 @@ def _line(rows: Sequence[Row], judge: Judge | None) -> dict[str, Any]:
         line |= {"mean": round(mean.value, 4), "low": round(mean.low, 4) if sure else None, "high": round(mean.high, 4) if sure else None}
     if isinstance(judge, Identity):
         ceiling = judge.ceiling()
-        line["ceiling"] = None if ceiling is None else round(ceiling, 4)
+        line |= {"floor": None, "ceiling": None if ceiling is None else round(ceiling, 4)}
     return line
 
 
@@ -192,10 +201,15 @@ def table_of(summary: Mapping[str, Any]) -> Table:
     title = f"{summary['run']} step {summary['step']}" if summary["step"] else summary["run"]
     lines = [
         {"judge": line["judge"], "mean": line["mean"], "95 %": "" if line["low"] is None else f"{line['low']:.3f} to {line['high']:.3f}",
+         "floor to ceiling": f"{_short(line['floor'])} to {_short(line['ceiling'])}" if line.get("ceiling") is not None else "",
          "n": line["n"], "not measured": f"{line['not_measured']}: {line['reason'].partition(';')[0]}" if line["not_measured"] else ""}
         for line in summary["judges"].values()
     ]  # fmt: skip
     return as_rich(lines, f"{title}: {summary['pictures']} pictures of {summary['prompts']} prompts")
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}"
 
 
 def lines_of(summary: Mapping[str, Any]) -> list[str]:
