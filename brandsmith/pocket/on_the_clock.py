@@ -55,7 +55,8 @@ class Plan:
     @classmethod
     def of_minutes(cls, minutes: float) -> Plan:
         """The shares of the nine minutes that the sixth pocket had; scenes begin to come in during the first seconds."""
-        return cls(decoder_sec=11 * minutes, clip_sec=5 * minutes, unet_sec=47 * minutes)
+        few = min(cls.first_scenes, round(900 * minutes))
+        return cls(decoder_sec=11 * minutes, clip_sec=5 * minutes, unet_sec=47 * minutes, first_scenes=few)
 
 
 def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None, seed: int, minutes: float) -> None:
