@@ -11,13 +11,14 @@ import pytest
 from lessons import write_concept
 from PIL import Image, ImageDraw
 
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidConcept, MissingResource
 from brandsmith.judges import cutouts
 from brandsmith.judges.cutouts import NUM_PICTURES, SIDE_PX, draw_scene, draw_split, other_mark, read_cutout
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import fit_concept
 from brandsmith.judges.labelled import load_split
+from brandsmith.judges.near_miss import KINDS, kinds_for
 from brandsmith.judges.train_detector import FitSettings, area_under_curve, fit_detector
 from brandsmith.pocket.other_concepts import write_emblem
 
@@ -115,6 +116,14 @@ def test_a_detector_taught_by_cutouts_finds_the_mark_in_unseen_scenes(tmp_path, 
 
 def test_the_shipped_counts_are_enough_for_a_card():
     assert NUM_PICTURES["train"]["mark"] >= 100 and NUM_PICTURES["val"]["plain"] + NUM_PICTURES["val"]["other"] >= 300
+
+
+def test_a_mark_that_is_its_own_mirror_image_is_not_mirrored(tmp_path, few):
+    emblem, demo = tmp_path / "emblem", [p for p in load_split(demo_folder(), "train") if p.box]
+    write_emblem(emblem)
+    ring = [p for p in load_split(emblem, "train") if p.box]
+    assert {"mirrored", "upturned"} & set(kinds_for("", ring)) == set() and len(kinds_for("", ring)) == 8
+    assert set(kinds_for("QOGA", demo)) == set(KINDS) and {"mirrored", "upturned"} <= set(kinds_for("", []))
 
 
 def test_the_recipes_emblem_is_a_concept_that_needs_no_labels(tmp_path):

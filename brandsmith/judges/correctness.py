@@ -89,7 +89,7 @@ def training_views(
     marked: Sequence[Labelled], reference: Reference, expected_text: str, *, num_right: int = 700, num_per_kind: int = 80, seed: int = 0
 ) -> list[View]:
     """Augmented right marks and near misses of every kind, boxes a little off as a detector's are."""
-    kinds = ["", *kinds_for(expected_text)]
+    kinds = ["", *kinds_for(expected_text, marked)]
     wanted = [kind for kind in kinds for _ in range(num_per_kind if kind else num_right)]
     views = []
     for i, kind in enumerate(wanted):

@@ -118,7 +118,7 @@ def measure_correctness(judge: Correctness, pictures: list[Labelled], expected_t
     marked = [p for p in pictures if p.box is not None]
     right = _values(judge, [p.pixels for p in marked])
     kinds: dict[str, list[float]] = {}
-    for kind in kinds_for(expected_text):
+    for kind in kinds_for(expected_text, marked):
         made = [make_near_miss(p.pixels, p.box, kind, np.random.default_rng([seed, i]), expected_text) for i, p in enumerate(marked)]
         kinds[f"made-{kind}"] = _values(judge, made)
     for sort in sorted({p.sort for p in pictures if p.sort.startswith("near-") or p.sort == "other"}):

@@ -8,13 +8,23 @@ inside that box; nothing but the box (and, for lettering, the word) needs to be 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
+
+
+class Marked(Protocol):
+    """A picture that carries the mark in a known place."""
+
+    pixels: np.ndarray
+    box: Box
+
+
 LOOK_ALIKES = {"A": "RH4", "B": "8RE", "C": "GO", "D": "OP", "E": "FB", "F": "EP", "G": "COQ", "H": "NA", "I": "LT", "J": "IU", "K": "XR",
                "L": "IE", "M": "NW", "N": "MH", "O": "QCD", "P": "RF", "Q": "OGC", "R": "PA", "S": "5Z", "T": "IY", "U": "VO", "V": "UY",
                "W": "VM", "X": "KY", "Y": "VT", "Z": "2S"}  # fmt: skip
@@ -113,9 +123,26 @@ LETTER_KINDS = ("misspelt", "reworded")
 KINDS = (*CROP_KINDS, *LETTER_KINDS)
 
 
-def kinds_for(expected_text: str) -> tuple[str, ...]:
-    """Every kind that makes sense for a mark: lettering is only mangled where there is some."""
-    return KINDS if expected_text else tuple(CROP_KINDS)
+def kinds_for(expected_text: str, marked: Sequence[Marked] = ()) -> tuple[str, ...]:
+    """Every kind that makes sense for a mark: lettering is only mangled where there is some, and a mark that is its own mirror image
+    is not mirrored, for that would be the right mark called wrong."""
+    kinds = KINDS if expected_text else tuple(CROP_KINDS)
+    return tuple(kind for kind in kinds if kind not in TURNS or not _turns_into_itself(marked, TURNS[kind]))
+
+
+TURNS = {"mirrored": mirrored, "upturned": upturned}
+ITSELF_FROM = 0.97
+"""Correlation of the mean mark with the mean turned mark. A ring with a bar 0.997; a teapot mirrored 0.73, lettering 0.51."""
+
+
+def _turns_into_itself(marked: Sequence[Marked], turn: Callable[[np.ndarray, np.random.Generator], np.ndarray], side: int = 32) -> bool:
+    means = [np.zeros((side, side, 3)), np.zeros((side, side, 3))]
+    for one in marked[:60]:
+        x0, y0, x1, y1 = (max(0, round(v)) for v in one.box)
+        crop = cv2.resize(one.pixels[y0:y1, x0:x1], (side, side), interpolation=cv2.INTER_AREA).astype(float)
+        for mean, picture in zip(means, (crop, turn(crop, np.random.default_rng(0))), strict=True):
+            mean += picture - picture.mean((0, 1))
+    return bool(marked) and float(np.corrcoef(means[0].ravel(), means[1].ravel())[0, 1]) > ITSELF_FROM
 
 
 def make_near_miss(picture: np.ndarray, box: Box, kind: str, rng: np.random.Generator, expected_text: str = "") -> np.ndarray:

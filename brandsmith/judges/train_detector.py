@@ -49,7 +49,7 @@ def fit_detector(
     net = MarkNet(settings.widths).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.num_steps, pct_start=0.15)
-    kinds = tuple(k for k in kinds_for(expected_text) if k not in leave_out)
+    kinds = tuple(k for k in kinds_for(expected_text, marked) if k not in leave_out)
     for step in range(settings.num_steps):
         rng = np.random.default_rng([settings.seed, step])
         pictures, boxes = draw_batch(marked, unmarked, settings, kinds, expected_text, rng)

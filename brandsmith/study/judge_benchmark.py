@@ -200,7 +200,7 @@ def held_out_kinds(
         return made
 
     right, curves = views_of(""), {}
-    for kind in kinds_for(text):
+    for kind in kinds_for(text, tested):
         net = fit_net(views, num_epochs=num_epochs, seed=seed, leave_out=kind)
         curves[kind] = area_under_curve(probabilities(net, right), probabilities(net, views_of(kind)))
         say(f"  {kind}: {curves[kind]:.3f}")
