@@ -126,7 +126,7 @@ class Regional:
     def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
         parts = parse_prompt(prompt)
         wanted = [part for part in parts if not part.negated]
-        if not wanted:
+        if not wanted or len(parts) == 1:
             return Composable().branches(prompt, guidance_scale)
         text, marked, owners = _as_sentence(wanted)
         numbers, own = iter(range(len(wanted))), []

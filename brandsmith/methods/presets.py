@@ -13,7 +13,8 @@ _PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.4}
 POCKET: dict[str, dict[str, Any]] = {
     "dreambooth": _PACE | {"steps": 1200, "checkpoint_every": 400, "learning_rate": 1.5e-3, "prior_weight": 0.0},
     "lora": _PACE
-    | {"steps": 700, "checkpoint_every": 350, "learning_rate": 3e-3, "rank": 32, "alpha": 32, "convolutions": True, "feed_forward": True},
+    | {"steps": 700, "checkpoint_every": 350, "learning_rate": 3e-3, "rank": 32, "alpha": 32, "convolutions": True, "feed_forward": True,
+       "adam_epsilon": 1e-5},  # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
     "textual_inversion": _PACE | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-2, "num_vectors": 4},
 }
 
