@@ -65,10 +65,12 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     lines = ["| what | measured | bar | n |", "| --- | --- | --- | --- |"]
     for key, (what, bar, count) in BARS.items():
         lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
+    of_photos = "" if not classes["photo_words"] else (
+        f"; on {classes['photo_n']} photos it never saw: garment {classes['photo_object_accuracy']:.3f}, "
+        f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}"
+    )  # fmt: skip
     lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
-                 f"colour {classes['colour_accuracy']:.3f}; on {classes['photo_n']} photos it never saw: garment "
-                 f"{classes['photo_object_accuracy']:.3f}, "
-                 f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}.")  # fmt: skip
+                 f"colour {classes['colour_accuracy']:.3f}{of_photos}.")  # fmt: skip
     chain = figures["chain_on_true"]
     lines.append(f"\nThe whole chain of this check on true pictures it never saw (its ceiling): object {chain['object_accuracy']:.3f} "
                  f"(n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present {chain['both_present']:.3f}, both colours "

@@ -77,7 +77,7 @@ def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console:
     pair_pictures = _draw(base, [p for p, _, _ in double])
     figures |= _judge_pairs(eyes, pair_pictures, double)
     photos = photo_prompts(eyes.photo_words, eyes.palette)
-    photo_pictures = _draw(base, [p for p, _, _ in photos])
+    photo_pictures = _draw(base, [p for p, _, _ in photos]) if photos else []
     figures |= _judge_photos(eyes, photo_pictures, photos)
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
@@ -124,12 +124,13 @@ def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -
 
 
 def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """The photo look: taken for a photo, the garment, its colour. `classifier_on_true` says how often the classifier itself is right."""
+    """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos). `classifier_on_true`
+    says how often the classifier itself is right."""
     looks = eyes.look_at_photos(pictures)
     right = {"photo_look": [look.photo > 0.5 for look in looks],
              "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
              "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
-    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) for name, hits in right.items()} | {"photo_n": len(asked)}
+    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {"photo_n": len(asked)}
 
 
 def _untrained_kpi(base: Base) -> dict[str, Any]:

@@ -226,7 +226,6 @@ def benchmark_guidance_command(
     base: BaseOption = "pocket",
     quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
     binding_only: Annotated[bool, typer.Option(help="The 120 prompts that the figures are of, and no other set.")] = False,
-    also_three: Annotated[bool, typer.Option("--also-three", help="With --binding-only: the three-object set too.")] = False,
     rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -237,7 +236,7 @@ def benchmark_guidance_command(
     from brandsmith.report.table import as_rich
 
     eyes = PocketClasses(resolve_base(base))
-    sets = ("binding", *(["three"] if also_three else [])) if binding_only else ("binding", "two", "three")
+    sets = ("binding",) if binding_only else ("binding", "two", "three")
     result = benchmark_guidance(load_base(base), eyes.look, quick=quick, sets=sets, file=rows)
     console.print(as_rich(result.table, "guidance"))
     if as_json:

@@ -7,9 +7,8 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from brandsmith.base.base import Base, Family
+from brandsmith.base.random_sd15 import CORPUS
 from brandsmith.base.tokenizer import train_clip_tokenizer
-
-CORPUS = ["a red logo on a blue sweater", "a cat and a bowl", "a man wearing a t shirt and pants", "the new fragrance"] * 3
 
 
 def build_tiny(family: Family = "sd1", seed: int = 0) -> Base:

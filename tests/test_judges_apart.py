@@ -1,13 +1,19 @@
-"""Things told apart although their shadows touch, cut where they touch themselves, and counted."""
+"""Pocket's classifier and its card; things told apart although their shadows touch, cut where they touch themselves, and counted."""
 
 from __future__ import annotations
+
+import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
+from brandsmith.base.base import pocket_folder
+from brandsmith.basecard import write_card
+from brandsmith.core.errors import MissingResource
 from brandsmith.judges.apart import as_many_as, boxes_apart, count_sure, side_by_side
-from brandsmith.judges.pocket_classes import Look
+from brandsmith.judges.pocket_classes import Look, PocketClasses
 
 
 def scene(*boxes: tuple[int, int, int, int], shadow: bool = True, backdrop: int = 200) -> np.ndarray:
@@ -51,3 +57,25 @@ def test_a_place_whose_halves_look_like_the_thing_may_be_two(boxes, expected):
         return [Look(box, {"cat": 0.99 if 0.6 < (box[2] - box[0]) / (box[3] - box[1]) < 2 else 0.0}, {}) for box in places]
 
     assert count_sure(scene(*boxes), look, lambda one: one.words["cat"] > 0.9) == expected
+
+
+def test_a_classifier_of_an_older_version_is_refused_in_one_line(tmp_path):
+    for name in ("classes.json", "classes.safetensors"):
+        shutil.copy(pocket_folder() / name, tmp_path / name)
+    card = json.loads((tmp_path / "classes.json").read_text())
+    (tmp_path / "classes.json").write_text(json.dumps(card | {"version": "1"}))
+    with pytest.raises(MissingResource, match="version 1"):
+        PocketClasses(tmp_path)
+
+
+def test_the_card_of_a_base_without_photos_can_be_written(tmp_path):
+    for name in ("classes.json", "history.txt", "check.json"):
+        shutil.copy(pocket_folder() / name, tmp_path / name)
+    card = json.loads((tmp_path / "classes.json").read_text())
+    bare = {key: value for key, value in card.items() if not key.startswith("photo_")} | {"photo_words": []}
+    (tmp_path / "classes.json").write_text(json.dumps(bare))
+    write_card(tmp_path, json.loads((tmp_path / "check.json").read_text()))
+    assert "photos it never saw" not in (tmp_path / "README.md").read_text()
+    shutil.copy(pocket_folder() / "classes.json", tmp_path / "classes.json")
+    write_card(tmp_path, json.loads((tmp_path / "check.json").read_text()))
+    assert (tmp_path / "README.md").read_text() == (pocket_folder() / "README.md").read_text(), "the shipped card is not what its figures say"

@@ -24,6 +24,8 @@ from brandsmith.core.errors import MissingResource
 from brandsmith.judges.apart import Box, as_many_as, boxes_apart
 
 INPUT_PX = 48
+VERSION = "2"
+"""Of weights and card: 2 has the photo look."""
 
 
 PHOTO_BOX: Box = (24.0, 16.0, 104.0, 112.0)
@@ -110,6 +112,9 @@ class PocketClasses:
         if not (folder / "classes.safetensors").is_file():
             raise MissingResource(f"no classifier in '{folder}'", hint="brandsmith base build pocket trains it")
         self.card = json.loads((folder / "classes.json").read_text())
+        if self.card["version"] != VERSION:
+            raise MissingResource(f"the classifier in '{folder}' is of version {self.card['version']}, this code reads version {VERSION}",
+                                  hint="brandsmith base build pocket trains one")  # fmt: skip
         self.vocabulary, self.palette = self.card["words"], self.card["colours"]
         self.photo_words: list[str] = self.card["photo_words"]
         """Garments that it knows in photos; some of them pocket draws in that look only."""

@@ -17,12 +17,11 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from brandsmith.core.files import write_json, write_safetensors
-from brandsmith.judges.pocket_classes import PocketClasses, all_words
+from brandsmith.judges.pocket_classes import VERSION, PocketClasses, all_words
 from brandsmith.judges.pocket_clip import pair_folder
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
 from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
-from brandsmith.pocket.photos import PHOTO_WORDS
 from brandsmith.pocket.pool import ScenePool, draw_pool
 from brandsmith.pocket.stage import in_parallel
 from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_pool, prepare, train_unet
@@ -164,10 +163,11 @@ def _check_same_states(text: CLIPTextModel, clip: CLIPModel) -> None:
 
 def write_classes(output: Path, pool: ScenePool, unseen: ScenePool, work: Path, recipe: Recipe) -> dict:
     """Train the true-scene classifier and write it with its card."""
-    colours, photo_words = list(COLOURS), sorted(set(PHOTO_WORDS.values()))
+    seen_in_photos = {thing["word"] for truth in pool.truths if truth["look"] == "photo" for thing in truth["things"]}
+    colours, photo_words = list(COLOURS), sorted(seen_in_photos)
     words = all_words(OBJECT_WORDS, photo_words)
     net = train_classes(pool, words, colours, work, num_steps=recipe.class_steps, seed=recipe.seed + 4)
-    card = {"version": "2", "words": list(OBJECT_WORDS), "photo_words": photo_words, "colours": colours,
+    card = {"version": VERSION, "words": list(OBJECT_WORDS), "photo_words": photo_words, "colours": colours,
             **accuracy_on(unseen, net, words, colours, len(unseen))}  # fmt: skip
     half = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     write_safetensors(output / "classes.safetensors", half, {"trained_on": "true scenes only"})

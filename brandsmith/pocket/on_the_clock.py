@@ -76,9 +76,11 @@ def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int
         try:
             clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan)
             train_unet_on(scenes, clip, tokenizer, work, seed + 3, plan)
-        finally:
-            if decoder.wait() != 0:
-                print("the decoder's process failed; the decoder stays as it was", flush=True)
+        except BaseException:
+            decoder.terminate()
+            raise
+        if decoder.wait() != 0:  # the other stages are kept: they do not depend on it
+            raise RuntimeError(f"the decoder's process ended with {decoder.returncode}; see above, and run the same command again")
 
 
 class Pictures:
@@ -228,7 +230,7 @@ class Shown:
 
 
 def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work: Path, seed: int, plan: Plan) -> None:
-    """`unet.train_unet`, from the U-Net in `work`, on scenes as they come in. Half way, a copy of the average is kept (`unet_half.pt`)."""
+    """`unet.train_unet`, from the U-Net in `work`, on scenes as they come in."""
     device, batch = compute_device(), plan.unet_batch
     torch.manual_seed(seed)
     shown, incoming = Shown(plan.most_scenes, device), Incoming(scenes)
@@ -245,15 +247,10 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
                   limit_sec=plan.unet_sec)  # fmt: skip
     torch.backends.cudnn.benchmark = True
     predict = fastest_forward(unet, batch, device, len(text_tower.embeddings.position_embedding.weight))
-    kept = False
 
     def loss_of(step: int, rng: np.random.Generator):
-        nonlocal kept
         if step % 20 == 0:
             shown.add(incoming.take(4))
-        if not kept and stage.progress() > 0.5:
-            torch.save(stage.average, work / "unet_half.pt")
-            kept = True
         rows = torch.randint(shown.count, (batch,), device=device)
         x = shown.latents[rows].float() * scaling
         ids = torch.where(torch.rand(batch, 1, device=device) < CAPTION_DROPOUT, empty, shown.tokens[rows])

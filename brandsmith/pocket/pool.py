@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from brandsmith.core.files import write_text
 from brandsmith.pocket.artwork import Artwork
-from brandsmith.pocket.canvas import SIZE_PX
 from brandsmith.pocket.photos import Split
-from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
+from brandsmith.pocket.scenes import DEFAULT_MIX, Scene, SceneMaker
 
 SHARD = 1000
 
@@ -26,18 +27,15 @@ def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shar
     if truth_file.is_file():
         return
     maker = SceneMaker(Artwork(artwork), photos, photo_split=split)
-    pixels = np.zeros((SHARD, SIZE_PX, SIZE_PX, 3), np.uint8)
-    lines = []
-    for i in range(SHARD):
-        scene = maker.scene(seed, shard * SHARD + i, mix)
-        pixels[i] = scene.pixels
-        truth = asdict(scene)
-        del truth["pixels"]
-        lines.append(json.dumps(truth))
-    np.save(pixels_file, pixels)
-    partial = truth_file.with_suffix(".part")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.rename(truth_file)
+    scenes = [maker.scene(seed, shard * SHARD + i, mix) for i in range(SHARD)]
+    np.save(pixels_file, np.stack([scene.pixels for scene in scenes]))
+    write_truths(truth_file, scenes)
+
+
+def write_truths(file: Path, scenes: Sequence[Scene]) -> None:
+    """A JSON line per scene, all but its pixels. Under its own name only when whole: who finds the file finds the shard."""
+    lines = [json.dumps({name: value for name, value in asdict(scene).items() if name != "pixels"}) for scene in scenes]
+    write_text(file, "\n".join(lines) + "\n")
 
 
 def draw_pool(

@@ -193,10 +193,11 @@ class Stage:
         print(self.name, json.dumps(row), flush=True)
 
     def hand_over(self, name: str) -> None:
-        """Put the averaged weights where the stage called `name` has its own, as weights and as average."""
+        """Put the averaged weights into the checkpoint of the stage called `name`, which stays as far on its way as it was."""
         file = self.folder / f"{name}.pt"
+        step = torch.load(file, weights_only=True, map_location="cpu")["step"]
         partial = file.with_suffix(".part")
-        torch.save({"model": self.average, "average": self.average, "optimizer": {}, "step": self.step}, partial)
+        torch.save({"model": self.average, "average": self.average, "optimizer": self.optimizer.state_dict(), "step": step}, partial)
         partial.rename(file)
 
     def averaged_model(self) -> nn.Module:

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,7 @@ import numpy as np
 from transformers import CLIPTokenizer
 
 from brandsmith.pocket.artwork import Artwork
+from brandsmith.pocket.pool import write_truths
 from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
 from brandsmith.pocket.vae import PatchCode
 
@@ -93,14 +94,7 @@ def draw_shard(maker: SceneMaker, source: Source, tokenizer: CLIPTokenizer, fold
     if shard * SHARD < KEEP_PIXELS:
         np.save(folder / f"{shard:05d}.pixels.npy", pixels)
     np.save(folder / f"{shard:05d}.tokens.npy", tokenized([scene.caption for scene in scenes], tokenizer).astype(np.int16))
-    lines = []
-    for scene in scenes:
-        truth = asdict(scene)
-        del truth["pixels"]
-        lines.append(json.dumps(truth))
-    partial = truths_file.with_suffix(".part")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.rename(truths_file)
+    write_truths(truths_file, scenes)
 
 
 def tokenized(captions: list[str], tokenizer: CLIPTokenizer) -> np.ndarray:

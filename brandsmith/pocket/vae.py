@@ -44,9 +44,7 @@ class PatchCode:
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 pictures (N, H, W, 3) to latents (N, 32, H / 8, W / 8) float32."""
-        x = pixels.astype(np.float32) / 127.5 - 1
-        fine = _patches(x, 4) @ self.fine.T
-        return (_patches(fine, 2) @ self.coarse.T - self.mean).transpose(0, 3, 1, 2)
+        return encode_pictures(self, torch.from_numpy(np.ascontiguousarray(pixels))).numpy()
 
 
 def encode_pictures(code: PatchCode, pixels: torch.Tensor) -> torch.Tensor:

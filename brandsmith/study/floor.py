@@ -13,8 +13,9 @@ import numpy as np
 
 from brandsmith.base.base import load_base
 from brandsmith.judges.judge import Shot
+from brandsmith.methods.loop import default_device
 from brandsmith.study.pictures import Album
-from brandsmith.study.trial import Cases, load_pictures, sample_checkpoint
+from brandsmith.study.trial import Cases, load_pictures, picture_name, sample_checkpoint
 
 MOST_PICTURES = 20
 """A mean over this many is sure enough for a floor, and drawn in seconds on pocket."""
@@ -29,9 +30,10 @@ def floor_pictures(album: Album, folder: Path) -> list[np.ndarray]:
     prompts = list(dict.fromkeys(shot.prompt for shot in shots))
     cases = Cases(tuple(prompts), tuple(dict.fromkeys(shot.seed for shot in shots)), **_settings(album.folder))
     bare = [Shot(prompts.index(shot.prompt), shot.prompt, shot.seed, "untrained", 0) for shot in shots]
-    if all((folder / f"case-{shot.case}_seed-{shot.seed}.png").is_file() for shot in bare):
-        return load_pictures([folder / f"case-{shot.case}_seed-{shot.seed}.png" for shot in bare])
-    return load_pictures(sample_checkpoint(load_base(album.base), folder, cases, bare, None))
+    drawn = [folder / picture_name(shot) for shot in bare]
+    if all(path.is_file() for path in drawn):  # the base need not load
+        return load_pictures(drawn)
+    return load_pictures(sample_checkpoint(load_base(album.base, device=default_device()), folder, cases, bare, None))
 
 
 def _settings(folder: Path) -> dict[str, Any]:
