@@ -74,8 +74,10 @@ def _mark_name(mark: Mark) -> str:
     return mark.name or f"{mark.patch} logo"
 
 
-def _spelled(mark: Mark, rng: np.random.Generator) -> str:
-    """Half of the captions of a nameless mark say its lettering, a letter at a time: then letters have words of their own."""
+def _spelled(mark: Mark) -> str:
+    """Half of the captions of a nameless mark say its lettering, a letter at a time: then letters have words of their own. Which ones follows
+    from the lettering, so that captions leave the drawing of scenes as it is."""
+    rng = np.random.default_rng([ord(letter) for letter in mark.text])
     if mark.name or rng.random() < 0.5:
         return ""
     return str(rng.choice([" with the letters ", " that reads ", " saying "])) + " ".join(mark.text)
@@ -120,7 +122,7 @@ def one_object(
     if mark:
         _print_on_sprite(canvas, alpha, word, mark, rng)
     phrase = f"{colour} {_called(word, rng)}" if colour else _called(word, rng)
-    body = _branded_phrase(phrase, word, mark, rng) + _spelled(mark, rng) if mark else _article(phrase)
+    body = _branded_phrase(phrase, word, mark, rng) + _spelled(mark) if mark else _article(phrase)
     return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
 
 
@@ -159,7 +161,7 @@ def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = 
     name = _mark_name(mark)
     forms = [_article(name), f"the {name}"]
     forms += [f"{_article(name)} with {mark.ink} letters"] if not mark.name else []
-    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark, rng) + _setting(background, rng), background)
+    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark) + _setting(background, rng), background)
 
 
 def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
@@ -251,8 +253,9 @@ def photo(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None)
     if mark:
         return maker.photo_scene(rng, name, label, mark)
     scene = maker.photo_scene(rng, name, label, random_mark(rng) if rng.random() < 0.4 else None)
-    # black and gray clothes give way to others, not always
-    return scene if rng.random() < DULL.get(scene.things[0].colour or "", 1.0) else photo(maker, rng)
+    if maker.photo_split == "train" and rng.random() >= DULL.get(scene.things[0].colour or "", 1.0):
+        return photo(maker, rng)
+    return scene
 
 
 def _scene(canvas: Canvas, caption: str, background: str, person: str = "", look: str = "3-D art") -> Scene:
@@ -281,6 +284,7 @@ class SceneMaker:
         weights = np.array([1.6 if w in (*GARMENTS, "pants", "fragrance", "billboard") else 1.0 for w in words])
         self.word_weights = weights / weights.sum()
         self.photo_folder = photos
+        self.photo_split = photo_split
         self.photos = list_photos(photos, photo_split) if photos else []
 
     def scene(self, seed: int, index: int, mix: dict[str, float] = DEFAULT_MIX) -> Scene:
@@ -337,7 +341,7 @@ class SceneMaker:
             return f"{cloth} and {trousers} pants"
         if mark:
             name = _mark_name(mark)
-            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])) + _spelled(mark, rng)
+            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])) + _spelled(mark)
         return cloth
 
     def photo_scene(self, rng: np.random.Generator, name: str, label: str, mark: Mark | None) -> Scene:
@@ -351,5 +355,5 @@ class SceneMaker:
             box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(84, 110), rng,
                              surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32))  # fmt: skip
             canvas.marks.append(PlacedMark(mark, box))
-            body += f" with {_article(_mark_name(mark))}{_spelled(mark, rng)}"
+            body += f" with {_article(_mark_name(mark))}{_spelled(mark)}"
         return _scene(canvas, f"a photo of {body}", "", look="photo")
