@@ -54,6 +54,8 @@ BARS = {
     "photo_look_accuracy": ("prompts for a photo: taken for a photo", "reported", "photo_n"),
     "photo_object_accuracy": ("prompts for a photo: right garment", "reported", "photo_n"),
     "photo_colour_accuracy": ("prompts for a photo: right colour", "reported", "photo_n"),
+    "spelled_score": ("lettering spelled out in the prompt: OCR similarity to it", "reported", "spelled_n"),
+    "spelled_chance": ("the same pictures against another prompt's lettering", "reported", "spelled_n"),
     "untrained_kpi": ("KPI with the demo's untrained token", "≤ 0.15", "untrained_kpi_n"),
     "size_mib": ("size, MiB", "≤ 32", None),
 }

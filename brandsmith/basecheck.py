@@ -19,7 +19,10 @@ from brandsmith.base.base import Base, decode_latents, encode_images, load_base,
 from brandsmith.concept.concept import load_concept
 from brandsmith.guidance import scales
 from brandsmith.guidance.loop import sample
+from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.judges.pocket_classes import PocketClasses, both_seen
+from brandsmith.pocket.marks import LETTERS
+from brandsmith.pocket.scenes import spelled_out
 from brandsmith.study.judging import held_out_pictures, judges_for, thesis_kpi
 
 BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
@@ -60,6 +63,19 @@ def photo_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, 
     return asked
 
 
+SPELLING_FORMS = (
+    "a red logo that reads {}", "a blue {} logo on a white background", "a green bottle with a red {} logo",
+    "a billboard with a blue {} logo", "a white t shirt with a red {} logo",
+)  # fmt: skip
+
+
+def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
+    """(prompt, lettering): four random letters asked for a letter at a time, alone and on products."""
+    rng = np.random.default_rng(78)
+    words = ["".join(rng.choice(list(LETTERS), 4)) for _ in range(count)]
+    return [(SPELLING_FORMS[i % len(SPELLING_FORMS)].format(spelled_out(word)), word) for i, word in enumerate(words) if word != keep_out]
+
+
 def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
     """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
     console = console or Console()
@@ -79,6 +95,7 @@ def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console:
     photos = photo_prompts(eyes.photo_words, eyes.palette)
     photo_pictures = _draw(base, [p for p, _, _ in photos]) if photos else []
     figures |= _judge_photos(eyes, photo_pictures, photos)
+    figures |= _spelling(base)
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
     figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
@@ -131,6 +148,17 @@ def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[t
              "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
              "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
     return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {"photo_n": len(asked)}
+
+
+def _spelling(base: Base) -> dict[str, Any]:
+    """Lettering on demand, read by OCR: similarity to the letters asked for, and to those that the next prompt asks for (chance)."""
+    asked = spelling_prompts(50, str(load_concept("demo").config.expected_text))
+    words = [word for _, word in asked]
+    read = Ocr("").read(_draw(base, [prompt for prompt, _ in asked]))
+    figures = {}
+    for name, expected in (("spelled_score", words), ("spelled_chance", words[1:] + words[:1])):
+        figures[name] = round(float(np.mean([compare(seen, word).similarity for seen, word in zip(read, expected, strict=True)])), 4)
+    return figures | {"spelled_n": len(asked)}
 
 
 def _untrained_kpi(base: Base) -> dict[str, Any]:

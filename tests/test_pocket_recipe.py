@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
+from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
 
 from brandsmith.base.base import load_base, pocket_folder
@@ -28,7 +30,7 @@ from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.stage import Stage, in_parallel
 from brandsmith.pocket.unet import SHOWN, Captioned, build_scheduler, build_unet, encode_captions, kind_of, shares, train_unet
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code, train_decoder
-from brandsmith.pocket.warm_start import warm_start
+from brandsmith.pocket.warm_start import _loaded, warm_start
 
 
 @dataclass
@@ -210,6 +212,23 @@ def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
     assert 0 < moved < 1e-3, "one warming-up step from the shipped weights"
     warm_start(pocket_folder(), tmp_path, decoder_steps=1, clip_steps=1)
     assert torch.load(tmp_path / "unet.pt", weights_only=True)["step"] == 1
+
+
+def test_a_base_without_the_attention_at_16_x_16_can_be_gone_on_from_and_draws_as_before(tmp_path):
+    """The sixth pocket had none; a layer that does not begin silent is no such layer."""
+    shutil.copytree(pocket_folder(), tmp_path / "older")
+    config = {**load_base("pocket").unet.config, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")}
+    older = UNet2DConditionModel.from_config(config)
+    older.save_pretrained(tmp_path / "older" / "unet")
+    warm_start(tmp_path / "older", tmp_path / "work", decoder_steps=1, clip_steps=1)
+    newer = build_unet()
+    newer.load_state_dict(torch.load(tmp_path / "work" / "unet.pt", weights_only=True)["model"])
+    given = (torch.randn(1, LATENT_CHANNELS, 16, 16), torch.tensor([500]), torch.randn(1, 8, 192))
+    with torch.inference_mode():
+        assert torch.allclose(newer.eval()(*given).sample, older.eval()(*given).sample, atol=1e-5)
+    with pytest.raises(RuntimeError, match="Missing"):  # a convolution is missing
+        kept = {name: tensor for name, tensor in older.state_dict().items() if not name.startswith("conv_in")}
+        _loaded(build_unet(), kept, newer=".attentions.")
 
 
 def test_where_a_finished_base_cannot_be_taken_up(tmp_path):

@@ -81,7 +81,7 @@ class Question:
 
     @property
     def words(self) -> Words:
-        return Words(self.concept.token, self.concept.config.class_word)
+        return Words(self.concept.token, self.concept.config.class_word, self.concept.config.expected_text)
 
     def begin(self) -> None:
         """Only under the run's lock."""

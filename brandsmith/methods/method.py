@@ -22,6 +22,8 @@ class Words:
 
     token: str
     class_word: str
+    expected_text: str = ""
+    """The lettering of the mark, where it has any; known when training starts, not to an adapter that is read."""
 
 
 @dataclass(frozen=True)

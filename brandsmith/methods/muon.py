@@ -8,6 +8,7 @@ torch's own Muon refuses convolutions, whose kernels are read here as matrices o
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -50,10 +51,15 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.01,
         tables: Iterable[torch.nn.Parameter] = (),
+        capturable: bool = False,
     ) -> None:
-        """`tables`: weights whose rows are not one map (embeddings); they get AdamW."""
+        """`tables`: weights whose rows are not one map (embeddings); they get AdamW.
+
+        `capturable`: every step is the same operations, so that a CUDA graph can hold one; the learning rate is then a tensor, and Adam's
+        averages start from zero uncorrected (steps up to twice as long at first, which a warm-up hides).
+        """
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self.tables = {id(table) for table in tables}
+        self.tables, self.capturable = {id(table) for table in tables}, capturable
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
@@ -76,9 +82,9 @@ class Muon(torch.optim.Optimizer):
         updates = list(torch._foreach_lerp(grads, buffers, momentum))  # Nesterov
         updates = _all_orthogonal(updates)
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        for p, update in zip(params, updates, strict=True):
-            scale = 0.2 * max(update.shape) ** 0.5  # Adam's usual size of step
-            as_matrix(p).add_(update, alpha=-group["lr"] * scale)
+        torch._foreach_mul_(updates, [0.2 * max(update.shape) ** 0.5 for update in updates])  # Adam's usual size of step
+        torch._foreach_mul_(updates, group["lr"])
+        torch._foreach_sub_([as_matrix(p) for p in params], updates)
 
     def _step_others(self, params: list[torch.nn.Parameter], group: dict) -> None:
         for p in params:
@@ -86,14 +92,17 @@ class Muon(torch.optim.Optimizer):
                 self.state[p].update(step=torch.tensor(0.0), mean=torch.zeros_like(p), square=torch.zeros_like(p))
             self.state[p]["step"] += 1
         states, grads = [self.state[p] for p in params], [p.grad for p in params]
-        means, squares, counts = [s["mean"] for s in states], [s["square"] for s in states], [float(s["step"]) for s in states]
+        means, squares = [s["mean"] for s in states], [s["square"] for s in states]
+        counts = [math.inf if self.capturable else float(s["step"]) for s in states]
         torch._foreach_lerp_(means, grads, 0.1)
         torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 0.01)
         sizes = torch._foreach_div(squares, [1 - 0.99**count for count in counts])
         torch._foreach_sqrt_(sizes)
         torch._foreach_add_(sizes, 1e-8)
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_addcdiv_(params, means, sizes, [-group["lr"] / (1 - 0.9**count) for count in counts])
+        steps = torch._foreach_div(torch._foreach_div(means, sizes), [1 - 0.9**count for count in counts])
+        torch._foreach_mul_(steps, group["lr"])
+        torch._foreach_sub_(params, steps)
 
 
 def _laid_out_like(parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

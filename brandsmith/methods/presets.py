@@ -15,7 +15,7 @@ POCKET: dict[str, dict[str, Any]] = {
     "lora": _PACE
     | {"steps": 700, "checkpoint_every": 350, "learning_rate": 3e-3, "rank": 32, "alpha": 32, "convolutions": True, "feed_forward": True,
        "adam_epsilon": 1e-5},  # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
-    "textual_inversion": _PACE | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-2, "num_vectors": 4},
+    "textual_inversion": _PACE | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3, "num_vectors": 6, "spell": True},
 }
 
 

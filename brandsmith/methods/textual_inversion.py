@@ -32,7 +32,10 @@ class TextualInversionConfig(TrainSettings):
     num_vectors: int = Field(1, ge=1, le=64)
     """Vectors behind the token. 1: the paper and diffusers."""
     initial_word: str | None = None
-    """Word whose embeddings the vectors start from; None takes the concept's class word."""
+    """Word or words whose embeddings the vectors start from, in turn; None takes the concept's class word."""
+    spell: bool = False
+    """Start from the token's own words, the expected text among them a letter at a time (`red_qoga_logo`: `red Q O G A logo`; a token without
+    it: `Q O G A`, class word): for a base that draws lettering on demand. Takes as many vectors as pieces."""
     weight_decay: float = Field(0.0, ge=0)
     """0: decay would pull the vectors towards no word at all (diffusers' script has 1e-2)."""
 
@@ -73,7 +76,7 @@ class NewWord:
             check_token_is_new(self.tokenizer, name)
         extended = copy.deepcopy(self.tokenizer)
         extended.add_tokens(names)
-        start = starting_rows(self.tokenizer, self.table.weight, settings.initial_word or words.class_word, len(names))
+        start = starting_rows(self.tokenizer, self.table.weight, starting_words(settings, words), len(names))
         self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), torch.nn.Parameter(start.to(dtype or start.dtype)))
         base.tokenizers[which] = extended
         self.encoder.set_input_embeddings(self.embedding)
@@ -81,6 +84,15 @@ class NewWord:
     def detach(self) -> None:
         self.encoder.set_input_embeddings(self.table)
         self.base.tokenizers[self.which] = self.tokenizer
+
+
+def starting_words(settings: TextualInversionConfig, words: Words) -> str:
+    """What the vectors start from."""
+    if settings.initial_word or not (settings.spell and words.expected_text):
+        return settings.initial_word or words.class_word
+    spelled, parts = " ".join(words.expected_text), words.token.split("_")
+    said = [spelled if part.lower() == words.expected_text.lower() else part for part in parts]
+    return " ".join(said) if spelled in said else f"{spelled} {words.class_word}"
 
 
 def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int) -> torch.Tensor:

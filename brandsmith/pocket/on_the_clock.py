@@ -1,6 +1,6 @@
 """`brandsmith base build pocket --minutes 9`: a finished pocket trained further for so long, on scenes drawn meanwhile.
 
-For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair and then the
+For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair, its spelling and then the
 U-Net; half of the cores draw, and leave the others to launch kernels: with 14 of 16 drawing, the GPU waited (docs/log.md). Each stage
 ends with its learning rate fallen, however far it came. What takes no time on a GPU is done anew at every step (text states), what
 takes time there is done by the drawing processes (latents, tokens).
@@ -20,29 +20,32 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import fetch_artwork
 from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_clip
 from brandsmith.pocket.canvas import SIZE_PX
+from brandsmith.pocket.captured import CapturedStep
 from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
+from brandsmith.pocket.spelling import teach_spelling
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing, tokenized
 from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
 from brandsmith.pocket.vae import CROP_PX, LATENT_NOISE, MARK_WEIGHT, build_vae, edge_kernels, encode_pictures, reconstruction_loss
 
 ENDLESS = 10**9
+LETTERING = {"mark_alone": 0.6, "branded": 0.4}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds and batches of each stage. The defaults are for an H100."""
+    """Seconds and batches of each stage; a stage of no seconds leaves its network as it is. The defaults are for an H100."""
 
-    decoder_sec: float = 90.0
-    clip_sec: float = 40.0
-    unet_sec: float = 400.0
+    decoder_sec: float = 54.0
+    clip_sec: float = 36.0
+    spelling_sec: float = 54.0
+    unet_sec: float = 396.0
     decoder_crops: int = 96
     clip_batch: int = 512
     unet_batch: int = 512
@@ -50,13 +53,16 @@ class Plan:
     first_scenes: int = 8_000
     """How many must be there before the CLIP pair and the decoder begin."""
     unet_rate: float = 2e-3
-
+    mix: dict[str, float] | None = None
+    """Shares of the kinds of scene; None for the usual ones."""
+    lettering_first: int = 0
+    """How many scenes of lettering alone and on products are drawn before any others."""
 
     @classmethod
     def of_minutes(cls, minutes: float) -> Plan:
-        """The shares of the nine minutes that the sixth pocket had; scenes begin to come in during the first seconds."""
+        """The defaults' shares of nine minutes; scenes begin to come in during the first seconds."""
         few = min(cls.first_scenes, round(900 * minutes))
-        return cls(decoder_sec=11 * minutes, clip_sec=5 * minutes, unet_sec=47 * minutes, first_scenes=few)
+        return cls(decoder_sec=6 * minutes, clip_sec=4 * minutes, spelling_sec=6 * minutes, unet_sec=44 * minutes, first_scenes=few)
 
 
 def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None, seed: int, minutes: float) -> None:
@@ -68,19 +74,27 @@ def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None
 
 def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None) -> None:
     """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
-    source = Source(artwork, photos, patch_code(work), work / "tokenizer", seed)
+    source = Source(artwork, photos, patch_code(work), work / "tokenizer", seed, plan.mix, LETTERING, plan.lettering_first)
     scenes = work / "stream"
     with drawing(source, scenes, max(1, (os.cpu_count() or 2) // 2) if num_workers is None else num_workers):
-        decoder = subprocess.Popen([sys.executable, "-m", __spec__.name, str(work), str(seed), str(plan.decoder_sec), str(plan.first_scenes),
-                                    str(plan.decoder_crops)])  # fmt: skip
+        decoder = _decoder_process(work, seed, plan) if plan.decoder_sec else None
         try:
-            clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan)
+            clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan) if plan.clip_sec else trained_clip(work)
+            if plan.spelling_sec:
+                captions = [truth["caption"] for shard in Incoming(scenes).wait_for(plan.first_scenes) for truth in shard.truths]
+                teach_spelling(captions, clip, tokenizer, work, num_steps=ENDLESS, seed=seed + 4, limit_sec=plan.spelling_sec)
             train_unet_on(scenes, clip, tokenizer, work, seed + 3, plan)
         except BaseException:
-            decoder.terminate()
+            if decoder:
+                decoder.terminate()
             raise
-        if decoder.wait() != 0:  # the other stages are kept: they do not depend on it
+        if decoder and decoder.wait() != 0:  # the other stages are kept: they do not depend on it
             raise RuntimeError(f"the decoder's process ended with {decoder.returncode}; see above, and run the same command again")
+
+
+def _decoder_process(work: Path, seed: int, plan: Plan) -> subprocess.Popen:
+    given = (work, seed, plan.decoder_sec, plan.first_scenes, plan.decoder_crops)
+    return subprocess.Popen([sys.executable, "-m", __spec__.name, *map(str, given)])
 
 
 class Pictures:
@@ -211,12 +225,17 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
 # ----------------------------------------------------------------------------- U-Net
 
 
+LETTERING_WEIGHT = 3.0
+"""A mark is a tenth of its picture; what its letters are is less than a hundredth of the error."""
+
+
 class Shown:
-    """Latents (fp16) and token ids of all scenes so far, on the device."""
+    """Latents (fp16), token ids and marks' boxes (in pixels) of all scenes so far, on the device."""
 
     def __init__(self, most: int, device: torch.device) -> None:
         self.latents = torch.empty(most, LATENT_CHANNELS, 16, 16, dtype=torch.float16, device=device)
         self.tokens = torch.empty(most, MAX_TOKENS, dtype=torch.long, device=device)
+        self.boxes = torch.empty(most, 4, device=device)
         self.count = 0
 
     def add(self, shards: list[Shard]) -> None:
@@ -226,7 +245,16 @@ class Shown:
             if new > 0:
                 self.latents[self.count : end] = torch.from_numpy(shard.latents[:new]).to(self.latents.device)
                 self.tokens[self.count : end] = torch.from_numpy(shard.tokens[:new]).to(self.tokens.device)
+                self.boxes[self.count : end] = torch.tensor([mark_box(truth) for truth in shard.truths[:new]], device=self.boxes.device)
                 self.count = end
+
+    def weights(self, rows: torch.Tensor) -> torch.Tensor:
+        """(B, 1, 16, 16) of the error in each cell, one on average over each picture: LETTERING_WEIGHT times as much where its mark is."""
+        cells = torch.arange(16, device=rows.device)
+        first, last = (self.boxes[rows, :2] / 8).floor()[:, None], (self.boxes[rows, 2:] / 8).ceil()[:, None]  # (B, 1, 2)
+        inside = (cells[:, None] >= first) & (cells[:, None] < last)  # (B, 16, 2)
+        weight = 1 + (LETTERING_WEIGHT - 1) * (inside[:, :, None, 1] & inside[:, None, :, 0]).float()
+        return (weight / weight.mean(dim=(1, 2), keepdim=True))[:, None]
 
 
 def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work: Path, seed: int, plan: Plan) -> None:
@@ -234,21 +262,22 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
     device, batch = compute_device(), plan.unet_batch
     torch.manual_seed(seed)
     shown, incoming = Shown(plan.most_scenes, device), Incoming(scenes)
+    shown.add(incoming.wait_for(plan.first_scenes))
     while more := incoming.take():
         shown.add(more)
     scaling = kept_scaling(work)
     unet = build_unet()
     unet.load_state_dict(torch.load(work / "unet.pt", weights_only=True, map_location="cpu")["average"])
     unet = unet.to(device, memory_format=torch.channels_last)
-    text_tower, empty = clip.text_model.eval(), torch.from_numpy(tokenized([""], tokenizer)).to(device)
+    text_tower, empty = clip.text_model.to(device).eval(), torch.from_numpy(tokenized([""], tokenizer)).to(device)
     scheduler = build_scheduler()
     alphas, weight = scheduler.alphas_cumprod.to(device), snr_plus_one(scheduler.alphas_cumprod).to(device)
     stage = Stage("unet_on", work, unet, num_steps=ENDLESS, learning_rate=plan.unet_rate, seed=seed, ema_decay=0.998, fall=0.75, muon=True,
-                  limit_sec=plan.unet_sec)  # fmt: skip
+                  limit_sec=plan.unet_sec, capturable=device.type == "cuda")  # fmt: skip
     torch.backends.cudnn.benchmark = True
-    predict = fastest_forward(unet, batch, device, len(text_tower.embeddings.position_embedding.weight))
+    torch.set_float32_matmul_precision("high")
 
-    def loss_of(step: int, rng: np.random.Generator):
+    def drawn(step: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
         if step % 20 == 0:
             shown.add(incoming.take(4))
         rows = torch.randint(shown.count, (batch,), device=device)
@@ -259,27 +288,24 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
         t, noise = timesteps(rng, batch).to(device), torch.randn_like(x)
         signal = alphas[t].view(-1, 1, 1, 1)
         noisy = (signal.sqrt() * x + (1 - signal).sqrt() * noise).contiguous(memory_format=torch.channels_last)
-        per_scene = (predict(noisy, t, text).float() - x).square().mean(dim=(1, 2, 3)) * weight[t]
+        return noisy, t, text, x, shown.weights(rows)
+
+    def losses(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor, x: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        with _capturable(device):
+            predicted = unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0]
+        return ((predicted.float() - x).square() * cells).mean(dim=(1, 2, 3)) * weight[t]
+
+    captured = _captured(stage, losses, drawn(0, np.random.default_rng(seed)))
+
+    def loss_of(step: int, rng: np.random.Generator):
+        given = drawn(step, rng)
+        per_scene = captured(stage.learning_rate_now(), *given) if captured else losses(*given)
         if (step + 1) % 100:
             return per_scene.mean(), {}
         return per_scene.mean(), {"mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)], "scenes": shown.count}
 
-    stage.run(loss_of, log_every=100)
+    stage.run(loss_of, log_every=100, steps_itself=captured is not None)
     stage.hand_over("unet")
-
-
-Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-class _Positional(nn.Module):
-    """The U-Net with all its inputs by position, as graph capture wants them."""
-
-    def __init__(self, unet: nn.Module) -> None:
-        super().__init__()
-        self.unet = unet
-
-    def forward(self, noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        return self.unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0]
 
 
 @contextlib.contextmanager
@@ -289,37 +315,17 @@ def _capturable(device: torch.device) -> Iterator[None]:
         yield
 
 
-def fastest_forward(unet: nn.Module, batch: int, device: torch.device, num_tokens: int) -> Forward:
-    """The U-Net's forward; on a GPU captured, with its backward, as CUDA graphs: the network is small, launching it took longer than running it."""
-    plain = _Positional(unet).train()
-
-    def by_hand(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        with _capturable(device):
-            return plain(noisy, t, text)
-
-    if device.type != "cuda":
-        return by_hand
-    noisy = torch.randn(batch, LATENT_CHANNELS, 16, 16, device=device).contiguous(memory_format=torch.channels_last)
-    given = (noisy, torch.randint(1000, (batch,), device=device), torch.randn(batch, num_tokens, unet.config.cross_attention_dim, device=device))
-    with torch.no_grad():
-        expected = by_hand(*given)
+def _captured(stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]) -> CapturedStep | None:
+    """The step as a CUDA graph; None where there is no GPU or no graph can be made of it."""
+    if not example[0].is_cuda:
+        return None
+    stage.model.train()
     try:
-        with _capturable(device):
-            graphed = torch.cuda.make_graphed_callables(_Positional(unet).train(), given)
-            got = graphed(*given).detach()
-    except (RuntimeError, TypeError) as error:
+        return CapturedStep(stage.model, stage.optimizer, stage.average, stage.ema_decay, losses, example)
+    except RuntimeError as error:
         print(f"no CUDA graph ({error}); going on without", flush=True)
-        return by_hand
-    gap = float((got - expected).norm() / expected.norm())
-    print(f"CUDA graph: {gap:.2e} from the plain forward", flush=True)
-    if gap > 0.02:
-        return by_hand
-
-    def replayed(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        with _capturable(device):
-            return graphed(noisy, t, text)
-
-    return replayed
+        stage.optimizer.capturable = False
+        return None
 
 
 if __name__ == "__main__":

@@ -71,16 +71,27 @@ def _opening(rng: np.random.Generator) -> str:
 
 
 def _mark_name(mark: Mark) -> str:
-    return mark.name or f"{mark.patch} logo"
+    if mark.name:
+        return mark.name
+    return f"{mark.patch} {spelled_out(mark.text)} logo" if _spelling(mark)[0] == "inside" else f"{mark.patch} logo"
+
+
+def spelled_out(text: str) -> str:
+    """`Q O G A`: a letter at a time, so that every letter is a token of its own."""
+    return " ".join(text)
+
+
+def _spelling(mark: Mark) -> tuple[str, str]:
+    """Where a caption says the lettering of a nameless mark (`inside` its name, where a brand's token would stand; `behind` everything; or
+    nowhere) and with which words. It follows from the lettering alone, so that captions leave the drawing of scenes as it is."""
+    rng = np.random.default_rng([ord(letter) for letter in mark.text])
+    where = str(rng.choice(["nowhere", "behind", "inside"], p=[0.2, 0.3, 0.5]))
+    return where, str(rng.choice([" with the letters ", " that reads ", " saying "]))
 
 
 def _spelled(mark: Mark) -> str:
-    """Half of the captions of a nameless mark say its lettering, a letter at a time: then letters have words of their own. Which ones follows
-    from the lettering, so that captions leave the drawing of scenes as it is."""
-    rng = np.random.default_rng([ord(letter) for letter in mark.text])
-    if mark.name or rng.random() < 0.5:
-        return ""
-    return str(rng.choice([" with the letters ", " that reads ", " saying "])) + " ".join(mark.text)
+    where, words = _spelling(mark)
+    return "" if mark.name or where != "behind" else words + spelled_out(mark.text)
 
 
 # ----------------------------------------------------------------------------- the kinds of scene

@@ -93,6 +93,7 @@ class Stage:
         fall: float = 0.2,
         muon: bool = False,
         limit_sec: float | None = None,
+        capturable: bool = False,
     ) -> None:
         self.name, self.folder, self.model = name, folder, model
         self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
@@ -101,7 +102,8 @@ class Stage:
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         if muon:
-            self.optimizer: torch.optim.Optimizer = Muon(self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model))
+            self.optimizer: torch.optim.Optimizer = Muon(self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model),
+                                                            capturable=capturable)  # fmt: skip
         else:
             self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
@@ -137,8 +139,10 @@ class Stage:
         fall = min(1.0, (1 - self.progress()) / self.fall)
         return self.learning_rate * min(1.0, (self.step + 1) / self.warmup_steps) * max(fall, 0.02)
 
-    def run(self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50) -> None:
-        """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C."""
+    def run(
+        self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50, *, steps_itself: bool = False
+    ) -> None:  # fmt: skip
+        """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C. `steps_itself`: `loss_of` has taken the step when it returns."""
         self.model.train()
         asked, stop = {"to stop": False}, False  # workers stop at the same step: on what all of them agreed, not on their own signal
         previous = signal.signal(signal.SIGTERM, lambda *_: asked.update({"to stop": True}))
@@ -146,17 +150,12 @@ class Stage:
         began = self.step
         try:
             while self.progress() < 1 and not stop:
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self.learning_rate_now()
+                if not steps_itself:
+                    for group in self.optimizer.param_groups:
+                        group["lr"] = self.learning_rate_now()
                 loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step, self.rank]))
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                stop = self._average_gradients(asked["to stop"])
-                norm = nn.utils.clip_grad_norm_(self.trained, 1.0)
-                if torch.isfinite(norm):
-                    self.optimizer.step()
+                stop = asked["to stop"] if steps_itself else self._take_step(loss, asked["to stop"])
                 self.step += 1
-                self._update_average()
                 if self.step % log_every == 0:
                     pace = (self.step - began) / (time.monotonic() - self.started)
                     self._log({"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)})
@@ -166,6 +165,17 @@ class Stage:
         finally:
             self.save()
             signal.signal(signal.SIGTERM, previous)
+
+    def _take_step(self, loss: torch.Tensor, stop: bool) -> bool:
+        """Returns whether any of the processes was asked to stop."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        stop = self._average_gradients(stop)
+        norm = nn.utils.clip_grad_norm_(self.trained, 1.0)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self._update_average()
+        return stop
 
     @torch.no_grad()
     def _average_gradients(self, stop: bool) -> bool:
@@ -181,7 +191,7 @@ class Stage:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        decay = min(self.ema_decay, (2 + self.step) / (11 + self.step))
         mine, own = list(self.average.values()), [v.float() for v in self.model.state_dict().values()]
         torch._foreach_lerp_(mine, own, 1 - decay)
 

@@ -39,6 +39,10 @@ class Source:
     tokenizer: Path
     seed: int
     mix: dict[str, float] | None = None
+    """Shares of the kinds of scene; None for the usual ones."""
+    first_mix: dict[str, float] | None = None
+    """Of the first `first_scenes`: what is hardest comes first, and alone."""
+    first_scenes: int = 0
     words: tuple[str, ...] | None = None
     """Objects to draw; None for all of pocket's."""
 
@@ -88,7 +92,8 @@ def draw_shard(maker: SceneMaker, source: Source, tokenizer: CLIPTokenizer, fold
     truths_file = folder / f"{shard:05d}.jsonl"
     if truths_file.is_file():
         return
-    scenes = [maker.scene(source.seed, shard * SHARD + i, source.mix or DEFAULT_MIX) for i in range(SHARD)]
+    mix = source.first_mix if shard * SHARD < source.first_scenes else source.mix
+    scenes = [maker.scene(source.seed, shard * SHARD + i, mix or DEFAULT_MIX) for i in range(SHARD)]
     pixels = np.stack([scene.pixels for scene in scenes])
     np.save(folder / f"{shard:05d}.latents.npy", source.code.encode(pixels).astype(np.float16))
     if shard * SHARD < KEEP_PIXELS:

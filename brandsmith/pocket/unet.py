@@ -50,11 +50,12 @@ def build_scheduler() -> DDPMScheduler:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Attention to the text at 8 x 8 and in the middle (4 x 4); elsewhere convolutions, which the pooled text steers (`scale_shift`)."""
+    """Attention to the text at 8 x 8 and in the middle (4 x 4), and on the way out at 16 x 16: a letter of a mark on a garment is one latent
+    cell wide, and at 8 x 8 no place is one letter's. Elsewhere convolutions, which the pooled text steers (`scale_shift`)."""
     unet = UNet2DConditionModel(
         sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(96, 128, 208),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), resnet_time_scale_shift="scale_shift",
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), resnet_time_scale_shift="scale_shift",
         layers_per_block=1, cross_attention_dim=TEXT_WIDTH, attention_head_dim=4, norm_num_groups=16,
         addition_embed_type="text", addition_embed_type_num_heads=4, encoder_hid_dim=TEXT_WIDTH, encoder_hid_dim_type="text_proj",
     )  # fmt: skip

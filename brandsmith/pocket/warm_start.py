@@ -53,7 +53,7 @@ def _take_apart(base: Path, work: Path, steps: dict[str, int]) -> None:
         models = {
             "decoder": _loaded(build_vae(code), vae.state_dict()),
             "clip": _loaded(clip, {**clip.state_dict(), **_clip_weights(base)}),
-            "unet": _loaded(build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict()),
+            "unet": _loaded(build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict(), newer=".attentions."),
         }
     except (RuntimeError, IndexError, ValueError) as error:  # other sizes, other layers
         raise InvalidInput(f"'{base}' has other layers than this recipe builds", hint="start from one of the same recipe, or from scratch") from error
@@ -72,9 +72,20 @@ def _clip_weights(base: Path) -> dict[str, torch.Tensor]:
     return own | {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in text.items()}
 
 
-def _loaded(model: nn.Module, weights: dict[str, torch.Tensor]) -> nn.Module:
-    model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+def _loaded(model: nn.Module, weights: dict[str, torch.Tensor], newer: str | None = None) -> nn.Module:
+    """Layers that an older base lacks keep the recipe's start if `newer` is in their name: they begin silent, so nothing is drawn otherwise.
+
+    Raises RuntimeError when any other layer is missing or left over.
+    """
+    own = {name: tensor for name, tensor in model.state_dict().items() if newer and newer in name and _is_silent(name, model, weights)}
+    model.load_state_dict(own | {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
     return model
+
+
+def _is_silent(name: str, model: nn.Module, weights: dict[str, torch.Tensor]) -> bool:
+    """Whether the transformer that `name` belongs to is wholly the model's own and adds nothing yet."""
+    block = ".".join(name.split(".")[:4]) + "."
+    return not any(other.startswith(block) for other in weights) and not model.state_dict()[f"{block}proj_out.weight"].any()
 
 
 def _finished(name: str, work: Path, model: nn.Module, step: int) -> None:
