@@ -20,16 +20,16 @@ A complete small Stable Diffusion, trained from scratch for Brandsmith: so that 
 tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock diffusers loads this folder.
 
 * 128-px pictures; VAE with 32 latent channels at 16 × 16 (encoder: principal components of patches, in closed form; decoder trained);
-  CLIP text encoder (width 192, 3 layers, 48 tokens, own BPE vocabulary); U-Net (96, 128, 208 channels), cross-attention at 8 × 8 and 4 × 4,
-  text also pooled into the time embedding; Stable Diffusion's noise schedule with its last beta doubled (0.025), predicts x0; one
+  CLIP text encoder (width 192, 3 layers, 48 tokens, own BPE vocabulary); U-Net (96, 128, 208 channels), cross-attention at 16 × 16 (out),
+  8 × 8 and 4 × 4, text also pooled into the time embedding; Stable Diffusion's noise schedule with its last beta doubled (0.025), predicts x0; one
   caption in ten dropped.
 * `clip/` holds the image tower of the same contrastive pair. What judges is a second pair, trained apart: `pocket_judge/` beside this folder.
 * `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
 
 ## What it draws
 3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per picture; garments,
-bottles, billboards, people wearing garments, with marks of invented brands (random lettering, which it does not spell on
-demand). And, when the prompt says "a photo of", {num_photo_words} kinds of garments as they lie in real photos, streaky ones.
+bottles, billboards, people wearing garments, with marks of invented brands, whose lettering a prompt can spell a letter at a
+time ("a red Q O G A logo"). And, when the prompt says "a photo of", {num_photo_words} kinds of garments as they lie in real photos, streaky ones.
 
 ## Measured: `brandsmith base check pocket --json`
 {table}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from transformers import CLIPTokenizer
 from brandsmith.base.base import pocket_folder
 from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import assemble, patch_code
-from brandsmith.pocket.on_the_clock import Plan, cut_out, train_on_the_clock
+from brandsmith.pocket.on_the_clock import LETTERING_WEIGHT, Plan, Shown, cut_out, train_on_the_clock
 from brandsmith.pocket.scenes import SceneMaker
 from brandsmith.pocket.stage import Stage
 from brandsmith.pocket.stream import SHARD, Incoming, Source, draw_shard, tokenized
@@ -50,6 +51,23 @@ def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
     assert np.allclose(shard.latents, source.code.encode(shard.pixels), atol=0.02)
     with pytest.raises(TimeoutError, match="400 scenes"):
         Incoming(tmp_path).wait_for(400, at_most_sec=0.1)
+
+
+def test_the_first_shards_can_be_of_what_is_hardest(source, tmp_path):
+    later = replace(source, first_mix={"mark_alone": 1.0}, first_scenes=SHARD, mix={"single": 1.0})
+    maker, tokenizer = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), CLIPTokenizer.from_pretrained(source.tokenizer)
+    for shard in (0, 1):
+        draw_shard(maker, later, tokenizer, tmp_path, shard)
+    first, second = Incoming(tmp_path).take()
+    assert all(truth["marks"] for truth in first.truths) and not any(truth["marks"] for truth in second.truths)
+
+
+def test_the_error_counts_more_where_the_mark_is():
+    shown = Shown(2, torch.device("cpu"))
+    shown.boxes = torch.tensor([[40.0, 60.0, 88.0, 80.0], [0.0, 0.0, 0.0, 0.0]])
+    marked, plain = shown.weights(torch.tensor([0, 1]))[:, 0]
+    assert torch.allclose(torch.stack([marked.mean(), plain.mean()]), torch.ones(2)) and torch.all(plain == 1)
+    assert torch.allclose(marked[7:10, 5:11], marked[0, 0] * LETTERING_WEIGHT) and int((marked > 1).sum()) == 3 * 6
 
 
 def test_cuts_lie_on_the_grid_near_their_mark_and_weigh_it():
@@ -95,7 +113,7 @@ def test_all_three_stages_train_and_the_base_can_be_put_together(work, source, t
         maker, tokenizer = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), CLIPTokenizer.from_pretrained(source.tokenizer)
         draw_shard(maker, source, tokenizer, work / "stream", shard)
     before = {name: torch.load(work / f"{name}.pt", weights_only=True)["average"] for name in ("decoder", "clip", "unet")}
-    plan = Plan(decoder_sec=3, clip_sec=2, unet_sec=4, decoder_crops=2, clip_batch=8, unet_batch=2, most_scenes=600, first_scenes=600)
+    plan = Plan(decoder_sec=3, clip_sec=2, spelling_sec=2, unet_sec=4, decoder_crops=2, clip_batch=8, unet_batch=2, most_scenes=600, first_scenes=600)
     train_on_the_clock(work, source.artwork, None, 3, plan, num_workers=0)
     for name, old in before.items():
         new = torch.load(work / f"{name}.pt", weights_only=True)["average"]

@@ -1,6 +1,6 @@
 """`brandsmith base build pocket`: artwork and photos in, a diffusers folder out.
 
-    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair -> U-Net -> folder + two judges
+    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair, which learns to spell -> U-Net -> folder + two judges
 
 Every stage is resumable and skips itself when its result is there; stop it any way and run it again.
 """
@@ -23,6 +23,7 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
 from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
 from brandsmith.pocket.pool import ScenePool, draw_pool
+from brandsmith.pocket.spelling import teach_spelling
 from brandsmith.pocket.stage import in_parallel
 from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_pool, prepare, train_unet
 from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_decoder
@@ -35,11 +36,14 @@ class Recipe:
     num_scenes: int = 68_000
     decoder_steps: int = 6_000
     clip_steps: int = 1_500
+    spelling_steps: int = 2_500
     unet_steps: int = 12_000  # of 48 scenes
     class_steps: int = 1_500
     seed: int = 1
 
 
+STARTED_FROM = "started_from.txt"
+"""In the working folder of a training that goes on from a finished base: the digest of its U-Net."""
 SPLIT_SEED = 900_001
 """Scenes of this seed are never trained on: checks draw from them."""
 
@@ -72,6 +76,8 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     train_decoder(pool, code, work, num_steps=recipe.decoder_steps, seed=recipe.seed)
     tokenizer = _tokenizer(work, pool)
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
+    if not (work / STARTED_FROM).is_file():  # a finished base can spell
+        clip = teach_spelling(pool.captions, clip, tokenizer, work, num_steps=recipe.spelling_steps, seed=recipe.seed + 5)
     encode_pool(pool, code, work / "latents.npy")
     data = prepare(pool, work / "latents.npy", clip, tokenizer, kept_scaling(work), work)
     if torch.cuda.is_available():

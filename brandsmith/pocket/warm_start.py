@@ -17,14 +17,13 @@ from transformers import CLIPTokenizer
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_text
+from brandsmith.pocket.build import STARTED_FROM
 from brandsmith.pocket.clip import build_clip
 from brandsmith.pocket.stage import Stage
 from brandsmith.pocket.unet import build_unet
 from brandsmith.pocket.vae import build_vae, read_patch_code
 
 UNET_FILE = Path("unet") / "diffusion_pytorch_model.safetensors"
-NOTE = "started_from.txt"
-"""Holds the digest of the base's U-Net."""
 
 
 def warm_start(base: Path, work: Path, *, decoder_steps: int, clip_steps: int) -> None:
@@ -35,14 +34,14 @@ def warm_start(base: Path, work: Path, *, decoder_steps: int, clip_steps: int) -
     digest = sha256_of(base / UNET_FILE) if (base / UNET_FILE).is_file() else None
     if digest is None or not all((base / part).is_dir() for part in ("vae", "tokenizer", "text_encoder", "clip")):
         raise InvalidInput(f"'{base}' is not built like pocket", hint="--start-from takes 'pocket' or what 'base build' wrote")
-    if (work / NOTE).is_file() and (work / NOTE).read_text(encoding="utf-8") == digest:
+    if (work / STARTED_FROM).is_file() and (work / STARTED_FROM).read_text(encoding="utf-8") == digest:
         return
-    there = [name for name in ("decoder.pt", "clip.pt", "unet.pt", NOTE) if (work / name).exists()]
+    there = [name for name in ("decoder.pt", "clip.pt", "unet.pt", STARTED_FROM) if (work / name).exists()]
     if there:
         raise InvalidInput(f"'{work}' already holds another training ({', '.join(there)})",
                            hint="leave --start-from out to go on with it, or give an empty --work folder")  # fmt: skip
     _take_apart(base, work, {"decoder": decoder_steps, "clip": clip_steps, "unet": 0})
-    write_text(work / NOTE, digest)
+    write_text(work / STARTED_FROM, digest)
 
 
 def _take_apart(base: Path, work: Path, steps: dict[str, int]) -> None:
