@@ -11,7 +11,7 @@ from typing import Any
 
 _PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.4}
 POCKET: dict[str, dict[str, Any]] = {
-    "dreambooth": _PACE | {"steps": 1200, "checkpoint_every": 400, "learning_rate": 1.5e-3, "prior_weight": 0.0},
+    "dreambooth": _PACE | {"steps": 600, "checkpoint_every": 200, "learning_rate": 1.5e-3, "prior_weight": 0.0},
     "lora": _PACE
     | {"steps": 700, "checkpoint_every": 350, "learning_rate": 3e-3, "rank": 32, "alpha": 32, "convolutions": True, "feed_forward": True,
        "adam_epsilon": 1e-5},  # gradients of a well-trained base are small: see LoraConfig.adam_epsilon

@@ -22,7 +22,7 @@ from torch import nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from brandsmith.pocket.marks import LETTERS
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stage import Stage, compute_device, fast_autocast, put_weights
 
 MOST_LETTERS = 5
 SPELLED = re.compile(r"(?<!\w)[A-Z](?: [A-Z]){2,4}(?!\w)")
@@ -149,15 +149,5 @@ def teach_spelling(
 
     stage.run(loss_of)
     stage.averaged_model()
-    hand_over(clip, work)
+    put_weights(work / "clip.pt", {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()})
     return clip.eval()
-
-
-def hand_over(clip: CLIPModel, work: Path) -> None:
-    """Put the pair, with its new text tower, into the checkpoint of the stage `clip`, which stays as far on its way as it was."""
-    file = work / "clip.pt"
-    state = torch.load(file, weights_only=True, map_location="cpu")
-    kept = {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()}
-    partial = file.with_suffix(".part")
-    torch.save({**state, "model": kept, "average": kept}, partial)
-    partial.rename(file)

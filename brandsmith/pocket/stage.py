@@ -75,6 +75,15 @@ def _tables(model: nn.Module) -> list[nn.Parameter]:
     return [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
 
 
+def put_weights(checkpoint: Path, weights: dict[str, torch.Tensor], optimizer: dict | None = None) -> None:
+    """Other weights (and another optimiser's state) for a stage's checkpoint; the stage stays as far on its way as it was."""
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    state |= {"model": weights, "average": weights} | ({"optimizer": optimizer} if optimizer else {})
+    partial = checkpoint.with_suffix(".part")
+    torch.save(state, partial)
+    partial.rename(checkpoint)
+
+
 class Stage:
     """Trains `model` by `loss_of(step, rng) -> (loss, figures)` for `num_steps`; `average` is its EMA copy."""
 
@@ -204,11 +213,7 @@ class Stage:
 
     def hand_over(self, name: str) -> None:
         """Put the averaged weights into the checkpoint of the stage called `name`, which stays as far on its way as it was."""
-        file = self.folder / f"{name}.pt"
-        step = torch.load(file, weights_only=True, map_location="cpu")["step"]
-        partial = file.with_suffix(".part")
-        torch.save({"model": self.average, "average": self.average, "optimizer": self.optimizer.state_dict(), "step": step}, partial)
-        partial.rename(file)
+        put_weights(self.folder / f"{name}.pt", self.average, self.optimizer.state_dict())
 
     def averaged_model(self) -> nn.Module:
         """The model with the averaged weights loaded, in eval mode."""
