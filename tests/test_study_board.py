@@ -70,3 +70,11 @@ def test_a_resumed_study_judges_time_by_this_sessions_steps(monkeypatch):
 
 def test_spans_of_time_read_well():
     assert [time_span(s) for s in (3, 89, 91, 5000, 7200)] == ["3 s", "89 s", "2 min", "83 min", "2.0 h"]
+
+
+def test_what_is_trained_and_not_yet_over_is_said(monkeypatch):
+    """A grid is scored when all of it is trained: until then nothing is over."""
+    shown = Board(Console(file=StringIO()), "study mine", 300)
+    shown.add(Entry(name, 100) for name in ("lora_a", "lora_b", "lora_c"))
+    shown.on_step("lora_a", 100)
+    assert shown.summary().startswith("0 of 3 trials over, 1 trained, nothing scored yet")

@@ -127,6 +127,14 @@ def test_spread_between_trainings_is_what_pictures_do_not_explain():
     assert spread_between_trainings(alike).variance < 2e-5
 
 
+@pytest.mark.parametrize("degrees", (2.95, 5.9, 11.99))
+def test_a_setting_is_called_better_exactly_when_the_interval_shown_excludes_zero(degrees):
+    """Satterthwaite's degrees of freedom are no whole number; taken as one in the interval alone, "better by 0.32 (-0.01 to +0.66)" was said."""
+    for value in np.linspace(0.02, 0.3, 57):
+        (found,) = compare_all({("a", "b"): Gap(float(value), 0.05, degrees, 40, 5, 2)})
+        assert found.better == (found.low > 0) == (found.p_holm < 0.05)
+
+
 def test_holm_widens_intervals_and_agrees_with_them():
     gaps = {("w", str(i)): Gap(0.05 * i, 0.03, 6.0, 40, 5, 2) for i in range(6)}
     compared = compare_all(gaps)

@@ -71,7 +71,9 @@ class Board:
         over = sum(entry.state in ("finished", "stopped", "failed") for entry in self.entries.values())
         best = max((e for e in self.entries.values() if e.kpi is not None), key=lambda e: e.kpi, default=None)
         left = self.seconds_left()
-        parts = [f"{over} of {len(self.entries)} trials over", f"best so far {best.kpi:.3f} ({best.trial})" if best else "nothing scored yet"]
+        trained = sum(entry.step >= entry.steps for entry in self.entries.values())
+        so_far = f"{over} of {len(self.entries)} trials over" + (f", {trained} trained" if trained > over else "")
+        parts = [so_far, f"best so far {best.kpi:.3f} ({best.trial})" if best else "nothing scored yet"]
         return ", ".join([*parts, f"about {time_span(left)} left"] if left is not None else parts)
 
     def table(self) -> Table:

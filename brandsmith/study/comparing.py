@@ -54,7 +54,7 @@ class Gap:
         return two_sided_p(self.value / self.error, self.degrees) if math.isfinite(self.error) else 1.0
 
     def half_width(self, level: float) -> float:
-        return t_quantile(1 - level / 2, max(1, int(self.degrees))) * self.error if math.isfinite(self.error) else math.inf
+        return t_quantile(1 - level / 2, max(1.0, self.degrees)) * self.error if math.isfinite(self.error) else math.inf
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        return self.p_holm < LEVEL and self.gap.value > 0
+        return self.p_holm < LEVEL and self.low > 0
 
     @property
     def worse(self) -> bool:
-        return self.p_holm < LEVEL and self.gap.value < 0
+        return self.p_holm < LEVEL and self.high < 0
 
     def sentence(self) -> str:
         if self.better or self.worse:

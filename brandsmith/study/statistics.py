@@ -87,8 +87,9 @@ def _expanded_tail(num_clusters: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def t_quantile(level: float, degrees: int) -> float:
-    """Quantile of Student's t for 0.5 <= level < 1, by integrating its density (error under 1e-3)."""
+def t_quantile(level: float, degrees: float) -> float:
+    """Quantile of Student's t for 0.5 <= level < 1 and one degree of freedom or more (Satterthwaite's are no whole number), by integrating
+    its density (error under 1e-3)."""
     grid = np.sinh(np.linspace(0, 7, 40_001))  # fine near zero, far out at the end
     log_scale = (degrees + 1) / 2
     if degrees > 300:
