@@ -19,7 +19,7 @@ from brandsmith.core.errors import InvalidConcept, InvalidConfig, TrainingDiverg
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adafactor import Adafactor
 from brandsmith.methods.diffusion_loss import DiffusionLoss
-from brandsmith.methods.loop import train
+from brandsmith.methods.loop import prepare, train
 from brandsmith.methods.optimizer import learning_rate_factor
 from brandsmith.methods.registry import METHODS, build_config, method_named, parse_config
 from brandsmith.methods.training_data import TrainingSet
@@ -192,6 +192,17 @@ def test_own_class_pictures_are_used(tmp_path):
     (concept.folder / "images").symlink_to(concept.folder / "class_images")
     run = train(quick_config("dreambooth"), concept, build_tiny(), tmp_path / "run")
     assert run.status() == "finished" and not list((tmp_path / "run" / "cache").glob("class-*"))
+
+
+def test_class_pictures_can_be_of_the_captions(tmp_path):
+    """As many as asked for, in turn, the class word where the token was; a cache of the one kind is not taken for the other."""
+    concept, base = write_concept(tmp_path / "concept"), build_tiny()
+    settings = quick_config("dreambooth", class_prompts="captions", num_class_images=len(concept.examples) + 1)
+    material = prepare(base, concept, settings, tmp_path / "cache", lambda *_: None)
+    asked = [example.caption.replace(concept.token, concept.config.class_word) for example in concept.examples]
+    assert list(material.prior.prompts) == [*asked, asked[0]] and not any(concept.token in prompt for prompt in material.prior.prompts)
+    prepare(base, concept, quick_config("dreambooth", num_class_images=len(asked) + 1), tmp_path / "cache", lambda *_: None)
+    assert len(list((tmp_path / "cache").glob("class-*"))) == 2
 
 
 def test_class_pictures_and_latents_are_shared_through_the_cache(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ They stay latents: decoding and encoding them again would only add the VAE's err
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import DDIMScheduler
@@ -18,16 +18,16 @@ BATCH = 8
 
 @torch.no_grad()
 def draw_class_latents(
-    base: Base, prompt: str, number: int, *, steps: int, guidance: float, size: tuple[int, int], progress: Callable[[str, int, int, str], None]
+    base: Base, prompts: Sequence[str], *, steps: int, guidance: float, size: tuple[int, int], progress: Callable[[str, int, int, str], None]
 ) -> torch.Tensor:
-    """Scaled latents (number, C, h, w) of `prompt`, fp32 on the CPU; picture i has seed i."""
+    """Scaled latents (len(prompts), C, h, w), fp32 on the CPU; picture i has seed i."""
     pipeline = stock_pipeline(base, DDIMScheduler.from_config(base.scheduler.config, clip_sample=False, steps_offset=1))
     drawn = []
-    for start in range(0, number, BATCH):
-        seeds = range(start, min(start + BATCH, number))
+    for start in range(0, len(prompts), BATCH):
+        seeds = range(start, min(start + BATCH, len(prompts)))
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        latents = pipeline([prompt] * len(seeds), num_inference_steps=steps, guidance_scale=guidance, generator=generators,
+        latents = pipeline(list(prompts[start : seeds.stop]), num_inference_steps=steps, guidance_scale=guidance, generator=generators,
                            height=size[0], width=size[1], output_type="latent").images  # fmt: skip
         drawn.append(latents.float().cpu())
-        progress("draw class pictures", seeds.stop, number, "")
+        progress("draw class pictures", seeds.stop, len(prompts), "")
     return torch.cat(drawn)

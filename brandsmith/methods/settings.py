@@ -39,6 +39,9 @@ class TrainSettings(BaseModel):
     """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
     num_class_images: int = Field(100, ge=1)
     """Class pictures that the base draws when the concept brings none. 100: DIF `--num_class_images`."""
+    class_prompts: Literal["class word", "captions"] = "class word"
+    """What they show: the bare class word (the paper's), or the training captions with the class word in the token's place, which also
+    keeps what surrounds the mark from becoming the training pictures' own."""
     class_image_steps: int = Field(50, ge=1)
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -92,19 +93,27 @@ def concept_set(base: Base, concept: Concept, views: int, size: tuple[int, int],
 
 
 def class_set(base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
-    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word."""
+    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word or from captions with it."""
     prompt = f"a {concept.config.class_word}"
     images = sorted(p for p in (concept.folder / "class_images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if images:
         return TrainingSet(_image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images))
-    how = [prompt, settings.num_class_images, settings.class_image_steps, settings.class_image_guidance, size]
+    prompts = tuple(islice(cycle(class_prompts(concept, settings)), settings.num_class_images))
+    how = [prompts, settings.class_image_steps, settings.class_image_guidance, size]
     key = _digest("class", base.name, *how, *map(fingerprint, base.modules()))
 
     def draw() -> torch.Tensor:
-        return draw_class_latents(base, prompt, settings.num_class_images, steps=settings.class_image_steps,
-                                  guidance=settings.class_image_guidance, size=size, progress=progress)  # fmt: skip
+        return draw_class_latents(base, prompts, steps=settings.class_image_steps, guidance=settings.class_image_guidance, size=size,
+                                  progress=progress)  # fmt: skip
 
-    return TrainingSet(_cached(cache / f"class-{key}.safetensors", draw), (prompt,) * settings.num_class_images)
+    return TrainingSet(_cached(cache / f"class-{key}.safetensors", draw), prompts)
+
+
+def class_prompts(concept: Concept, settings: TrainSettings) -> list[str]:
+    """What class pictures are drawn of: `a logo`, or each training caption with the class word in the token's place."""
+    if settings.class_prompts == "class word":
+        return [f"a {concept.config.class_word}"]
+    return [example.caption.replace(concept.token, concept.config.class_word) for example in concept.examples]
 
 
 def _caption(image: Path, default: str) -> str:
