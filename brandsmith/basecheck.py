@@ -8,6 +8,7 @@ blamed on the base.
 from __future__ import annotations
 
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,6 @@ from brandsmith.guidance import scales
 from brandsmith.guidance.loop import sample
 from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.judges.pocket_classes import PocketClasses, both_seen
-from brandsmith.pocket.marks import LETTERS
-from brandsmith.pocket.scenes import spelled_out
 from brandsmith.study.judging import held_out_pictures, judges_for, thesis_kpi
 
 BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
@@ -72,8 +71,8 @@ SPELLING_FORMS = (
 def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
     """(prompt, lettering): four random letters asked for a letter at a time, alone and on products."""
     rng = np.random.default_rng(78)
-    words = ["".join(rng.choice(list(LETTERS), 4)) for _ in range(count)]
-    return [(SPELLING_FORMS[i % len(SPELLING_FORMS)].format(spelled_out(word)), word) for i, word in enumerate(words) if word != keep_out]
+    words = ["".join(rng.choice(list(ascii_uppercase), 4)) for _ in range(count)]
+    return [(SPELLING_FORMS[i % len(SPELLING_FORMS)].format(" ".join(word)), word) for i, word in enumerate(words) if word != keep_out]
 
 
 def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:

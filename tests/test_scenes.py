@@ -116,10 +116,10 @@ def test_plurals_are_english():
     assert not {"pants", "socks", "cheese"} & PLURALS.keys()
 
 
-def test_half_of_the_nameless_marks_are_spelled_out_and_no_named_one(maker):
+def test_most_nameless_marks_are_spelled_out_and_no_named_one(maker):
     scenes = [KINDS["mark_alone"](maker, np.random.default_rng(i), None) for i in range(60)]
     spelled = [scene for scene in scenes if " ".join(scene.marks[0].mark.text) in scene.caption]
-    assert 15 < len(spelled) < 45
+    assert 40 < len(spelled) < 58
     named = [KINDS["mark_alone"](maker, np.random.default_rng(i), Mark("QOGA", name="red_qoga_logo")).caption for i in range(20)]
     assert not any("Q O G A" in caption for caption in named)
 

@@ -20,8 +20,8 @@ def test_the_thesis_study_is_counted_by_hand():
     config, _ = load_study(shipped_study("thesis-pocket"))
     plan = plan_study(config, load_concept("demo"))
     assert (plan.settings, plan.trials, plan.share_of_grid, plan.pictures) == (12, 24, 1.0, 24 * 5 * 12)
-    assert plan.training_steps == 6 * (800 + 480 + 200 + 240) and plan.seconds is None
-    assert [m.steps for m in plan.methods] == [800, 480, 200, 240]
+    assert plan.training_steps == 6 * (480 + 480 + 200 + 240) and plan.seconds is None
+    assert [m.steps for m in plan.methods] == [480, 480, 200, 240]
 
 
 def test_halving_tpe_and_searched_steps_are_counted(given):

@@ -1,7 +1,7 @@
 """`brandsmith base build pocket --minutes 9`: a finished pocket trained further for so long, on scenes drawn meanwhile.
 
 For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair, its spelling and then the
-U-Net; half of the cores draw, and leave the others to launch kernels: with 14 of 16 drawing, the GPU waited (docs/log.md). Each stage
+U-Net; all cores but two draw: a step of the U-Net is one CUDA graph (`captured.py`), and launching it takes next to nothing. Each stage
 ends with its learning rate fallen, however far it came. What takes no time on a GPU is done anew at every step (text states), what
 takes time there is done by the drawing processes (latents, tokens).
 """
@@ -80,7 +80,7 @@ def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int
     """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
     source = Source(artwork, photos, patch_code(work), work / "tokenizer", seed, plan.mix, LETTERING, plan.lettering_first)
     scenes = work / "stream"
-    with drawing(source, scenes, max(1, (os.cpu_count() or 2) // 2) if num_workers is None else num_workers):
+    with drawing(source, scenes, max(1, (os.cpu_count() or 2) - 2) if num_workers is None else num_workers):
         decoder = _decoder_process(work, seed, plan) if plan.decoder_sec else None
         try:
             clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan) if plan.clip_sec else trained_clip(work)
