@@ -22,9 +22,9 @@ from brandsmith.methods.lora import Lora
 from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.optimizer import build_optimizer
 from brandsmith.methods.packed import Pack, Trial, _build_training, train_packed
-from brandsmith.methods.packed_layers import packed_layers
+from brandsmith.methods.packed_layers import PackedEmbedding, SampleRows, packed_layers
 from brandsmith.methods.registry import build_config
-from brandsmith.methods.textual_inversion import TextualInversion
+from brandsmith.methods.textual_inversion import ExtendedEmbedding, TextualInversion
 from brandsmith.study.pack_benchmark import benchmark_pack, compare_runs
 
 BAR = 1e-3
@@ -295,3 +295,25 @@ def test_benchmark_figures(tmp_path):
     alone, other = RunDirectory(tmp_path / "out" / "alone-0"), RunDirectory(tmp_path / "out" / "warm-up")
     with pytest.raises(ValueError, match="different tensors"):
         compare_runs(alone, other)
+
+
+@pytest.mark.parametrize("packed", (False, True))
+def test_the_gradient_of_new_words_is_the_same_bits_every_time(packed):
+    """A batch as large as a real one: only then do several threads add, in the order in which they come."""
+    torch.manual_seed(0)
+    table, rows = torch.nn.Embedding(50, 192), SampleRows(2, torch.device("cpu"))
+    rows.set([0, 1] * 4)
+    vectors = torch.nn.Parameter(torch.randn(2, 6, 192) if packed else torch.randn(6, 192))
+    embedding = PackedEmbedding(table, 50, vectors, rows) if packed else ExtendedEmbedding(table, 50, vectors)
+    ids, weights = torch.randint(40, 56, (8, 48)), torch.randn(8, 48, 192)
+
+    def gradient() -> torch.Tensor:
+        vectors.grad = None
+        (embedding(ids) * weights).sum().backward()
+        return vectors.grad
+
+    first = gradient()
+    assert all(torch.equal(gradient(), first) for _ in range(20))
+    own = vectors[rows.index] if packed else vectors.expand(8, -1, -1)
+    looked_up = torch.stack([own[i][(ids[i] - 50).clamp(min=0)] for i in range(8)])
+    assert torch.equal(embedding(ids)[ids >= 50], looked_up[ids >= 50])

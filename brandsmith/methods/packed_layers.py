@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from brandsmith.base.base import Base
 from brandsmith.methods.lora import AttachedLora
@@ -36,7 +37,7 @@ class SampleRows:
 
     def of(self, stacked: torch.Tensor) -> torch.Tensor:
         """(K, …) as it is when every trial has equally many samples, in order; otherwise each sample's (N, …)."""
-        return stacked if self.even else stacked[self.index]
+        return stacked if self.even else stacked.index_select(0, self.index)
 
 
 class PackedLowRank:
@@ -62,7 +63,7 @@ class PackedEmbedding(ExtendedEmbedding):
         self.rows = rows
 
     def look_up(self, which: torch.Tensor) -> torch.Tensor:
-        return self.vectors[self.rows.index.unsqueeze(1), which]
+        return F.embedding(self.rows.index.unsqueeze(1) * self.vectors.shape[1] + which, self.vectors.flatten(0, 1))
 
 
 @contextmanager

@@ -40,8 +40,8 @@ class TrainSettings(BaseModel):
     num_class_images: int = Field(100, ge=1)
     """Class pictures that the base draws when the concept brings none. 100: DIF `--num_class_images`."""
     class_prompts: Literal["class word", "captions"] = "class word"
-    """What they show: the bare class word (the paper's), or the training captions with the class word in the token's place, which also
-    keeps what surrounds the mark from becoming the training pictures' own."""
+    """What they show: the bare class word (the paper's), or the training captions with the class word in the token's place, so
+    that what surrounds the mark is preserved too."""
     class_image_steps: int = Field(50, ge=1)
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from safetensors.torch import load_file
 
@@ -60,8 +61,9 @@ class ExtendedEmbedding(torch.nn.Module):
         return torch.where(is_new.unsqueeze(-1), new, known)
 
     def look_up(self, which: torch.Tensor) -> torch.Tensor:
-        """New vectors (N, tokens, width) by their numbers (N, tokens)."""
-        return self.vectors[which]
+        """New vectors (N, tokens, width) by their numbers (N, tokens). `vectors[which]` would be the same forwards; backwards it adds in the
+        order in which threads come, so that no training could be repeated to the bit."""
+        return F.embedding(which, self.vectors)
 
 
 class NewWord:

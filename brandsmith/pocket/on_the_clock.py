@@ -230,7 +230,7 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
 
 
 LETTERING_WEIGHT = 3.0
-"""A mark is a tenth of its picture; what its letters are is less than a hundredth of the error."""
+"""Times as much as elsewhere, where the mark is: on a garment it is a few cells of 256."""
 
 
 class Shown:

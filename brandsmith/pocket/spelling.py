@@ -149,5 +149,7 @@ def teach_spelling(
 
     stage.run(loss_of)
     stage.averaged_model()
-    put_weights(work / "clip.pt", {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()})
+    if stage.progress() >= 1:  # stopped half way, the same command goes on, and holds what was said before the first step
+        kept = {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()}
+        put_weights(work / "clip.pt", kept)
     return clip.eval()
