@@ -19,6 +19,7 @@ from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import sample
 from brandsmith.guidance.prompt_sets import Case
+from brandsmith.guidance.redraw import Redraw
 from brandsmith.guidance.subjects import find_subjects
 
 
@@ -40,14 +41,19 @@ class Drawn:
 Arm = Callable[[Base, list[Case], list[int], Setting], Drawn]
 
 
-def our_arm(refiner: Callable[[], AttendExcite] | None = None, combiner: str = "cfg", text: Callable[[Case], str] = lambda case: case.text) -> Arm:
+def our_arm(
+    refiner: Callable[[], AttendExcite] | None = None,
+    combiner: str = "cfg",
+    text: Callable[[Case], str] = lambda case: case.text,
+    finish: Redraw | None = None,
+) -> Arm:
     """An arm of our own loop."""
 
     def draw(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
         built = refiner() if refiner else None
         pictures = sample(
             base, [text(case) for case in cases], seeds, num_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            combiner=combiner, refiner=built, batch_size=setting.batch_size,
+            combiner=combiner, refiner=built, batch_size=setting.batch_size, finish=finish,
         )  # fmt: skip
         return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
 

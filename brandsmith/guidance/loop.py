@@ -91,6 +91,25 @@ class Refiner(Protocol):
 OnStep = Callable[[Step, torch.Tensor], None]
 
 
+class Finisher(Protocol):
+    """What happens to finished pictures, before anybody sees them."""
+
+    def finished(self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run) -> list[np.ndarray]:
+        """As many pictures (H, W, 3) uint8; picture i depends on pictures[i], its branches `asked[i]` and seeds[i] alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run was asked to draw, for a finisher that draws more."""
+
+    num_steps: int
+    guidance_scale: float
+    scheduler: str | SchedulerMixin | type[SchedulerMixin]
+    negative_prompt: str
+    batch_size: int
+
+
 def sample(
     base: Base,
     prompts: list[str],
@@ -105,14 +124,19 @@ def sample(
     image_px: int | tuple[int, int] | None = None,
     negative_prompt: str = "",
     on_step: OnStep | None = None,
+    finish: Finisher | None = None,
 ) -> list[np.ndarray]:
-    """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents` for the arguments."""
+    """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents` for the arguments; `finish` has the last word."""
     with channels_last(base.unet, base.vae):
         latents = sample_latents(
             base, prompts, seeds, num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner,
             refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step,
         )  # fmt: skip
-        return [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
+        pictures = [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
+        if finish is None:
+            return pictures
+        asked = [build_combiner(combiner).branches(prompt, guidance_scale) for prompt in prompts]
+        return finish.finished(base, pictures, asked, seeds, Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size))
 
 
 @torch.no_grad()
@@ -145,17 +169,39 @@ def sample_latents(
     for images in _slices(len(prompts), batch_size):
         steps = build_scheduler(base, scheduler, num_steps)
         batch = _prepare(base, steps, asked[images], seeds[images], negative_prompt, size_px, images)
-        finished.append(_denoise(batch, shape, refiner, on_step))
+        noise = starting_noise(batch.seeds, shape).to(base.device, base.unet.dtype) * steps.init_noise_sigma
+        finished.append(_denoise(batch, noise, refiner, on_step))
     return torch.cat(finished)
 
 
-def _denoise(batch: Batch, shape: tuple[int, int, int], refiner: Refiner | None, on_step: OnStep | None) -> torch.Tensor:
-    scheduler, unet = batch.scheduler, batch.base.unet
-    latents = starting_noise(batch.seeds, shape).to(batch.base.device, unet.dtype) * scheduler.init_noise_sigma
-    arguments = step_arguments(scheduler, batch.seeds, shape)
+@torch.no_grad()
+def redo_latents(base: Base, latents: torch.Tensor, prompts: list[str], seeds: list[int], run: Run, strength: float) -> torch.Tensor:
+    """Finished latents (N, C, h, w) drawn anew from noised ones: image to image (Meng et al. 2021, SDEdit, arXiv:2108.01073).
+
+    strength: the share of the run that is drawn anew, above 0 to 1; 1 keeps hardly anything. Noise i depends on seeds[i] alone.
+    """
+    asked = [build_combiner("cfg").branches(prompt, run.guidance_scale) for prompt in prompts]
+    shape = tuple(latents.shape[1:])
+    size_px = (shape[1] * base.vae_scale, shape[2] * base.vae_scale)
+    finished = [latents[:0]]
+    for images in _slices(len(prompts), run.batch_size):
+        steps = build_scheduler(base, run.scheduler, run.num_steps)
+        batch = _prepare(base, steps, asked[images], seeds[images], run.negative_prompt, size_px, images)
+        skipped = min(run.num_steps - max(1, round(run.num_steps * strength)), run.num_steps - 1) * steps.order
+        noise = starting_noise(batch.seeds, shape).to(latents)
+        first = steps.timesteps[skipped : skipped + 1]
+        if hasattr(steps, "set_begin_index"):
+            steps.set_begin_index(skipped)
+        finished.append(_denoise(batch, steps.add_noise(latents[images], noise, first.repeat(len(noise))), None, None, skipped))
+    return torch.cat(finished)
+
+
+def _denoise(batch: Batch, latents: torch.Tensor, refiner: Refiner | None, on_step: OnStep | None, skipped: int = 0) -> torch.Tensor:
+    scheduler = batch.scheduler
+    arguments = step_arguments(scheduler, batch.seeds, tuple(latents.shape[1:]))
     opened = refiner.opened(batch) if refiner else nullcontext(_unrefined)
     with opened as refine:
-        for index, timestep in enumerate(scheduler.timesteps):
+        for index, timestep in enumerate(scheduler.timesteps[skipped:], skipped):
             step = Step(index, len(scheduler.timesteps), timestep, batch.images)
             latents = refine(latents, step)
             prediction = predict(batch, latents, step)

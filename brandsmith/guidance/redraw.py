@@ -1,0 +1,281 @@
+"""REDRAW: a small thing once more, alone and larger.
+
+Where a picture holds several things, each has few latent cells, and what is drawn in few cells is a smudge: heard, in its place, in its
+colour, and still not what was asked for. No starting noise and no move of the latents helps against that. So, when the picture is finished,
+
+    1. the cross-attention of one look at it says where each of the things lies (nobody draws a mask, no detector is needed),
+    2. a square around each is enlarged to the base's own size, noised up to `strength`, and drawn anew from that thing's own words,
+    3. and put back, shrunk and with soft edges, where the attention gives the place to it.
+
+That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn: the parts of `a AND b`, or the
+entries of a list (`a cat, a bowl and a car`). The t shirt of `a man wearing a t shirt` is part of the man, and stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from brandsmith.base.base import Base, encode_images, encode_prompts
+from brandsmith.base.prompt_tokens import Span, expand_with_spans
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.seeds import generator_for, starting_noise
+from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.loop import Run, decode_pictures, like_weights, redo_latents
+from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, subject_tokens, text_tokens
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """Settings, chosen on tuning prompts of pocket (docs/log.md)."""
+
+    strength: float = 0.5
+    """The share of the run that is drawn anew: more changes the shape too, less mends nothing."""
+    largest: float = 0.42
+    """A thing whose square is a larger share of the picture's shorter side is left alone: enlarging it gains too little."""
+    room: float = 1.0
+    """The side of the square, relative to the extent that attention gives the thing."""
+    fade: float = 0.2
+    """How much of the square, from the edge to the middle, goes over softly into the picture."""
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("strength", self.strength, 1.0), ("largest", self.largest, 1.0), ("fade", self.fade, 1.0), ("room", self.room, 4.0)):
+            if not 0 < value <= most:
+                raise InvalidConfig(f"{name} is {value}", hint=f"allowed: above 0 to {most:g}")
+
+    def finished(self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run) -> list[np.ndarray]:
+        """The pictures with their small things redrawn; a picture that has none comes back as the same object."""
+        wanted = [things_side_by_side(base, branches) for branches in asked]
+        redrawn = list(pictures)
+        images = [image for image, (_, things) in enumerate(wanted) if len(things) > 1]
+        for start in range(0, len(images), run.batch_size):
+            part = images[start : start + run.batch_size]
+            found = self._patches(base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part], run.batch_size)
+            fresh = self._drawn_anew(base, [patch for own in found for patch in own], run)
+            for image, own in zip(part, found, strict=True):
+                if own:
+                    redrawn[image] = _put_back(pictures[image], own, [next(fresh) for _ in own], self.fade)
+        return redrawn
+
+    def _patches(self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int], batch_size: int) -> list[list[Patch]]:
+        found = []
+        for picture, (_, things), shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
+            own, owned = [], shares**3 / (shares**3).sum(0).clamp_min(1e-8)
+            for number, thing in enumerate(things):
+                square = square_around(shares, number, self.room)
+                if square and square.side <= self.largest * min(picture.shape[:2]):
+                    given = generator_for(seed, number).initial_seed() % 2**31
+                    own.append(Patch(thing.alone, square, square.cut(owned[number]), square.cut(_pixels(picture)), given))
+            found.append(own)
+        return found
+
+    def _drawn_anew(self, base: Base, patches: list[Patch], run: Run) -> Iterator[np.ndarray]:
+        size = base.image_px
+        for start in range(0, len(patches), run.batch_size):
+            part = patches[start : start + run.batch_size]
+            large = torch.stack([_resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
+            latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(base.unet.dtype)
+            drawn = redo_latents(base, latents, [patch.alone for patch in part], [patch.seed for patch in part], run, self.strength)
+            yield from decode_pictures(base, drawn)
+
+
+# ----------------------------------------------------------------------------- which things
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One of several things: what is asked of it alone, and the tokens of its nouns in the sentence."""
+
+    alone: str
+    tokens: tuple[int, ...]
+
+
+Listed = tuple[str, list[Thing]]
+"""The sentence, and its things."""
+
+_JOINT = re.compile(r"\s*,\s*(?:and\s+)?|\s+(?:and|next to|beside)\s+")
+
+
+def things_side_by_side(base: Base, branches: list[Branch]) -> Listed:
+    """The sentence of an image, expanded, and the things that stand side by side in it; none where it is no list."""
+    text, parts = _sentence(branches, frozenset(base.tokenizers[0].get_added_vocab()))
+    spans = [span for _, own in parts for span in own]
+    expanded, moved = expand_with_spans(base.tokenizers[0], text, spans)
+    places = iter(moved)
+    things = []
+    for alone, own in parts:
+        nouns = [subject_tokens(base.tokenizers[0], expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
+        things.append(Thing(alone, tuple(token for noun in nouns if noun for token in noun.noun)))
+    return expanded, [thing for thing in things if thing.tokens]
+
+
+Parts = list[tuple[str, list[Span]]]
+"""Per thing, what is asked of it alone and the places of its nouns in the sentence."""
+
+
+def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, Parts]:
+    plain = [branch for branch in branches if branch.weight > 0 and branch.region is None]
+    regional = [branch for branch in branches if branch.weight > 0 and branch.region and not branch.region.whole]
+    if len(plain) == 1 and any(branch.region for branch in branches):
+        return plain[0].text, _parts_of_regions(plain[0], regional, branches)
+    if len(plain) == 1:
+        return plain[0].text, _entries(plain[0], own_words)
+    text, parts = "", []
+    for branch in plain:
+        text += ", " if text else ""
+        parts.append((branch.text, [(len(text) + a, len(text) + b) for a, b in branch.marked or phrase_spans(branch.text)]))
+        text += branch.text
+    return text, parts
+
+
+def _parts_of_regions(sentence: Branch, regional: list[Branch], branches: list[Branch]) -> Parts:
+    """The AND parts of `Regional`, without those that a NOT part takes back."""
+    places = list(zip(sentence.marked, sentence.parts, strict=True))
+    away = {other.region.part for other in branches if other.region and other.weight < 0}
+    taken = {span for span, part in places if part in away}
+    parts = [(branch.text, [span for span, part in places if branch.region and part == branch.region.part]) for branch in regional]
+    return [(alone, spans) for alone, spans in parts if spans and not taken & set(spans)]
+
+
+def _entries(sentence: Branch, own_words: frozenset[str]) -> Parts:
+    """The entries of `a cat, a bowl and a car`, one thing in each; what names no thing (`oil painting`) is said with every one."""
+    text, cuts = sentence.text, [(0, 0), *(match.span() for match in _JOINT.finditer(sentence.text)), (len(sentence.text),) * 2]
+    entries, common = [], []
+    spans = list(sentence.marked) or [subject.noun for subject in automatic_subjects(text, own_words)]
+    for (_, start), (end, _) in zip(cuts, cuts[1:], strict=False):
+        inside = [span for span in spans if start <= span[0] and span[1] <= end]
+        if len(inside) > 1:
+            return []
+        (entries if inside else common).append((text[start:end], inside))
+    if sum(len(inside) for _, inside in entries) != len(spans):
+        return []  # a joint inside a subject, as in `a black and white cat`
+    return [(", ".join([alone, *(words for words, _ in common if words)]), inside) for alone, inside in entries]
+
+
+# ----------------------------------------------------------------------------- where they are
+
+LOOK_AT = 0.35
+"""How far the finished picture is noised for the look, a share of the training's time steps: shapes stand, texture is gone."""
+
+
+def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> list[torch.Tensor]:
+    """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best place."""
+    unet, layers = base.unet, layers_for_places(base.unet)
+    pixels = torch.stack([_pixels(picture) for picture in pictures]).to(base.device)
+    latents = encode_images(base, like_weights(pixels.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(unet.dtype)
+    time = round(LOOK_AT * base.scheduler.config.num_train_timesteps)
+    kept = base.scheduler.alphas_cumprod[time]
+    noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
+    noisy = like_weights(float(kept.sqrt()) * latents + float((1 - kept).sqrt()) * noise, unet.conv_in.weight)
+    conditioning = encode_prompts(base, [text for text, _ in wanted], pictures[0].shape[:2])
+    with recording(layers) as recorder:
+        recorder.run(lambda: unet(noisy, torch.tensor(time, device=base.device), **conditioning.unet_kwargs()))
+        maps = recorder.averaged(latents.shape[-2:])
+    return [
+        place_shares(own, things, text_tokens(base.tokenizers[0], text), picture.shape[:2])
+        for own, (text, things), picture in zip(maps, wanted, pictures, strict=True)
+    ]
+
+
+def layers_for_places(unet: torch.nn.Module) -> list[Layer]:
+    """The layers that Attend-and-Excite reads and the finer ones: an outline, not only a place."""
+    coarsest = choose_factor(unet)
+    return [layer for layer in cross_attention_layers(unet) if layer.factor <= coarsest]
+
+
+def place_shares(maps: torch.Tensor, things: Sequence[Thing], words: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+    """(things, *size) from one picture's attention (h, w, tokens); `words`: [first, last) tokens of the sentence."""
+    own = maps[..., slice(*words)]
+    own = own / own.sum(-1, keepdim=True).clamp_min(1e-8)
+    shares = torch.stack([own[..., [token - words[0] for token in thing.tokens]].sum(-1) for thing in things])
+    large = F.interpolate(shares[None], size, mode="bilinear", align_corners=False)[0].cpu()
+    return large / large.flatten(1).max(1).values.clamp_min(1e-8)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Square:
+    left: int
+    top: int
+    side: int
+
+    def cut(self, values: torch.Tensor) -> torch.Tensor:
+        """The square of (..., H, W)."""
+        return values[..., self.top : self.top + self.side, self.left : self.left + self.side]
+
+
+def square_around(shares: torch.Tensor, number: int, room: float) -> Square | None:
+    """The square, in pixels, around thing `number`: centred on its place, 3.5 standard deviations of that place wide times `room`.
+
+    None when no place is its own. (A uniform bar is 3.46 standard deviations wide.)
+    """
+    height, width = shares.shape[1:]
+    mine = shares[number] * (shares.argmax(0) == number)
+    mine = torch.where(mine > 0.5 * mine.max(), mine, 0)
+    if float(mine.sum()) <= 0:
+        return None
+    mine = mine / mine.sum()
+    rows, columns = torch.arange(height).float() + 0.5, torch.arange(width).float() + 0.5
+    by_row, by_column = mine.sum(1), mine.sum(0)
+    middle = float((by_row * rows).sum()), float((by_column * columns).sum())
+    spread = max(float((by_row * (rows - middle[0]) ** 2).sum()), float((by_column * (columns - middle[1]) ** 2).sum())) ** 0.5
+    side = int(min(height, width, max(min(height, width) / 4, 3.5 * room * spread)))
+    top, left = (int(min(max(centre - side / 2, 0), most - side)) for centre, most in zip(middle, (height, width), strict=True))
+    return Square(left, top, side)
+
+
+# ----------------------------------------------------------------------------- cut out, put back
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of a picture: `pixels` (3, s, s) in [-1, 1], `own` (s, s) how much of each place is the thing's relative to the others."""
+
+    alone: str
+    square: Square
+    own: torch.Tensor
+    pixels: torch.Tensor
+    seed: int
+
+
+def _put_back(picture: np.ndarray, patches: list[Patch], fresh: list[np.ndarray], fade: float) -> np.ndarray:
+    pixels = _pixels(picture)
+    for patch, drawn in zip(patches, fresh, strict=True):
+        small = _resized(_pixels(drawn), (patch.square.side,) * 2)
+        mask = patch.own * _soft_edge(patch.square.side, fade)
+        inside = patch.square.cut(pixels)
+        small = small + _tint(patch.pixels - small)
+        inside.copy_(inside * (1 - mask) + small * mask)
+    return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+
+
+def _tint(difference: torch.Tensor) -> torch.Tensor:
+    """(3, s, s): by what the rim of a square differs from where it goes (the median, for a neighbour may reach into it), fading towards the
+    middle, where the thing has its own colour. Drawn alone, a thing gets a backdrop of nearly the old tone, and a square of nearly the
+    right tone is what the eye sees first."""
+    ramp = torch.linspace(-1, 1, difference.shape[-1]).abs()
+    outwards = torch.maximum(ramp[:, None], ramp[None])
+    return difference[:, outwards > 1 - RIM].median(1).values[:, None, None] * outwards**2
+
+
+RIM = 0.15
+"""How much of the way from the edge to the middle counts as rim."""
+
+
+def _soft_edge(side: int, fade: float) -> torch.Tensor:
+    """(side, side): 1 in the middle, falling to 0 at the edges over a share `fade` of the way."""
+    ramp = ((1 - torch.linspace(-1, 1, side).abs()) / fade).clamp(0, 1)
+    return ramp[:, None] * ramp[None]
+
+
+def _pixels(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def _resized(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return F.interpolate(pixels[None], size, mode="bicubic", antialias=True, align_corners=False)[0]
