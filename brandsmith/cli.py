@@ -164,6 +164,7 @@ def sample(
     scheduler: Annotated[str, typer.Option(help="ddim, euler, dpm++, pndm, …")] = "ddim",
     combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
+    redraw: Annotated[bool | None, typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner.")] = None,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
     from brandsmith.sampling import draw_to_folder
@@ -171,7 +172,7 @@ def sample(
     for path in draw_to_folder(
         prompts or [], run=run, step=step, concept_name=concept, suite=suite, base_name=base, out=out,
         seeds=list(range(first_seed, first_seed + seeds)), num_steps=num_steps, guidance_scale=guidance_scale,
-        scheduler=scheduler, combiner=combiner, refiner=refiner, console=console,
+        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, console=console,
     ):  # fmt: skip
         console.print(str(path))
 
@@ -225,7 +226,7 @@ def explain(
 def benchmark_guidance_command(
     base: BaseOption = "pocket",
     quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
-    binding_only: Annotated[bool, typer.Option(help="The 120 prompts that the figures are of, and no other set.")] = False,
+    binding_only: Annotated[bool, typer.Option(help="The 120 prompts of pairs in their colours, and no other set.")] = False,
     rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
     as_json: Json = False,
 ) -> None:

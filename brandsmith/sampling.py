@@ -44,6 +44,15 @@ def build_refiner(name: str) -> Any:
     return AttendExcite()
 
 
+def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
+    """What has the last word: whether asked for or not, and by default where somebody cares that every part of the prompt is there."""
+    if not (redraw if redraw is not None else combiner != "cfg" or refiner != "none"):
+        return None
+    from brandsmith.guidance.redraw import Redraw
+
+    return Redraw()
+
+
 def base_of(checkpoint: Path | None, base_name: str | None) -> str:
     """The base to draw with: the one asked for, else the one the adapter was trained on, else pocket."""
     return base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
@@ -80,6 +89,7 @@ def draw_to_folder(
     scheduler: str,
     combiner: str,
     refiner: str,
+    redraw: bool | None,
     console: Console,
 ) -> list[Path]:
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
@@ -94,7 +104,7 @@ def draw_to_folder(
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner,
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, finish=build_finish(redraw, combiner, refiner),
         )  # fmt: skip
     files = []
     for picture, (i, _, seed) in zip(pictures, jobs, strict=True):

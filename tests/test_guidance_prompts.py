@@ -100,6 +100,19 @@ def labels(text, own=()):
     return [subject.label(text) for subject in automatic_subjects(text, frozenset(own))]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a black and white cat", ["black white cat"]),
+        ("red, green and blue balloons and a dog", ["red green blue balloons", "dog"]),
+        ("an orange and a white cat", ["orange", "white cat"]),
+        ("an orange and bread", ["orange", "bread"]),
+    ],
+)
+def test_adjectives_share_a_noun(text, expected):
+    assert labels(text) == expected
+
+
 ANIMALS = ["cat", "dog", "bird", "bear", "lion", "horse", "elephant", "monkey", "frog", "turtle", "rabbit", "mouse"]
 OBJECTS = ["backpack", "glasses", "crown", "suitcase", "chair", "balloon", "bow", "car", "bowl", "bench", "clock", "apple"]
 COLOURS = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "gray", "black", "white"]

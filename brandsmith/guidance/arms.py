@@ -65,17 +65,29 @@ def not_arm(case: Case) -> str:
     return f"{case.text} AND NOT {case.things[-1].phrase}"
 
 
+def _with_and(case: Case) -> str:
+    return case.with_and
+
+
 ARMS: dict[str, Arm] = {
     "plain": our_arm(),
-    "composable": our_arm(combiner="composable", text=lambda case: case.with_and),
-    "regional": our_arm(combiner="regional", text=lambda case: case.with_and),
+    "redraw": our_arm(finish=Redraw()),
+    "composable": our_arm(combiner="composable", text=_with_and),
+    "regional": our_arm(combiner="regional", text=_with_and, finish=Redraw()),
+    "regional_without_redraw": our_arm(combiner="regional", text=_with_and),
     "excite_paper": our_arm(lambda: AttendExcite.paper()),
-    "excite": our_arm(lambda: AttendExcite()),
-    "excite_over_and": our_arm(lambda: AttendExcite(), "composable", lambda case: case.with_and),
+    "excite": our_arm(lambda: AttendExcite(), finish=Redraw()),
+    "excite_without_redraw": our_arm(lambda: AttendExcite()),
+    "excite_over_and": our_arm(lambda: AttendExcite(), "composable", _with_and),
     "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
+"""`excite` and `regional` are what `sample` does when asked for them: small things are redrawn. What that alone does, and what they do without
+it, stands beside them."""
+
+ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
+"""Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""
 
 
 def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:

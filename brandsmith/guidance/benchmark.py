@@ -22,10 +22,11 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.core.files import append_jsonl, read_jsonl
 from brandsmith.core.intervals import Interval, clustered_interval, wilson_interval
-from brandsmith.guidance.arms import ARMS, Arm, Setting, diffusers_arm, our_arm
+from brandsmith.guidance.arms import ARMS, ON_PAIRS, Arm, Setting, diffusers_arm, our_arm
 from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
 from brandsmith.guidance.outcome import Judge, judge_picture
 from brandsmith.guidance.prompt_sets import Case, load_cases
+from brandsmith.guidance.redraw import Redraw
 
 FIRST_SEED = 1000  # case k of a set starts from seed FIRST_SEED + k in every arm
 
@@ -128,7 +129,7 @@ class Prices:
 def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
     """Time plain, ours and diffusers' on `cases` (a multiple of four of them). The first, unmeasured round warms up."""
     alone, four = (Setting(setting.num_steps, setting.guidance_scale, size) for size in (1, 4))
-    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()))  # every subject is above target from the start
+    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()), finish=Redraw())  # every subject is above target from the start
     contestants: dict[str, tuple[Arm, Setting]] = {
         "plain_alone": (ARMS["plain"], alone), "plain": (ARMS["plain"], four), "excite_alone": (ARMS["excite"], alone),
         "excite_of_four": (ARMS["excite"], four), "excite": (ARMS["excite"], setting), "idle": (idle, four), "diffusers": (diffusers_arm, alone),
@@ -165,7 +166,7 @@ def benchmark_guidance(
     file: Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Run every arm on held-out prompts. The headline figures are those of the `binding` set.
+    """Run every arm on held-out prompts. The figures are of all prompts together, and under `by_set` of each set.
 
     quick: 24 binding prompts and no other set, a few minutes. file: where rows are kept for resuming.
     """
@@ -177,11 +178,17 @@ def benchmark_guidance(
     prices = bench.prices(binding[: 4 if quick else 12])
     for name in sets:
         cases = load_cases(name)[:count]
-        for arm_name, arm in ARMS.items():
+        for arm_name, arm in arms_of(name).items():
             bench.run_arm(name, arm_name, arm, cases)
         bench.run_arm(name, "diffusers", diffusers_arm, cases)
         bench.run_arm(name, "best_of_n", ARMS["plain"], cases, tries_for(prices.excite / prices.plain, len(cases)))
-    return Result(figures_of(bench, prices), [_table_row(bench, name, arm) for name in sets for arm in (*ARMS, "diffusers", "best_of_n")])
+    table = [_table_row(bench, name, arm) for name in sets for arm in (*arms_of(name), "diffusers", "best_of_n")]
+    return Result(figures_of(bench, prices, sets), table)
+
+
+def arms_of(set_name: str) -> dict[str, Arm]:
+    """The arms that a set is drawn with."""
+    return {name: arm for name, arm in ARMS.items() if set_name == "binding" or name not in ON_PAIRS}
 
 
 def _best_of(bench: Benchmark, set_name: str, column: str) -> np.ndarray:
@@ -210,16 +217,9 @@ def _table_row(bench: Benchmark, set_name: str, arm: str) -> dict[str, Any]:
     return row
 
 
-def figures_of(bench: Benchmark, prices: Prices, set_name: str = "binding") -> dict[str, Any]:
-    """The figures line of one set."""
-    arms = ("plain", "composable", "regional", "excite_paper", "excite", "excite_over_and", "screening", "best_of_n", "diffusers")
-    success = {arm: _column(bench, set_name, arm, "success").astype(float) for arm in arms}
-    figures: dict[str, Any] = {"n": len(success["plain"])}
-    for arm, values in success.items():
-        figures[f"{arm}_success"] = round(float(values.mean()), 4)
-        figures[f"{arm}_success_interval"] = _rounded(wilson_interval(int(values.sum()), len(values)))
-    figures |= _paired("failures_cut", success["plain"], success["excite"], lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean())
-    figures |= _paired("success_vs_diffusers", success["diffusers"], success["excite"], lambda rows: rows[:, 1].mean() / rows[:, 0].mean())
+def figures_of(bench: Benchmark, prices: Prices, sets: Sequence[str] = ("binding",)) -> dict[str, Any]:
+    """The figures line: of all prompts of `sets`, then the prices, then each set's own under `by_set`."""
+    figures = _successes(bench, sets)
     figures |= {
         "time_vs_diffusers": round(prices.excite_alone / prices.diffusers, 4),
         "time_vs_diffusers_batch_of_4": round(prices.excite_of_four / prices.diffusers, 4),
@@ -227,7 +227,32 @@ def figures_of(bench: Benchmark, prices: Prices, set_name: str = "binding") -> d
         "best_of_n_tries": round(max(1.0, prices.excite / prices.plain), 3),
         "seconds": {name: round(value, 3) for name, value in vars(prices).items()},
     }
-    return figures | _removal(bench, set_name)
+    if "binding" in sets:
+        figures["on_pairs_n"] = len(bench.values("binding", "plain", "success"))
+        figures |= _rates(bench, ["binding"], [arm for arm in ON_PAIRS if "not" not in arm])
+        figures |= _removal(bench, "binding")
+    return figures | {"by_set": {name: _successes(bench, [name]) for name in sets}} if len(sets) > 1 else figures
+
+
+def _rates(bench: Benchmark, sets: Sequence[str], arms: Sequence[str]) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for arm in arms:
+        values = np.concatenate([_column(bench, name, arm, "success") for name in sets])
+        figures[f"{arm}_success"] = round(float(values.mean()), 4)
+        figures[f"{arm}_success_interval"] = _rounded(wilson_interval(int(values.sum()), len(values)))
+    return figures
+
+
+def _successes(bench: Benchmark, sets: Sequence[str]) -> dict[str, Any]:
+    """How often each arm shows all that was asked for, each in its colour; and what guidance gains, on the same prompts and noises."""
+    arms = [*(arm for arm in ARMS if arm not in ON_PAIRS), "best_of_n", "diffusers"]
+    plain, excite, regional, stock = (
+        np.concatenate([bench.values(name, arm, "success") for name in sets]).astype(float) for arm in ("plain", "excite", "regional", "diffusers")
+    )
+    figures = {"n": len(plain)} | _rates(bench, sets, arms)
+    figures |= _paired("failures_cut", plain, excite, lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean())
+    figures |= _paired("and_gain", plain, regional, lambda rows: rows[:, 1].mean() - rows[:, 0].mean())
+    return figures | _paired("success_vs_diffusers", stock, excite, lambda rows: rows[:, 1].mean() / rows[:, 0].mean())
 
 
 def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:

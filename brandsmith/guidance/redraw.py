@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,7 +46,8 @@ class Redraw:
     """How much of the square, from the edge to the middle, goes over softly into the picture."""
 
     def __post_init__(self) -> None:
-        for name, value, most in (("strength", self.strength, 1.0), ("largest", self.largest, 1.0), ("fade", self.fade, 1.0), ("room", self.room, 4.0)):
+        for name, most in (("strength", 1.0), ("largest", 1.0), ("room", 4.0), ("fade", 1.0)):
+            value = getattr(self, name)
             if not 0 < value <= most:
                 raise InvalidConfig(f"{name} is {value}", hint=f"allowed: above 0 to {most:g}")
 
@@ -145,17 +147,25 @@ def _parts_of_regions(sentence: Branch, regional: list[Branch], branches: list[B
 
 def _entries(sentence: Branch, own_words: frozenset[str]) -> Parts:
     """The entries of `a cat, a bowl and a car`, one thing in each; what names no thing (`oil painting`) is said with every one."""
-    text, cuts = sentence.text, [(0, 0), *(match.span() for match in _JOINT.finditer(sentence.text)), (len(sentence.text),) * 2]
-    entries, common = [], []
-    spans = list(sentence.marked) or [subject.noun for subject in automatic_subjects(text, own_words)]
-    for (_, start), (end, _) in zip(cuts, cuts[1:], strict=False):
-        inside = [span for span in spans if start <= span[0] and span[1] <= end]
+    text = sentence.text
+    subjects = [phrase_subject(text, span) for span in sentence.marked] or automatic_subjects(text, own_words)
+    nouns = [subject.noun for subject in subjects]
+    whole = [(min(a for a, _ in (*s.attributes, s.noun)), s.noun[1]) for s in subjects]
+    joints = [match.span() for match in _JOINT.finditer(text)]
+    joints = [(start, end) for start, end in joints if not any(a < start and end < b for a, b in whole)]  # `a black and white cat` is one thing
+    entries: Parts = []
+    common = []
+    for (_, start), (end, _) in pairwise([(0, 0), *joints, (len(text), len(text))]):
+        inside = [noun for noun in nouns if start <= noun[0] and noun[1] <= end]
         if len(inside) > 1:
             return []
-        (entries if inside else common).append((text[start:end], inside))
-    if sum(len(inside) for _, inside in entries) != len(spans):
-        return []  # a joint inside a subject, as in `a black and white cat`
-    return [(", ".join([alone, *(words for words, _ in common if words)]), inside) for alone, inside in entries]
+        if inside:
+            entries.append((text[start:end], inside))
+        elif text[start:end]:
+            common.append(text[start:end])
+    if len(entries) < 2 or len(entries) != len(nouns):
+        return []
+    return [(", ".join([alone, *common]), inside) for alone, inside in entries]
 
 
 # ----------------------------------------------------------------------------- where they are

@@ -89,7 +89,8 @@ def automatic_subjects(text: str, own_words: frozenset[str] = frozenset()) -> li
     """The noun phrases of an English prompt, left to right. `own_words` (taught tokens) are nouns of their own."""
     words = [_Word(match.group(), match.span()) for match in _WORD.finditer(text)]
     words = [word for word in words if not _is_continuation(word.text, own_words)]
-    return [subject for chunk in _chunks(words, own_words) for subject in _subjects_of(chunk, own_words)]
+    chunks = _shared_nouns(_chunks(words, own_words), text)
+    return [subject for chunk in chunks for subject in _subjects_of(chunk, own_words)]
 
 
 def phrase_spans(text: str) -> tuple[Span, ...]:
@@ -118,6 +119,19 @@ def _chunks(words: list[_Word], own_words: frozenset[str]) -> list[list[_Word]]:
         else:
             chunks[-1].append(word)
     return [chunk for chunk in chunks if chunk]
+
+
+def _shared_nouns(chunks: list[list[_Word]], text: str) -> list[list[_Word]]:
+    """`a black and white cat` is one cat: adjectives alone, joined without an article to a phrase that begins with one, belong to its noun."""
+    joined: list[list[_Word]] = []
+    for chunk in reversed(chunks):
+        after = joined[-1] if joined else []
+        between = text[chunk[-1].span[1] : after[0].span[0]].strip().lower() if after else ""
+        if len(after) > 1 and between in ("and", "or", ",", ", and") and all(map(_is_adjective, [*chunk, after[0]])):
+            joined[-1] = [*chunk, *after]
+        else:
+            joined.append(chunk)
+    return joined[::-1]
 
 
 def _separates(word: _Word, before: list[_Word]) -> bool:
