@@ -153,6 +153,7 @@ def explain_to_folder(
     scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
     with taught(name, checkpoint) as base:
         explanation = explain(
-            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner
-        )
+            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
+            finish=build_finish(None, combiner, refiner),
+        )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

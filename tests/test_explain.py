@@ -13,6 +13,7 @@ from PIL import Image
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.explain import Moment, Watch, draw_attention, draw_grid, draw_peaks, explain
 from brandsmith.guidance.loop import sample, sample_latents
+from brandsmith.guidance.redraw import Redraw
 
 PROMPT = "a red cat and a blue bowl"
 
@@ -71,6 +72,14 @@ def test_files(tmp_path):
     assert facts["verdict"] == result.verdict and "red cat 0." in result.verdict and "blue bowl 0." in result.verdict
     assert len(facts["steps"]) == 4 and facts["refiner"]["extra_passes"] > 0
     assert np.array_equal(result.picture, sample(base, [PROMPT], [3], num_steps=4, refiner=AttendExcite(max_tries=1))[0])
+
+
+def test_the_last_word_is_shown_too(tmp_path):
+    base, finish = build_tiny(), Redraw(largest=1.0)
+    result = explain(base, PROMPT, 3, tmp_path, num_steps=4, finish=finish)
+    redrawn = np.asarray(Image.open(tmp_path / "redrawn.png").convert("RGB"))
+    assert np.array_equal(redrawn, sample(base, [PROMPT], [3], num_steps=4, finish=finish)[0])
+    assert not np.array_equal(redrawn, result.picture) and tmp_path / "redrawn.png" in result.files
 
 
 def test_a_prompt_without_subjects_is_explained_too(tmp_path):

@@ -11,6 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import choose_factor, chosen_layers
 from brandsmith.guidance.loop import sample, sample_latents
+from brandsmith.guidance.redraw import Redraw
 
 CROSS3 = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 SHAPES = {  # the published unet/config.json, block_out_channels divided by eight or ten
@@ -68,6 +69,16 @@ def test_everything_together_runs_small_and_wide(family):
     assert all((a - b).abs().max() > 1e-6 for a, b in zip(plain, refined, strict=True))
     assert len(ran) == 2  # the two predictions; no excite forward reaches the last block
     assert [report.extra_passes > 0 for report in refiner.reports] == [True, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(SHAPES))
+def test_small_things_of_a_wide_picture_are_redrawn_at_native_size(family):
+    base = build_shaped(family)
+    options = {"num_steps": 2, "combiner": "regional", "image_px": (128, 256)}
+    plain, redrawn = (sample(base, ["a red cat AND a blue bowl"], [1], finish=finish, **options)[0] for finish in (None, Redraw(largest=1.0)))
+    assert redrawn.shape == plain.shape == (128, 256, 3)
+    assert 0.02 < (redrawn != plain).any(2).mean() < 1
 
 
 @pytest.mark.slow

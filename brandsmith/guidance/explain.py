@@ -25,8 +25,8 @@ from brandsmith.base.layout import channels_last
 from brandsmith.core.files import write_json, write_with
 from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
-from brandsmith.guidance.combiners import Combiner
-from brandsmith.guidance.loop import Batch, Refine, Refiner, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.combiners import Combiner, build_combiner
+from brandsmith.guidance.loop import Batch, Finisher, Refine, Refiner, Run, Step, decode_pictures, like_weights, sample_latents
 from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
@@ -149,15 +149,18 @@ def explain(
     refiner: Refiner | None = None,
     image_px: int | tuple[int, int] | None = None,
     negative_prompt: str = "",
+    finish: Finisher | None = None,
 ) -> Explanation:
-    """Sample one picture and write into `folder` how it came about."""
+    """Sample one picture and write into `folder` how it came about; with `finish`, its last word is `redrawn.png`."""
     watch = Watch(refiner)
+    branches, asked = build_combiner(combiner).branches(prompt, guidance_scale), Run(num_steps, guidance_scale, scheduler, negative_prompt, 8)
     with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
         finished = sample_latents(
             base, [prompt], [seed], num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=watch,
             image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step,
         )  # fmt: skip
         picture = decode_pictures(base, finished)[0]
+        last = finish.finished(base, [picture], [branches], [seed], asked)[0] if finish else None
     chosen = _spread(watch.moments, NUM_COLUMNS)
     target = getattr(refiner, "target", None) or TARGET
     drawings = {
@@ -167,6 +170,8 @@ def explain(
         "attention.png": draw_attention(picture, chosen),
         "peaks.png": draw_peaks(watch.moments, target, getattr(refiner, "window", None)),
     }
+    if last is not None:
+        drawings["redrawn.png"] = Image.fromarray(last)
     facts = described(prompt, seed, watch.moments, target, refiner)
     for name, drawing in drawings.items():
         write_with(folder / name, lambda path, drawing=drawing: drawing.save(path, "PNG"))
