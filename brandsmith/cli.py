@@ -165,6 +165,7 @@ def sample(
     combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
     redraw: Annotated[bool | None, typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner.")] = None,
+    layout: Annotated[bool | None, typer.Option(help="Draw AND parts alone first and lay them side by side; default: with regional.")] = None,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
     from brandsmith.sampling import draw_to_folder
@@ -172,7 +173,7 @@ def sample(
     for path in draw_to_folder(
         prompts or [], run=run, step=step, concept_name=concept, suite=suite, base_name=base, out=out,
         seeds=list(range(first_seed, first_seed + seeds)), num_steps=num_steps, guidance_scale=guidance_scale,
-        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, console=console,
+        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, layout=layout, console=console,
     ):  # fmt: skip
         console.print(str(path))
 

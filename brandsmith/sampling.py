@@ -53,6 +53,15 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
     return Redraw()
 
 
+def build_start(layout: bool | None, combiner: str) -> Any:
+    """What latents begin from: with `regional`, unless told otherwise, the parts side by side."""
+    if not (layout if layout is not None else combiner == "regional"):
+        return None
+    from brandsmith.guidance.layout import Layout
+
+    return Layout()
+
+
 def base_of(checkpoint: Path | None, base_name: str | None) -> str:
     """The base to draw with: the one asked for, else the one the adapter was trained on, else pocket."""
     return base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
@@ -90,6 +99,7 @@ def draw_to_folder(
     combiner: str,
     refiner: str,
     redraw: bool | None,
+    layout: bool | None = None,
     console: Console,
 ) -> list[Path]:
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
@@ -104,7 +114,8 @@ def draw_to_folder(
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, finish=build_finish(redraw, combiner, refiner),
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner),
+            finish=build_finish(redraw, combiner, refiner),
         )  # fmt: skip
     files = []
     for picture, (i, _, seed) in zip(pictures, jobs, strict=True):
@@ -154,6 +165,6 @@ def explain_to_folder(
     with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
-            finish=build_finish(None, combiner, refiner),
+            start=build_start(None, combiner), finish=build_finish(None, combiner, refiner),
         )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

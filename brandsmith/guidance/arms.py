@@ -17,6 +17,7 @@ from brandsmith.guidance import scales
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.loop import sample
 from brandsmith.guidance.prompt_sets import Case
 from brandsmith.guidance.redraw import Redraw
@@ -46,6 +47,7 @@ def our_arm(
     combiner: str = "cfg",
     text: Callable[[Case], str] = lambda case: case.text,
     finish: Redraw | None = None,
+    start: Layout | None = None,
 ) -> Arm:
     """An arm of our own loop."""
 
@@ -53,7 +55,7 @@ def our_arm(
         built = refiner() if refiner else None
         pictures = sample(
             base, [text(case) for case in cases], seeds, num_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            combiner=combiner, refiner=built, batch_size=setting.batch_size, finish=finish,
+            combiner=combiner, refiner=built, batch_size=setting.batch_size, start=start, finish=finish,
         )  # fmt: skip
         return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
 
@@ -73,18 +75,18 @@ ARMS: dict[str, Arm] = {
     "plain": our_arm(),
     "redraw": our_arm(finish=Redraw()),
     "composable": our_arm(combiner="composable", text=_with_and),
-    "regional": our_arm(combiner="regional", text=_with_and, finish=Redraw()),
-    "regional_without_redraw": our_arm(combiner="regional", text=_with_and),
+    "regional": our_arm(combiner="regional", text=_with_and, start=Layout(), finish=Redraw()),
+    "regional_alone": our_arm(combiner="regional", text=_with_and),
     "excite_paper": our_arm(lambda: AttendExcite.paper()),
     "excite": our_arm(lambda: AttendExcite(), finish=Redraw()),
-    "excite_without_redraw": our_arm(lambda: AttendExcite()),
+    "excite_alone": our_arm(lambda: AttendExcite()),
     "excite_over_and": our_arm(lambda: AttendExcite(), "composable", _with_and),
     "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
-"""`excite` and `regional` are what `sample` does when asked for them: small things are redrawn. What that alone does, and what they do without
-it, stands beside them."""
+"""`excite` and `regional` are what `sample` does when asked for them: parts of an AND are laid out first, small things are redrawn. What
+redrawing alone does, and what they do alone, stands beside them."""
 
 ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
 """Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""

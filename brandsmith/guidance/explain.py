@@ -26,7 +26,7 @@ from brandsmith.core.files import write_json, write_with
 from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.combiners import Combiner, build_combiner
-from brandsmith.guidance.loop import Batch, Finisher, Refine, Refiner, Run, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.loop import Batch, Finisher, Refine, Refiner, Run, Starter, Step, decode_pictures, like_weights, sample_latents
 from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
@@ -149,6 +149,7 @@ def explain(
     refiner: Refiner | None = None,
     image_px: int | tuple[int, int] | None = None,
     negative_prompt: str = "",
+    start: Starter | None = None,
     finish: Finisher | None = None,
 ) -> Explanation:
     """Sample one picture and write into `folder` how it came about; with `finish`, its last word is `redrawn.png`."""
@@ -157,7 +158,7 @@ def explain(
     with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
         finished = sample_latents(
             base, [prompt], [seed], num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=watch,
-            image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step,
+            image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step, start=start,
         )  # fmt: skip
         picture = decode_pictures(base, finished)[0]
         last = finish.finished(base, [picture], [branches], [seed], asked)[0] if finish else None

@@ -10,7 +10,7 @@ is what stock diffusers makes from the same seed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -91,6 +91,17 @@ class Refiner(Protocol):
 OnStep = Callable[[Step, torch.Tensor], None]
 
 
+class Starter(Protocol):
+    """What latents begin from, where that is not noise alone."""
+
+    strength: float
+    """The share of the run that is drawn from what it began with."""
+
+    def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
+        """Per image clean latents (C, h, w), or None for one that begins from noise."""
+        ...
+
+
 class Finisher(Protocol):
     """What happens to finished pictures, before anybody sees them."""
 
@@ -124,19 +135,19 @@ def sample(
     image_px: int | tuple[int, int] | None = None,
     negative_prompt: str = "",
     on_step: OnStep | None = None,
+    start: Starter | None = None,
     finish: Finisher | None = None,
 ) -> list[np.ndarray]:
     """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents` for the arguments; `finish` has the last word."""
+    run = Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size)
     with channels_last(base.unet, base.vae):
         latents = sample_latents(
             base, prompts, seeds, num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner,
-            refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step,
+            refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step, start=start,
         )  # fmt: skip
         pictures = [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
-        if finish is None:
-            return pictures
         asked = [build_combiner(combiner).branches(prompt, guidance_scale) for prompt in prompts]
-        return finish.finished(base, pictures, asked, seeds, Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size))
+        return finish.finished(base, pictures, asked, seeds, run) if finish else pictures
 
 
 @torch.no_grad()
@@ -154,24 +165,49 @@ def sample_latents(
     image_px: int | tuple[int, int] | None = None,
     negative_prompt: str = "",
     on_step: OnStep | None = None,
+    start: Starter | None = None,
 ) -> torch.Tensor:
     """Finished, scaled latents (N, C, h, w).
 
     image_px: one side or (height, width); None is the base's native size. on_step: called after every step with
-    the new latents of its batch. Raises InvalidInput or InvalidConfig before anything is computed.
+    the new latents of its batch. start: what latents begin from, for prompts that it knows what to
+    do with. Raises InvalidInput or InvalidConfig before anything is computed.
     """
     plan = build_combiner(combiner)
     size_px = _checked_size(base, image_px)
     _check_lists(prompts, seeds, batch_size, guidance_scale)
     asked = [plan.branches(prompt, guidance_scale) for prompt in prompts]
     shape = (base.latent_shape[0], size_px[0] // base.vae_scale, size_px[1] // base.vae_scale)
-    finished = [torch.empty((0, *shape), device=base.device, dtype=base.unet.dtype)]
+    finished = torch.empty((len(prompts), *shape), device=base.device, dtype=base.unet.dtype)
+    run = Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size)
+    begun = start.begun(base, asked, seeds, size_px, run) if start else [None] * len(prompts)
     for images in _slices(len(prompts), batch_size):
-        steps = build_scheduler(base, scheduler, num_steps)
-        batch = _prepare(base, steps, asked[images], seeds[images], negative_prompt, size_px, images)
-        noise = starting_noise(batch.seeds, shape).to(base.device, base.unet.dtype) * steps.init_noise_sigma
-        finished.append(_denoise(batch, noise, refiner, on_step))
-    return torch.cat(finished)
+        places = range(images.start, images.stop)
+        for laid_out in (False, True):
+            own = [i for i in places if (begun[i] is not None) == laid_out]
+            if not own:
+                continue
+            steps = build_scheduler(base, scheduler, num_steps)
+            batch = _prepare(base, steps, [asked[i] for i in own], [seeds[i] for i in own], negative_prompt, size_px, images)
+            latents, skipped = _first_latents(batch, shape, [begun[i] for i in own] if laid_out else None, start.strength if start else 1.0)
+            finished[own] = _denoise(batch, latents, refiner, on_step, skipped)
+    return finished
+
+
+def _first_latents(
+    batch: Batch, shape: tuple[int, ...], clean: Sequence[torch.Tensor | None] | None, strength: float
+) -> tuple[torch.Tensor, int]:  # fmt: skip
+    """Noise, or `clean` latents noised up to a share `strength` of the run; and how many of the scheduler's steps that leaves out."""
+    steps, unet = batch.scheduler, batch.base.unet
+    noise = starting_noise(batch.seeds, shape).to(batch.base.device, unet.dtype)
+    if clean is None:
+        return noise * steps.init_noise_sigma, 0
+    run_steps = steps.num_inference_steps
+    skipped = (run_steps - max(1, round(run_steps * strength))) * steps.order
+    if hasattr(steps, "set_begin_index"):
+        steps.set_begin_index(skipped)
+    first = steps.timesteps[skipped : skipped + 1]
+    return steps.add_noise(torch.stack([own for own in clean if own is not None]), noise, first.repeat(len(noise))), skipped
 
 
 @torch.no_grad()
@@ -180,20 +216,20 @@ def redo_latents(base: Base, latents: torch.Tensor, prompts: list[str], seeds: l
 
     strength: the share of the run that is drawn anew, above 0 to 1; 1 keeps hardly anything. Noise i depends on seeds[i] alone.
     """
-    asked = [build_combiner("cfg").branches(prompt, run.guidance_scale) for prompt in prompts]
-    shape = tuple(latents.shape[1:])
-    size_px = (shape[1] * base.vae_scale, shape[2] * base.vae_scale)
-    finished = [latents[:0]]
-    for images in _slices(len(prompts), run.batch_size):
-        steps = build_scheduler(base, run.scheduler, run.num_steps)
-        batch = _prepare(base, steps, asked[images], seeds[images], run.negative_prompt, size_px, images)
-        skipped = min(run.num_steps - max(1, round(run.num_steps * strength)), run.num_steps - 1) * steps.order
-        noise = starting_noise(batch.seeds, shape).to(latents)
-        first = steps.timesteps[skipped : skipped + 1]
-        if hasattr(steps, "set_begin_index"):
-            steps.set_begin_index(skipped)
-        finished.append(_denoise(batch, steps.add_noise(latents[images], noise, first.repeat(len(noise))), None, None, skipped))
-    return torch.cat(finished)
+    return sample_latents(
+        base, prompts, seeds, num_steps=run.num_steps, guidance_scale=run.guidance_scale, scheduler=run.scheduler, batch_size=run.batch_size,
+        image_px=(latents.shape[2] * base.vae_scale, latents.shape[3] * base.vae_scale), negative_prompt=run.negative_prompt,
+        start=_FromLatents(list(latents), strength),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _FromLatents:
+    latents: list[torch.Tensor | None]
+    strength: float
+
+    def begun(self, *_: object) -> list[torch.Tensor | None]:
+        return self.latents
 
 
 def _denoise(batch: Batch, latents: torch.Tensor, refiner: Refiner | None, on_step: OnStep | None, skipped: int = 0) -> torch.Tensor:

@@ -29,6 +29,7 @@ from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import Run, decode_pictures, like_weights, redo_latents
+from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
 from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, subject_tokens, text_tokens
 
 
@@ -73,7 +74,7 @@ class Redraw:
                 square = square_around(shares, number, self.room)
                 if square and square.side <= self.largest * min(picture.shape[:2]):
                     given = generator_for(seed, number).initial_seed() % 2**31
-                    own.append(Patch(thing.alone, square, square.cut(owned[number]), square.cut(_pixels(picture)), given))
+                    own.append(Patch(thing.alone, square, square.cut(owned[number]), square.cut(as_pixels(picture)), given))
             found.append(own)
         return found
 
@@ -81,7 +82,7 @@ class Redraw:
         size = base.image_px
         for start in range(0, len(patches), run.batch_size):
             part = patches[start : start + run.batch_size]
-            large = torch.stack([_resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
+            large = torch.stack([resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
             latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(base.unet.dtype)
             drawn = redo_latents(base, latents, [patch.alone for patch in part], [patch.seed for patch in part], run, self.strength)
             yield from decode_pictures(base, drawn)
@@ -177,7 +178,7 @@ LOOK_AT = 0.35
 def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> list[torch.Tensor]:
     """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best place."""
     unet, layers = base.unet, layers_for_places(base.unet)
-    pixels = torch.stack([_pixels(picture) for picture in pictures]).to(base.device)
+    pixels = torch.stack([as_pixels(picture) for picture in pictures]).to(base.device)
     latents = encode_images(base, like_weights(pixels.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(unet.dtype)
     time = round(LOOK_AT * base.scheduler.config.num_train_timesteps)
     kept = base.scheduler.alphas_cumprod[time]
@@ -254,14 +255,14 @@ class Patch:
 
 
 def _put_back(picture: np.ndarray, patches: list[Patch], fresh: list[np.ndarray], fade: float) -> np.ndarray:
-    pixels = _pixels(picture)
+    pixels = as_pixels(picture)
     for patch, drawn in zip(patches, fresh, strict=True):
-        small = _resized(_pixels(drawn), (patch.square.side,) * 2)
-        mask = patch.own * _soft_edge(patch.square.side, fade)
+        small = resized(as_pixels(drawn), (patch.square.side,) * 2)
+        mask = patch.own * soft_edge(patch.square.side, fade)
         inside = patch.square.cut(pixels)
         small = small + _tint(patch.pixels - small)
         inside.copy_(inside * (1 - mask) + small * mask)
-    return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    return as_picture(pixels)
 
 
 def _tint(difference: torch.Tensor) -> torch.Tensor:
@@ -275,17 +276,3 @@ def _tint(difference: torch.Tensor) -> torch.Tensor:
 
 RIM = 0.15
 """How much of the way from the edge to the middle counts as rim."""
-
-
-def _soft_edge(side: int, fade: float) -> torch.Tensor:
-    """(side, side): 1 in the middle, falling to 0 at the edges over a share `fade` of the way."""
-    ramp = ((1 - torch.linspace(-1, 1, side).abs()) / fade).clamp(0, 1)
-    return ramp[:, None] * ramp[None]
-
-
-def _pixels(picture: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1).float() / 127.5 - 1
-
-
-def _resized(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return F.interpolate(pixels[None], size, mode="bicubic", antialias=True, align_corners=False)[0]

@@ -1,0 +1,94 @@
+"""LAYOUT: the parts of `a AND b` side by side from the start.
+
+Added up, the predictions of two parts want both things in one place and get a hybrid; and what a sentence of two nouns draws is, on some
+bases, one thing, whatever the noise. So each part is drawn alone first, on a canvas of its own. Cut out of their backdrops and shrunk, the
+things are laid side by side, noised up to `strength`, and what follows is drawn through that by the combiner: light, shadow and backdrop
+are one picture's, and each thing stands where its part was put. (Layers laid out by hand and harmonised by image to image: Sarukkai et al.
+2023, Collage Diffusion, arXiv:2303.00262.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from brandsmith.base.base import Base, encode_images
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.seeds import generator_for
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.loop import Run, like_weights, sample
+from brandsmith.guidance.pixels import as_pixels, resized, soft_edge
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Settings, chosen on tuning prompts of pocket (docs/log.md)."""
+
+    strength: float = 0.3
+    """The share of the run that is drawn through the layout."""
+    size: float = 1.1
+    """Side of a part's tile, relative to its even share of the picture's width: what is alone on a canvas leaves room around it."""
+    backdrop: tuple[float, float] = (0.04, 0.1)
+    """By how much of the range a place must differ from its canvas' rim to count a little, and in full, as the thing."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength <= 1:
+            raise InvalidConfig(f"strength is {self.strength}", hint="allowed: above 0 to 1")
+        if not 0.5 <= self.size <= 2:
+            raise InvalidConfig(f"size is {self.size}", hint="allowed: 0.5 to 2, in even shares of the width")
+
+    def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
+        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt has no two AND parts."""
+        wanted = [(image, part, text) for image, branches in enumerate(asked) for part, text in enumerate(and_parts(branches))]
+        alone_seeds = [generator_for(seeds[image], part).initial_seed() % 2**31 for image, part, _ in wanted]
+        alone = sample(
+            base, [text for *_, text in wanted], alone_seeds, num_steps=run.num_steps, guidance_scale=run.guidance_scale, scheduler=run.scheduler,
+            negative_prompt=run.negative_prompt, batch_size=run.batch_size,
+        )  # fmt: skip
+        begun: list[torch.Tensor | None] = []
+        for image in range(len(asked)):
+            own = [picture for (of, *_), picture in zip(wanted, alone, strict=True) if of == image]
+            begun.append(self._encoded(base, side_by_side(own, size_px, self.size, self.backdrop)) if own else None)
+        return begun
+
+    def _encoded(self, base: Base, pixels: torch.Tensor) -> torch.Tensor:
+        given = pixels[None].to(base.device, base.vae.dtype)
+        return encode_images(base, like_weights(given, base.vae.encoder.conv_in.weight))[0].to(base.unet.dtype)
+
+
+def and_parts(branches: list[Branch]) -> list[str]:
+    """What each AND part of an image asks for; none where there are not two, or where one is taken back."""
+    regional = [branch for branch in branches if branch.region]
+    if any(branch.region and branch.region.whole for branch in branches):
+        return []
+    parts = [branch.text for branch in (regional or branches) if branch.weight > 0]
+    return parts if len(parts) > 1 else []
+
+
+def side_by_side(alone: list[np.ndarray], size_px: tuple[int, int], size: float, backdrop: tuple[float, float]) -> torch.Tensor:
+    """Pixels (3, *size_px) in [-1, 1]: the things of some pictures of one thing each, left to right, on the first one's backdrop."""
+    height, width = size_px
+    side = int(min(height, width, size * width / len(alone)))
+    pictures = [as_pixels(picture) for picture in alone]
+    canvas = rim_tone(pictures[0])[:, None, None].expand(3, height, width).clone()
+    for number, pixels in enumerate(pictures):
+        tile = resized(pixels, (side, side))
+        away = (tile - rim_tone(pixels)[:, None, None]).abs().amax(0) / 2
+        mask = ((away - backdrop[0]) / (backdrop[1] - backdrop[0])).clamp(0, 1)
+        mask = F.max_pool2d(mask[None], 3, 1, 1)[0] * soft_edge(side, 0.15)
+        left = int(min(max((number + 0.5) * width / len(alone) - side / 2, 0), width - side))
+        top = (height - side) // 2
+        inside = canvas[:, top : top + side, left : left + side]
+        inside.copy_(inside * (1 - mask) + tile * mask)
+    return canvas.clamp(-1, 1)
+
+
+def rim_tone(pixels: torch.Tensor) -> torch.Tensor:
+    """(3,): the median colour of a picture's outermost twentieth."""
+    wide = max(1, min(pixels.shape[1:]) // 20)
+    inside = torch.zeros(pixels.shape[1:], dtype=torch.bool)
+    inside[wide:-wide, wide:-wide] = True
+    return pixels[:, ~inside].median(1).values
