@@ -35,7 +35,7 @@ class AttendExcite:
 
     subjects: tuple[str, ...] | None = None
     """Phrases of the prompt to watch; None: markup if there is any, else the prompt's noun phrases."""
-    losses: tuple[tuple[str, float], ...] = (("product", 1.0), ("bind", 0.1), ("separate", 0.5))
+    losses: tuple[tuple[str, float], ...] = (("product", 1.0), ("bind", 0.1), ("separate", 3.0))
     window: float = 0.5
     """The share of the run in which latents may move (the paper: 25 of 50 steps). 0: no refiner."""
     thresholds: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.2, 0.15), (0.4, 0.25))
@@ -46,9 +46,8 @@ class AttendExcite:
     """Passes at one threshold. The paper's is 20; half of it costs half and measured no worse on pocket."""
     max_extra_passes: int = 60
     """Passes of one image in the whole run; a hard budget."""
-    target: float | None = 0.25
-    """An image whose subjects all peak above it is left alone. None: never (the paper, whose last threshold is 0.8). On pocket subjects that
-    are drawn well peak at 0.4 on average, and to push them on to 0.8 spoils ten pictures for one that it mends (docs/log.md)."""
+    target: float | None = 0.8
+    """An image whose subjects all peak above it is left alone. None: never (the paper, whose last threshold is 0.8)."""
     patience: int = 2
     """After so many checks in a row above target, an image is not looked at again."""
     screen: int = 1
@@ -61,9 +60,9 @@ class AttendExcite:
     """The authors' loop moves once more after a threshold is reached."""
     factors: tuple[int, ...] | None = None
     """Coarseness of the layers to read, in latent cells; None: chosen from the architecture."""
-    max_move: float | None = 0.003
-    """Largest move of a pass relative to the norm of the latents; None: no limit (the paper). Early latents are nearly all noise: a
-    twentieth of their norm is as much as all of the picture that is in them, and spoils the drawing (docs/log.md)."""
+    max_move: float | None = 0.03
+    """Largest move of a pass relative to the norm of the latents; None: no limit (the paper). Moves of 0.3 % do nothing, moves of 10 % spoil
+    what is drawn (docs/log.md)."""
     keep_norm: bool = True
     """Whether moved latents get their length back: noise of a given level has a known one (the paper: no)."""
     reports: list[ImageReport] = field(default_factory=list, compare=False, repr=False)
