@@ -1,0 +1,54 @@
+"""Settings kept in PostgreSQL: a real server, where there is one (Debian: `apt-get install postgresql`, and the extra `postgres`)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from brandsmith.study.config import parse_study
+from brandsmith.study.proposals import open_proposals
+
+BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
+pytestmark = pytest.mark.skipif(BINARIES is None or os.geteuid() != 0, reason="needs a PostgreSQL server, and root to start it as its user")
+
+
+def as_postgres(*command: str) -> None:
+    subprocess.run(["runuser", "-u", "postgres", "--", *map(str, command)], check=True, capture_output=True, timeout=60, cwd="/")
+
+
+@pytest.fixture
+def url():
+    """A database of its own, in a server of its own that ends with the test."""
+    folder = Path(subprocess.check_output(["runuser", "-u", "postgres", "--", "mktemp", "-d"], text=True, cwd="/").strip())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    try:
+        as_postgres(BINARIES / "initdb", "-D", folder / "data", "-A", "trust")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        as_postgres(BINARIES / "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start")
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+        as_postgres(BINARIES / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_settings_are_proposed_told_and_found_again(url, tmp_path):
+    text = (files("brandsmith") / "data/studies/thesis-pocket.yaml").read_text(encoding="utf-8") + f"\nstorage: {url}\n"
+    config = parse_study(text)
+    first = open_proposals(config, tmp_path, "one")
+    asked = [proposals.first(2) for proposals in first]
+    first[0].tell(asked[0][0], 0.5, {100: 0.2}, stopped=False)
+    first[0].tell(asked[0][1], None, {100: 0.1}, stopped=True)
+    again = open_proposals(config, tmp_path, "one")
+    assert [proposals.first(2) for proposals in again] == asked
+    assert [trial.state.name for trial in again[0].study.trials] == ["COMPLETE", "PRUNED"] and again[0].study.best_value == 0.5
+    assert all(not proposals.study.trials for proposals in open_proposals(config, tmp_path, "another time"))
+    assert not list(tmp_path.iterdir())  # nothing in the study's folder: it is all in the database
