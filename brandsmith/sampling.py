@@ -53,9 +53,9 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
     return Redraw()
 
 
-def build_start(layout: bool | None, combiner: str) -> Any:
-    """What latents begin from: with `regional`, unless told otherwise, the parts side by side."""
-    if not (layout if layout is not None else combiner == "regional"):
+def build_start(layout: bool) -> Any:
+    """What latents begin from: noise, or the AND parts side by side."""
+    if not layout:
         return None
     from brandsmith.guidance.layout import Layout
 
@@ -99,7 +99,7 @@ def draw_to_folder(
     combiner: str,
     refiner: str,
     redraw: bool | None,
-    layout: bool | None = None,
+    layout: bool = False,
     console: Console,
 ) -> list[Path]:
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
@@ -114,7 +114,7 @@ def draw_to_folder(
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner),
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout),
             finish=build_finish(redraw, combiner, refiner),
         )  # fmt: skip
     files = []
@@ -165,6 +165,6 @@ def explain_to_folder(
     with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
-            start=build_start(None, combiner), finish=build_finish(None, combiner, refiner),
+            finish=build_finish(None, combiner, refiner),
         )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

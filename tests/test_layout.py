@@ -79,10 +79,8 @@ def test_wrong_settings(wrong):
         Layout(**wrong)
 
 
-@pytest.mark.parametrize(("asked", "combiner", "laid_out"), [(None, "cfg", False), (None, "regional", True), (False, "regional", False),
-                                                             (None, "composable", False), (True, "composable", True)])  # fmt: skip
-def test_it_is_part_of_regional_unless_told_otherwise(asked, combiner, laid_out):
-    assert isinstance(build_start(asked, combiner), Layout) == laid_out
+def test_it_is_asked_for():
+    assert build_start(False) is None and isinstance(build_start(True), Layout)
 
 
 @pytest.mark.slow
@@ -95,8 +93,8 @@ def test_and_keeps_both_parts_where_pocket_makes_one_thing_of_two():
 
     cases, pocket, eyes = load_cases("two", "tuning")[:12], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     kept = {}
-    for arm in ("plain", "regional"):
+    for arm in ("plain", "regional_laid_out"):
         pictures = ARMS[arm](pocket, cases, list(range(12)), Setting()).pictures
         kept[arm] = sum(judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True))
-    assert kept["regional"] >= kept["plain"] + 3
+    assert kept["regional_laid_out"] >= kept["plain"] + 3
     assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (128, 128, 3)
