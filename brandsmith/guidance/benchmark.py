@@ -229,7 +229,7 @@ def figures_of(bench: Benchmark, prices: Prices, sets: Sequence[str] = ("binding
     }
     if "binding" in sets:
         figures["on_pairs_n"] = len(bench.values("binding", "plain", "success"))
-        figures |= _rates(bench, ["binding"], [arm for arm in ON_PAIRS if "not" not in arm])
+        figures |= _rates(bench, ["binding"], [arm for arm in ON_PAIRS if not arm.startswith("not")])
         figures |= _removal(bench, "binding")
     return figures | {"by_set": {name: _successes(bench, [name]) for name in sets}} if len(sets) > 1 else figures
 

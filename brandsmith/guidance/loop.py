@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -146,8 +147,10 @@ def sample(
             refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step, start=start,
         )  # fmt: skip
         pictures = [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
+        if finish is None:
+            return pictures
         asked = [build_combiner(combiner).branches(prompt, guidance_scale) for prompt in prompts]
-        return finish.finished(base, pictures, asked, seeds, run) if finish else pictures
+        return finish.finished(base, pictures, asked, seeds, run)
 
 
 @torch.no_grad()
@@ -181,16 +184,15 @@ def sample_latents(
     finished = torch.empty((len(prompts), *shape), device=base.device, dtype=base.unet.dtype)
     run = Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size)
     begun = start.begun(base, asked, seeds, size_px, run) if start else [None] * len(prompts)
-    for images in _slices(len(prompts), batch_size):
-        places = range(images.start, images.stop)
-        for laid_out in (False, True):
-            own = [i for i in places if (begun[i] is not None) == laid_out]
-            if not own:
-                continue
+    for whole in _slices(len(prompts), batch_size):
+        # Neighbours that begin alike are one batch: some steps are left out for those that begin from something.
+        for laid_out, alike in groupby(range(whole.start, whole.stop), lambda i: begun[i] is not None):
+            own = list(alike)
+            images = slice(own[0], own[-1] + 1)
             steps = build_scheduler(base, scheduler, num_steps)
-            batch = _prepare(base, steps, [asked[i] for i in own], [seeds[i] for i in own], negative_prompt, size_px, images)
-            latents, skipped = _first_latents(batch, shape, [begun[i] for i in own] if laid_out else None, start.strength if start else 1.0)
-            finished[own] = _denoise(batch, latents, refiner, on_step, skipped)
+            batch = _prepare(base, steps, asked[images], seeds[images], negative_prompt, size_px, images)
+            latents, skipped = _first_latents(batch, shape, begun[images] if laid_out else None, start.strength if start else 1.0)
+            finished[images] = _denoise(batch, latents, refiner, on_step, skipped)
     return finished
 
 

@@ -30,7 +30,7 @@ from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import Run, decode_pictures, like_weights, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
-from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, subject_tokens, text_tokens
+from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, staying, subject_tokens, text_tokens
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Redraw:
         images = [image for image, (_, things) in enumerate(wanted) if len(things) > 1]
         for start in range(0, len(images), run.batch_size):
             part = images[start : start + run.batch_size]
-            found = self._patches(base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part], run.batch_size)
+            found = self._patches(base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part])
             fresh = self._drawn_anew(base, [patch for own in found for patch in own], run)
             for image, own in zip(part, found, strict=True):
                 if own:
                     redrawn[image] = _put_back(pictures[image], own, [next(fresh) for _ in own], self.fade)
         return redrawn
 
-    def _patches(self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int], batch_size: int) -> list[list[Patch]]:
+    def _patches(self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int]) -> list[list[Patch]]:
         found = []
         for picture, (_, things), shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
             own, owned = [], shares**3 / (shares**3).sum(0).clamp_min(1e-8)
@@ -139,11 +139,9 @@ def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, P
 
 def _parts_of_regions(sentence: Branch, regional: list[Branch], branches: list[Branch]) -> Parts:
     """The AND parts of `Regional`, without those that a NOT part takes back."""
-    places = list(zip(sentence.marked, sentence.parts, strict=True))
-    away = {other.region.part for other in branches if other.region and other.weight < 0}
-    taken = {span for span, part in places if part in away}
+    left, places = staying(sentence, branches), list(zip(sentence.marked, sentence.parts, strict=True))
     parts = [(branch.text, [span for span, part in places if branch.region and part == branch.region.part]) for branch in regional]
-    return [(alone, spans) for alone, spans in parts if spans and not taken & set(spans)]
+    return [(alone, spans) for alone, spans in parts if spans and all(span in left for span in spans)]
 
 
 def _entries(sentence: Branch, own_words: frozenset[str]) -> Parts:

@@ -211,7 +211,7 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
     """
     asked = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0 and branch.region is None]
     if any(branch.marked for _, branch in asked):
-        found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in _staying(branch, branches)]
+        found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in staying(branch, branches)]
     elif listed:
         found = _listed_in(asked, listed)
     else:
@@ -222,7 +222,7 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
     return [subject for subject in tokens if subject]
 
 
-def _staying(branch: Branch, branches: list[Branch]) -> list[Span]:
+def staying(branch: Branch, branches: list[Branch]) -> list[Span]:
     """A branch's marked places without those that a regional NOT part takes back."""
     away = {other.region.part for other in branches if other.region and other.weight < 0}
     taken = {span for span, part in zip(branch.marked, branch.parts, strict=False) if part in away}
