@@ -53,13 +53,14 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
     return Redraw()
 
 
-def build_start(layout: bool) -> Any:
-    """What latents begin from: noise, or the AND parts side by side."""
-    if not layout:
+def build_start(layout: bool | None, combiner: str) -> Any:
+    """What latents begin from: noise, or the AND parts side by side. By default AND parts that act each in its own place, where they would
+    otherwise become one thing; all of them when asked for."""
+    if not (layout if layout is not None else combiner == "regional"):
         return None
     from brandsmith.guidance.layout import Layout
 
-    return Layout()
+    return Layout(merged_above=0.0) if layout else Layout()
 
 
 def base_of(checkpoint: Path | None, base_name: str | None) -> str:
@@ -99,7 +100,7 @@ def draw_to_folder(
     combiner: str,
     refiner: str,
     redraw: bool | None,
-    layout: bool = False,
+    layout: bool | None = None,
     console: Console,
 ) -> list[Path]:
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
@@ -114,7 +115,7 @@ def draw_to_folder(
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout),
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner),
             finish=build_finish(redraw, combiner, refiner),
         )  # fmt: skip
     files = []
@@ -165,6 +166,6 @@ def explain_to_folder(
     with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
-            finish=build_finish(None, combiner, refiner),
+            start=build_start(None, combiner), finish=build_finish(None, combiner, refiner),
         )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

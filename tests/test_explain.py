@@ -13,6 +13,7 @@ from PIL import Image
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.explain import Moment, Watch, draw_attention, draw_grid, draw_peaks, explain
 from brandsmith.guidance.loop import sample, sample_latents
+from brandsmith.guidance.merging import MERGED
 from brandsmith.guidance.redraw import Redraw
 
 PROMPT = "a red cat and a blue bowl"
@@ -72,6 +73,15 @@ def test_files(tmp_path):
     assert facts["verdict"] == result.verdict and "red cat 0." in result.verdict and "blue bowl 0." in result.verdict
     assert len(facts["steps"]) == 4 and facts["refiner"]["extra_passes"] > 0
     assert np.array_equal(result.picture, sample(base, [PROMPT], [3], num_steps=4, refiner=AttendExcite(max_tries=1))[0])
+
+
+def test_a_sentence_that_makes_one_thing_of_two_is_told(tmp_path):
+    """A base with random weights looks everywhere for every word."""
+    result = explain(build_tiny(), PROMPT, 3, tmp_path / "list", num_steps=4)
+    merges = json.loads((tmp_path / "list" / "explain.json").read_text())["merging"]
+    assert merges > MERGED and result.verdict.endswith(f"; the sentence makes one thing of two ({merges:.2f})")
+    alone = explain(build_tiny(), "a red cat", 3, tmp_path / "alone", num_steps=4)
+    assert "one thing" not in alone.verdict and json.loads((tmp_path / "alone" / "explain.json").read_text())["merging"] == 0
 
 
 def test_the_last_word_is_shown_too(tmp_path):

@@ -8,10 +8,12 @@ import torch
 from bases import build_tiny
 
 from brandsmith.core.errors import InvalidConfig
+from brandsmith.guidance import layout
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout, and_parts, rim_tone, side_by_side
 from brandsmith.guidance.loop import Run, sample, sample_latents
+from brandsmith.guidance.merging import MERGED
 from brandsmith.guidance.pixels import as_picture, as_pixels
 from brandsmith.sampling import build_start
 
@@ -55,37 +57,57 @@ def test_things_lie_left_to_right_on_one_backdrop():
 def test_only_and_prompts_begin_differently(family):
     base, prompts, seeds = build_tiny(family), [AND, "a cat", AND], [1, 2, 3]
     options = {"num_steps": 4, "combiner": "regional", "image_px": (64, 128)}
-    plain, laid = (sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout()))
+    plain, laid = (sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout(merged_above=0.0)))
     assert torch.allclose(plain[1], laid[1], atol=1e-4) and laid.isfinite().all()
     assert all((plain[i] - laid[i]).abs().max() > 0.1 for i in (0, 2))
-    alone = sample_latents(base, [AND], [3], start=Layout(), **options)
+    alone = sample_latents(base, [AND], [3], start=Layout(merged_above=0.0), **options)
     assert torch.allclose(alone[0], laid[2], atol=2e-2)  # tiles are pictures of 256 levels: a level apart at most
 
 
 def test_a_refiner_knows_which_picture_it_moves():
     refiner = AttendExcite(max_tries=1)
     prompts, seeds = ["a cat and a bowl", AND, "a dog"], [7, 8, 9]
-    sample_latents(build_tiny(), prompts, seeds, num_steps=4, combiner="regional", start=Layout(strength=0.75), refiner=refiner)
+    sample_latents(build_tiny(), prompts, seeds, num_steps=4, combiner="regional", start=Layout(merged_above=0.0, strength=0.75), refiner=refiner)
     assert [(report.image, report.seed) for report in refiner.reports] == [(0, 7), (1, 8), (2, 9)]
 
 
 def test_little_strength_keeps_the_layout():
     base = build_tiny()
     branches = [build_combiner("regional").branches(AND, 1.0)]
-    clean = Layout().begun(base, branches, [1], (64, 64), Run(10, 1.0, "ddim", "", 4))[0]
+    clean = Layout(merged_above=0.0).begun(base, branches, [1], (64, 64), Run(10, 1.0, "ddim", "", 4))[0]
     options = {"num_steps": 10, "guidance_scale": 1.0, "combiner": "regional"}
-    near, far = (sample_latents(base, [AND], [1], start=Layout(strength=s), **options)[0] for s in (0.1, 1.0))
+    near, far = (sample_latents(base, [AND], [1], start=Layout(merged_above=0.0, strength=s), **options)[0] for s in (0.1, 1.0))
     assert (near - clean).norm() < 0.7 * (far - clean).norm()
 
 
-@pytest.mark.parametrize("wrong", [{"strength": 0.0}, {"strength": 1.5}, {"size": 0.1}, {"size": 9.0}])
+@pytest.mark.parametrize("wrong", [{"strength": 0.0}, {"strength": 1.5}, {"size": 0.1}, {"size": 9.0}, {"merged_above": -0.1}, {"merged_above": 2.0}])
 def test_wrong_settings(wrong):
     with pytest.raises(InvalidConfig, match=next(iter(wrong))):
         Layout(**wrong)
 
 
-def test_it_is_asked_for():
-    assert build_start(False) is None and isinstance(build_start(True), Layout)
+@pytest.mark.parametrize(
+    ("asked", "combiner", "merged_above"),
+    [(None, "regional", MERGED), (None, "composable", None), (None, "cfg", None), (False, "regional", None), (True, "composable", 0.0)],
+)
+def test_regional_parts_are_laid_out_where_they_merge_and_others_when_asked(asked, combiner, merged_above):
+    start = build_start(asked, combiner)
+    assert (start and start.merged_above) == merged_above
+
+
+def test_parts_that_keep_apart_begin_from_noise(monkeypatch):
+    base, given = build_tiny(), []
+
+    def seen(base, asked, seeds, size_px, run):
+        given.extend(seeds)
+        return [0.2, 0.6]
+
+    monkeypatch.setattr(layout, "merging", seen)
+    asked = [build_combiner("regional").branches(prompt, 2.0) for prompt in (AND, "a dog", AND)]
+    begin = (base, asked, [1, 2, 3], (64, 64), Run(3, 2.0, "ddim", "", 4))
+    begun = Layout(merged_above=0.5).begun(*begin)
+    assert given == [1, 3] and [own is not None for own in begun] == [False, False, True]
+    assert [own is not None for own in Layout(merged_above=0.0).begun(*begin)] == [True, False, True] and given == [1, 3]
 
 
 @pytest.mark.slow
@@ -98,8 +120,8 @@ def test_and_keeps_both_parts_where_pocket_makes_one_thing_of_two():
 
     cases, pocket, eyes = load_cases("two", "tuning")[:12], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     kept = {}
-    for arm in ("plain", "regional_laid_out"):
+    for arm in ("plain", "regional"):
         pictures = ARMS[arm](pocket, cases, list(range(12)), Setting()).pictures
         kept[arm] = sum(judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True))
-    assert kept["regional_laid_out"] >= kept["plain"] + 3
+    assert kept["regional"] >= kept["plain"] + 3
     assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (128, 128, 3)

@@ -1,4 +1,4 @@
-"""Redraw: which things, where, and that nothing else of a picture moves."""
+"""Redraw: where a thing lies, and that nothing else of a picture moves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance import redraw
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.loop import Run, redo_latents, sample
-from brandsmith.guidance.redraw import Redraw, Square, Thing, place_shares, square_around, things_side_by_side
+from brandsmith.guidance.redraw import Redraw, Square, place_shares, square_around
+from brandsmith.guidance.things import Thing
 from brandsmith.sampling import build_finish
 
 LIST = "a blue cat and a red bowl"
@@ -21,42 +22,6 @@ LIST = "a blue cat and a red bowl"
 @pytest.fixture(scope="module", params=["sd1", "sdxl"])
 def base(request):
     return build_tiny(request.param)
-
-
-def things_of(base, prompt, combiner="cfg"):
-    return things_side_by_side(base, build_combiner(combiner).branches(prompt, 5.0))
-
-
-@pytest.mark.parametrize(
-    ("prompt", "alone"),
-    [
-        ("a blue cat and a yellow bowl", ["a blue cat", "a yellow bowl"]),
-        ("a blue cat, a yellow bowl and red shorts", ["a blue cat", "a yellow bowl", "red shorts"]),
-        ("a cat, a bowl, and a car, oil painting", ["a cat, oil painting", "a bowl, oil painting", "a car, oil painting"]),
-        ("a photo of a cat next to a bowl", ["a photo of a cat", "a bowl"]),
-        ("a man wearing a blue t shirt and red pants", []),
-        ("a cat on a table and a bowl", []),
-        ("a {cat} on a table and a {bowl}", ["a cat on a table", "a bowl"]),
-        ("a black and white cat", []),
-        ("a black and white cat and a bowl", ["a black and white cat", "a bowl"]),
-        ("", []),
-    ],
-)
-def test_things_that_stand_side_by_side(prompt, alone):
-    sentence, things = things_of(build_tiny(), prompt)
-    assert [thing.alone for thing in things] == alone
-    assert all(thing.tokens for thing in things) and "{" not in sentence
-
-
-@pytest.mark.parametrize("combiner", ["composable", "regional"])
-def test_and_parts_are_things_and_what_is_taken_back_is_none(combiner):
-    base = build_tiny()
-    text, things = things_of(base, "a man wearing a blue t shirt AND a {bowl} on a table AND NOT a dog", combiner)
-    assert [thing.alone for thing in things] == ["a man wearing a blue t shirt", "a bowl on a table"]
-    pieces = base.tokenizers[0].convert_ids_to_tokens(base.tokenizers[0](text)["input_ids"])
-    assert [[pieces[t] for t in thing.tokens] for thing in things] == [["man</w>", "t</w>", "shirt</w>"], ["bowl</w>"]]
-    if combiner == "regional":
-        assert [thing.alone for thing in things_of(base, "a cat AND a bowl AND a dog AND NOT a bowl", combiner)[1]] == ["a cat", "a dog"]
 
 
 def test_the_square_lies_around_a_things_own_place():

@@ -75,8 +75,7 @@ ARMS: dict[str, Arm] = {
     "plain": our_arm(),
     "redraw": our_arm(finish=Redraw()),
     "composable": our_arm(combiner="composable", text=_with_and),
-    "regional": our_arm(combiner="regional", text=_with_and, finish=Redraw()),
-    "regional_laid_out": our_arm(combiner="regional", text=_with_and, start=Layout(), finish=Redraw()),
+    "regional": our_arm(combiner="regional", text=_with_and, start=Layout(), finish=Redraw()),
     "regional_alone": our_arm(combiner="regional", text=_with_and),
     "excite_paper": our_arm(lambda: AttendExcite.paper()),
     "excite": our_arm(lambda: AttendExcite(), finish=Redraw()),
@@ -86,8 +85,8 @@ ARMS: dict[str, Arm] = {
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
-"""`excite` and `regional` are what `sample` does when asked for them: small things are redrawn. What redrawing alone does, what they do alone,
-and what an AND does whose parts are laid out first, stands beside them."""
+"""`excite` and `regional` are what `sample` does when asked for them: small things are redrawn, and AND parts that would merge are laid out.
+What redrawing does alone, and what they do alone, stands beside them."""
 
 ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
 """Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""

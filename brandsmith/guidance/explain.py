@@ -4,7 +4,7 @@
     denoising.png   the latents and the model's guess of the finished picture, step by step
     attention.png   each subject's cross-attention over time
     peaks.png       each subject's peak over time against its target
-    explain.json    all numbers, and a verdict for each subject
+    explain.json    all numbers, and a verdict for each subject, and for things that will be drawn as one
 
 `watch` observes a sampling without changing a bit of it; the `draw_` functions are pure functions of what it saw.
 """
@@ -27,6 +27,7 @@ from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdi
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.combiners import Combiner, build_combiner
 from brandsmith.guidance.loop import Batch, Finisher, Refine, Refiner, Run, Starter, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
@@ -173,15 +174,17 @@ def explain(
     }
     if last is not None:
         drawings["redrawn.png"] = Image.fromarray(last)
-    facts = described(prompt, seed, watch.moments, target, refiner)
+    size_px = (finished.shape[-2] * base.vae_scale, finished.shape[-1] * base.vae_scale)
+    merges = merging(base, [branches], [seed], size_px, asked)[0]
+    facts = described(prompt, seed, watch.moments, target, refiner, merges)
     for name, drawing in drawings.items():
         write_with(folder / name, lambda path, drawing=drawing: drawing.save(path, "PNG"))
     write_json(folder / "explain.json", facts)
     return Explanation(folder, picture, facts["verdict"], tuple(folder / name for name in (*drawings, "explain.json")))
 
 
-def described(prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None) -> dict:
-    """The JSON of an explanation."""
+def described(prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None, merges: float = 0.0) -> dict:
+    """The JSON of an explanation. `merges`: how much the prompt's things want the same places (`merging.py`)."""
     subjects = list(moments[-1].peaks) if moments else []
     best = {s: max(m.peaks[s] for m in moments) for s in subjects}
     decided = moments[decisive_moment(len(moments), refiner)].peaks if moments else {}
@@ -190,7 +193,8 @@ def described(prompt: str, seed: int, moments: list[Moment], target: float, refi
     return {
         "prompt": prompt,
         "seed": seed,
-        "verdict": verdict_line(subjects, peaks, target),
+        "verdict": verdict_line(subjects, peaks, target) + (f"; the sentence makes one thing of two ({merges:.2f})" if merges > MERGED else ""),
+        "merging": round(merges, 4),
         "target": target,
         "subjects": [{"words": s, "peak": round(p, 4), "best_peak": round(best[s], 4)} for s, p in zip(subjects, peaks, strict=True)],
         "steps": [

@@ -1,10 +1,10 @@
 """LAYOUT: the parts of `a AND b` side by side from the start.
 
 Added up, the predictions of two parts want both things in one place and get a hybrid; and what a sentence of two nouns draws is, on some
-bases, one thing, whatever the noise. So each part is drawn alone first, on a canvas of its own. Cut out of their backdrops and shrunk, the
-things are laid side by side, noised up to `strength`, and what follows is drawn through that by the combiner: light, shadow and backdrop
-are one picture's, and each thing stands where its part was put. (Layers laid out by hand and harmonised by image to image: Sarukkai et al.
-2023, Collage Diffusion, arXiv:2303.00262.)
+bases and for some nouns, one thing, whatever the noise. Where a glimpse says that it will be (`merging.py`), each part is drawn alone first,
+on a canvas of its own. Cut out of their backdrops and shrunk, the things are laid side by side, noised up to `strength`, and what follows is
+drawn through that by the combiner: light, shadow and backdrop are one picture's, and each thing stands where its part was put. (Layers laid
+out by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion, arXiv:2303.00262.)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import Run, like_weights, sample
+from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.pixels import as_pixels, resized, soft_edge
 
 
@@ -27,6 +28,8 @@ from brandsmith.guidance.pixels import as_pixels, resized, soft_edge
 class Layout:
     """Settings, chosen on tuning prompts of pocket (docs/log.md)."""
 
+    merged_above: float = MERGED
+    """Images that merge less than that begin from noise; 0: every AND is laid out."""
     strength: float = 0.3
     """The share of the run that is drawn through the layout."""
     size: float = 1.1
@@ -35,14 +38,21 @@ class Layout:
     """By how much of the range a place must differ from its canvas' rim to count a little, and in full, as the thing."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.merged_above <= 1:
+            raise InvalidConfig(f"merged_above is {self.merged_above}", hint="allowed: 0 to 1; 0 lays every AND out")
         if not 0 < self.strength <= 1:
             raise InvalidConfig(f"strength is {self.strength}", hint="allowed: above 0 to 1")
         if not 0.5 <= self.size <= 2:
             raise InvalidConfig(f"size is {self.size}", hint="allowed: 0.5 to 2, in even shares of the width")
 
     def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
-        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt has no two AND parts."""
-        wanted = [(image, part, text) for image, branches in enumerate(asked) for part, text in enumerate(and_parts(branches))]
+        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt has no two AND parts, or whose parts keep apart."""
+        parts = [and_parts(branches) for branches in asked]
+        images = [image for image, own in enumerate(parts) if own]
+        if self.merged_above > 0:
+            merges = merging(base, [asked[i] for i in images], [seeds[i] for i in images], size_px, run)
+            images = [image for image, share in zip(images, merges, strict=True) if share > self.merged_above]
+        wanted = [(image, part, text) for image in images for part, text in enumerate(parts[image])]
         alone_seeds = [generator_for(seeds[image], part).initial_seed() % 2**31 for image, part, _ in wanted]
         alone = sample(
             base, [text for *_, text in wanted], alone_seeds, num_steps=run.num_steps, guidance_scale=run.guidance_scale, scheduler=run.scheduler,

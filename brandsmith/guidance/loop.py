@@ -169,12 +169,14 @@ def sample_latents(
     negative_prompt: str = "",
     on_step: OnStep | None = None,
     start: Starter | None = None,
+    stop_after: int | None = None,
 ) -> torch.Tensor:
     """Finished, scaled latents (N, C, h, w).
 
     image_px: one side or (height, width); None is the base's native size. on_step: called after every step with
     the new latents of its batch. start: what latents begin from, for prompts that it knows what to
-    do with. Raises InvalidInput or InvalidConfig before anything is computed.
+    do with. stop_after: leave after so many predictions, with latents as noisy as they then are.
+    Raises InvalidInput or InvalidConfig before anything is computed.
     """
     plan = build_combiner(combiner)
     size_px = _checked_size(base, image_px)
@@ -192,7 +194,7 @@ def sample_latents(
             steps = build_scheduler(base, scheduler, num_steps)
             batch = _prepare(base, steps, asked[images], seeds[images], negative_prompt, size_px, images)
             latents, skipped = _first_latents(batch, shape, begun[images] if laid_out else None, start.strength if start else 1.0)
-            finished[images] = _denoise(batch, latents, refiner, on_step, skipped)
+            finished[images] = _denoise(batch, latents, refiner, on_step, skipped, stop_after)
     return finished
 
 
@@ -234,12 +236,14 @@ class _FromLatents:
         return self.latents
 
 
-def _denoise(batch: Batch, latents: torch.Tensor, refiner: Refiner | None, on_step: OnStep | None, skipped: int = 0) -> torch.Tensor:
+def _denoise(
+    batch: Batch, latents: torch.Tensor, refiner: Refiner | None, on_step: OnStep | None, skipped: int, stop_after: int | None
+) -> torch.Tensor:  # fmt: skip
     scheduler = batch.scheduler
     arguments = step_arguments(scheduler, batch.seeds, tuple(latents.shape[1:]))
     opened = refiner.opened(batch) if refiner else nullcontext(_unrefined)
     with opened as refine:
-        for index, timestep in enumerate(scheduler.timesteps[skipped:], skipped):
+        for index, timestep in enumerate(scheduler.timesteps[skipped:stop_after], skipped):
             step = Step(index, len(scheduler.timesteps), timestep, batch.images)
             latents = refine(latents, step)
             prediction = predict(batch, latents, step)

@@ -7,30 +7,27 @@ colour, and still not what was asked for. No starting noise and no move of the l
     2. a square around each is enlarged to the base's own size, noised up to `strength`, and drawn anew from that thing's own words,
     3. and put back, shrunk and with soft edges, where the attention gives the place to it.
 
-That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn: the parts of `a AND b`, or the
-entries of a list (`a cat, a bowl and a car`). The t shirt of `a man wearing a t shirt` is part of the man, and stays as it is.
+That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn (`things.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images, encode_prompts
-from brandsmith.base.prompt_tokens import Span, expand_with_spans
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import Run, decode_pictures, like_weights, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
-from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, staying, subject_tokens, text_tokens
+from brandsmith.guidance.subjects import text_tokens
+from brandsmith.guidance.things import Listed, Thing, things_side_by_side
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Redraw:
         """The pictures with their small things redrawn; a picture that has none comes back as the same object."""
         wanted = [things_side_by_side(base, branches) for branches in asked]
         redrawn = list(pictures)
-        images = [image for image, (_, things) in enumerate(wanted) if len(things) > 1]
+        images = [image for image, listed in enumerate(wanted) if len(listed.things) > 1]
         for start in range(0, len(images), run.batch_size):
             part = images[start : start + run.batch_size]
             found = self._patches(base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part])
@@ -68,9 +65,9 @@ class Redraw:
 
     def _patches(self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int]) -> list[list[Patch]]:
         found = []
-        for picture, (_, things), shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
+        for picture, listed, shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
             own, owned = [], shares**3 / (shares**3).sum(0).clamp_min(1e-8)
-            for number, thing in enumerate(things):
+            for number, thing in enumerate(listed.things):
                 square = square_around(shares, number, self.room)
                 if square and square.side <= self.largest * min(picture.shape[:2]):
                     given = generator_for(seed, number).initial_seed() % 2**31
@@ -88,85 +85,6 @@ class Redraw:
             yield from decode_pictures(base, drawn)
 
 
-# ----------------------------------------------------------------------------- which things
-
-
-@dataclass(frozen=True)
-class Thing:
-    """One of several things: what is asked of it alone, and the tokens of its nouns in the sentence."""
-
-    alone: str
-    tokens: tuple[int, ...]
-
-
-Listed = tuple[str, list[Thing]]
-"""The sentence, and its things."""
-
-_JOINT = re.compile(r"\s*,\s*(?:and\s+)?|\s+(?:and|next to|beside)\s+")
-
-
-def things_side_by_side(base: Base, branches: list[Branch]) -> Listed:
-    """The sentence of an image, expanded, and the things that stand side by side in it; none where it is no list."""
-    text, parts = _sentence(branches, frozenset(base.tokenizers[0].get_added_vocab()))
-    spans = [span for _, own in parts for span in own]
-    expanded, moved = expand_with_spans(base.tokenizers[0], text, spans)
-    places = iter(moved)
-    things = []
-    for alone, own in parts:
-        nouns = [subject_tokens(base.tokenizers[0], expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
-        things.append(Thing(alone, tuple(token for noun in nouns if noun for token in noun.noun)))
-    return expanded, [thing for thing in things if thing.tokens]
-
-
-Parts = list[tuple[str, list[Span]]]
-"""Per thing, what is asked of it alone and the places of its nouns in the sentence."""
-
-
-def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, Parts]:
-    plain = [branch for branch in branches if branch.weight > 0 and branch.region is None]
-    regional = [branch for branch in branches if branch.weight > 0 and branch.region and not branch.region.whole]
-    if len(plain) == 1 and any(branch.region for branch in branches):
-        return plain[0].text, _parts_of_regions(plain[0], regional, branches)
-    if len(plain) == 1:
-        return plain[0].text, _entries(plain[0], own_words)
-    text, parts = "", []
-    for branch in plain:
-        text += ", " if text else ""
-        parts.append((branch.text, [(len(text) + a, len(text) + b) for a, b in branch.marked or phrase_spans(branch.text)]))
-        text += branch.text
-    return text, parts
-
-
-def _parts_of_regions(sentence: Branch, regional: list[Branch], branches: list[Branch]) -> Parts:
-    """The AND parts of `Regional`, without those that a NOT part takes back."""
-    left, places = staying(sentence, branches), list(zip(sentence.marked, sentence.parts, strict=True))
-    parts = [(branch.text, [span for span, part in places if branch.region and part == branch.region.part]) for branch in regional]
-    return [(alone, spans) for alone, spans in parts if spans and all(span in left for span in spans)]
-
-
-def _entries(sentence: Branch, own_words: frozenset[str]) -> Parts:
-    """The entries of `a cat, a bowl and a car`, one thing in each; what names no thing (`oil painting`) is said with every one."""
-    text = sentence.text
-    subjects = [phrase_subject(text, span) for span in sentence.marked] or automatic_subjects(text, own_words)
-    nouns = [subject.noun for subject in subjects]
-    whole = [(min(a for a, _ in (*s.attributes, s.noun)), s.noun[1]) for s in subjects]
-    joints = [match.span() for match in _JOINT.finditer(text)]
-    joints = [(start, end) for start, end in joints if not any(a < start and end < b for a, b in whole)]  # `a black and white cat` is one thing
-    entries: Parts = []
-    common = []
-    for (_, start), (end, _) in pairwise([(0, 0), *joints, (len(text), len(text))]):
-        inside = [noun for noun in nouns if start <= noun[0] and noun[1] <= end]
-        if len(inside) > 1:
-            return []
-        if inside:
-            entries.append((text[start:end], inside))
-        elif text[start:end]:
-            common.append(text[start:end])
-    if len(entries) < 2 or len(entries) != len(nouns):
-        return []
-    return [(", ".join([alone, *common]), inside) for alone, inside in entries]
-
-
 # ----------------------------------------------------------------------------- where they are
 
 LOOK_AT = 0.35
@@ -182,13 +100,13 @@ def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> lis
     kept = base.scheduler.alphas_cumprod[time]
     noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
     noisy = like_weights(float(kept.sqrt()) * latents + float((1 - kept).sqrt()) * noise, unet.conv_in.weight)
-    conditioning = encode_prompts(base, [text for text, _ in wanted], pictures[0].shape[:2])
+    conditioning = encode_prompts(base, [listed.expanded for listed in wanted], pictures[0].shape[:2])
     with recording(layers) as recorder:
         recorder.run(lambda: unet(noisy, torch.tensor(time, device=base.device), **conditioning.unet_kwargs()))
         maps = recorder.averaged(latents.shape[-2:])
     return [
-        place_shares(own, things, text_tokens(base.tokenizers[0], text), picture.shape[:2])
-        for own, (text, things), picture in zip(maps, wanted, pictures, strict=True)
+        place_shares(own, listed.things, text_tokens(base.tokenizers[0], listed.expanded), picture.shape[:2])
+        for own, listed, picture in zip(maps, wanted, pictures, strict=True)
     ]
 
 

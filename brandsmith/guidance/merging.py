@@ -1,0 +1,82 @@
+"""MERGING: will two things of a prompt be drawn as one?
+
+A glimpse tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to be one, or a hybrid,
+their nouns want the same places already. How much they do is
+
+    merging = max over pairs of things  Σ min(p, q),
+
+p and q each thing's attention over the picture, less what it has everywhere (that is no place), summing to 1: 0 for things that share no
+place, 1 for things that share all. It says nothing of things that will be there and unclear. (The overlap of maps as a loss: Agarwal et al.
+2023, A-STAR, arXiv:2306.14544; here nothing is differentiated, it only decides.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+
+from brandsmith.base.base import Base, encode_prompts
+from brandsmith.guidance.attention import chosen_layers, recording
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.loop import Run, like_weights, sample_latents
+from brandsmith.guidance.schedulers import build_scheduler
+from brandsmith.guidance.subjects import text_tokens
+from brandsmith.guidance.things import Listed, Thing, things_side_by_side
+
+GLIMPSE = (6, 2)
+"""Of a run of so many steps, so many are made before the look."""
+
+MERGED = 0.35
+"""From here on two things are likely to become one (chosen on tuning prompts of pocket: docs/log.md)."""
+
+
+def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run) -> list[float]:
+    """Per image, from 0 to 1; 0 for a prompt that lists no two things side by side. Image i depends on asked[i] and seeds[i] alone."""
+    listed = [things_side_by_side(base, branches) for branches in asked]
+    found = [0.0] * len(listed)
+    images = [image for image, own in enumerate(listed) if len(own.things) > 1]
+    for start in range(0, len(images), run.batch_size):
+        part = images[start : start + run.batch_size]
+        for image, value in zip(part, _glimpsed(base, [listed[i] for i in part], [seeds[i] for i in part], size_px, run), strict=True):
+            found[image] = value
+    return found
+
+
+@torch.no_grad()
+def _glimpsed(base: Base, listed: list[Listed], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[float]:
+    num_steps, made = GLIMPSE
+    latents = sample_latents(
+        base, [own.sentence for own in listed], seeds, num_steps=num_steps, guidance_scale=run.guidance_scale, combiner=_AsItIs(),
+        batch_size=len(listed), image_px=size_px, negative_prompt=run.negative_prompt, stop_after=made,
+    )  # fmt: skip
+    time = build_scheduler(base, "ddim", num_steps).timesteps[made]
+    conditioning = encode_prompts(base, [own.expanded for own in listed], size_px)
+    with recording(chosen_layers(base.unet)) as recorder:
+        given = like_weights(latents, base.unet.conv_in.weight)
+        recorder.run(lambda: base.unet(given, time, **conditioning.unet_kwargs()))
+        maps = recorder.averaged(latents.shape[-2:])
+    tokenizer = base.tokenizers[0]
+    return [largest_overlap(seen, own.things, text_tokens(tokenizer, own.expanded)) for seen, own in zip(maps, listed, strict=True)]
+
+
+def largest_overlap(maps: torch.Tensor, things: Sequence[Thing], words: tuple[int, int]) -> float:
+    """From one picture's attention (h, w, tokens); `words`: [first, last) tokens of the sentence."""
+    own = maps[..., slice(*words)]
+    own = own / own.sum(-1, keepdim=True).clamp_min(1e-8)
+    shares = [own[..., [token - words[0] for token in thing.tokens]].sum(-1).flatten() for thing in things]
+    above = [share - share.min() for share in shares]
+    places = [share / share.sum().clamp_min(1e-8) for share in above]
+    return max(float(torch.minimum(p, q).sum()) for p, q in combinations(places, 2))
+
+
+@dataclass(frozen=True)
+class _AsItIs:
+    """The sentence is no markup: it comes out of a combiner already."""
+
+    name: str = "as_it_is"
+
+    def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
+        return [Branch(prompt, guidance_scale)]
