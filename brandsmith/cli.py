@@ -165,7 +165,7 @@ def sample(
     combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
     redraw: Annotated[bool | None, typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner.")] = None,
-    layout: Annotated[bool | None, typer.Option(help="Draw AND parts alone first, side by side; default: regional ones that would merge.")] = None,
+    layout: Annotated[bool | None, typer.Option(help="Draw the things of a list alone first, side by side; default: those that would merge.")] = None,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
     from brandsmith.sampling import draw_to_folder

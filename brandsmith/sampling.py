@@ -53,10 +53,10 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
     return Redraw()
 
 
-def build_start(layout: bool | None, combiner: str) -> Any:
-    """What latents begin from: noise, or the AND parts side by side. By default AND parts that act each in its own place, where they would
-    otherwise become one thing; all of them when asked for."""
-    if not (layout if layout is not None else combiner == "regional"):
+def build_start(layout: bool | None, combiner: str, refiner: str) -> Any:
+    """What latents begin from: noise, or the things of a list side by side. By default, where somebody cares that every part of the prompt is
+    there, lists whose things would become one; all lists when asked for. (`composable` is Composable Diffusion as published.)"""
+    if not (layout if layout is not None else combiner == "regional" or refiner != "none"):
         return None
     from brandsmith.guidance.layout import Layout
 
@@ -115,7 +115,7 @@ def draw_to_folder(
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         pictures = sample(
             base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner),
+            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner, refiner),
             finish=build_finish(redraw, combiner, refiner),
         )  # fmt: skip
     files = []
@@ -166,6 +166,6 @@ def explain_to_folder(
     with taught(name, checkpoint) as base:
         explanation = explain(
             base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
-            start=build_start(None, combiner), finish=build_finish(None, combiner, refiner),
+            start=build_start(None, combiner, refiner), finish=build_finish(None, combiner, refiner),
         )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

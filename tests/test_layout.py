@@ -1,4 +1,4 @@
-"""Layout: the parts of an AND side by side from the start, and nothing else begins differently."""
+"""Layout: the things of a list side by side from the start, and nothing else begins differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance import layout
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.combiners import build_combiner
-from brandsmith.guidance.layout import Layout, and_parts, rim_tone, side_by_side
+from brandsmith.guidance.layout import Layout, apart_from_each_other, rim_tone, side_by_side
 from brandsmith.guidance.loop import Run, sample, sample_latents
 from brandsmith.guidance.merging import MERGED
 from brandsmith.guidance.pixels import as_picture, as_pixels
@@ -28,12 +28,13 @@ AND = "a red cat AND a blue bowl"
         ("a cat AND a bowl AND NOT a dog", "regional", ["a cat", "a bowl"]),
         ("a cat AND a bowl AND NOT a bowl", "regional", []),
         ("a cat AND NOT a dog", "regional", []),
-        ("a cat and a bowl", "regional", []),
-        (AND, "cfg", []),
+        ("a cat and a bowl", "regional", ["a cat", "a bowl"]),
+        ("a cat, a bowl and a car", "cfg", ["a cat", "a bowl", "a car"]),
+        ("a man wearing a hat", "cfg", []),
     ],
 )
-def test_which_prompts_have_parts(prompt, combiner, parts):
-    assert and_parts(build_combiner(combiner).branches(prompt, 5.0)) == parts
+def test_which_prompts_list_things(prompt, combiner, parts):
+    assert apart_from_each_other(build_tiny(), build_combiner(combiner).branches(prompt, 5.0)) == parts
 
 
 def one_thing(colour, backdrop=(255, 255, 255)):
@@ -54,7 +55,7 @@ def test_things_lie_left_to_right_on_one_backdrop():
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
-def test_only_and_prompts_begin_differently(family):
+def test_only_lists_begin_differently(family):
     base, prompts, seeds = build_tiny(family), [AND, "a cat", AND], [1, 2, 3]
     options = {"num_steps": 4, "combiner": "regional", "image_px": (64, 128)}
     plain, laid = (sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout(merged_above=0.0)))
@@ -87,11 +88,18 @@ def test_wrong_settings(wrong):
 
 
 @pytest.mark.parametrize(
-    ("asked", "combiner", "merged_above"),
-    [(None, "regional", MERGED), (None, "composable", None), (None, "cfg", None), (False, "regional", None), (True, "composable", 0.0)],
+    ("asked", "combiner", "refiner", "merged_above"),
+    [
+        (None, "regional", "none", MERGED),
+        (None, "cfg", "attend_excite", MERGED),
+        (None, "composable", "none", None),
+        (None, "cfg", "none", None),
+        (False, "regional", "attend_excite", None),
+        (True, "cfg", "none", 0.0),
+    ],
 )
-def test_regional_parts_are_laid_out_where_they_merge_and_others_when_asked(asked, combiner, merged_above):
-    start = build_start(asked, combiner)
+def test_it_is_for_those_who_want_every_part_and_where_parts_merge(asked, combiner, refiner, merged_above):
+    start = build_start(asked, combiner, refiner)
     assert (start and start.merged_above) == merged_above
 
 
@@ -111,7 +119,8 @@ def test_parts_that_keep_apart_begin_from_noise(monkeypatch):
 
 
 @pytest.mark.slow
-def test_and_keeps_both_parts_where_pocket_makes_one_thing_of_two():
+@pytest.mark.parametrize("asking", ["excite", "regional"])
+def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(asking):
     from brandsmith.base.base import load_base, resolve_base
     from brandsmith.guidance.arms import ARMS, Setting
     from brandsmith.guidance.outcome import judge_picture
@@ -120,8 +129,8 @@ def test_and_keeps_both_parts_where_pocket_makes_one_thing_of_two():
 
     cases, pocket, eyes = load_cases("two", "tuning")[:12], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     kept = {}
-    for arm in ("plain", "regional"):
+    for arm in ("plain", asking):
         pictures = ARMS[arm](pocket, cases, list(range(12)), Setting()).pictures
         kept[arm] = sum(judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True))
-    assert kept["regional"] >= kept["plain"] + 3
+    assert kept[asking] >= kept["plain"] + 3
     assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (128, 128, 3)

@@ -101,7 +101,7 @@ def test_a_part_that_owns_every_place_speaks_alone(base, monkeypatch):
     everywhere = torch.zeros(2, 1, 1)
     everywhere[1] = 1.0
     monkeypatch.setattr(regional, "regions", lambda maps, nouns, words, size: everywhere.expand(2, *size))
-    assert torch.allclose(draw(base, PROMPT, Regional(until=1.0)), draw(base, "a yellow bowl", "cfg"), atol=1e-4)
+    assert torch.allclose(draw(base, PROMPT, Regional(strength=1.0, until=1.0)), draw(base, "a yellow bowl", "cfg"), atol=1e-4)
 
 
 def test_parts_change_the_picture_and_not_takes_away_everywhere(base):

@@ -74,19 +74,20 @@ def _with_and(case: Case) -> str:
 ARMS: dict[str, Arm] = {
     "plain": our_arm(),
     "redraw": our_arm(finish=Redraw()),
+    "layout": our_arm(start=Layout()),
     "composable": our_arm(combiner="composable", text=_with_and),
     "regional": our_arm(combiner="regional", text=_with_and, start=Layout(), finish=Redraw()),
     "regional_alone": our_arm(combiner="regional", text=_with_and),
     "excite_paper": our_arm(lambda: AttendExcite.paper()),
-    "excite": our_arm(lambda: AttendExcite(), finish=Redraw()),
+    "excite": our_arm(lambda: AttendExcite(), start=Layout(), finish=Redraw()),
     "excite_alone": our_arm(lambda: AttendExcite()),
     "excite_over_and": our_arm(lambda: AttendExcite(), "composable", _with_and),
     "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
-"""`excite` and `regional` are what `sample` does when asked for them: small things are redrawn, and AND parts that would merge are laid out.
-What redrawing does alone, and what they do alone, stands beside them."""
+"""`excite` and `regional` are what `sample` does when asked for them: things that would merge are laid out, and small things redrawn. What
+each of these does alone stands beside them."""
 
 ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
 """Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""

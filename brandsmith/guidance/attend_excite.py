@@ -22,6 +22,7 @@ from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.attention import Layer, chosen_layers, recording, weights_frozen
 from brandsmith.guidance.attention_losses import SeenSubject, weighted_loss
 from brandsmith.guidance.loop import Batch, Refine, Step, like_weights
+from brandsmith.guidance.merging import shared_places
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
 
 # exp(-(x / 2σ)²) at σ = 0.5, as the authors' code has it (their formula misses the square root of two): the published
@@ -48,8 +49,11 @@ class AttendExcite:
     """Passes of one image in the whole run; a hard budget."""
     target: float | None = 0.8
     """An image whose subjects all peak above it is left alone. None: never (the paper, whose last threshold is 0.8)."""
+    apart: float | None = 0.25
+    """An image whose subjects have less than this share of their places in common is left alone, whatever their peaks: they will all be there,
+    and a move would only spoil how (`merging.py`; docs/log.md). None: peaks alone decide (the paper)."""
     patience: int = 2
-    """After so many checks in a row above target, an image is not looked at again."""
+    """After so many checks in a row that left it alone, an image is not looked at again."""
     screen: int = 1
     """Starting noises to choose from by their first maps; 1: the seed's own."""
     sharpness: float = 100.0
@@ -71,7 +75,7 @@ class AttendExcite:
     @classmethod
     def paper(cls, **changes: object) -> AttendExcite:
         """The authors' algorithm on an SD 1.x base (`keep_padding=False` is their `sd_2_1` switch)."""
-        faithful = {"losses": (("paper", 1.0),), "target": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000,
+        faithful = {"losses": (("paper", 1.0),), "target": None, "apart": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000,
                     "max_tries": 20, "max_move": None, "keep_norm": False, "thresholds": ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}  # fmt: skip
         return cls(**{**faithful, **changes})  # type: ignore[arg-type]
 
@@ -79,6 +83,7 @@ class AttendExcite:
         weighted_loss(dict(self.losses))
         _check(0 <= self.window <= 1, f"window is {self.window}", "allowed: 0 to 1, a share of the run")
         _check(self.screen >= 1, f"screen is {self.screen}", "allowed: 1 or more starting noises")
+        _check(self.apart is None or 0 <= self.apart <= 1, f"apart is {self.apart}", "allowed: 0 to 1, or None")
         _check(self.max_extra_passes >= 0, f"max_extra_passes is {self.max_extra_passes}", "allowed: 0 or more")
         _check(all(0 <= f < 1 and 0 < p < 1 for f, p in self.thresholds), f"thresholds are {self.thresholds}",
                "allowed: (share of the run, peak) pairs between 0 and 1")  # fmt: skip
@@ -167,11 +172,14 @@ class _Look:
     """What one truncated forward saw of one image. `gradient` (C, h, w) is with respect to the model's input."""
 
     peaks: list[float]
+    apart: bool
+    """Whether its subjects have their places to themselves."""
     gradient: torch.Tensor | None
 
     @property
     def weakest(self) -> float:
-        return min(self.peaks)
+        """The lowest peak; of subjects that keep apart none is weak."""
+        return math.inf if self.apart else min(self.peaks)
 
 
 class _Work:
@@ -270,12 +278,16 @@ class _Work:
             model_input = self.batch.model_input(latents[images].detach(), step).requires_grad_()
             seen = self.seen(model_input, images, step)
             peaks = [[float(subject.peak.detach()) for subject in subjects] for subjects in seen]
-            needed = any(min(own) < level for own in peaks)
+            apart = [self.keep_apart(subjects) for subjects in seen]
+            needed = any(min(own) < level and not away for own, away in zip(peaks, apart, strict=True))
             gradients = self.gradients(seen, model_input, images) if needed else [None] * len(images)
         for image, own in zip(images, peaks, strict=True):
             self.reports[image].extra_passes += 1
             self.reports[image].peaks.append((step.index, own))
-        return {image: _Look(own, gradient) for image, own, gradient in zip(images, peaks, gradients, strict=True)}
+        return {image: _Look(*own) for image, *own in zip(images, peaks, apart, gradients, strict=True)}
+
+    def keep_apart(self, seen: list[SeenSubject]) -> bool:
+        return self.settings.apart is not None and len(seen) > 1 and shared_places([s.noun.detach() for s in seen]) < self.settings.apart
 
     def seen(self, model_input: torch.Tensor, images: list[int], step: Step) -> list[list[SeenSubject]]:
         """The subjects of each image of `model_input` (len(images), C, h, w)."""

@@ -24,6 +24,7 @@ from brandsmith.core.files import append_jsonl, read_jsonl
 from brandsmith.core.intervals import Interval, clustered_interval, wilson_interval
 from brandsmith.guidance.arms import ARMS, ON_PAIRS, Arm, Setting, diffusers_arm, our_arm
 from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
+from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.outcome import Judge, judge_picture
 from brandsmith.guidance.prompt_sets import Case, load_cases
 from brandsmith.guidance.redraw import Redraw
@@ -129,7 +130,7 @@ class Prices:
 def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
     """Time plain, ours and diffusers' on `cases` (a multiple of four of them). The first, unmeasured round warms up."""
     alone, four = (Setting(setting.num_steps, setting.guidance_scale, size) for size in (1, 4))
-    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()), finish=Redraw())  # every subject is above target from the start
+    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()), start=Layout(), finish=Redraw())  # every subject is above target from the start
     contestants: dict[str, tuple[Arm, Setting]] = {
         "plain_alone": (ARMS["plain"], alone), "plain": (ARMS["plain"], four), "excite_alone": (ARMS["excite"], alone),
         "excite_of_four": (ARMS["excite"], four), "excite": (ARMS["excite"], setting), "idle": (idle, four), "diffusers": (diffusers_arm, alone),

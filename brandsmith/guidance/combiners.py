@@ -115,8 +115,9 @@ class Regional:
     without it; any other NOT part acts everywhere, as in `Composable`. A part's weight scales its push inside its region.
     """
 
-    strength: float = 1.0
-    """How much of a place a part takes over from the sentence: 0 is the sentence alone."""
+    strength: float = 0.25
+    """How much of a place an AND part takes over from the sentence: 0 is the sentence alone. All of it breaks pairs that the sentence alone has
+    right; parts that the sentence would merge want a layout, not strength (docs/log.md)."""
     until: float = 0.6
     """The share of the run in which AND parts act: what comes after is texture."""
     away: float = 0.3
@@ -143,8 +144,8 @@ class Regional:
     def _taken_back(self, branch: Branch, scale: float, number: int, text: str, places: Sequence[Span]) -> list[Branch]:
         """A NOT part in its own place, and what the sentence says without it."""
         rest = _without(text, places)
-        pushed = replace(branch, weight=branch.weight * self.away, region=Region(number, self.strength, 1.0, whole=True, beside=bool(rest)))
-        return [pushed, Branch(rest, scale, region=Region(number, self.strength, 1.0, whole=True))] if rest else [pushed]
+        pushed = replace(branch, weight=branch.weight * self.away, region=Region(number, 1.0, 1.0, whole=True, beside=bool(rest)))
+        return [pushed, Branch(rest, scale, region=Region(number, 1.0, 1.0, whole=True))] if rest else [pushed]
 
 
 def _as_sentence(parts: Sequence[Part]) -> tuple[str, tuple[Span, ...], tuple[int, ...]]:

@@ -1,10 +1,10 @@
-"""LAYOUT: the parts of `a AND b` side by side from the start.
+"""LAYOUT: the things of a prompt side by side from the start.
 
-Added up, the predictions of two parts want both things in one place and get a hybrid; and what a sentence of two nouns draws is, on some
-bases and for some nouns, one thing, whatever the noise. Where a glimpse says that it will be (`merging.py`), each part is drawn alone first,
-on a canvas of its own. Cut out of their backdrops and shrunk, the things are laid side by side, noised up to `strength`, and what follows is
-drawn through that by the combiner: light, shadow and backdrop are one picture's, and each thing stands where its part was put. (Layers laid
-out by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion, arXiv:2303.00262.)
+What a sentence of two nouns draws is, on some bases and for some nouns, one thing, whatever the noise. Where a glimpse says that it will be
+(`merging.py`), each of the things is drawn alone first, on a canvas of its own. Cut out of their backdrops and shrunk, they are laid side by
+side, noised up to `strength`, and what follows is drawn through that as it would have been: light, shadow and backdrop are one picture's, and
+each thing stands where it was put. (Layers laid out by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion,
+arXiv:2303.00262.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import Run, like_weights, sample
 from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.pixels import as_pixels, resized, soft_edge
+from brandsmith.guidance.things import things_side_by_side
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,25 @@ class Layout:
     """Settings, chosen on tuning prompts of pocket (docs/log.md)."""
 
     merged_above: float = MERGED
-    """Images that merge less than that begin from noise; 0: every AND is laid out."""
+    """Images that merge less than that begin from noise; 0: every list of things is laid out."""
     strength: float = 0.3
     """The share of the run that is drawn through the layout."""
     size: float = 1.1
-    """Side of a part's tile, relative to its even share of the picture's width: what is alone on a canvas leaves room around it."""
+    """Side of a thing's tile, relative to its even share of the picture's width: what is alone on a canvas leaves room around it."""
     backdrop: tuple[float, float] = (0.04, 0.1)
     """By how much of the range a place must differ from its canvas' rim to count a little, and in full, as the thing."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.merged_above <= 1:
-            raise InvalidConfig(f"merged_above is {self.merged_above}", hint="allowed: 0 to 1; 0 lays every AND out")
+            raise InvalidConfig(f"merged_above is {self.merged_above}", hint="allowed: 0 to 1; 0 lays every list out")
         if not 0 < self.strength <= 1:
             raise InvalidConfig(f"strength is {self.strength}", hint="allowed: above 0 to 1")
         if not 0.5 <= self.size <= 2:
             raise InvalidConfig(f"size is {self.size}", hint="allowed: 0.5 to 2, in even shares of the width")
 
     def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
-        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt has no two AND parts, or whose parts keep apart."""
-        parts = [and_parts(branches) for branches in asked]
+        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt lists no two things, or whose things keep apart."""
+        parts = [apart_from_each_other(base, branches) for branches in asked]
         images = [image for image, own in enumerate(parts) if own]
         if self.merged_above > 0:
             merges = merging(base, [asked[i] for i in images], [seeds[i] for i in images], size_px, run)
@@ -69,13 +70,12 @@ class Layout:
         return encode_images(base, like_weights(given, base.vae.encoder.conv_in.weight))[0].to(base.unet.dtype)
 
 
-def and_parts(branches: list[Branch]) -> list[str]:
-    """What each AND part of an image asks for; none where there are not two, or where one is taken back."""
-    regional = [branch for branch in branches if branch.region]
+def apart_from_each_other(base: Base, branches: list[Branch]) -> list[str]:
+    """What each thing of an image's list asks for alone; none where there are not two, or where one of them is taken back."""
     if any(branch.region and branch.region.whole for branch in branches):
         return []
-    parts = [branch.text for branch in (regional or branches) if branch.weight > 0]
-    return parts if len(parts) > 1 else []
+    things = things_side_by_side(base, branches).things
+    return [thing.alone for thing in things] if len(things) > 1 else []
 
 
 def side_by_side(alone: list[np.ndarray], size_px: tuple[int, int], size: float, backdrop: tuple[float, float]) -> torch.Tensor:

@@ -66,7 +66,11 @@ def largest_overlap(maps: torch.Tensor, things: Sequence[Thing], words: tuple[in
     """From one picture's attention (h, w, tokens); `words`: [first, last) tokens of the sentence."""
     own = maps[..., slice(*words)]
     own = own / own.sum(-1, keepdim=True).clamp_min(1e-8)
-    shares = [own[..., [token - words[0] for token in thing.tokens]].sum(-1).flatten() for thing in things]
+    return shared_places([own[..., [token - words[0] for token in thing.tokens]].sum(-1) for thing in things])
+
+
+def shared_places(shares: Sequence[torch.Tensor]) -> float:
+    """The overlap of the closest two of some maps (h, w), from 0 to 1."""
     above = [share - share.min() for share in shares]
     places = [share / share.sum().clamp_min(1e-8) for share in above]
     return max(float(torch.minimum(p, q).sum()) for p, q in combinations(places, 2))

@@ -2,7 +2,7 @@
 
 Composable Diffusion adds the parts' predictions at every place. Each part then wants its thing wherever the noise allows it, usually
 all of them in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too. Its cross-attention says where
-it would have each part's nouns, and there, for the first share of the run, the part speaks alone:
+it would have each part's nouns, and there, for the first share of the run, the part speaks too:
 
     prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ ≤ 1.
 
