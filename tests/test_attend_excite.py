@@ -13,7 +13,7 @@ from bases import build_tiny
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.guidance import attention_losses
+from brandsmith.guidance import attend_excite, attention_losses
 from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed, smoothed, verdict_line
 from brandsmith.guidance.attention import attention_probabilities, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.attention_losses import SeenSubject
@@ -191,6 +191,26 @@ def test_satisfied_images_stop_alone_and_cost_no_backward():
     assert torch.equal(plain, refined)
     assert calls == [1, 2, 1, 2] + [2] * 8
     assert refiner.reports[0].left_alone_from_step == 1 and refiner.reports[0].num_moves == 0
+
+
+def test_subjects_that_keep_apart_are_left_alone_whatever_their_peaks(monkeypatch):
+    base, moved = build_tiny(), AttendExcite(target=0.999, thresholds=((0.0, 0.9),), max_tries=2)
+    sample_latents(base, [PROMPT], [1], num_steps=6, refiner=moved)
+    assert moved.reports[0].num_moves > 0  # with random weights every word is everywhere
+    plain, places = sample_latents(base, [PROMPT, "a cat"], [1, 2], num_steps=6), []
+
+    def seen(maps):
+        places.append(len(maps))
+        return 0.1
+
+    monkeypatch.setattr(attend_excite, "shared_places", seen)
+    options = {"target": 0.999, "thresholds": ((0.0, 0.9),), "max_tries": 2}
+    for apart, still in ((0.25, True), (0.05, False), (None, False)):
+        refiner = AttendExcite(apart=apart, **options)
+        refined = sample_latents(base, [PROMPT, "a cat"], [1, 2], num_steps=6, refiner=refiner)
+        assert (refiner.reports[0].num_moves == 0) == still == torch.equal(refined[0], plain[0])
+        assert refiner.reports[1].num_moves > 0  # one subject alone has nothing to keep apart from
+    assert set(places) == {2}
 
 
 def test_a_gradient_that_is_not_finite_is_skipped_and_reported(monkeypatch):

@@ -10,7 +10,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import choose_factor, chosen_layers
-from brandsmith.guidance.loop import sample, sample_latents
+from brandsmith.guidance.combiners import build_combiner
+from brandsmith.guidance.layout import Layout
+from brandsmith.guidance.loop import Run, sample, sample_latents
+from brandsmith.guidance.merging import merging
 from brandsmith.guidance.redraw import Redraw
 
 CROSS3 = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
@@ -79,6 +82,18 @@ def test_small_things_of_a_wide_picture_are_redrawn_at_native_size(family):
     plain, redrawn = (sample(base, ["a red cat AND a blue bowl"], [1], finish=finish, **options)[0] for finish in (None, Redraw(largest=1.0)))
     assert redrawn.shape == plain.shape == (128, 256, 3)
     assert 0.02 < (redrawn != plain).any(2).mean() < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(SHAPES))
+def test_a_list_is_glimpsed_and_laid_out_over_a_wide_picture(family):
+    base = build_shaped(family)
+    options = {"num_steps": 2, "image_px": (128, 256), "refiner": AttendExcite(max_tries=1)}
+    asked = [build_combiner("cfg").branches(prompt, 5.0) for prompt in ("a red cat and a blue bowl", "a cat")]
+    list_merges, thing_merges = merging(base, asked, [1, 2], (128, 256), Run(2, 5.0, "ddim", "", 2))
+    assert 0 < list_merges <= 1 and thing_merges == 0
+    plain, laid = (sample_latents(base, ["a red cat and a blue bowl"], [1], start=start, **options) for start in (None, Layout(0.0, strength=0.5)))
+    assert laid.shape == plain.shape == (1, 4, 16, 32) and laid.isfinite().all() and (laid - plain).abs().max() > 0.1
 
 
 @pytest.mark.slow
