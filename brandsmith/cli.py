@@ -166,6 +166,7 @@ def sample(
     refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
     redraw: Annotated[bool | None, typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner.")] = None,
     layout: Annotated[bool | None, typer.Option(help="Draw the things of a list alone first, side by side; default: those that would merge.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")] = False,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
     from brandsmith.sampling import draw_to_folder
@@ -173,7 +174,7 @@ def sample(
     for path in draw_to_folder(
         prompts or [], run=run, step=step, concept_name=concept, suite=suite, base_name=base, out=out,
         seeds=list(range(first_seed, first_seed + seeds)), num_steps=num_steps, guidance_scale=guidance_scale,
-        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, layout=layout, console=console,
+        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, layout=layout, explained=explain, console=console,
     ):  # fmt: skip
         console.print(str(path))
 
@@ -205,7 +206,7 @@ def export(
 @app.command(epilog='Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --refiner attend_excite --out out/explain[/]')
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures and explanation.json.")] = Path("out/explain"),
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
     base: TaughtBaseOption = None,
     run: Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")] = None,
     seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,

@@ -101,9 +101,13 @@ def draw_to_folder(
     refiner: str,
     redraw: bool | None,
     layout: bool | None = None,
+    explained: bool = False,
     console: Console,
 ) -> list[Path]:
-    """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load."""
+    """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load.
+
+    explained: beside each picture a folder of its name that shows how it came about, one picture at a time.
+    """
     checkpoint = find_checkpoint(run, step) if run else None
     if not prompts:
         prompts = prompts_of(load_concept(concept_name), suite)
@@ -113,11 +117,16 @@ def draw_to_folder(
     resolve_base(name)
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
-        pictures = sample(
-            base, [p for _, p, _ in jobs], [s for _, _, s in jobs], num_steps=num_steps, guidance_scale=scale,
-            scheduler=scheduler, combiner=combiner, refiner=chosen_refiner, start=build_start(layout, combiner, refiner),
-            finish=build_finish(redraw, combiner, refiner),
-        )  # fmt: skip
+        asked = {
+            "num_steps": num_steps, "guidance_scale": scale, "scheduler": scheduler, "combiner": combiner, "refiner": chosen_refiner,
+            "start": build_start(layout, combiner, refiner), "finish": build_finish(redraw, combiner, refiner),
+        }  # fmt: skip
+        if explained:
+            from brandsmith.guidance.explain import explain
+
+            pictures = [explain(base, prompt, seed, out / f"prompt-{i}_seed-{seed}", **asked).shown for i, prompt, seed in jobs]
+        else:
+            pictures = sample(base, [prompt for _, prompt, _ in jobs], [seed for *_, seed in jobs], **asked)
     files = []
     for picture, (i, _, seed) in zip(pictures, jobs, strict=True):
         file = out / f"prompt-{i}_seed-{seed}.png"

@@ -9,7 +9,9 @@ import pytest
 import torch
 from bases import build_tiny
 from PIL import Image
+from rich.console import Console
 
+from brandsmith import sampling
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.explain import Moment, Watch, draw_attention, draw_grid, draw_peaks, explain
 from brandsmith.guidance.loop import sample, sample_latents
@@ -115,3 +117,17 @@ def test_drawings_are_deterministic_and_sized():
     assert np.array_equal(first, second) and first.shape[2] == 3
     grid = draw_grid([[np.zeros((10, 20, 3), np.uint8)] * 3] * 2, ["a", "b", "c"], ["x", "y"], cell_px=40)
     assert grid.height == 22 + 2 * (20 + 8) + 8
+
+
+@pytest.mark.parametrize(("combiner", "refiner"), [("cfg", "none"), ("regional", "attend_excite")])
+def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, combiner, refiner):
+    monkeypatch.setattr(sampling, "load_base", lambda name: build_tiny())
+    options = {"run": None, "step": None, "concept_name": "demo", "base_name": "pocket", "seeds": [1, 2], "num_steps": 2, "guidance_scale": 3.0,
+               "scheduler": "ddim", "combiner": combiner, "refiner": refiner, "redraw": None, "console": Console(quiet=True)}  # fmt: skip
+    plain = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "plain", **options)
+    explained = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "explained", explained=True, **options)
+    for before, after in zip(plain, explained, strict=True):
+        assert before.name == after.name
+        pixels = [np.asarray(Image.open(file), int) for file in (before, after)]
+        assert np.abs(pixels[0] - pixels[1]).mean() < 1  # one picture at a time, where the others are a batch
+        assert {"attention.png", "denoising.png", "noising.png", "peaks.png", "explain.json"} <= {p.name for p in after.with_suffix("").iterdir()}

@@ -133,6 +133,8 @@ class Explanation:
 
     folder: Path
     picture: np.ndarray
+    shown: np.ndarray
+    """What `sample` gives: the picture, or what `finish` made of it."""
     verdict: str
     files: tuple[Path, ...]
 
@@ -180,7 +182,8 @@ def explain(
     for name, drawing in drawings.items():
         write_with(folder / name, lambda path, drawing=drawing: drawing.save(path, "PNG"))
     write_json(folder / "explain.json", facts)
-    return Explanation(folder, picture, facts["verdict"], tuple(folder / name for name in (*drawings, "explain.json")))
+    files = tuple(folder / name for name in (*drawings, "explain.json"))
+    return Explanation(folder, picture, picture if last is None else last, facts["verdict"], files)
 
 
 def described(prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None, merges: float = 0.0) -> dict:
