@@ -162,10 +162,11 @@ def sample(
     num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
     guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")] = None,
     scheduler: Annotated[str, typer.Option(help="ddim, euler, dpm++, pndm, …")] = "ddim",
-    combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
-    refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
+    combiner: Annotated[str, typer.Option(help="cfg; for AND / NOT composable, -paper, -a1111, or regional: parts in their own places.")] = "cfg",
+    refiner: Annotated[str, typer.Option(help="none, attend_excite or attend_excite_paper.")] = "none",
     redraw: Annotated[bool | None, typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner.")] = None,
     layout: Annotated[bool | None, typer.Option(help="Draw the things of a list alone first, side by side; default: those that would merge.")] = None,
+    screen: Annotated[int, typer.Option(help="Starting noises that each picture's is chosen from, by their first attention maps.")] = 1,
     explain: Annotated[bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")] = False,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture."""
@@ -174,7 +175,7 @@ def sample(
     for path in draw_to_folder(
         prompts or [], run=run, step=step, concept_name=concept, suite=suite, base_name=base, out=out,
         seeds=list(range(first_seed, first_seed + seeds)), num_steps=num_steps, guidance_scale=guidance_scale,
-        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, layout=layout, explained=explain, console=console,
+        scheduler=scheduler, combiner=combiner, refiner=refiner, redraw=redraw, layout=layout, explained=explain, screen=screen, console=console,
     ):  # fmt: skip
         console.print(str(path))
 
@@ -212,8 +213,8 @@ def explain(
     seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,
     num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
     guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")] = None,
-    combiner: Annotated[str, typer.Option(help="cfg; composable for AND / NOT; regional: AND parts each in its own place.")] = "cfg",
-    refiner: Annotated[str, typer.Option(help="none or attend_excite.")] = "none",
+    combiner: Annotated[str, typer.Option(help="cfg; for AND / NOT composable, -paper, -a1111, or regional: parts in their own places.")] = "cfg",
+    refiner: Annotated[str, typer.Option(help="none, attend_excite or attend_excite_paper.")] = "none",
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per subject."""
     from brandsmith.sampling import explain_to_folder

@@ -17,8 +17,10 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.files import write_json, write_with
 from brandsmith.core.run import RunDirectory
+from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.loop import sample
 from brandsmith.guidance.scales import guidance_of
+from brandsmith.guidance.schedulers import check_scheduler
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, read_adapter_info
 
 
@@ -34,19 +36,23 @@ def find_checkpoint(run: Path, step: int | None) -> Path:
     return found[step if step is not None else max(found)]
 
 
-def build_refiner(name: str) -> Any:
-    if name == "none":
-        return None
-    if name != "attend_excite":
-        raise unknown_name("refiner", name, ["none", "attend_excite"])
-    from brandsmith.guidance.attend_excite import AttendExcite
+def chosen_refiner(name: str, screen: int = 1) -> Any:
+    """By name; `screen`: how many starting noises each picture's is chosen from, with any refiner or none. Raises InvalidConfig."""
+    from brandsmith.guidance.refiners import build_refiner
 
-    return AttendExcite()
+    if name != "none":
+        return build_refiner(name, screen=screen)
+    return build_refiner("attend_excite", screen=screen, window=0.0) if screen != 1 else None
+
+
+def wants_every_part(combiner: str, refiner: str) -> bool:
+    """Whether somebody cares that every part of the prompt is there. (`composable` and `attend_excite_paper` are as published.)"""
+    return combiner == "regional" or refiner == "attend_excite"
 
 
 def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
-    """What has the last word: whether asked for or not, and by default where somebody cares that every part of the prompt is there."""
-    if not (redraw if redraw is not None else combiner != "cfg" or refiner != "none"):
+    """What has the last word: by default, where every part is wanted, small things are drawn once more."""
+    if not (redraw if redraw is not None else wants_every_part(combiner, refiner)):
         return None
     from brandsmith.guidance.redraw import Redraw
 
@@ -54,13 +60,21 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
 
 
 def build_start(layout: bool | None, combiner: str, refiner: str) -> Any:
-    """What latents begin from: noise, or the things of a list side by side. By default, where somebody cares that every part of the prompt is
-    there, lists whose things would become one; all lists when asked for. (`composable` is Composable Diffusion as published.)"""
-    if not (layout if layout is not None else combiner == "regional" or refiner != "none"):
+    """What latents begin from: noise, or the things of a list side by side. By default, where every part is wanted, the things that would
+    become one; all lists when asked for."""
+    if not (layout if layout is not None else wants_every_part(combiner, refiner)):
         return None
     from brandsmith.guidance.layout import Layout
 
     return Layout(merged_above=0.0) if layout else Layout()
+
+
+def check_asked(prompts: list[str], combiner: str, scheduler: str, num_steps: int) -> None:
+    """Raises InvalidConfig or InvalidInput for what no base can draw."""
+    plan = build_combiner(combiner)
+    for prompt in prompts:
+        plan.branches(prompt, 1.0)
+    check_scheduler(scheduler, num_steps)
 
 
 def base_of(checkpoint: Path | None, base_name: str | None) -> str:
@@ -102,6 +116,7 @@ def draw_to_folder(
     redraw: bool | None,
     layout: bool | None = None,
     explained: bool = False,
+    screen: int = 1,
     console: Console,
 ) -> list[Path]:
     """Draw prompts × seeds into `out`; returns the files. Everything is checked before weights load.
@@ -113,12 +128,13 @@ def draw_to_folder(
         prompts = prompts_of(load_concept(concept_name), suite)
     name = base_of(checkpoint, base_name)
     scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
-    chosen_refiner = build_refiner(refiner)
+    built = chosen_refiner(refiner, screen)
+    check_asked(prompts, combiner, scheduler, num_steps)
     resolve_base(name)
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         asked = {
-            "num_steps": num_steps, "guidance_scale": scale, "scheduler": scheduler, "combiner": combiner, "refiner": chosen_refiner,
+            "num_steps": num_steps, "guidance_scale": scale, "scheduler": scheduler, "combiner": combiner, "refiner": built,
             "start": build_start(layout, combiner, refiner), "finish": build_finish(redraw, combiner, refiner),
         }  # fmt: skip
         if explained:
@@ -167,14 +183,15 @@ def explain_to_folder(
     """Draw one picture and write its explanation into `out`; returns lines to print."""
     from brandsmith.guidance.explain import explain
 
-    chosen_refiner = build_refiner(refiner)
+    built = chosen_refiner(refiner)
+    check_asked([prompt], combiner, "ddim", num_steps)
     checkpoint = find_checkpoint(run, None) if run else None
     name = base_of(checkpoint, base_name)
     resolve_base(name)
     scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
     with taught(name, checkpoint) as base:
         explanation = explain(
-            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=chosen_refiner,
+            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=built,
             start=build_start(None, combiner, refiner), finish=build_finish(None, combiner, refiner),
         )  # fmt: skip
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

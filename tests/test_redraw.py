@@ -125,7 +125,7 @@ def test_wrong_settings(wrong):
 @pytest.mark.parametrize(
     ("asked", "combiner", "refiner", "redrawn"),
     [(None, "cfg", "none", False), (None, "regional", "none", True), (None, "cfg", "attend_excite", True), (False, "regional", "none", False),
-     (True, "cfg", "none", True)],
+     (None, "composable", "none", False), (None, "cfg", "attend_excite_paper", False), (True, "cfg", "none", True)],
 )  # fmt: skip
 def test_it_is_for_those_who_want_every_part(asked, combiner, refiner, redrawn):
     assert isinstance(build_finish(asked, combiner, refiner), Redraw) == redrawn

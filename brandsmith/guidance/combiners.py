@@ -175,7 +175,13 @@ def _without(text: str, places: Sequence[Span]) -> str:
     return text.strip()
 
 
-COMBINERS: dict[str, Callable[..., Combiner]] = {"cfg": Cfg, "composable": Composable, "regional": Regional}
+COMBINERS: dict[str, Callable[[], Combiner]] = {
+    "cfg": Cfg,
+    "composable": Composable,
+    "composable-paper": lambda: Composable("paper", "composable-paper"),
+    "composable-a1111": lambda: Composable("a1111", "composable-a1111"),
+    "regional": Regional,
+}
 
 
 def build_combiner(combiner: str | Combiner) -> Combiner:

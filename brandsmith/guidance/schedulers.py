@@ -31,10 +31,9 @@ def build_scheduler(base: Base, scheduler: str | SchedulerMixin | type[Scheduler
     `scheduler` is a short name, `base` (the class the base declares), the name of a diffusers class, a class, or
     an instance, whose configuration then wins over the base's. Schedulers keep state, so every batch gets its own.
     """
-    if num_steps < 1:
-        raise InvalidConfig(f"num_steps is {num_steps}", hint="allowed: 1 or more; 20 to 50 are usual")
+    _check_steps(num_steps)
     if isinstance(scheduler, str):
-        scheduler = _class_named(scheduler, base)
+        scheduler = type(base.scheduler) if scheduler == "base" else _class_named(scheduler)
     config = base.scheduler.config if isinstance(scheduler, type) else scheduler.config
     kind = scheduler if isinstance(scheduler, type) else type(scheduler)
     built = kind.from_config(config)
@@ -42,9 +41,19 @@ def build_scheduler(base: Base, scheduler: str | SchedulerMixin | type[Scheduler
     return built
 
 
-def _class_named(name: str, base: Base) -> type[SchedulerMixin]:
-    if name == "base":
-        return type(base.scheduler)
+def check_scheduler(name: str, num_steps: int) -> None:
+    """Raises InvalidConfig for a name or a number that no base can be sampled with."""
+    _check_steps(num_steps)
+    if name != "base":
+        _class_named(name)
+
+
+def _check_steps(num_steps: int) -> None:
+    if num_steps < 1:
+        raise InvalidConfig(f"num_steps is {num_steps}", hint="allowed: 1 or more; 20 to 50 are usual")
+
+
+def _class_named(name: str) -> type[SchedulerMixin]:
     class_name = SHORT_NAMES.get(name.lower(), name)
     kind = getattr(diffusers, class_name, None) if class_name.endswith("Scheduler") else None
     if kind is None:
