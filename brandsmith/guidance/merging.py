@@ -29,8 +29,8 @@ from brandsmith.guidance.things import Listed, Thing, things_side_by_side
 GLIMPSE = (6, 2)
 """Of a run of so many steps, so many are made before the look."""
 
-MERGED = 0.35
-"""From here on two things are likely to become one (chosen on tuning prompts of pocket: docs/log.md)."""
+MERGED = 0.3
+"""From here on two things are likely to become one: just above what pairs that hardly ever fail have (docs/log.md)."""
 
 
 def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run) -> list[float]:
