@@ -235,14 +235,15 @@ def benchmark_guidance_command(
 ) -> None:
     """Every way of asking, on held-out prompts and the same starting noises, beside diffusers' own Attend-and-Excite."""
     from brandsmith.base.base import load_base, resolve_base
-    from brandsmith.guidance.benchmark import benchmark_guidance
+    from brandsmith.guidance.benchmark import benchmark_guidance, narrow
     from brandsmith.judges.pocket_classes import PocketClasses
     from brandsmith.report.table import as_rich
 
     eyes = PocketClasses(resolve_base(base))
     sets = ("binding",) if binding_only else ("binding", "two", "three")
     result = benchmark_guidance(load_base(base), eyes.look, quick=quick, sets=sets, file=rows)
-    console.print(as_rich(result.table, "guidance"))
+    for title, lines in narrow(result.table).items():
+        console.print(as_rich(lines, title))
     if as_json:
         _print_json(result.figures)
 

@@ -12,7 +12,7 @@ from bases import build_tiny
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.intervals import clustered_interval, wilson_interval
 from brandsmith.guidance.arms import ARMS, ON_PAIRS, Setting, stock_indices
-from brandsmith.guidance.benchmark import benchmark_guidance, tries_for
+from brandsmith.guidance.benchmark import benchmark_guidance, narrow, tries_for
 from brandsmith.guidance.outcome import judge_picture
 from brandsmith.guidance.prompt_sets import Asked, Case, load_cases
 from brandsmith.guidance.subjects import automatic_subjects
@@ -140,6 +140,8 @@ def test_a_real_run_gives_every_figure_and_resumes(tmp_path):
               "success_vs_diffusers", "time_vs_diffusers", "idle_overhead", "not_removed", "redraw_success", "and_gain", "n"}  # fmt: skip
     assert wanted <= set(result.figures) and json.loads(json.dumps(result.figures))["n"] == 4
     assert len(result.table) == len(ARMS) + 2 and all(row["n"] == 4 for row in result.table)
+    (title, lines), *others = narrow(result.table).items()
+    assert title == "binding, n 4" and [line["arm"] for line in lines] == [row["arm"] for row in result.table] and not others
     drawn = sum(judged)
     assert benchmark_guidance(build_tiny(), judge, **options) == result
     assert sum(judged) == drawn >= 9 * 4

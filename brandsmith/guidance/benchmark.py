@@ -218,6 +218,18 @@ def _table_row(bench: Benchmark, set_name: str, arm: str) -> dict[str, Any]:
     return row
 
 
+def narrow(table: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The table for a terminal: one of 80 columns per set, by its title."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for row in table:
+        low, high = row["success_interval"]
+        tables.setdefault(f"{row['set']}, n {row['n']}", []).append({
+            "arm": row["arm"], "present": row["present"], "strict": row["strict"], "success": row["success"], "95 %": f"{low:.2f}-{high:.2f}",
+            "seconds": f"{row['seconds']:.2f}", "passes": f"{row['extra_passes']:.1f}",
+        })  # fmt: skip
+    return tables
+
+
 def figures_of(bench: Benchmark, prices: Prices, sets: Sequence[str] = ("binding",)) -> dict[str, Any]:
     """The figures line: of all prompts of `sets`, then the prices, then each set's own under `by_set`."""
     figures = _successes(bench, sets)
