@@ -30,7 +30,8 @@ GLIMPSE = (6, 2)
 """Of a run of so many steps, so many are made before the look."""
 
 MERGED = 0.3
-"""From here on two things are likely to become one: just above what pairs that hardly ever fail have (docs/log.md)."""
+"""From here on two things are likely to become one: just above what pairs that hardly ever fail have on pocket (docs/log.md). For another
+base `brandsmith explain` prints what its prompts have."""
 
 
 def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run) -> list[float]:
