@@ -31,7 +31,7 @@ GLIMPSE = (6, 2)
 
 MERGED = 0.3
 """From here on two things are likely to become one: just above what pairs that hardly ever fail have on pocket (docs/log.md). For another
-base `brandsmith explain` prints what its prompts have."""
+base `explain.json` of `brandsmith explain` has what its prompts have."""
 
 
 def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run) -> list[float]:
