@@ -18,20 +18,21 @@ from rich.console import Console
 from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import write_json, write_text
+from brandsmith.core.progress import training_bar
+from brandsmith.core.rows import Row
 from brandsmith.core.run import RunDirectory
-from brandsmith.judges.judge import CachedJudge, Judge, Row
-from brandsmith.judges.kpi import COLUMNS, footnote, kpi_of
-from brandsmith.judges.usable import usable_rate
+from brandsmith.core.table import as_csv, as_markdown, as_rich, shown
+from brandsmith.evaluate.chain import judges_for
+from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
+from brandsmith.judges.judge import CachedJudge, Judge
 from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
-from brandsmith.progress import training_bar
 from brandsmith.report.contact_sheet import SheetRow, write_contact_sheet
-from brandsmith.report.table import as_csv, as_markdown, as_rich, shown
-from brandsmith.study.judging import judges_for
-from brandsmith.study.measures import THESIS_KPI, picture_values
-from brandsmith.study.statistics import Estimate, clustered_mean, rate
-from brandsmith.study.trial import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
+from brandsmith.results.kpi import COLUMNS, footnote, kpi_of
+from brandsmith.results.measures import THESIS_KPI, picture_values
+from brandsmith.results.statistics import Estimate, clustered_mean, rate
+from brandsmith.results.usable import usable_rate
 
 METHODS = ("dreambooth", "lora", "textual_inversion")
 SEEDS = (1000, 1001, 1002, 1003)

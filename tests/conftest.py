@@ -10,7 +10,7 @@ import pytest
 from bases import build_tiny, save_as_diffusers_folder
 from lessons import write_concept
 
-from brandsmith import cli
+from brandsmith.cli import main as cli
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.judges.judge import Row
+from brandsmith.core.rows import Row
 from brandsmith.study.folder import StudyFolder, TrialRecord
 
 PROMPTS = tuple(f"prompt {i} with red_qoga_logo" for i in range(5))

@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from brandsmith.base.base import Base
-from brandsmith.base.layout import channels_last
+from brandsmith.base.memory_format import channels_last
 from brandsmith.core.files import write_json, write_with
 from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording

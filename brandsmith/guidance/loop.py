@@ -21,7 +21,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, Conditioning, decode_latents, encode_prompts
-from brandsmith.base.layout import channels_last
+from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_with_spans
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.rows import Row, Shot
 
 
 @dataclass(frozen=True)
@@ -64,41 +65,6 @@ class PromptJudge(Judge, Protocol):
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
         """One verdict per picture, `prompts[i]` being what `pictures[i]` was drawn from."""
         ...
-
-
-@dataclass(frozen=True)
-class Shot:
-    """Where a picture comes from: standard case, seed, and the checkpoint that drew it."""
-
-    case: int
-    prompt: str
-    seed: int
-    run: str
-    step: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One picture, one judge. The unit that files keep."""
-
-    case: int
-    prompt: str
-    seed: int
-    run: str
-    step: int
-    judge: str
-    """`name@version`"""
-    weights: str
-    value: float | None
-    reason: str
-    details: Mapping[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def row_from_json(raw: Mapping[str, Any]) -> Row:
-    return Row(**{name: raw[name] for name in Row.__dataclass_fields__})
 
 
 def judge_id(judge: Judge) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from brandsmith.judges.apart import as_many_as, boxes_apart, count_sure
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
+from brandsmith.judges.object_boxes import as_many_as, boxes_apart, count_sure
 from brandsmith.judges.pocket_classes import PHOTO_BOX, Box, Look, PocketClasses, object_boxes
 
 SURE_FROM = 0.9

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brandsmith.core.errors import MissingResource
-from brandsmith.judges.apart import Box, as_many_as, boxes_apart
+from brandsmith.judges.object_boxes import Box, as_many_as, boxes_apart
 
 INPUT_PX = 48
 VERSION = "2"

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoTokenizer
 
 from brandsmith.base.base import Base, load_base, resolve_base
-from brandsmith.base.layout import channels_last
+from brandsmith.base.memory_format import channels_last
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base, Conditioning, encode_ids
-from brandsmith.base.layout import channels_last
+from brandsmith.base.memory_format import channels_last
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory

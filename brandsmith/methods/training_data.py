@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, tokenize
-from brandsmith.base.layout import channels_last
+from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of, write_safetensors

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 
 from brandsmith.base.base import pocket_folder
+from brandsmith.benchmark.prompt_judge import obeyed_error
+from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.augment import seen_by_another_camera
 from brandsmith.judges.obeyed import Obeyed
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.pocket.artwork import Artwork
 from brandsmith.pocket.demo import TOKEN, marked_scene, plain_scene
 from brandsmith.pocket.scenes import KINDS, Scene, SceneMaker
-from brandsmith.study.asked import parser_for
-from brandsmith.study.obeyed_error import obeyed_error
 
 SEED = 991
 NUM_MARKED, NUM_PLAIN = 110, 110

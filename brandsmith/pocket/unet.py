@@ -25,9 +25,9 @@ from transformers import CLIPModel, CLIPTokenizer
 from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
-from brandsmith.pocket.loudness import balance_text
 from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.text_projection_init import balance_text
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
@@ -39,7 +39,7 @@ def build_scheduler() -> DDPMScheduler:
     """Stable Diffusion's noise schedule with twice its last beta, sampled from the last step on.
 
     With SD's own (0.012, from step 961) the strongest direction of these latents has a signal-to-noise ratio of 9.7 where
-    sampling starts (`python -m brandsmith.pocket.leak`): the network reads backdrop and outline off the noisy input instead
+    sampling starts (`python -m brandsmith.pocket.terminal_snr`): the network reads backdrop and outline off the noisy input instead
     of the caption, and pure noise is a place that it never saw. Lin et al. 2024, "Common Diffusion Noise Schedules and
     Sample Steps are Flawed". With 0.025, from step 999, it is 0.05, and no scheduler needs a zero-SNR special case.
     """

@@ -1,6 +1,6 @@
 """How sure: the winner against each rival on the same pictures, and the one sentence that a reader takes away.
 
-The statistics are the study's own (study/comparing.py): paired by prompt and starting noise, errors clustered by prompt, the
+The statistics are the study's own (results/comparing.py): paired by prompt and starting noise, errors clustered by prompt, the
 spread between trainings counted in, Holm over all comparisons of the page. "Better" is said only when the interval excludes zero.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from brandsmith.report.standing import Checkpoint, Standing, best_of_each_method
 from brandsmith.report.study_files import StudyFiles
 from brandsmith.report.words import listed, method_name, signed
-from brandsmith.study.comparing import NOT_WORTH_FINDING, Comparison, Spread, compare_all, images_needed, measure_gap, spread_between_trainings
+from brandsmith.results.comparing import NOT_WORTH_FINDING, Comparison, Spread, compare_all, images_needed, measure_gap, spread_between_trainings
 
 
 @dataclass(frozen=True)

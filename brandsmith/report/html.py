@@ -15,7 +15,6 @@ from markupsafe import Markup
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import write_text
-from brandsmith.judges.kpi import COLUMNS, footnote
 from brandsmith.report import figures, sheets, words
 from brandsmith.report.advice import RULE, THESIS_TABLE, advise
 from brandsmith.report.certainty import compare_winner, headline, verdict_line
@@ -25,6 +24,7 @@ from brandsmith.report.plots import draw_bar, draw_key
 from brandsmith.report.provenance import judge_lines, provenance, recorded_verdicts, trial_lines
 from brandsmith.report.standing import Standing, best_of_each_method, measure_of, standings_of, why_not_measured
 from brandsmith.report.study_files import StudyFiles, read_study
+from brandsmith.results.kpi import COLUMNS, footnote
 
 ASSETS = Path(__file__).resolve().parent.parent / "data" / "report"
 NUM_COLOURS = 6  # of page.css

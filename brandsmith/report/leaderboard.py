@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from brandsmith.judges.kpi import table_row
+from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.report.advice import Advice
 from brandsmith.report.certainty import Rivalry
 from brandsmith.report.standing import Standing, best_of_each_method
 from brandsmith.report.study_files import StudyFiles
-from brandsmith.report.table import as_csv, as_markdown
-from brandsmith.study.statistics import Estimate
+from brandsmith.results.kpi import table_row
+from brandsmith.results.statistics import Estimate
 
 
 def further_judges(standings: Sequence[Standing]) -> list[str]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from PIL import Image
 
-from brandsmith.judges.judge import Row
-from brandsmith.judges.kpi import CONFIDENCE_JUDGES
-from brandsmith.judges.usable import Usable
+from brandsmith.core.rows import Row
+from brandsmith.results.kpi import CONFIDENCE_JUDGES
+from brandsmith.results.usable import Usable
 
 SHEET_PX, HERO_PX = 224, 320
 """Longest side embedded: in sheets, and in the strip at the top."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from brandsmith.report.study_files import StudyFiles, Trial
 from brandsmith.report.words import parameters_of, setting_text
-from brandsmith.study.ranking import varying_settings
+from brandsmith.results.ranking import varying_settings
 
 
 def provenance(study: StudyFiles) -> list[tuple[str, str]]:

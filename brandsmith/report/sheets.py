@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.judges.judge import Row
-from brandsmith.judges.usable import CHECKS, checks_for, judge_usable
+from brandsmith.core.rows import Row
 from brandsmith.report.pictures import SHEET_PX, Album, Picture, Seen, seen_in
 from brandsmith.report.standing import Standing, measure_of
 from brandsmith.report.study_files import StudyFiles, Trial
 from brandsmith.report.words import figure, method_name
-from brandsmith.study.measures import MEASURES
+from brandsmith.results.measures import MEASURES
+from brandsmith.results.usable import CHECKS, checks_for, judge_usable
 
 MAX_PROMPTS, MAX_SEEDS, MAX_STEPS, MAX_PAIRS = 8, 2, 6, 3
 COPY_FROM = 0.5

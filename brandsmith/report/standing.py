@@ -1,7 +1,7 @@
 """Who stands where: every setting's checkpoint chosen on the selection seeds, reported on the report seeds.
 
 A setting is a method with its settings; trainings that differ only in their seed are one setting, with one checkpoint for all.
-All figures are computed from rows, by the study's own rules (study/ranking.py): the best of many is flattered by being chosen, so
+All figures are computed from rows, by the study's own rules (results/ranking.py): the best of many is flattered by being chosen, so
 what is reported comes from seeds that took no part in the choice (where a study drew none, `flattered` says so), and a setting
 that was stopped early stands behind those whose trainings ran to their end.
 """
@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brandsmith.judges.judge import Row
-from brandsmith.judges.kpi import CONFIDENCE_JUDGES, Kpi, judge_name, kpi_of
-from brandsmith.judges.usable import checks_for, reasons, usable_by_picture
+from brandsmith.core.rows import Row, judge_name
 from brandsmith.report.study_files import StudyFiles, Trial
 from brandsmith.report.words import parameters_of, setting_of
-from brandsmith.study.measures import MEASURES, THESIS_KPI, mean, picture_values
-from brandsmith.study.ranking import STATES, best_step, rank, shared_steps, varying_settings, worst_state
-from brandsmith.study.statistics import Estimate, clustered_mean, rate
+from brandsmith.results.kpi import CONFIDENCE_JUDGES, Kpi, kpi_of
+from brandsmith.results.measures import MEASURES, THESIS_KPI, mean, picture_values
+from brandsmith.results.ranking import STATES, best_step, rank, shared_steps, varying_settings, worst_state
+from brandsmith.results.statistics import Estimate, clustered_mean, rate
+from brandsmith.results.usable import checks_for, reasons, usable_by_picture
 
 Values = Mapping[tuple[int, int], float]
 """{(case, picture seed): score of one picture} of one training"""

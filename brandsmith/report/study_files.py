@@ -19,9 +19,8 @@ from typing import Any
 from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import read_jsonl
-from brandsmith.judges.judge import Row, row_from_json
-from brandsmith.judges.kpi import judge_name
-from brandsmith.study.ranking import last_words
+from brandsmith.core.rows import Row, judge_name, row_from_json
+from brandsmith.results.ranking import last_words
 
 _FAILED = ("failed", "diverged", "error", "killed", "lost")
 

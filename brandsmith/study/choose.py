@@ -14,14 +14,14 @@ from functools import cached_property
 from statistics import stdev
 from typing import Any
 
-from brandsmith.judges.judge import Row
-from brandsmith.judges.kpi import COLUMNS, CONFIDENCE_JUDGES, judge_name, kpi_of
-from brandsmith.judges.usable import usable_rate
-from brandsmith.study.comparing import Comparison, compare_all, measure_gap, spread_between_trainings
+from brandsmith.core.rows import Row, judge_name
+from brandsmith.results.comparing import Comparison, compare_all, measure_gap, spread_between_trainings
+from brandsmith.results.kpi import COLUMNS, CONFIDENCE_JUDGES, kpi_of
+from brandsmith.results.measures import mean, picture_values
+from brandsmith.results.ranking import best_step, rank, shared_steps, varying_settings, worst_state
+from brandsmith.results.statistics import clustered_mean
+from brandsmith.results.usable import usable_rate
 from brandsmith.study.folder import ScoredTrial, StudyRecords
-from brandsmith.study.measures import mean, picture_values
-from brandsmith.study.ranking import best_step, rank, shared_steps, varying_settings, worst_state
-from brandsmith.study.statistics import clustered_mean
 
 SHORT = {"learning_rate": "lr", "text_encoder_learning_rate": "text encoder lr", "num_vectors": "vectors"}
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
-from brandsmith.study.measures import THESIS_KPI
+from brandsmith.results.measures import THESIS_KPI
 from brandsmith.study.yaml_lines import Located, read_yaml
 
 _UNITS_SEC = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hours": 3600, "days": 86400}

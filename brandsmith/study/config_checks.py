@@ -18,7 +18,7 @@ from brandsmith.guidance.schedulers import SHORT_NAMES
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.study.measures import MEASURES, NEEDS_TEXT, THESIS_KPI
+from brandsmith.results.measures import MEASURES, NEEDS_TEXT, THESIS_KPI
 from brandsmith.study.yaml_lines import Located
 
 Problem = tuple[int, str]

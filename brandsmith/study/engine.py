@@ -25,9 +25,9 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.core.trackers import check_trackers
-from brandsmith.judges.kpi import COLUMNS, footnote
-from brandsmith.report.table import as_csv, as_markdown
+from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.choose import ScoredSetting, group_settings, result_of, to_report
 from brandsmith.study.config import StudyConfig

@@ -22,12 +22,12 @@ from typing import Any, Literal
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import only_one, read_jsonl, write_json, write_text
+from brandsmith.core.rows import Row, row_from_json
 from brandsmith.core.run import flatten
-from brandsmith.judges.judge import Row, row_from_json
+from brandsmith.evaluate.checkpoint import Cases
 from brandsmith.methods.adapter import package_version
+from brandsmith.results.ranking import last_words
 from brandsmith.study.config import StudyConfig, parse_study
-from brandsmith.study.ranking import last_words
-from brandsmith.study.trial import Cases
 
 State = Literal["waiting", "running", "stopped", "finished", "failed"]
 

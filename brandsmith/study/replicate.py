@@ -16,11 +16,11 @@ from rich.console import Console
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import write_json
+from brandsmith.results.statistics import t_quantile
 from brandsmith.study.choose import result_of
 from brandsmith.study.config import MethodSpace, StudyConfig
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
-from brandsmith.study.statistics import t_quantile
 from brandsmith.study.worker import Judges
 
 

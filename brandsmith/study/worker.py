@@ -24,12 +24,12 @@ from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import tracked
+from brandsmith.evaluate.chain import judges_for
+from brandsmith.evaluate.checkpoint import judge_checkpoint, picture_name, sample_checkpoint
 from brandsmith.judges.judge import CachedJudge, Judge, Verdict
 from brandsmith.methods.loop import default_device, train
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.study.folder import StudyFolder, mend_last_line
-from brandsmith.study.judging import judges_for
-from brandsmith.study.trial import judge_checkpoint, picture_name, sample_checkpoint
 
 Judges = Callable[[Concept], Sequence[Judge]]
 OnStep = Callable[[str, int], None]

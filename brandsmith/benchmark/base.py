@@ -1,0 +1,186 @@
+"""`brandsmith base check`: what the embedded base can do, measured.
+
+Judges were trained on true scenes. Every figure carries its n. What the same chain (find the objects, then name them)
+scores on true pictures it never saw is printed as `chain_on_true`: the ceiling, so that a judge's own error is not
+blamed on the base.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+
+from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
+from brandsmith.concept.concept import load_concept
+from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi
+from brandsmith.guidance import scales
+from brandsmith.guidance.loop import sample
+from brandsmith.judges.ocr import Ocr, compare
+from brandsmith.judges.pocket_classes import PocketClasses, both_seen
+
+BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
+SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": scales.POCKET, "scheduler": "ddim"}
+FIRST_SEED = 5000
+
+
+def one_object_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
+    """Two prompts per word with colours that walk the palette: (prompt, word, colour)."""
+    asked = []
+    for i, word in enumerate(words):
+        for k in (0, 1):
+            colour = colours[(2 * i + 7 * k) % len(colours)]
+            article = "" if word in ("pants", "shorts", "socks") else "an " if colour[0] in "aeiou" else "a "
+            asked.append((f"{article}{colour} {word}", word, colour))
+    return asked
+
+
+def two_object_prompts(words: list[str], colours: list[str], count: int) -> list[tuple[str, tuple[str, str], tuple[str, str]]]:
+    rng = np.random.default_rng(77)
+    small = [w for w in words if w not in ("billboard", "pants", "shorts", "socks")]
+    asked = []
+    for _ in range(count):
+        pair = tuple(str(w) for w in rng.choice(small, 2, replace=False))
+        hues = tuple(str(c) for c in rng.choice(colours, 2, replace=False))
+        asked.append((f"a {hues[0]} {pair[0]} and a {hues[1]} {pair[1]}", pair, hues))
+    return asked
+
+
+def photo_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
+    """Four prompts per garment with colours that walk the palette: (prompt, word, colour)."""
+    asked = []
+    for i, word in enumerate(words):
+        for k in range(4):
+            colour = colours[(3 * i + 5 * k) % len(colours)]
+            article = "" if word in ("pants", "shorts", "shoes") else "an " if colour[0] in "aeiou" else "a "
+            asked.append((f"a photo of {article}{colour} {word}", word, colour))
+    return asked
+
+
+SPELLING_FORMS = (
+    "a red logo that reads {}", "a blue {} logo on a white background", "a green bottle with a red {} logo",
+    "a billboard with a blue {} logo", "a white t shirt with a red {} logo",
+)  # fmt: skip
+
+
+def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
+    """(prompt, lettering): four random letters asked for a letter at a time, alone and on products."""
+    rng = np.random.default_rng(78)
+    words = ["".join(rng.choice(list(ascii_uppercase), 4)) for _ in range(count)]
+    return [(SPELLING_FORMS[i % len(SPELLING_FORMS)].format(" ".join(word)), word) for i, word in enumerate(words) if word != keep_out]
+
+
+def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
+    """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
+    console = console or Console()
+    folder = resolve_base(name)
+    eyes = PocketClasses(folder)
+    base = load_base(name)
+    figures: dict[str, Any] = {}
+    with console.status("text through the autoencoder"):
+        figures |= _text_through_vae(base)
+    singles = one_object_prompts(eyes.vocabulary, eyes.palette) * seeds
+    console.print(f"drawing {len(singles)} one-object and {pairs} two-object pictures", highlight=False)
+    pictures = _draw(base, [p for p, _, _ in singles])
+    figures |= _judge_singles(eyes, pictures, singles)
+    double = two_object_prompts(eyes.vocabulary, eyes.palette, pairs)
+    pair_pictures = _draw(base, [p for p, _, _ in double])
+    figures |= _judge_pairs(eyes, pair_pictures, double)
+    photos = photo_prompts(eyes.photo_words, eyes.palette)
+    photo_pictures = _draw(base, [p for p, _, _ in photos]) if photos else []
+    figures |= _judge_photos(eyes, photo_pictures, photos)
+    figures |= _spelling(base)
+    figures |= _untrained_kpi(base)
+    figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
+    figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
+    figures["chain_on_true"] = eyes.card["chain_on_true"]
+    if sheet:
+        _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
+    _print(figures, console)
+    return figures
+
+
+def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
+    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], batch_size=16, **SETTINGS)
+
+
+@torch.inference_mode()
+def _text_through_vae(base: Base) -> dict[str, Any]:
+    """OCR similarity on true marked pictures, and on the same pictures after encode and decode."""
+    concept = load_concept("demo")
+    ocr = judges_for(concept)["ocr"]
+    originals = [*held_out_pictures(concept), *(np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples)]
+    pixels = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    decoded = torch.cat([decode_latents(base, encode_images(base, part)) for part in pixels.split(8)])
+    after = list((decoded * 255).round().byte().permute(0, 2, 3, 1).numpy())
+    before_score = float(np.mean([v.value for v in ocr.score(originals)]))
+    after_score = float(np.mean([v.value for v in ocr.score(after)]))
+    ratio = after_score / before_score if before_score else None
+    return {"vae_ocr_ratio": None if ratio is None else round(ratio, 4), "vae_ocr_original": round(before_score, 4),
+            "vae_ocr_decoded": round(after_score, 4), "vae_ocr_n": len(originals)}  # fmt: skip
+
+
+def _judge_singles(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+    looks = eyes.look(pictures, num_objects=1)
+    word = [bool(own) and own[0].word == w for own, (_, w, _) in zip(looks, asked, strict=True)]
+    colour = [bool(own) and own[0].colour == c for own, (_, _, c) in zip(looks, asked, strict=True)]
+    return {"object_accuracy": round(float(np.mean(word)), 4), "object_n": len(asked), "colour_accuracy": round(float(np.mean(colour)), 4),
+            "colour_n": len(asked)}  # fmt: skip
+
+
+def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -> dict[str, Any]:
+    seen = [both_seen(own, words, hues) for own, (_, words, hues) in zip(eyes.look(pictures, 2), asked, strict=True)]
+    return {"both_present": round(float(np.mean([p for p, _ in seen])), 4), "both_present_n": len(asked),
+            "both_colours": round(float(np.mean([c for _, c in seen])), 4), "both_colours_n": len(asked)}  # fmt: skip
+
+
+def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos). `classifier_on_true`
+    says how often the classifier itself is right."""
+    looks = eyes.look_at_photos(pictures)
+    right = {"photo_look": [look.photo > 0.5 for look in looks],
+             "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
+             "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
+    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {"photo_n": len(asked)}
+
+
+def _spelling(base: Base) -> dict[str, Any]:
+    """Lettering on demand, read by OCR: similarity to the letters asked for, and to those that the next prompt asks for (chance)."""
+    asked = spelling_prompts(50, str(load_concept("demo").config.expected_text))
+    words = [word for _, word in asked]
+    read = Ocr("").read(_draw(base, [prompt for prompt, _ in asked]))
+    figures = {}
+    for name, expected in (("spelled_score", words), ("spelled_chance", words[1:] + words[:1])):
+        figures[name] = round(float(np.mean([compare(seen, word).similarity for seen, word in zip(read, expected, strict=True)])), 4)
+    return figures | {"spelled_n": len(asked)}
+
+
+def _untrained_kpi(base: Base) -> dict[str, Any]:
+    concept = load_concept("demo")
+    prompts = concept.prompts() * 4
+    pictures = _draw(base, prompts)
+    kpi = thesis_kpi(judges_for(concept), pictures)
+    return {"untrained_kpi": None if kpi is None else round(kpi, 4), "untrained_kpi_n": len(prompts)}
+
+
+def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
+    columns = 8
+    rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures) - columns + 1, columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+
+
+def _print(figures: dict[str, Any], console: Console) -> None:
+    for key, value in figures.items():
+        bar = BARS.get(key)
+        verdict = ""
+        if bar is not None and value is not None:
+            lower_is_better = key in ("untrained_kpi", "size_mib")
+            reached = value <= bar if lower_is_better else value >= bar
+            verdict = f"  bar {'≤' if lower_is_better else '≥'} {bar}: {'reached' if reached else 'NOT reached'}"
+        console.print(f"{key:22} {value}{verdict}", highlight=False)

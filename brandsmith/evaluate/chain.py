@@ -1,0 +1,76 @@
+"""The chain of judges that scores a concept: one place says who is in it, in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.core.files import sha256_of
+from brandsmith.core.rows import Shot
+from brandsmith.evaluate.prompt_phrases import parser_for
+from brandsmith.judges.background import Background
+from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
+from brandsmith.judges.detector import Detector
+from brandsmith.judges.fit import load_judges
+from brandsmith.judges.judge import Judge, score_shots
+from brandsmith.judges.obeyed import Obeyed
+from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.judges.pocket_clip import PocketClipText, PocketIdentity, has_pair
+from brandsmith.judges.sscd import copying_judge
+from brandsmith.results.kpi import kpi_of
+
+CLASSES_FILE = "classes.safetensors"
+
+
+def judges_for(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
+    """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the base that
+    draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed (in `weights`, else where
+    weights are kept). Raises MissingResource when the concept's judges are not fitted."""
+    training = [_load(example.image) for example in concept.examples]
+    chain: list[Judge] = [*load_judges(concept), copying_judge(training, held_out_pictures(concept), weights)]
+    if base_folder and (base_folder / CLASSES_FILE).is_file():
+        chain.append(obeyed_judge(concept, base_folder))
+    return {judge.name: judge for judge in chain}
+
+
+def obeyed_judge(concept: Concept, base_folder: Path) -> Obeyed:
+    """Whether prompts of this concept are obeyed, by the classifier in a base's folder. Raises MissingResource without one."""
+    return Obeyed(PocketClasses(base_folder), parser_for(concept.token), sha256_of(base_folder / CLASSES_FILE)[:12])
+
+
+def weighted_judges(concept: Concept, folder: Path | None = None, detector: Detector | None = None) -> dict[str, Judge]:
+    """clip (CLIP-T), clip_i and dinov2 over the sealed weights in `folder`; without them every picture is "not measured: weights X missing"."""
+    held_out = held_out_pictures(concept)
+    identity = [Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()]
+    return {judge.name: judge for judge in (ClipText(concept.token, concept.config.class_word, folder), *identity)}
+
+
+def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
+    """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one, and the judges over
+    sealed weights."""
+    chain = judges_for(concept, base_folder, weights)
+    detector, held_out = chain["detector"], held_out_pictures(concept)
+    beside: list[Judge] = [Background([_load(example.image) for example in concept.examples], held_out, detector)]
+    if base_folder and has_pair(base_folder):
+        beside += [PocketClipText(concept.token, concept.config.class_word, base_folder), PocketIdentity(held_out, base_folder, detector)]
+    return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, detector)
+
+
+def held_out_pictures(concept: Concept) -> list[np.ndarray]:
+    """True pictures of the concept that no training may use: the control for copying."""
+    return [_load(p) for p in sorted((concept.folder / "held_out").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _load(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def thesis_kpi(judges: dict[str, Judge], pictures: Sequence[np.ndarray]) -> float | None:
+    """average(ocr, detector) over pictures that belong to no run; None when a half could not be measured."""
+    shots = [Shot(0, "", i, "loose", 0) for i in range(len(pictures))]
+    halves = [judges[name] for name in ("detector", "ocr") if name in judges]
+    return kpi_of([row for judge in halves for row in score_shots(judge, shots, pictures)]).average

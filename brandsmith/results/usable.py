@@ -1,0 +1,88 @@
+"""Could this picture be published? The usable verdict, composed from what the judges said of one picture.
+
+A picture is usable when the mark is present and right, spelled right (when it carries text), the rest of the prompt is
+obeyed, and it is not a copy of a training picture. The first check that fails is the reason. A check that was not measured
+makes the verdict "not measured" unless another has already failed: no is known as soon as one thing is wrong, yes only
+when everything was looked at. Checks that were never asked for (no such judge in the chain) are named, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from brandsmith.core.rows import Row
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question: which judge answers it, what answer passes, and what is said when it does not."""
+
+    judge: str
+    passes: Callable[[Row], bool]
+    failure: str
+
+
+PRESENT_FROM = 0.25
+"""Detector confidence from which a mark counts as present. Low on purpose: a doubtful mark is for `correctness` to refuse."""
+
+CHECKS: dict[str, Check] = {
+    "present": Check("detector", lambda row: row.value >= PRESENT_FROM, "mark missing"),
+    "right": Check("correctness", lambda row: row.value >= 0.5, "mark is wrong"),
+    "spelled": Check("ocr", lambda row: bool(row.details.get("exact")), "misspelt"),
+    "obeyed": Check("obeyed", lambda row: row.value >= 0.5, "prompt not obeyed"),
+    "not copied": Check("copying", lambda row: row.value < 0.5, "copy of a training picture"),
+}
+
+
+@dataclass(frozen=True)
+class Usable:
+    """`verdict` True, False, or None: not measured. `reason` says why it is not True."""
+
+    verdict: bool | None
+    reason: str
+    checks: Mapping[str, bool | None]
+
+
+def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right", "spelled", "not copied")) -> Usable:
+    """The verdict on one picture from its rows. `checks` names the questions asked, in order."""
+    by_judge = {row.judge.partition("@")[0]: row for row in rows}
+    answers: dict[str, bool | None] = {}
+    unmeasured = ""
+    for name in checks:
+        check, row = CHECKS[name], by_judge.get(CHECKS[name].judge)
+        answers[name] = None if row is None or row.value is None else bool(check.passes(row))
+        if answers[name] is None and not unmeasured:
+            unmeasured = f"{name}: {row.reason if row else f'judge {check.judge} did not run'}"
+    failed = [name for name in checks if answers[name] is False]
+    if failed:
+        return Usable(False, CHECKS[failed[0]].failure, answers)
+    return Usable(None, f"not measured ({unmeasured})", answers) if unmeasured else Usable(True, "", answers)
+
+
+def checks_for(judges: Iterable[str]) -> tuple[str, ...]:
+    """The questions that a chain of judges (by name) can answer."""
+    present = set(judges)
+    return tuple(name for name, check in CHECKS.items() if check.judge in present)
+
+
+def usable_by_picture(rows: Iterable[Row], checks: Sequence[str]) -> dict[tuple[str, int, int, int], Usable]:
+    """Verdicts of every picture, keyed (run, step, case, seed), in the order first seen."""
+    pictures: dict[tuple[str, int, int, int], list[Row]] = {}
+    for row in rows:
+        pictures.setdefault((row.run, row.step, row.case, row.seed), []).append(row)
+    return {key: judge_usable(of_one, checks) for key, of_one in pictures.items()}
+
+
+def usable_rate(rows: Iterable[Row]) -> float | None:
+    """Share of pictures that pass every question their judges can answer; None when not one could be decided."""
+    rows = list(rows)
+    verdicts = usable_by_picture(rows, checks_for({row.judge.partition("@")[0] for row in rows})).values()
+    decided = [v.verdict for v in verdicts if v.verdict is not None]
+    return sum(decided) / len(decided) if decided else None
+
+
+def reasons(verdicts: Iterable[Usable]) -> Counter[str]:
+    """How often each reason kept a picture from being usable."""
+    return Counter(v.reason for v in verdicts if v.verdict is not True)

@@ -1,0 +1,88 @@
+"""The house stays as drawn: imports point down, nothing at run time needs the recipe, no forbidden dependency."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "brandsmith"
+ORDER = (
+    "core", "concept", "results", "base", "methods", "guidance", "judges", "draw", "evaluate", "study", "report", "benchmark", "demo",
+    "pocket", "cli",
+)  # fmt: skip
+FLOORS = {name: floor for floor, name in enumerate(ORDER)}
+"""Every package has a floor of its own; `demo` is the one module beside them."""
+STRANGERS = ("methods", "guidance", "judges")
+ONLY = {"report": {"core", "concept", "results"}, "results": {"core", "concept"}}
+
+
+def imports() -> list[tuple[str, str]]:
+    """(importing part, imported module) of every import statement in the package."""
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        relative = file.relative_to(PACKAGE)
+        part = relative.parts[0] if len(relative.parts) > 1 else relative.stem
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found += [(part, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                found.append((part, node.module or ""))
+    return found
+
+
+def test_imports_point_down():
+    own = [(part, module) for part, module in imports() if module.startswith("brandsmith.") and part in FLOORS]
+    upward = {(part, module) for part, module in own if FLOORS[module.split(".")[1]] > FLOORS[part]}
+    assert not upward, f"of {len(own)} imports looked at, these point up: {sorted(upward)}"
+    assert len(own) > 600, f"only {len(own)} imports looked at"
+    assert {part for part, _ in imports()} - {"__init__", "__main__"} == set(FLOORS), "a package without a floor, or a floor without a package"
+
+
+def test_strangers_never_meet():
+    met = {(part, module) for part, module in imports() for other in STRANGERS if part in STRANGERS and other != part
+           if module.startswith(f"brandsmith.{other}")}  # fmt: skip
+    assert met == set()
+    for part, allowed in ONLY.items():
+        known = {module.split(".")[1] for own, module in imports() if own == part and module.startswith("brandsmith.")}
+        assert known and known <= allowed | {part}, f"{part} may know {sorted(allowed)} alone"
+
+
+def test_nothing_at_run_time_imports_the_recipe():
+    users = {part for part, module in imports() if module.startswith("brandsmith.pocket") and part != "pocket"}
+    assert users <= {"cli"}
+    text = "".join(f.read_text() for f in (PACKAGE / "cli").glob("*.py"))
+    assert len(re.findall(r"^from brandsmith\.pocket", text, re.M)) == 0, "the command line imports the recipe inside `base build` only"
+
+
+def test_reports_and_results_need_no_torch():
+    modules = sorted(f"brandsmith.{part}.{file.stem}" for part in ("report", "results") for file in (PACKAGE / part).glob("*.py"))
+    modules = [module for module in modules if not module.endswith("__init__")]
+    assert len(modules) > 16
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
+
+
+FORBIDDEN = {"torchvision", "ultralytics", "Levenshtein", "pyiqa"}
+
+
+def test_no_forbidden_dependency():
+    used = {module.split(".")[0] for _, module in imports()}
+    assert len(used) > 15 and not used & FORBIDDEN
+    pinned = (PACKAGE.parent / "constraints.txt").read_text().lower()
+    assert not [name for name in FORBIDDEN if re.search(rf"^{name.lower()}==", pinned, re.M)]
+    assert "torch==2.13.0" in pinned
+
+
+def test_functions_stay_short():
+    lengths = []
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                lengths.append((node.end_lineno - node.lineno + 1, f"{file.name}:{node.name}"))
+    lengths.sort()
+    assert len(lengths) > 200
+    assert lengths[len(lengths) // 2][0] <= 12, "median"
+    assert [entry for entry in lengths if entry[0] > 75] == []

@@ -1,0 +1,155 @@
+"""The command line as its user meets it: a real process, real files, exit codes and one clear line per mistake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bases import build_tiny, save_as_diffusers_folder
+from PIL import Image
+
+from brandsmith.concept.concept import demo_folder
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-base")
+    save_as_diffusers_folder(build_tiny("sd1"), folder)
+    return folder
+
+
+def brandsmith(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "brandsmith.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture
+def concept(tmp_path) -> Path:
+    folder = tmp_path / "brand"
+    (folder / "images").mkdir(parents=True)
+    for example in sorted((demo_folder() / "images").glob("0[1-4]*")):
+        shutil.copy(example, folder / "images" / example.name)
+    shutil.copy(demo_folder() / "concept.yaml", folder / "concept.yaml")
+    return folder
+
+
+def test_help_names_every_command(tmp_path):
+    shown = brandsmith("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    for command in ("demo", "train", "sample", "export", "base", "judge"):
+        assert command in shown.stdout
+    for command in ("demo", "train", "sample", "export", "base build", "base check"):
+        page = brandsmith(*command.split(), "--help", cwd=tmp_path)
+        assert page.returncode == 0 and "Example: brandsmith" in page.stdout, command
+
+
+def break_folder(folder: Path) -> None:
+    shutil.rmtree(folder / "images")
+    (folder / "images").mkdir()
+
+
+def corrupt_image(folder: Path) -> None:
+    next((folder / "images").glob("*.png")).write_bytes(b"not a picture")
+
+
+def missing_caption(folder: Path) -> None:
+    next((folder / "images").glob("*.txt")).unlink()
+
+
+def known_token(folder: Path) -> None:
+    """`logo` is one piece of pocket's and the tiny base's vocabulary."""
+    config = yaml.safe_load((folder / "concept.yaml").read_text())
+    (folder / "concept.yaml").write_text(yaml.safe_dump(config | {"token": "logo"}))
+    for text in (folder / "images").glob("*.txt"):
+        text.write_text(text.read_text().replace("red_qoga_logo", "logo"))
+
+
+def wrong_yaml(folder: Path) -> None:
+    (folder / "concept.yaml").write_text("token: red_qoga_logo\ncolour: red\n")
+
+
+MISTAKES = {
+    "empty folder": (break_folder, "no images in"),
+    "corrupt image": (corrupt_image, "cannot be read as an image"),
+    "missing caption": (missing_caption, "is missing"),
+    "token in the vocabulary": (known_token, "logo"),
+    "unknown key": (wrong_yaml, "colour"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_wrong_concept_is_one_clear_line_and_leaves_nothing(name, concept, tiny_folder, tmp_path):
+    spoil, expected = MISTAKES[name]
+    spoil(concept)
+    before = sorted(p for p in tmp_path.rglob("*"))
+    done = brandsmith("train", "lora", "--concept", concept, "--base", tiny_folder, "--steps", 1, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    first = done.stderr.strip().splitlines()
+    assert first[0].startswith("error: ") and expected in first[0] and len(first) <= 2
+    assert sorted(p for p in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("train", "lorra"), "unknown method 'lorra'"),
+        (("train", "lora", "--base", "pockett"), "unknown base 'pockett'"),
+        (("train", "lora", "--concept", "nowhere"), "no concept folder"),
+        (("train", "lora", "--set", "rnk=4"), "rnk"),
+        (("train", "lora", "--set", "rank=minus"), "rank"),
+        (("train", "lora", "--steps", "0"), "steps"),
+        (("sample", "--run", "nowhere"), "nowhere"),
+        (("sample", "a cat", "--refiner", "excite"), "unknown refiner"),
+        (("sample", "a cat", "--combiner", "composible"), "unknown combiner 'composible'"),
+        (("sample", "a cat", "--scheduler", "dimm"), "unknown scheduler 'dimm'"),
+        (("sample", "a cat", "--num-steps", "0"), "num_steps is 0"),
+        (("sample", "a cat", "--screen", "0"), "screen is 0"),
+        (("explain", "a cat AND", "--combiner", "composable"), "nothing follows or precedes AND"),
+        (("export", "nowhere", "--out", "x"), "nowhere"),
+        (("base", "build", "sd15"), "unknown base to build"),
+        (("base", "build", "pocket", "--minutes", "9"), "--minutes needs --start-from"),
+        (("benchmark", "pack", "--precision", "fp8"), "unknown precision 'fp8'"),
+        (("fly",), "No such command"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line_and_leaves_nothing(arguments, expected, tmp_path):
+    done = brandsmith(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    lines = done.stderr.strip().splitlines()
+    assert expected in lines[0] and len(lines) <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_sample_export_on_a_users_own_concept(concept, tiny_folder, tmp_path):
+    train = ("train", "lora", "--concept", concept, "--base", tiny_folder, "--run", "run", "--steps", 4, "--checkpoint-every", 2, "--set", "rank=2")
+    trained = brandsmith(*train, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    again = brandsmith(*train, cwd=tmp_path)
+    assert again.returncode == 0 and "step      4" in again.stdout
+    drawn = brandsmith("sample", "a red_qoga_logo cap", "--run", "run", "--base", tiny_folder, "--seeds", 2, "--num-steps", 2, "--out", "pictures",
+                       cwd=tmp_path)  # fmt: skip
+    assert drawn.returncode == 0, drawn.stderr
+    assert [Image.open(p).size for p in sorted((tmp_path / "pictures").glob("*.png"))] == [(64, 64)] * 2
+    exported = brandsmith("export", "run", "--out", "lora.safetensors", cwd=tmp_path)
+    assert exported.returncode == 0 and (tmp_path / "lora.safetensors").stat().st_size > 1000
+    assert brandsmith("export", "run", "--out", "lora.safetensors", cwd=tmp_path).returncode == 2
+
+
+def test_quick_demo_writes_table_and_sheet_and_then_does_nothing(tiny_folder, tmp_path):
+    demo = ("demo", "--quick", "--base", tiny_folder, "--out", "demo", "--json")
+    done = brandsmith(*demo, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    assert {line["method"] for line in result["table"]} == {"untrained base", "dreambooth", "lora", "textual_inversion"}
+    rows = list(csv.DictReader((tmp_path / "demo" / "table.csv").open()))
+    assert list(rows[0])[:5] == ["method", "parameters", "average(ocr, yolo)", "mean_confidence_score", "mean_ocr_score"]
+    assert Image.open(tmp_path / "demo" / "contact_sheet.png").width > 1000
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "demo").rglob("case-*.png")}
+    assert brandsmith(*demo, cwd=tmp_path).returncode == 0
+    assert stamps and stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "demo").rglob("case-*.png")}

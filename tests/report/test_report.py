@@ -1,0 +1,372 @@
+"""The report: its numbers are the rows', its choices the selection seeds', its gaps named, and nothing a user wrote is markup."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from PIL import Image
+from studies import REPORT_SEEDS, SELECTION_SEEDS, STEPS, build_study
+
+from brandsmith.concept.concept import load_examples
+from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.report.html import NAMES, write_report
+from brandsmith.report.pictures import load_picture
+from brandsmith.results.kpi import COLUMNS
+from brandsmith.study.choose import result_of
+from brandsmith.study.folder import StudyFolder
+
+HOSTILE = "<script>alert(1)</script>"
+ATTRIBUTE = '"><img src=x onerror=alert(1)>'
+VOID = {"meta", "img", "br", "link", "hr", "input", "wbr"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, all text, and whether tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.crossed: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def report(study: Path, out: Path) -> tuple[Page, list[dict[str, str]], str]:
+    """(page, lines of the CSV, Markdown)"""
+    html, table, markdown = (path.read_text(encoding="utf-8") for path in write_report(study, out))
+    return Page(html), list(csv.DictReader(table.splitlines())), markdown
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    return build_study(tmp_path_factory.mktemp("made") / "study", side_px=48)
+
+
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory) -> Page:
+    return report(study, tmp_path_factory.mktemp("out"))[0]
+
+
+@pytest.fixture
+def bare(tmp_path) -> Path:
+    """A study of one's own to spoil, without pictures."""
+    return build_study(tmp_path / "bare", pictures=False, side_px=48)
+
+
+def rows_of(study: Path, trial: str) -> list[dict]:
+    return [json.loads(line) for line in (study / "trials" / trial / "scores.jsonl").read_text().splitlines()]
+
+
+def rewrite(study: Path, trial: str, change) -> None:
+    rows = [change(row) for row in rows_of(study, trial)]
+    (study / "trials" / trial / "scores.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row))
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+# ------------------------------------------------------------------ one file, whole and readable
+
+
+def test_the_page_is_one_file_that_needs_nothing_else(page, study, tmp_path):
+    assert [p.name for p in write_report(study, tmp_path)] == list(NAMES)
+    assert (tmp_path / "report.html").stat().st_size < 8_000_000
+    assert page.crossed == [] and page.open == []
+    assert not page.all("link") and [a for a in page.all("script") if "src" in a] == []
+    assert len(page.all("img")) > 60 and all(a["src"].startswith("data:image/jpeg;base64,") for a in page.all("img"))
+    assert "http" not in (tmp_path / "report.html").read_text().replace("data:image", "")
+
+
+def test_headings_names_and_links_are_there_for_every_reader(page):
+    assert len(page.all("h1")) == 1 and len(page.all("h2")) == 11
+    assert all(a.get("alt") for a in page.all("img"))
+    assert all(a.get("aria-label") or a.get("aria-hidden") for a in page.all("svg")) and len(page.all("svg")) > 15
+    targets = {a["id"] for _, a in page.elements if "id" in a}
+    links = [a["href"] for a in page.all("a")]
+    assert len(links) >= 11 and {link[1:] for link in links} <= targets
+    assert page.elements[0] == ("html", {"lang": "en"})
+    assert all("tabindex" in a for _, a in page.elements if a.get("class") == "scroll")  # a box that scrolls can be reached by keyboard
+
+
+def test_same_files_same_page(study, tmp_path):
+    first, second = ([p.read_bytes() for p in write_report(study, tmp_path / name)] for name in "ab")
+    assert first == second
+
+
+def test_by_default_the_report_lies_in_the_study(bare):
+    assert [p.parent for p in write_report(bare)] == [bare] * 3
+
+
+# ------------------------------------------------------------------ the numbers
+
+
+def test_the_table_is_the_mean_of_the_rows(study, tmp_path):
+    _, lines, _ = report(study, tmp_path)
+    assert len(lines) == 12 and tuple(lines[0])[:5] == COLUMNS
+    assert lines[0]["method"] == "lora" and lines[0]["parameters"] == "lr 1e-4, rank 16 (step 300)"
+    rows = [r for r in rows_of(study, "lora-1-seed0") if r["step"] == 300 and r["seed"] in REPORT_SEEDS]
+    confidence, spelling = ([r["value"] for r in rows if r["judge"] == f"{name}@1"] for name in ("detector", "ocr"))
+    assert len(confidence) == len(spelling) == 10
+    assert float(lines[0]["mean_confidence_score"]) == pytest.approx(fmean(confidence))
+    assert float(lines[0]["mean_ocr_score"]) == pytest.approx(fmean(spelling))
+    assert float(lines[0]["average(ocr, yolo)"]) == pytest.approx((fmean(confidence) + fmean(spelling)) / 2)
+    assert float(lines[0]["score_low"]) < float(lines[0]["score"]) < float(lines[0]["score_high"])
+    assert float(lines[0]["train_seconds"]) == pytest.approx(220) and lines[0]["adapter_bytes"] == "3300000"
+
+
+def test_selection_seeds_choose_and_report_seeds_report(bare, tmp_path):
+    """Step 100 is made best on the seeds that choose and worst on those that report: it is chosen, and reported as bad as it is."""
+
+    def flatter(row):
+        high = row["step"] == 100 and row["seed"] in SELECTION_SEEDS
+        low = row["step"] == 100 and row["seed"] in REPORT_SEEDS
+        return row | {"value": 1.0} if high else row | {"value": 0.01} if low else row
+
+    rewrite(bare, "lora-1-seed0", flatter)
+    page, lines, _ = report(bare, tmp_path)
+    assert lines[0]["method"] == "lora" and "(step 100)" in lines[0]["parameters"]
+    assert float(lines[0]["score"]) == pytest.approx(0.01) and float(lines[0]["score_that_chose_it"]) == 1.0
+    assert "that took no part in choosing it" in page.text and "cannot be ruled out" in page.text
+
+
+@pytest.mark.parametrize("stopped", [(), ("lora-1", "dreambooth-2", "hypernetwork-0")])
+def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
+    """Two readers of the same rows, one set of rules (results/ranking.py): result.json and the page name the same settings in the same order."""
+    study = build_study(tmp_path / "two", pictures=False, training_seeds=(0, 1))
+    for file in (study / "trials").glob("*/trial.json"):
+        record = json.loads(file.read_text())
+        file.write_text(json.dumps(record | {"state": "stopped" if record["setting"] in stopped else record["state"]}))
+    result = result_of(StudyFolder(study).records())
+    _, lines, _ = report(study, tmp_path)
+    table = [line for line in result["leaderboard"] if line["kpi"] is not None]
+    assert len(table) == len(lines) == 12
+    ours = [(line["method"], float(line["score"]), float(line["score_that_chose_it"])) for line in lines]
+    assert [(m, pytest.approx(k, abs=1e-5), pytest.approx(s, abs=1e-5)) for m, k, s in ours] == [
+        (line["method"], line["kpi"], line["selection_kpi"]) for line in table
+    ]
+    assert result["winner"]["method"] == lines[0]["method"] and f"(step {result['winner']['step']})" in lines[0]["parameters"]
+
+
+def test_without_report_pictures_the_page_says_that_it_flatters(bare, tmp_path):
+    for folder in (bare / "trials").iterdir():
+        if (folder / "scores.jsonl").is_file():
+            rewrite(bare, folder.name, lambda row: row if row["seed"] in SELECTION_SEEDS else None)
+    page, lines, _ = report(bare, tmp_path)
+    assert {line["reported_on"] for line in lines} == {"pictures that chose it"}
+    assert "that also chose it" in page.text and "on pictures that took part in the choice" in page.text
+
+
+def test_trainings_that_differ_in_their_seed_are_one_setting(tmp_path):
+    study = build_study(tmp_path / "two", pictures=False, training_seeds=(0, 1))
+    page, lines, _ = report(study, tmp_path)
+    assert len(lines) == 12 and {line["training_seeds"] for line in lines} == {"2"} and lines[0]["pictures"] == "20"
+    assert "Each setting was trained once" not in page.text and "2 trainings" in page.text
+
+
+def test_a_setting_that_was_stopped_early_stands_behind_those_that_finished(bare, tmp_path):
+    edit(bare / "trials" / "lora-1-seed0" / "trial.json", state="stopped", reason="halving")
+    page, lines, _ = report(bare, tmp_path)
+    assert lines[0]["method"] == "dreambooth" and lines[-1]["parameters"] == "lr 1e-4, rank 16 (step 400)" and lines[-1]["state"] == "stopped"
+    assert "step 400, stopped" in page.text
+
+
+def test_a_study_ranks_by_its_own_kpi(bare, tmp_path):
+    edit(bare / "study.json", kpi="correctness")
+    page, lines, _ = report(bare, tmp_path)
+    best = max(lines, key=lambda line: float(line["correctness"]))
+    assert float(lines[0]["score"]) == pytest.approx(float(lines[0]["correctness"])) == pytest.approx(float(best["correctness"]))
+    assert "correctness ranks" in page.text
+
+
+# ------------------------------------------------------------------ gaps
+
+
+def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
+    study = build_study(tmp_path / "half", pictures=False, judges=("detector",), kpi=None)
+    page, lines, _ = report(study, tmp_path)
+    assert lines[0]["average(ocr, yolo)"] == "" and lines[0]["mean_ocr_score"] == "" and float(lines[0]["mean_confidence_score"]) > 0.8
+    assert "mean_ocr_score was not measured (judge ocr did not run)" in page.text
+    assert "Not measured: no judge looked for copies." in page.text and "passes: present." in page.text
+
+
+def test_a_judge_that_measured_nothing_asks_nothing(tmp_path):
+    """Copying without held-out photos is None everywhere: asking it would make every rate zero."""
+    study = build_study(tmp_path / "half", pictures=False)
+    for folder in (study / "trials").iterdir():
+        if (folder / "scores.jsonl").is_file():
+            rewrite(study, folder.name, lambda r: r | {"value": None, "reason": "needs 8 photos"} if r["judge"] == "copying@1" else r)
+    page, lines, _ = report(study, tmp_path)
+    assert float(lines[0]["usable_rate"]) > 0.8 and lines[0]["copying"] == ""
+    assert "“not copied” was not measured (needs 8 photos)" in page.text
+
+
+def test_nothing_scored_is_said_and_breaks_nothing(tmp_path):
+    study = build_study(tmp_path / "none", pictures=False, judges=("broken",))
+    page, _, markdown = report(study, tmp_path)
+    assert "No training of red_qoga_logo could be scored." in page.text and "No training of" in markdown
+    for folder in (study / "trials").iterdir():
+        (folder / "scores.jsonl").unlink(missing_ok=True)
+    page, lines, _ = report(study, tmp_path)
+    assert "Nothing was scored" in page.text and lines == []
+
+
+def test_missing_and_broken_pictures_leave_a_named_gap(study, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(study, copy)
+    spoilt = copy / "trials" / "lora-1-seed0" / "samples" / "step-000300"
+    (spoilt / "case-0_seed-2000.png").unlink()
+    (spoilt / "case-1_seed-2000.png").write_bytes(b"not a picture")
+    page, _, _ = report(copy, tmp_path)
+    assert page.text.count("picture not available") >= 4
+    edit(copy / "study.json", concept={"token": "red_qoga_logo", "folder": "moved/away", "expected_text": "QOGA"})
+    page, _, _ = report(copy, tmp_path)
+    assert "photos were not found at moved/away" in page.text
+
+
+def test_failed_and_unreadable_trials_are_listed_with_their_reason(bare, tmp_path):
+    (bare / "trials" / "ti-torn").mkdir()
+    (bare / "trials" / "ti-torn" / "trial.json").write_text('{"trial": ')
+    page, _, markdown = report(bare, tmp_path)
+    assert "2 of 14 trials failed." in page.text
+    assert "lora-9-seed0: failed, loss became NaN at step 31" in page.text and "loss became NaN at step 31" in markdown
+    assert "ti-torn: JSONDecodeError" in page.text
+
+
+def test_findings_of_the_doctor_in_any_reasonable_form(bare, tmp_path):
+    findings = [{"severity": "warning", "message": "two pictures are the same", "fix": "remove one", "files": ["03.png", "07.png"]}, "all is dark"]
+    (bare / "findings.json").write_text(json.dumps({"findings": findings}))
+    page, _, _ = report(bare, tmp_path)
+    for words in ("warning", "two pictures are the same", "remove one", "files: 03.png, 07.png", "all is dark"):
+        assert words in page.text
+    (bare / "findings.json").write_text("[]")
+    assert "The doctor found nothing to object to." in report(bare, tmp_path)[0].text
+    (bare / "findings.json").unlink()
+    assert "Not examined" in report(bare, tmp_path)[0].text
+
+
+# ------------------------------------------------------------------ what a user wrote
+
+
+def test_nothing_a_user_wrote_becomes_markup(tmp_path):
+    study = build_study(tmp_path / "hostile", token=HOSTILE, name=ATTRIBUTE, side_px=32, expected_text=HOSTILE)
+    edit(study / "trials" / "lora-9-seed0" / "trial.json", reason=ATTRIBUTE, trial=HOSTILE, method=ATTRIBUTE)
+    edit(study / "trials" / "lora-1-seed0" / "trial.json", settings={"learning_rate": 1e-4, "rank": 16, "initial_word": HOSTILE})
+    edit(study / "trials" / "lora-0-seed0" / "trial.json", settings={"learning_rate": 1e-4, "rank": 4, "initial_word": ATTRIBUTE})
+    rewrite(study, "lora-1-seed0", lambda r: r | {"details": r["details"] | {"read": [HOSTILE], "best": ATTRIBUTE}})
+    (study / "study.yaml").write_text(f"name: {HOSTILE}</pre>{ATTRIBUTE}")
+    (study / "findings.json").write_text(json.dumps([{"message": HOSTILE, ATTRIBUTE: HOSTILE}]))
+    (study / "result.json").write_text(json.dumps({"verdicts": [HOSTILE, {"x": ATTRIBUTE}]}))
+    page, _, markdown = report(study, tmp_path)
+    assert len(page.all("script")) == 1
+    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    assert all(a["src"].startswith("data:image/jpeg") for a in page.all("img"))
+    assert page.text.count("alert(1)") > 20, "it is shown, as text"
+    assert page.crossed == [] and page.open == []
+    assert "<script" not in markdown and "<img" not in markdown and "alert(1)" in markdown
+
+
+# ------------------------------------------------------------------ pictures
+
+
+def test_boxes_lie_where_the_rows_say(study, page):
+    row = next(r for r in rows_of(study, "lora-1-seed0") if (r["step"], r["case"], r["seed"], r["judge"]) == (300, 0, 2000, "detector@1"))
+    left, top, right, bottom = (100 * v / 48 for v in row["details"]["box"])
+    wanted = f"left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;height:{bottom - top:.1f}%"
+    assert wanted in [a.get("style") for a in page.all("i")]
+    assert len([a for a in page.all("i") if a.get("class") == "text"]) > 10
+
+
+def test_the_nearest_training_picture_stands_beside_its_sample(study, page):
+    examples = load_examples(study.parent / "study-concept" / "images", "red_qoga_logo")
+    rows = [r for r in rows_of(study, "lora-1-seed0") if r["step"] == 300 and r["seed"] in REPORT_SEEDS and r["judge"] == "copying@1"]
+    worst = max(rows, key=lambda r: r["value"])
+    nearest = examples[worst["details"]["nearest"]].image
+    sources = [a["src"] for a in page.all("img")]
+    sample = study / "trials" / "lora-1-seed0" / "samples" / "step-000300" / f"case-{worst['case']}_seed-{worst['seed']}.png"
+    pairs = list(pairwise(sources))
+    assert (load_picture(sample, 224).uri, load_picture(nearest, 224).uri) in pairs
+    assert f"right {nearest.name} from training. Copying {worst['value']:.2f}" in page.text
+
+
+def test_columns_share_one_starting_noise(page):
+    """In the sheet of methods every method shows the same prompts of the same seed, in the same order."""
+    shown = [a["alt"] for a in page.all("img") if ", drawn by " in a["alt"]]
+    per_method = {m: [a.split(", drawn by")[0] + a.rpartition("seed")[2] for a in shown if f"drawn by {m} " in a] for m in ("LoRA", "DreamBooth")}
+    assert set(per_method["DreamBooth"]) <= set(per_method["LoRA"])
+    assert {a.rpartition("seed ")[2] for a in shown} <= set(map(str, (*REPORT_SEEDS, *SELECTION_SEEDS)))
+    assert all(any(f"drawn by LoRA at step {step}" in a for a in shown) for step in STEPS), "the winner's training, checkpoint by checkpoint"
+
+
+def test_large_pictures_are_shrunk_and_keep_their_boxes(tmp_path):
+    Image.new("RGB", (1024, 512), (200, 30, 40)).save(tmp_path / "large.png")
+    picture = load_picture(tmp_path / "large.png", 224)
+    assert (picture.width, picture.height) == (1024, 512) and len(picture.uri) < 20_000
+    assert load_picture(tmp_path / "nowhere.png", 224) is None
+
+
+# ------------------------------------------------------------------ wrong input, the command
+
+
+def test_what_is_no_study_is_one_clear_error_and_leaves_nothing(tmp_path, bare):
+    with pytest.raises(MissingResource, match=r"no study\.json"):
+        write_report(tmp_path / "nowhere", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "study.json").write_text("{}")
+    with pytest.raises(MissingResource, match="no readable trials"):
+        write_report(tmp_path / "empty", tmp_path / "out")
+    for text, said in (("{", "not valid JSON"), ("[]", "expected an object")):
+        (tmp_path / "empty" / "study.json").write_text(text)
+        with pytest.raises(InvalidInput, match=said):
+            write_report(tmp_path / "empty", tmp_path / "out")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="is a file"):
+        write_report(bare, tmp_path / "file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_writes_and_refuses(bare, tmp_path, monkeypatch, capsys):
+    from brandsmith.cli.main import main
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["brandsmith", "report", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code
+
+    assert run(bare, "--out", tmp_path / "page") == 0
+    assert sorted(p.name for p in (tmp_path / "page").iterdir()) == sorted(NAMES)
+    assert run(tmp_path / "nowhere") == 2
+    assert "is not a study folder" in capsys.readouterr().err
