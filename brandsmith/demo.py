@@ -56,11 +56,15 @@ class Candidate:
 
 
 def intervals(rows: Sequence[Row]) -> dict[str, str | None]:
-    """95 % of the KPI and of the usable rate, as text: over prompts, because pictures of one prompt resemble each other."""
+    """95 % of the KPI and of the usable rate, as text: over prompts, because pictures of one prompt resemble each
+    other.
+    """
     kpis, usable = picture_values(rows, THESIS_KPI), picture_values(rows, "usable_rate")
     return {
         "kpi_interval": _shown(clustered_mean(list(kpis.values()), [case for case, _ in kpis])) if kpis else None,
-        "usable_interval": _shown(rate([value > 0 for value in usable.values()], [case for case, _ in usable])) if usable else None,
+        "usable_interval": (
+            _shown(rate([value > 0 for value in usable.values()], [case for case, _ in usable])) if usable else None
+        ),
     }
 
 
@@ -103,22 +107,35 @@ def _untrained(base: Base, out: Path, cases: Cases, judges: Sequence[Judge]) -> 
     folder = out / "untrained" / "samples"
     shots = cases.shots("untrained", 0)
     paths = sample_checkpoint(base, folder, cases, shots, None)
-    return Candidate("untrained base", "none", judge_checkpoint(out / "untrained" / "scores.jsonl", shots, paths, judges), folder)
+    return Candidate(
+        "untrained base", "none", judge_checkpoint(out / "untrained" / "scores.jsonl", shots, paths, judges), folder
+    )
 
 
-def _train(method: str, concept: Concept, base: Base, base_name: str, out: Path, quick: bool, console: Console) -> RunDirectory:
+def _train(
+    method: str, concept: Concept, base: Base, base_name: str, out: Path, quick: bool, console: Console
+) -> RunDirectory:
     options = preset_for(method, base_name)
     if quick:
         options["steps"] = max(2, options.get("steps", 400) // 10)
     with training_bar(console, method) as progress:
-        return train(build_config(method, **options), concept, base, out / method, progress=progress, cache_dir=out / "cache")
+        return train(
+            build_config(method, **options), concept, base, out / method, progress=progress, cache_dir=out / "cache"
+        )
 
 
-def _best_checkpoint(method: str, run: RunDirectory, base: Base, cases: Cases, judges: Sequence[Judge], console: Console) -> Candidate:
+def _best_checkpoint(
+    method: str, run: RunDirectory, base: Base, cases: Cases, judges: Sequence[Judge], console: Console
+) -> Candidate:
     with training_bar(console, "sample and judge") as progress:
         rows = evaluate_run(base, run, cases, judges, progress=progress)
     candidates = [
-        Candidate(method, _parameters(run, step), [r for r in rows if r.step == step], run.folder / "samples" / checkpoint.name)
+        Candidate(
+            method,
+            _parameters(run, step),
+            [r for r in rows if r.step == step],
+            run.folder / "samples" / checkpoint.name,
+        )
         for step, checkpoint in run.checkpoints()
     ]
     write_json(run.folder / "checkpoints.json", [c.line() for c in candidates])
@@ -132,11 +149,14 @@ def _parameters(run: RunDirectory, step: int) -> str:
     return f"lr {settings['learning_rate']:g}{named} (step {step})"
 
 
-def _report(out: Path, concept: Concept, cases: Cases, best: list[Candidate], clock: _Clock, console: Console) -> dict[str, Any]:
+def _report(
+    out: Path, concept: Concept, cases: Cases, best: list[Candidate], clock: _Clock, console: Console
+) -> dict[str, Any]:
     lines = sorted((c.line() for c in best), key=lambda line: line[MAIN_COLUMN] or 0.0, reverse=True)
-    note = footnote([row for c in best for row in c.rows]) + (
-        "; the column names are the thesis', where the detector was YOLOv8. Each method's best of its checkpoints, chosen on these pictures."
-        " Intervals are 95 %, over prompts."
+    note = (
+        footnote([row for c in best for row in c.rows])
+        + "; the column names are the thesis', where the detector was YOLOv8. Each method's best of its checkpoints,"
+        " chosen on these pictures. Intervals are 95 %, over prompts."
     )
     write_text(out / "table.csv", as_csv(lines))
     write_text(out / "table.md", as_markdown(lines, note))
@@ -144,7 +164,9 @@ def _report(out: Path, concept: Concept, cases: Cases, best: list[Candidate], cl
     clock.lap("table and contact sheet")
     console.print()
     narrow = [_for_a_terminal(line) for line in lines]
-    title = f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds"
+    title = (
+        f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds"
+    )
     console.print(as_rich(narrow, title, note))
     for name in ("table.csv", "table.md", "contact_sheet.png"):
         console.print(f"wrote {out / name}", highlight=False)
@@ -167,8 +189,14 @@ def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidat
     for candidate in best:
         line = candidate.line()
         shots = [shot for shot in cases.shots("", 0) if shot.seed == cases.seeds[0]]
-        parts = (("KPI", line[MAIN_COLUMN], line["kpi_interval"]), ("usable", line["usable_rate"], line["usable_interval"]))
-        score = "\n".join(f"{name} not measured" if value is None else f"{name} {value:.2f}\n95 %: {interval}" for name, value, interval in parts)
+        parts = (
+            ("KPI", line[MAIN_COLUMN], line["kpi_interval"]),
+            ("usable", line["usable_rate"], line["usable_interval"]),
+        )
+        score = "\n".join(
+            f"{name} not measured" if value is None else f"{name} {value:.2f}\n95 %: {interval}"
+            for name, value, interval in parts
+        )
         pictures = [candidate.folder / picture_name(shot) for shot in shots]
         sheet.append(SheetRow(candidate.method.replace("_", " "), f"{score}\n{candidate.parameters}", pictures))
     write_contact_sheet(path, sheet, columns, f"What each method learnt of {concept.token}")

@@ -24,7 +24,12 @@ def write_concept(folder: Path, token: str = TOKEN) -> Concept:
 
 
 QUICK = {
-    "dreambooth": {"text_encoder_learning_rate": 1e-3, "learning_rate": 1e-3, "num_class_images": 3, "class_image_steps": 2},
+    "dreambooth": {
+        "text_encoder_learning_rate": 1e-3,
+        "learning_rate": 1e-3,
+        "num_class_images": 3,
+        "class_image_steps": 2,
+    },
     "lora": {"text_encoder_learning_rate": 1e-2, "learning_rate": 1e-2, "rank": 4, "alpha": 6.0},
     "textual_inversion": {"num_vectors": 2, "learning_rate": 0.3},
     "hypernetwork": {"learning_rate": 1e-2},

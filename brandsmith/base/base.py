@@ -96,13 +96,17 @@ class Conditioning:
         def join(values: list[torch.Tensor | None]) -> torch.Tensor | None:
             return None if values[0] is None else torch.cat(values)  # type: ignore[arg-type]
 
-        return Conditioning(torch.cat([p.hidden for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts]))
+        return Conditioning(
+            torch.cat([p.hidden for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts])
+        )
 
 
 def tokenize(base: Base, prompts: list[str], which: int = 0) -> torch.Tensor:
     """Token ids (N, max length) of one tokenizer, padded and truncated as Stable Diffusion does."""
     tokenizer = base.tokenizers[which]
-    batch = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
+    batch = tokenizer(
+        prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    )
     return batch.input_ids.to(base.device)
 
 
@@ -155,16 +159,23 @@ def resolve_base(name: str) -> Path:
     if name == "pocket":
         folder = pocket_folder()
         if not (folder / "model_index.json").is_file():
-            raise MissingResource("the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket")
+            raise MissingResource(
+                "the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket"
+            )
         return folder
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "model_index.json").is_file():
-            raise MissingResource(f"'{name}' is not a diffusers folder (no model_index.json)", hint="give a folder written by save_pretrained")
+            raise MissingResource(
+                f"'{name}' is not a diffusers folder (no model_index.json)",
+                hint="give a folder written by save_pretrained",
+            )
         return folder
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _fetch_from_hub(name)
-    raise MissingResource(f"unknown base '{name}'", hint="allowed: pocket, a diffusers folder, or a hub id such as owner/model")
+    raise MissingResource(
+        f"unknown base '{name}'", hint="allowed: pocket, a diffusers folder, or a hub id such as owner/model"
+    )
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -175,8 +186,10 @@ def _fetch_from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except Exception as error:
         reason = str(error).splitlines()[0][:160]
-        raise MissingResource(f"base '{name}' is neither a folder nor reachable on the hub ({reason})",
-                              hint="download it once with network access, or give a local folder") from None  # fmt: skip
+        raise MissingResource(
+            f"base '{name}' is neither a folder nor reachable on the hub ({reason})",
+            hint="download it once with network access, or give a local folder",
+        ) from None
 
 
 def family_of(folder: Path) -> Family:

@@ -10,7 +10,8 @@ import torch
 
 @contextmanager
 def channels_last(*modules: torch.nn.Module) -> Iterator[None]:
-    """Convolution weights in channels_last inside the `with`; on a CPU several times faster to train, a fifth faster to sample.
+    """Convolution weights in channels_last inside the `with`; on a CPU several times faster to train, a fifth faster to
+    sample.
 
     The layout is put back afterwards: safetensors refuses to save weights in this one.
     """

@@ -24,7 +24,13 @@ from brandsmith.guidance.loop import sample
 from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.judges.pocket_classes import PocketClasses, both_seen
 
-BARS = {"vae_ocr_ratio": 0.95, "object_accuracy": 0.90, "colour_accuracy": 0.90, "untrained_kpi": 0.15, "size_mib": 32.0}
+BARS = {
+    "vae_ocr_ratio": 0.95,
+    "object_accuracy": 0.90,
+    "colour_accuracy": 0.90,
+    "untrained_kpi": 0.15,
+    "size_mib": 32.0,
+}
 SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": scales.POCKET, "scheduler": "ddim"}
 FIRST_SEED = 5000
 
@@ -40,7 +46,9 @@ def one_object_prompts(words: list[str], colours: list[str]) -> list[tuple[str, 
     return asked
 
 
-def two_object_prompts(words: list[str], colours: list[str], count: int) -> list[tuple[str, tuple[str, str], tuple[str, str]]]:
+def two_object_prompts(
+    words: list[str], colours: list[str], count: int
+) -> list[tuple[str, tuple[str, str], tuple[str, str]]]:
     rng = np.random.default_rng(77)
     small = [w for w in words if w not in ("billboard", "pants", "shorts", "socks")]
     asked = []
@@ -63,19 +71,28 @@ def photo_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, 
 
 
 SPELLING_FORMS = (
-    "a red logo that reads {}", "a blue {} logo on a white background", "a green bottle with a red {} logo",
-    "a billboard with a blue {} logo", "a white t shirt with a red {} logo",
-)  # fmt: skip
+    "a red logo that reads {}",
+    "a blue {} logo on a white background",
+    "a green bottle with a red {} logo",
+    "a billboard with a blue {} logo",
+    "a white t shirt with a red {} logo",
+)
 
 
 def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
     """(prompt, lettering): four random letters asked for a letter at a time, alone and on products."""
     rng = np.random.default_rng(78)
     words = ["".join(rng.choice(list(ascii_uppercase), 4)) for _ in range(count)]
-    return [(SPELLING_FORMS[i % len(SPELLING_FORMS)].format(" ".join(word)), word) for i, word in enumerate(words) if word != keep_out]
+    return [
+        (SPELLING_FORMS[i % len(SPELLING_FORMS)].format(" ".join(word)), word)
+        for i, word in enumerate(words)
+        if word != keep_out
+    ]
 
 
-def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100) -> dict[str, Any]:
+def check_base(
+    name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100
+) -> dict[str, Any]:
     """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
     console = console or Console()
     folder = resolve_base(name)
@@ -97,7 +114,9 @@ def check_base(name: str, *, seeds: int = 1, sheet: Path | None = None, console:
     figures |= _spelling(base)
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
-    figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {"n": eyes.card["n"]}
+    figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {
+        "n": eyes.card["n"]
+    }
     figures["chain_on_true"] = eyes.card["chain_on_true"]
     if sheet:
         _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
@@ -114,49 +133,75 @@ def _text_through_vae(base: Base) -> dict[str, Any]:
     """OCR similarity on true marked pictures, and on the same pictures after encode and decode."""
     concept = load_concept("demo")
     ocr = judges_for(concept)["ocr"]
-    originals = [*held_out_pictures(concept), *(np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples)]
+    originals = [
+        *held_out_pictures(concept),
+        *(np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples),
+    ]
     pixels = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     decoded = torch.cat([decode_latents(base, encode_images(base, part)) for part in pixels.split(8)])
     after = list((decoded * 255).round().byte().permute(0, 2, 3, 1).numpy())
     before_score = float(np.mean([v.value for v in ocr.score(originals)]))
     after_score = float(np.mean([v.value for v in ocr.score(after)]))
     ratio = after_score / before_score if before_score else None
-    return {"vae_ocr_ratio": None if ratio is None else round(ratio, 4), "vae_ocr_original": round(before_score, 4),
-            "vae_ocr_decoded": round(after_score, 4), "vae_ocr_n": len(originals)}  # fmt: skip
+    return {
+        "vae_ocr_ratio": None if ratio is None else round(ratio, 4),
+        "vae_ocr_original": round(before_score, 4),
+        "vae_ocr_decoded": round(after_score, 4),
+        "vae_ocr_n": len(originals),
+    }
 
 
-def _judge_singles(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+def _judge_singles(
+    eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]
+) -> dict[str, Any]:
     looks = eyes.look(pictures, num_objects=1)
     word = [bool(own) and own[0].word == w for own, (_, w, _) in zip(looks, asked, strict=True)]
     colour = [bool(own) and own[0].colour == c for own, (_, _, c) in zip(looks, asked, strict=True)]
-    return {"object_accuracy": round(float(np.mean(word)), 4), "object_n": len(asked), "colour_accuracy": round(float(np.mean(colour)), 4),
-            "colour_n": len(asked)}  # fmt: skip
+    return {
+        "object_accuracy": round(float(np.mean(word)), 4),
+        "object_n": len(asked),
+        "colour_accuracy": round(float(np.mean(colour)), 4),
+        "colour_n": len(asked),
+    }
 
 
 def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -> dict[str, Any]:
     seen = [both_seen(own, words, hues) for own, (_, words, hues) in zip(eyes.look(pictures, 2), asked, strict=True)]
-    return {"both_present": round(float(np.mean([p for p, _ in seen])), 4), "both_present_n": len(asked),
-            "both_colours": round(float(np.mean([c for _, c in seen])), 4), "both_colours_n": len(asked)}  # fmt: skip
+    return {
+        "both_present": round(float(np.mean([p for p, _ in seen])), 4),
+        "both_present_n": len(asked),
+        "both_colours": round(float(np.mean([c for _, c in seen])), 4),
+        "both_colours_n": len(asked),
+    }
 
 
 def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos). `classifier_on_true`
-    says how often the classifier itself is right."""
+    """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos).
+    `classifier_on_true` says how often the classifier itself is right.
+    """
     looks = eyes.look_at_photos(pictures)
-    right = {"photo_look": [look.photo > 0.5 for look in looks],
-             "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
-             "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)]}  # fmt: skip
-    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {"photo_n": len(asked)}
+    right = {
+        "photo_look": [look.photo > 0.5 for look in looks],
+        "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
+        "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)],
+    }
+    return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {
+        "photo_n": len(asked)
+    }
 
 
 def _spelling(base: Base) -> dict[str, Any]:
-    """Lettering on demand, read by OCR: similarity to the letters asked for, and to those that the next prompt asks for (chance)."""
+    """Lettering on demand, read by OCR: similarity to the letters asked for, and to those that the next prompt asks for
+    (chance).
+    """
     asked = spelling_prompts(50, str(load_concept("demo").config.expected_text))
     words = [word for _, word in asked]
     read = Ocr("").read(_draw(base, [prompt for prompt, _ in asked]))
     figures = {}
     for name, expected in (("spelled_score", words), ("spelled_chance", words[1:] + words[:1])):
-        figures[name] = round(float(np.mean([compare(seen, word).similarity for seen, word in zip(read, expected, strict=True)])), 4)
+        figures[name] = round(
+            float(np.mean([compare(seen, word).similarity for seen, word in zip(read, expected, strict=True)])), 4
+        )
     return figures | {"spelled_n": len(asked)}
 
 

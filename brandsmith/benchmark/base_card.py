@@ -16,20 +16,24 @@ pipeline_tag: text-to-image
 
 # pocket
 
-A complete small Stable Diffusion, trained from scratch for Brandsmith: so that teaching a brand, judging it and guiding it can be
-tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock diffusers loads this folder.
+A complete small Stable Diffusion, trained from scratch for Brandsmith: so that teaching a brand, judging it and
+guiding it can be tried on a laptop, with the same code that runs on Stable Diffusion 1.5, 2.1 and SDXL. Stock
+diffusers loads this folder.
 
-* 128-px pictures; VAE with 32 latent channels at 16 × 16 (encoder: principal components of patches, in closed form; decoder trained);
-  CLIP text encoder (width 192, 3 layers, 48 tokens, own BPE vocabulary); U-Net (96, 128, 208 channels), cross-attention at 16 × 16 (out),
-  8 × 8 and 4 × 4, text also pooled into the time embedding; Stable Diffusion's noise schedule with its last beta doubled (0.025), predicts x0; one
-  caption in ten dropped.
-* `clip/` holds the image tower of the same contrastive pair. What judges is a second pair, trained apart: `pocket_judge/` beside this folder.
-* `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes only.
+* 128-px pictures; VAE with 32 latent channels at 16 × 16 (encoder: principal components of patches, in closed form;
+  decoder trained); CLIP text encoder (width 192, 3 layers, 48 tokens, own BPE vocabulary); U-Net (96, 128, 208
+  channels), cross-attention at 16 × 16 (out), 8 × 8 and 4 × 4, text also pooled into the time embedding; Stable
+  Diffusion's noise schedule with its last beta doubled (0.025), predicts x0; one caption in ten dropped.
+* `clip/` holds the image tower of the same contrastive pair. What judges is a second pair, trained apart:
+  `pocket_judge/` beside this folder.
+* `classes.safetensors` is the classifier that `brandsmith base check` judges with. It was trained on true scenes
+  only.
 
 ## What it draws
-3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per picture; garments,
-bottles, billboards, people wearing garments, with marks of invented brands, whose lettering a prompt can spell a letter at a
-time ("a red Q O G A logo"). And, when the prompt says "a photo of", {num_photo_words} kinds of garments as they lie in real photos, streaky ones.
+3-D art of {num_words} object words in {num_colours} colours, one to three different ones or two to four alike per
+picture; garments, bottles, billboards, people wearing garments, with marks of invented brands, whose lettering a
+prompt can spell a letter at a time ("a red Q O G A logo"). And, when the prompt says "a photo of", {num_photo_words}
+kinds of garments as they lie in real photos, streaky ones.
 
 ## Measured: `brandsmith base check pocket --json`
 {table}
@@ -37,12 +41,12 @@ time ("a red Q O G A logo"). And, when the prompt says "a photo of", {num_photo_
 {history}
 
 ## Data and licences
-Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-emoji-3d` 1.1.0) and photos of the clothing dataset
-(CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented; no real brand was shown to it.
+Composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-emoji-3d` 1.1.0) and photos of the
+clothing dataset (CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented; no real brand was shown to it.
 
 ## Not for
-Faces, real text, photos of anything but garments, anything outside its word list. It fails as large models do (neglected objects,
-swapped colours, misspelt lettering), which is what it is for.
+Faces, real text, photos of anything but garments, anything outside its word list. It fails as large models do
+(neglected objects, swapped colours, misspelt lettering), which is what it is for.
 """
 
 BARS = {
@@ -62,23 +66,38 @@ BARS = {
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
-    """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from there."""
+    """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from
+    there.
+    """
     classes = json.loads((folder / "classes.json").read_text())
     lines = ["| what | measured | bar | n |", "| --- | --- | --- | --- |"]
     for key, (what, bar, count) in BARS.items():
         lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
-    of_photos = "" if not classes["photo_words"] else (
-        f"; on {classes['photo_n']} photos it never saw: garment {classes['photo_object_accuracy']:.3f}, "
-        f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}"
-    )  # fmt: skip
-    lines.append(f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object {classes['object_accuracy']:.3f}, "
-                 f"colour {classes['colour_accuracy']:.3f}{of_photos}.")  # fmt: skip
+    of_photos = (
+        ""
+        if not classes["photo_words"]
+        else (
+            f"; on {classes['photo_n']} photos it never saw: garment {classes['photo_object_accuracy']:.3f}, "
+            f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}"
+        )
+    )
+    lines.append(
+        f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object"
+        f" {classes['object_accuracy']:.3f}, colour {classes['colour_accuracy']:.3f}{of_photos}."
+    )
     chain = figures["chain_on_true"]
-    lines.append(f"\nThe whole chain of this check on true pictures it never saw (its ceiling): object {chain['object_accuracy']:.3f} "
-                 f"(n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present {chain['both_present']:.3f}, both colours "
-                 f"{chain['both_colours']:.3f} (n {chain['both_n']}).")  # fmt: skip
+    lines.append(
+        "\nThe whole chain of this check on true pictures it never saw (its ceiling): object"
+        f" {chain['object_accuracy']:.3f} (n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present"
+        f" {chain['both_present']:.3f}, both colours {chain['both_colours']:.3f} (n {chain['both_n']})."
+    )
     history = (folder / "history.txt").read_text().strip()
-    card = CARD.format(num_words=len(classes["words"]), num_colours=len(classes["colours"]),
-                       num_photo_words=len(classes["photo_words"]), table="\n".join(lines), history=history)  # fmt: skip
+    card = CARD.format(
+        num_words=len(classes["words"]),
+        num_colours=len(classes["colours"]),
+        num_photo_words=len(classes["photo_words"]),
+        table="\n".join(lines),
+        history=history,
+    )
     write_text(folder / "README.md", card)
     write_text(folder / "check.json", json.dumps(figures, indent=2) + "\n")

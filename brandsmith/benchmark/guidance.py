@@ -1,8 +1,8 @@
 """`brandsmith benchmark guidance`: does guidance make prompts obeyed, and at what price?
 
-Every arm (`arms.py`) gets the same prompts and the same starting noises; `outcome.py` says what counts as obeyed. Beside the
-arms stand two references: stock diffusers' own Attend-and-Excite, and plain sampling given the same compute (several tries per
-prompt, the judge itself picking the best: an upper bound).
+Every arm (`arms.py`) gets the same prompts and the same starting noises; `outcome.py` says what counts as obeyed.
+Beside the arms stand two references: stock diffusers' own Attend-and-Excite, and plain sampling given the same compute
+(several tries per prompt, the judge itself picking the best: an upper bound).
 
 Time is CPU time of this process on a CPU, so that a busy machine does not change the ratios, and wall time on a GPU.
 """
@@ -62,7 +62,9 @@ class Benchmark:
                 append_jsonl(self.file, {"prices": vars(self.known_prices)})
         return self.known_prices
 
-    def run_arm(self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], tries: Sequence[int] | None = None) -> None:
+    def run_arm(
+        self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], tries: Sequence[int] | None = None
+    ) -> None:
         """Draw and judge the cases' pictures that have no row yet; `tries[k]`: how many of case k (default one)."""
         wanted = [(k, t) for k in range(len(cases)) for t in range(tries[k] if tries else 1)]
         missing = [(k, t) for k, t in wanted if (set_name, arm_name, k, t) not in self.rows]
@@ -71,7 +73,9 @@ class Benchmark:
                 self.progress(f"{set_name}: {arm_name}", len(wanted) - len(missing) + start, len(wanted))
             self._draw_part(set_name, arm_name, arm, cases, missing[start : start + self.setting.batch_size])
 
-    def _draw_part(self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], part: list[tuple[int, int]]) -> None:
+    def _draw_part(
+        self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], part: list[tuple[int, int]]
+    ) -> None:
         chosen = [cases[k] for k, _ in part]
         seeds = [candidate_seed(FIRST_SEED + k, t) for k, t in part]
         began = clock(self.base)
@@ -81,17 +85,29 @@ class Benchmark:
         for i, (k, t) in enumerate(part):
             outcome = judge_picture(chosen[i], seen[i])
             row = {
-                "set": set_name, "arm": arm_name, "case": k, "try": t, "prompt": chosen[i].text, "seed": seeds[i],
-                "present": outcome.present, "strict": outcome.strict, "success": outcome.success, "coloured": outcome.coloured,
-                "each": list(outcome.each), "seconds": round(seconds, 4), "extra_passes": drawn.extra_passes[i],
-            }  # fmt: skip
+                "set": set_name,
+                "arm": arm_name,
+                "case": k,
+                "try": t,
+                "prompt": chosen[i].text,
+                "seed": seeds[i],
+                "present": outcome.present,
+                "strict": outcome.strict,
+                "success": outcome.success,
+                "coloured": outcome.coloured,
+                "each": list(outcome.each),
+                "seconds": round(seconds, 4),
+                "extra_passes": drawn.extra_passes[i],
+            }
             self.rows[_key(row)] = row
             if self.file:
                 append_jsonl(self.file, row)
 
     def values(self, set_name: str, arm_name: str, name: str, try_number: int = 0) -> np.ndarray:
         """One column of an arm's rows, by case."""
-        own = [row for key, row in sorted(self.rows.items()) if key[:2] == (set_name, arm_name) and key[3] == try_number]
+        own = [
+            row for key, row in sorted(self.rows.items()) if key[:2] == (set_name, arm_name) and key[3] == try_number
+        ]
         return np.array([row[name] for row in own])
 
 
@@ -109,7 +125,9 @@ def clock(base: Base) -> float:
 
 
 def tries_for(ratio: float, num_cases: int) -> list[int]:
-    """How often plain sampling may try each case for `ratio` times its compute in all: 1.3 is a second try for 3 in 10."""
+    """How often plain sampling may try each case for `ratio` times its compute in all: 1.3 is a second try for 3 in
+    10.
+    """
     ratio = max(ratio, 1.0)
     return [max(1, math.floor((k + 1) * ratio + 1e-9) - math.floor(k * ratio + 1e-9)) for k in range(num_cases)]
 
@@ -130,11 +148,18 @@ class Prices:
 def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
     """Time plain, ours and diffusers' on `cases` (a multiple of four of them). The first, unmeasured round warms up."""
     alone, four = (Setting(setting.num_steps, setting.guidance_scale, size) for size in (1, 4))
-    idle = our_arm(lambda: AttendExcite(target=1e-6, thresholds=()), start=Layout(), finish=Redraw())  # every subject is above target from the start
+    idle = our_arm(
+        lambda: AttendExcite(target=1e-6, thresholds=()), start=Layout(), finish=Redraw()
+    )  # every subject is above target from the start
     contestants: dict[str, tuple[Arm, Setting]] = {
-        "plain_alone": (ARMS["plain"], alone), "plain": (ARMS["plain"], four), "excite_alone": (ARMS["excite"], alone),
-        "excite_of_four": (ARMS["excite"], four), "excite": (ARMS["excite"], setting), "idle": (idle, four), "diffusers": (diffusers_arm, alone),
-    }  # fmt: skip
+        "plain_alone": (ARMS["plain"], alone),
+        "plain": (ARMS["plain"], four),
+        "excite_alone": (ARMS["excite"], alone),
+        "excite_of_four": (ARMS["excite"], four),
+        "excite": (ARMS["excite"], setting),
+        "idle": (idle, four),
+        "diffusers": (diffusers_arm, alone),
+    }
     short = Setting(2, setting.guidance_scale, 1)
     for arm, _ in contestants.values():
         arm(base, cases[:1], [FIRST_SEED], short)
@@ -223,10 +248,17 @@ def narrow(table: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     tables: dict[str, list[dict[str, Any]]] = {}
     for row in table:
         low, high = row["success_interval"]
-        tables.setdefault(f"{row['set']}, n {row['n']}", []).append({
-            "arm": row["arm"], "present": row["present"], "strict": row["strict"], "success": row["success"], "95 %": f"{low:.2f}-{high:.2f}",
-            "seconds": f"{row['seconds']:.2f}", "passes": f"{row['extra_passes']:.1f}",
-        })  # fmt: skip
+        tables.setdefault(f"{row['set']}, n {row['n']}", []).append(
+            {
+                "arm": row["arm"],
+                "present": row["present"],
+                "strict": row["strict"],
+                "success": row["success"],
+                "95 %": f"{low:.2f}-{high:.2f}",
+                "seconds": f"{row['seconds']:.2f}",
+                "passes": f"{row['extra_passes']:.1f}",
+            }
+        )
     return tables
 
 
@@ -257,20 +289,26 @@ def _rates(bench: Benchmark, sets: Sequence[str], arms: Sequence[str]) -> dict[s
 
 
 def _successes(bench: Benchmark, sets: Sequence[str]) -> dict[str, Any]:
-    """How often each arm shows all that was asked for, each in its colour; and what guidance gains, on the same prompts and noises."""
+    """How often each arm shows all that was asked for, each in its colour; and what guidance gains, on the same prompts
+    and noises.
+    """
     arms = [*(arm for arm in ARMS if arm not in ON_PAIRS), "best_of_n", "diffusers"]
     plain, excite, regional, stock = (
-        np.concatenate([bench.values(name, arm, "success") for name in sets]).astype(float) for arm in ("plain", "excite", "regional", "diffusers")
+        np.concatenate([bench.values(name, arm, "success") for name in sets]).astype(float)
+        for arm in ("plain", "excite", "regional", "diffusers")
     )
     figures = {"n": len(plain)} | _rates(bench, sets, arms)
-    figures |= _paired("failures_cut", plain, excite, lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean())
+    figures |= _paired(
+        "failures_cut", plain, excite, lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean()
+    )
     figures |= _paired("and_gain", plain, regional, lambda rows: rows[:, 1].mean() - rows[:, 0].mean())
     return figures | _paired("success_vs_diffusers", stock, excite, lambda rows: rows[:, 1].mean() / rows[:, 0].mean())
 
 
 def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:
-    """Of the prompts whose plain picture shows the last thing: how often `AND NOT` it makes it vanish, in its own place (`regional`) and
-    subtracted everywhere (`composable`), and how often the first thing is still there."""
+    """Of the prompts whose plain picture shows the last thing: how often `AND NOT` it makes it vanish, in its own place
+    (`regional`) and subtracted everywhere (`composable`), and how often the first thing is still there.
+    """
     shown = np.array([each[-1] for each in bench.values(set_name, "plain", "each")], bool)
     figures: dict[str, Any] = {"not_n": int(shown.sum())}
     for suffix, arm in (("", "not_regional"), ("_composable", "not")):
@@ -278,9 +316,10 @@ def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:
         gone = np.array([not each[-1] for each in negated], bool)[shown]
         kept = np.array([each[0] for each in negated], bool)[shown]
         figures |= {
-            f"not_removed{suffix}": _rate(gone), f"not_removed{suffix}_interval": _rounded(wilson_interval(int(gone.sum()), len(gone))),
+            f"not_removed{suffix}": _rate(gone),
+            f"not_removed{suffix}_interval": _rounded(wilson_interval(int(gone.sum()), len(gone))),
             f"not_kept_the_other{suffix}": _rate(kept),
-        }  # fmt: skip
+        }
     return figures
 
 

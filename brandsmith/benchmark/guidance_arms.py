@@ -54,9 +54,17 @@ def our_arm(
     def draw(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
         built = refiner() if refiner else None
         pictures = sample(
-            base, [text(case) for case in cases], seeds, num_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            combiner=combiner, refiner=built, batch_size=setting.batch_size, start=start, finish=finish,
-        )  # fmt: skip
+            base,
+            [text(case) for case in cases],
+            seeds,
+            num_steps=setting.num_steps,
+            guidance_scale=setting.guidance_scale,
+            combiner=combiner,
+            refiner=built,
+            batch_size=setting.batch_size,
+            start=start,
+            finish=finish,
+        )
         return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
 
     return draw
@@ -86,8 +94,9 @@ ARMS: dict[str, Arm] = {
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
-"""`excite` and `regional` are what `sample` does when asked for them: things that would merge are laid out, and small things redrawn. What
-each of these does alone stands beside them."""
+"""`excite` and `regional` are what `sample` does when asked for them: things that would merge are laid out, and small
+things redrawn. What each of these does alone stands beside them.
+"""
 
 ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
 """Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""
@@ -100,10 +109,16 @@ def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], setting: Sett
     pictures = []
     for case, seed in zip(cases, seeds, strict=True):
         pixels = pipeline(
-            case.text, stock_indices(base, case.text), num_inference_steps=setting.num_steps, guidance_scale=setting.guidance_scale,
-            generator=torch.Generator("cpu").manual_seed(seed), thresholds=thresholds, max_iter_to_alter=math.ceil(setting.num_steps / 2),
-            attn_res=_attention_size(base), output_type="np",
-        ).images[0]  # fmt: skip
+            case.text,
+            stock_indices(base, case.text),
+            num_inference_steps=setting.num_steps,
+            guidance_scale=setting.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(seed),
+            thresholds=thresholds,
+            max_iter_to_alter=math.ceil(setting.num_steps / 2),
+            attn_res=_attention_size(base),
+            output_type="np",
+        ).images[0]
         pictures.append((pixels * 255).round().astype(np.uint8))
     return Drawn(pictures, [0] * len(cases))
 
@@ -114,10 +129,15 @@ def _stock_attend_excite(base: Base) -> Any:
         from diffusers import StableDiffusionAttendAndExcitePipeline
 
         pipeline = StableDiffusionAttendAndExcitePipeline(
-            vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet,
-            scheduler=DDIMScheduler.from_config(base.scheduler.config), safety_checker=None, feature_extractor=None,
+            vae=base.vae,
+            text_encoder=base.text_encoders[0],
+            tokenizer=base.tokenizers[0],
+            unet=base.unet,
+            scheduler=DDIMScheduler.from_config(base.scheduler.config),
+            safety_checker=None,
+            feature_extractor=None,
             requires_safety_checker=False,
-        )  # fmt: skip
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -1,7 +1,7 @@
 """`brandsmith benchmark judges`: can the judges be trusted? Every figure from true pictures with known construction.
 
-Nothing here looks at a generated picture. Faults are planted in the concept's validation pictures; kinds of near miss are held
-out of the correctness judge's training in turn. The figures' names and bars are the project's own.
+Nothing here looks at a generated picture. Faults are planted in the concept's validation pictures; kinds of near miss
+are held out of the correctness judge's training in turn. The figures' names and bars are the project's own.
 """
 
 from __future__ import annotations
@@ -44,23 +44,37 @@ class Planted:
 
 
 def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda what: None) -> dict[str, Any]:
-    """The figures, each with its n. About seven CPU minutes, all but one for the held-out kinds; `num_epochs` 0 leaves those out."""
+    """The figures, each with its n. About seven CPU minutes, all but one for the held-out kinds; `num_epochs` 0 leaves
+    those out.
+    """
     validation = load_split(concept.folder, "val")
     by_name = judges_for(concept)
     judges = list(by_name.values())
     say("detector on marked and concept-free pictures")
     seen = measure_detector(by_name["detector"], validation)
     figures: dict[str, Any] = {
-        "detector_ap50": seen["ap50"], "detector_ap50_n": seen["n_marks"] + seen["n_free"],
-        "false_alarm_rate": seen["false_alarm_rate"], "false_alarm_rate_n": seen["n_free"],
-    }  # fmt: skip
+        "detector_ap50": seen["ap50"],
+        "detector_ap50_n": seen["n_marks"] + seen["n_free"],
+        "false_alarm_rate": seen["false_alarm_rate"],
+        "false_alarm_rate_n": seen["n_free"],
+    }
     say("verdicts on planted faults")
     pictures = plant_faults(concept, validation)
     rows = _rows(judges, pictures)
-    figures |= _agreement(judges, pictures, rows) | _ranking(judges, pictures, rows) | _spelling(concept, by_name, pictures, rows)
-    figures |= _near_misses(judges, validation) | _ovals(judges, validation) | backgrounds(concept, by_name["detector"], validation)
+    figures |= (
+        _agreement(judges, pictures, rows)
+        | _ranking(judges, pictures, rows)
+        | _spelling(concept, by_name, pictures, rows)
+    )
+    figures |= (
+        _near_misses(judges, validation)
+        | _ovals(judges, validation)
+        | backgrounds(concept, by_name["detector"], validation)
+    )
     say("time per picture")
-    figures |= _seconds(every_judge(concept, resolve_base("pocket")), concept.prompts(), [p.pixels for p in pictures[:64]])
+    figures |= _seconds(
+        every_judge(concept, resolve_base("pocket")), concept.prompts(), [p.pixels for p in pictures[:64]]
+    )
     if not num_epochs:
         return figures
     say("near misses of kinds not trained on")
@@ -74,13 +88,24 @@ def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0
     planted: list[Planted] = []
     for i, source in enumerate(p for p in validation if p.box is not None):
         rng = np.random.default_rng([seed, i])
-        wrong = {"wrong mark": shapes[i % len(shapes)], "wrong colour": "recoloured"} | ({"misspelt": "misspelt"} if text else {})
+        wrong = {"wrong mark": shapes[i % len(shapes)], "wrong colour": "recoloured"} | (
+            {"misspelt": "misspelt"} if text else {}
+        )
         planted.append(Planted(source.pixels, ""))
-        planted += [Planted(make_near_miss(source.pixels, source.box, kind, rng, text), fault) for fault, kind in wrong.items()]
+        planted += [
+            Planted(make_near_miss(source.pixels, source.box, kind, rng, text), fault) for fault, kind in wrong.items()
+        ]
     planted += [Planted(p.pixels, "missing") for p in validation if p.sort == "plain"][:100]
     for i, example in enumerate(concept.examples):
         for copy in range(4):
-            planted.append(Planted(_copied(np.asarray(Image.open(example.image).convert("RGB")), np.random.default_rng([seed, i, copy])), "copied"))
+            planted.append(
+                Planted(
+                    _copied(
+                        np.asarray(Image.open(example.image).convert("RGB")), np.random.default_rng([seed, i, copy])
+                    ),
+                    "copied",
+                )
+            )
     return planted
 
 
@@ -100,17 +125,36 @@ def _agreement(judges: Sequence[Judge], pictures: Sequence[Planted], rows: Seque
     verdicts = _verdicts(judges, rows)
     agrees = [verdict is (not p.fault) for verdict, p in zip(verdicts, pictures, strict=True)]
     faults = sorted({p.fault for p in pictures})
-    by_fault = {f or "none": round(float(np.mean([a for a, p in zip(agrees, pictures, strict=True) if p.fault == f])), 4) for f in faults}
-    return {"usable_agreement": round(float(np.mean(agrees)), 4), "usable_agreement_n": len(agrees), "usable_agreement_by_fault": by_fault}
+    by_fault = {
+        f or "none": round(float(np.mean([a for a, p in zip(agrees, pictures, strict=True) if p.fault == f])), 4)
+        for f in faults
+    }
+    return {
+        "usable_agreement": round(float(np.mean(agrees)), 4),
+        "usable_agreement_n": len(agrees),
+        "usable_agreement_by_fault": by_fault,
+    }
 
 
 def _near_misses(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str, Any]:
-    """Share of the concept's own labelled near misses (`near-*`) that the chain finds unusable, by sort: drawn as scenes of their own."""
+    """Share of the concept's own labelled near misses (`near-*`) that the chain finds unusable, by sort: drawn as
+    scenes of their own.
+    """
     near = [p for p in validation if p.sort.startswith("near-")]
-    refused = [verdict is False for verdict in _verdicts(judges, _rows(judges, [Planted(p.pixels, p.sort) for p in near]))] if near else []
-    by_sort = {sort: [r for r, p in zip(refused, near, strict=True) if p.sort == sort] for sort in sorted({p.sort for p in near})}
-    return {"near_miss_refused": round(float(np.mean(refused)), 4) if near else None, "near_miss_refused_n": len(near),
-            "near_miss_refused_by_sort": {sort: round(float(np.mean(of_one)), 4) for sort, of_one in by_sort.items()}}  # fmt: skip
+    refused = (
+        [verdict is False for verdict in _verdicts(judges, _rows(judges, [Planted(p.pixels, p.sort) for p in near]))]
+        if near
+        else []
+    )
+    by_sort = {
+        sort: [r for r, p in zip(refused, near, strict=True) if p.sort == sort]
+        for sort in sorted({p.sort for p in near})
+    }
+    return {
+        "near_miss_refused": round(float(np.mean(refused)), 4) if near else None,
+        "near_miss_refused_n": len(near),
+        "near_miss_refused_by_sort": {sort: round(float(np.mean(of_one)), 4) for sort, of_one in by_sort.items()},
+    }
 
 
 def _ovals(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str, Any]:
@@ -121,7 +165,9 @@ def _ovals(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str,
 
 
 def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Labelled], seed: int = 0) -> dict[str, Any]:
-    """The judge `background`: training pictures given back with another mark must be found, true pictures of other scenes must not."""
+    """The judge `background`: training pictures given back with another mark must be found, true pictures of other
+    scenes must not.
+    """
     training = [np.asarray(Image.open(example.image).convert("RGB")) for example in concept.examples]
     judge = Background(training, held_out_pictures(concept), detector)
     given_back = []
@@ -131,17 +177,27 @@ def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Label
             picture = make_near_miss(picture, found[0].box, "reworded", rng, concept.config.expected_text)
         given_back.append(_copied(picture, rng))
     others = [p.pixels for p in validation if p.box is not None]
-    caught, false = ([v.value is not None and v.value >= 0.5 for v in judge.score(shown)] for shown in (given_back, others))
-    return {"background_found": round(float(np.mean(caught)), 4), "background_found_n": len(caught),
-            "background_false_alarm": round(float(np.mean(false)), 4), "background_false_alarm_n": len(false)}  # fmt: skip
+    caught, false = (
+        [v.value is not None and v.value >= 0.5 for v in judge.score(shown)] for shown in (given_back, others)
+    )
+    return {
+        "background_found": round(float(np.mean(caught)), 4),
+        "background_found_n": len(caught),
+        "background_false_alarm": round(float(np.mean(false)), 4),
+        "background_false_alarm_n": len(false),
+    }
 
 
 def _verdicts(judges: Sequence[Judge], rows: Sequence[list[Row]]) -> list[bool | None]:
     asked = checks_for(judge.name for judge in judges)
-    return [verdict.verdict for verdict in usable_by_picture((row for of_one in rows for row in of_one), asked).values()]
+    return [
+        verdict.verdict for verdict in usable_by_picture((row for of_one in rows for row in of_one), asked).values()
+    ]
 
 
-def _ranking(judges: Sequence[Judge], pictures: Sequence[Planted], rows: Sequence[list[Row]], size: int = 60, seed: int = 0) -> dict[str, Any]:
+def _ranking(
+    judges: Sequence[Judge], pictures: Sequence[Planted], rows: Sequence[list[Row]], size: int = 60, seed: int = 0
+) -> dict[str, Any]:
     """Checkpoints with known shares of faults, ranked by KPI and by usable rate."""
     usable = _verdicts(judges, rows)
     right = [i for i, p in enumerate(pictures) if not p.fault]
@@ -154,14 +210,25 @@ def _ranking(judges: Sequence[Judge], pictures: Sequence[Planted], rows: Sequenc
         kpis.append(kpi_of([row for i in chosen for row in rows[i]]).average or 0.0)
         rates.append(float(np.mean([usable[i] is True for i in chosen])))
     truth = [-rate for rate in FAULT_RATES]
-    return {"kpi_spearman": round(spearman(kpis, truth), 4), "usable_spearman": round(spearman(rates, truth), 4),
-            "kpi_spearman_n": len(FAULT_RATES)}  # fmt: skip
+    return {
+        "kpi_spearman": round(spearman(kpis, truth), 4),
+        "usable_spearman": round(spearman(rates, truth), 4),
+        "kpi_spearman_n": len(FAULT_RATES),
+    }
 
 
-def _spelling(concept: Concept, judges: dict[str, Judge], pictures: Sequence[Planted], rows: Sequence[list[Row]]) -> dict[str, Any]:
+def _spelling(
+    concept: Concept, judges: dict[str, Judge], pictures: Sequence[Planted], rows: Sequence[list[Row]]
+) -> dict[str, Any]:
     if "ocr" not in judges:
         return {"ocr_true_score": None, "ocr_true_score_n": 0}
-    values = [row.value for of_one, p in zip(rows, pictures, strict=True) if not p.fault for row in of_one if row.judge.startswith("ocr@")]
+    values = [
+        row.value
+        for of_one, p in zip(rows, pictures, strict=True)
+        if not p.fault
+        for row in of_one
+        if row.judge.startswith("ocr@")
+    ]
     values += [v.value for v in judges["ocr"].score(held_out_pictures(concept))]
     return {"ocr_true_score": round(float(np.mean(values)), 4), "ocr_true_score_n": len(values)}
 
@@ -175,12 +242,20 @@ def _seconds(judges: Mapping[str, Judge], prompts: Sequence[str], pictures: Sequ
         rows = score_shots(judge, shots, pictures)
         if any(row.value is not None for row in rows):
             per_judge[name] = (time.perf_counter() - start) / len(pictures)
-    return {"seconds_per_image": round(sum(per_judge.values()), 4), "seconds_per_image_n": len(pictures),
-            "seconds_per_image_by_judge": {name: round(value, 4) for name, value in per_judge.items()}}  # fmt: skip
+    return {
+        "seconds_per_image": round(sum(per_judge.values()), 4),
+        "seconds_per_image_n": len(pictures),
+        "seconds_per_image_by_judge": {name: round(value, 4) for name, value in per_judge.items()},
+    }
 
 
 def held_out_kinds(
-    concept: Concept, validation: Sequence[Labelled], *, num_epochs: int = 5, seed: int = 0, say: Say = lambda what: None
+    concept: Concept,
+    validation: Sequence[Labelled],
+    *,
+    num_epochs: int = 5,
+    seed: int = 0,
+    say: Say = lambda what: None,
 ) -> dict[str, Any]:
     """Right-vs-wrong AUC on each kind of near miss, by a correctness judge that was trained without that kind.
 
@@ -206,5 +281,9 @@ def held_out_kinds(
         curves[kind] = area_under_curve(probabilities(net, right), probabilities(net, views_of(kind)))
         say(f"  {kind}: {curves[kind]:.3f}")
     values = list(curves.values())
-    return {"right_wrong_auc": round(float(np.mean(values)), 4), "right_wrong_auc_worst": min(values), "right_wrong_auc_n": len(tested) * 2,
-            "right_wrong_auc_by_kind": curves}  # fmt: skip
+    return {
+        "right_wrong_auc": round(float(np.mean(values)), 4),
+        "right_wrong_auc_worst": min(values),
+        "right_wrong_auc_n": len(tested) * 2,
+        "right_wrong_auc_by_kind": curves,
+    }

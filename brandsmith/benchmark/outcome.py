@@ -1,4 +1,6 @@
-"""What a picture shows of what was asked. The judge comes from outside: here its findings are matched to the prompt's things."""
+"""What a picture shows of what was asked. The judge comes from outside: here its findings are matched to the prompt's
+things.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,6 @@ from brandsmith.benchmark.prompt_sets import Asked, Case
 
 STRICT_PROBABILITY = 0.6  # a hybrid is a thing of which the judge is not sure
 LENIENT_PROBABILITY = 0.2
-
 
 
 class SeenThing(Protocol):
@@ -73,7 +74,9 @@ def _quality(things: Sequence[Asked], match: Sequence[SeenThing | None]) -> floa
 def _shows(asked: Asked, thing: SeenThing | None, probability: float) -> bool:
     if thing is None or not thing.words:
         return False
-    return asked.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(asked.word, 0.0) >= probability
+    return (
+        asked.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(asked.word, 0.0) >= probability
+    )
 
 
 def _clearly(asked: Asked, thing: SeenThing | None) -> bool:
@@ -83,4 +86,6 @@ def _clearly(asked: Asked, thing: SeenThing | None) -> bool:
 def _coloured(asked: Asked, thing: SeenThing | None) -> bool:
     if asked.colour is None:
         return True
-    return thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == asked.colour
+    return (
+        thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == asked.colour
+    )

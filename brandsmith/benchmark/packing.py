@@ -51,19 +51,38 @@ def benchmark_pack(
     alone = []
     for i, config in enumerate(configs):
         say(f"trial {i + 1} of {num_trials} alone")
-        alone.append(measured(base.device, lambda i=i, config=config: [train(config, concept, base, out / f"alone-{i}", cache_dir=cache)]))
+        alone.append(
+            measured(
+                base.device,
+                lambda i=i, config=config: [train(config, concept, base, out / f"alone-{i}", cache_dir=cache)],
+            )
+        )
     say(f"{num_trials} trials together")
     trials = [Trial(config, concept, out / f"packed-{i}") for i, config in enumerate(configs)]
     packed = measured(base.device, lambda: train_packed(trials, base, cache_dir=cache))
     return figures(alone, packed)
 
 
-def trial_configs(base_name: str, num_trials: int, num_steps: int, precision: str, image_px: int | None) -> list[TrainSettings]:
-    """LoRA trials of batch 1 that differ in rank, learning rate and seed. What they end at is compared in fp32 only: bf16 rounds."""
+def trial_configs(
+    base_name: str, num_trials: int, num_steps: int, precision: str, image_px: int | None
+) -> list[TrainSettings]:
+    """LoRA trials of batch 1 that differ in rank, learning rate and seed. What they end at is compared in fp32 only:
+    bf16 rounds.
+    """
     first = build_config("lora", **preset_for("lora", base_name))
-    fixed = {"batch_size": 1, "steps": num_steps, "checkpoint_every": num_steps, "precision": precision, "convolutions": False, "image_px": image_px}
+    fixed = {
+        "batch_size": 1,
+        "steps": num_steps,
+        "checkpoint_every": num_steps,
+        "precision": precision,
+        "convolutions": False,
+        "image_px": image_px,
+    }
     return [
-        first.model_copy(update=fixed | {"rank": RANKS[i % len(RANKS)], "learning_rate": first.learning_rate * RATES[i % len(RATES)], "seed": i})
+        first.model_copy(
+            update=fixed
+            | {"rank": RANKS[i % len(RANKS)], "learning_rate": first.learning_rate * RATES[i % len(RATES)], "seed": i}
+        )
         for i in range(num_trials)
     ]
 

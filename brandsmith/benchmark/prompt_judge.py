@@ -1,7 +1,8 @@
-"""How often the judge `obeyed` errs, on true captioned pictures: their own captions must pass, changed captions must not.
+"""How often the judge `obeyed` errs, on true captioned pictures: their own captions must pass, changed captions must
+not.
 
-A caption says what its picture shows. Changed captions ask for another colour, or for another thing (another garment where a
-person wears it: the mistakes that are easiest to make).
+A caption says what its picture shows. Changed captions ask for another colour, or for another thing (another garment
+where a person wears it: the mistakes that are easiest to make).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ GARMENTS = ("t shirt", "sweater", "dress", "coat")
 
 
 def captioned_pictures(concept: Concept) -> tuple[list[np.ndarray], list[str]]:
-    """The concept's true pictures that have captions: training ones, and held-out ones where captions lie beside them."""
+    """The concept's true pictures that have captions: training ones, and held-out ones where captions lie beside
+    them.
+    """
     held_out = concept.folder / "held_out"
     captioned = held_out.is_dir() and any(held_out.glob("*.txt"))
     examples = [*concept.examples, *(load_examples(held_out, concept.token) if captioned else ())]
@@ -32,9 +35,12 @@ def captioned_pictures(concept: Concept) -> tuple[list[np.ndarray], list[str]]:
     return pictures, [example.caption for example in examples]
 
 
-def obeyed_error(judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """Shares with Wilson's intervals: own captions accepted, changed ones refused, and what was not measured. Captions that ask for
-    nothing the classifier knows, or for a photo, are left out."""
+def obeyed_error(
+    judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequence[str], seed: int = 0
+) -> dict[str, Any]:
+    """Shares with Wilson's intervals: own captions accepted, changed ones refused, and what was not measured. Captions
+    that ask for nothing the classifier knows, or for a photo, are left out.
+    """
     rng = np.random.default_rng(seed)
     tests: dict[str, tuple[list[np.ndarray], list[str]]] = {name: ([], []) for name in KINDS}
     for picture, caption in zip(pictures, captions, strict=True):
@@ -53,17 +59,26 @@ def obeyed_error(judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequen
 def _shares(answered: Sequence[Verdict], unsure: Sequence[Verdict], right: bool) -> dict[str, Any]:
     correct = rate([(v.value == 1.0) is right for v in answered])
     abstained = rate([False] * len(answered) + [True] * len(unsure))
-    return {"correct": round(correct.value, 4), "interval": [round(correct.low, 4), round(correct.high, 4)], "n": correct.n,
-            "not_measured": round(abstained.value, 4), "not_measured_n": abstained.n}  # fmt: skip
+    return {
+        "correct": round(correct.value, 4),
+        "interval": [round(correct.low, 4), round(correct.high, 4)],
+        "n": correct.n,
+        "not_measured": round(abstained.value, 4),
+        "not_measured_n": abstained.n,
+    }
 
 
 def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> dict[str, str]:
-    """The caption with its first thing in another colour, with another first thing, and with another number where it counts one thing."""
+    """The caption with its first thing in another colour, with another first thing, and with another number where it
+    counts one thing.
+    """
     vocabulary, palette, whole = judge.eyes.vocabulary, judge.eyes.palette, judge.asked(caption)
     for phrase in judge.parse(caption):
         asked = asked_of([phrase], vocabulary, palette)
         if asked.demands:
-            changed = _other_colour(caption, phrase, asked, palette, rng) | {"another thing": _other_thing(caption, phrase, whole, vocabulary, rng)}
+            changed = _other_colour(caption, phrase, asked, palette, rng) | {
+                "another thing": _other_thing(caption, phrase, whole, vocabulary, rng)
+            }
             return changed | (_other_number(caption, whole.demands[0].count, rng) if whole.counted else {})
     return {}
 
@@ -75,7 +90,9 @@ def _other_number(caption: str, number: int | None, rng: np.random.Generator) ->
     return {"another number": re.sub(rf"\b{said}\b", str(rng.choice(near)), caption, count=1)} if said else {}
 
 
-def _other_colour(caption: str, phrase: Phrase, asked: Asked, palette: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
+def _other_colour(
+    caption: str, phrase: Phrase, asked: Asked, palette: Sequence[str], rng: np.random.Generator
+) -> dict[str, str]:
     colour = asked.demands[0].colour
     if colour is None:
         return {}
@@ -83,7 +100,9 @@ def _other_colour(caption: str, phrase: Phrase, asked: Asked, palette: Sequence[
     return {"another colour": re.sub(rf"\b{re.escape(colour)}\b", other, caption, count=1)}
 
 
-def _other_thing(caption: str, phrase: Phrase, whole: Asked, vocabulary: Sequence[str], rng: np.random.Generator) -> str:
+def _other_thing(
+    caption: str, phrase: Phrase, whole: Asked, vocabulary: Sequence[str], rng: np.random.Generator
+) -> str:
     shown = {demand.word for demand in whole.demands}
     others = [word for word in (GARMENTS if whole.worn else vocabulary) if word not in shown]
     return caption.replace(phrase.noun, str(rng.choice(others)), 1)

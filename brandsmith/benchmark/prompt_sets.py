@@ -50,7 +50,9 @@ class Case:
 
 
 def _vocabulary() -> tuple[list[str], list[str]]:
-    words = json.loads((Path(__file__).resolve().parent.parent / "data" / "guidance_words.json").read_text(encoding="utf-8"))
+    words = json.loads(
+        (Path(__file__).resolve().parent.parent / "data" / "guidance_words.json").read_text(encoding="utf-8")
+    )
     return words["objects"], words["colours"]
 
 
@@ -86,12 +88,27 @@ def _case(things: list[Asked], join: str = "and") -> Case:
 
 
 _ANIMALS = ["cat", "dog", "bird", "bear", "lion", "horse", "elephant", "monkey", "frog", "turtle", "rabbit", "mouse"]
-_THINGS = ["backpack", "glasses", "crown", "suitcase", "chair", "balloon", "bow", "car", "bowl", "bench", "clock", "apple"]
+_THINGS = [
+    "backpack",
+    "glasses",
+    "crown",
+    "suitcase",
+    "chair",
+    "balloon",
+    "bow",
+    "car",
+    "bowl",
+    "bench",
+    "clock",
+    "apple",
+]
 _HUES = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "gray", "black", "white"]
 
 
 def _chefer() -> list[Case]:
-    """66 animal pairs, 144 animals with objects, 66 object pairs. Colours are dealt out in turn: the paper draws them."""
+    """66 animal pairs, 144 animals with objects, 66 object pairs. Colours are dealt out in turn: the paper draws
+    them.
+    """
     cases = [_case([Asked(a), Asked(b)]) for a, b in combinations(_ANIMALS, 2)]
     for i, animal in enumerate(_ANIMALS):
         for j, thing in enumerate(_THINGS):

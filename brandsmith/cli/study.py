@@ -1,4 +1,6 @@
-"""`brandsmith study …` and `brandsmith benchmark earlystop`. No logic, and nothing heavy is imported before a command runs."""
+"""`brandsmith study …` and `brandsmith benchmark earlystop`. No logic, and nothing heavy is imported before a command
+runs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from rich.console import Console
 if TYPE_CHECKING:
     from brandsmith.study.config import StudyConfig
 
-study_app = typer.Typer(help="Many trainings, one honest answer: which method, which settings, which checkpoint, how sure.", no_args_is_help=True)
+study_app = typer.Typer(
+    help="Many trainings, one honest answer: which method, which settings, which checkpoint, how sure.",
+    no_args_is_help=True,
+)
 console = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith study run' wrote.")]
@@ -22,12 +27,21 @@ StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith stu
 def study_run(
     file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
-    executor: Annotated[str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith[[ray]').")] = "local",
-    halving: Annotated[bool, typer.Option("--halving", help="Stop the worst early by their pictures, where the study says nothing of it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and time what it would take; write nothing.")] = False,
+    executor: Annotated[
+        str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith[[ray]').")
+    ] = "local",
+    halving: Annotated[
+        bool,
+        typer.Option("--halving", help="Stop the worst early by their pictures, where the study says nothing of it."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count and time what it would take; write nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train, sample and judge every trial; print the table. Stop it any way; the same command goes on where it stopped."""
+    """Train, sample and judge every trial; print the table. Stop it any way; the same command goes on where it
+    stopped.
+    """
     from brandsmith.study.config import load_study, shipped_study, with_halving
     from brandsmith.study.engine import run_study
     from brandsmith.study.executors import executor_named
@@ -60,7 +74,10 @@ def study_replicate(
 
     figures = replicate_winner(study, seeds, console=console)
     console.print(f"{figures['setting']}: {figures['kpi']} by training {figures['kpi_by_trial']}", highlight=False)
-    console.print(f"mean {figures['mean']}, spread {figures['spread']}; the study reported {figures['kpi_in_study']}", highlight=False)
+    console.print(
+        f"mean {figures['mean']}, spread {figures['spread']}; the study reported {figures['kpi_in_study']}",
+        highlight=False,
+    )
     if as_json:
         _print_json(figures)
 
@@ -70,7 +87,9 @@ def benchmark_earlystop(
     replays: Annotated[int, typer.Option(help="Replays with shuffled seeds, 20 or more.")] = 40,
     as_json: Json = False,
 ) -> None:
-    """Replay early stopping on a full grid's recorded rows: the same winner, at what share of the steps? Trains nothing."""
+    """Replay early stopping on a full grid's recorded rows: the same winner, at what share of the steps? Trains
+    nothing.
+    """
     from brandsmith.benchmark.early_stop import benchmark_early_stop
     from brandsmith.study.folder import StudyFolder
 
@@ -89,15 +108,25 @@ def _dry_run(config: StudyConfig, text: str, folder: Path) -> dict[str, Any]:
     concept, _ = check_study(config, folder)
     plan = plan_study(config, concept)
     fraction = "" if plan.share_of_grid == 1 else f" ({plan.share_of_grid:.0%} of the full grid's)"
-    console.print(f"{plan.settings} settings, {plan.trials} trials, {plan.training_steps} training steps{fraction}, {plan.pictures} pictures")
+    console.print(
+        f"{plan.settings} settings, {plan.trials} trials, {plan.training_steps} training steps{fraction},"
+        f" {plan.pictures} pictures"
+    )
     console.print("measuring the pace of this machine …")
     plan = measure_pace(plan, config, text, concept)
     for m in plan.methods:
-        console.print(f"  {m.method}: {m.trials} trials of {m.steps:g} steps, {m.seconds_per_step} s a step", highlight=False)
+        console.print(
+            f"  {m.method}: {m.trials} trials of {m.steps:g} steps, {m.seconds_per_step} s a step", highlight=False
+        )
     console.print(f"  a picture, drawn and judged: {plan.seconds_per_picture} s", highlight=False)
-    console.print(f"about {time_span(plan.seconds)} on one worker like this; nothing was written, '{folder}' is as it was", highlight=False)
+    console.print(
+        f"about {time_span(plan.seconds)} on one worker like this; nothing was written, '{folder}' is as it was",
+        highlight=False,
+    )
     if config.budget.max_time and config.budget.max_time < plan.seconds:
-        console.print(f"the budget of {time_span(config.budget.max_time)} would be spent before the end", highlight=False)
+        console.print(
+            f"the budget of {time_span(config.budget.max_time)} would be spent before the end", highlight=False
+        )
     return plan.as_json()
 
 
@@ -106,7 +135,9 @@ def _show(result: dict[str, Any], folder: Path) -> None:
     from brandsmith.study.engine import SCREEN
 
     lines = [{name: line[name] for name in SCREEN} for line in result["leaderboard"]]
-    console.print(as_rich(lines, f"study in {folder}: {result['num_settings']} settings, {result['num_trials']} trials"))
+    console.print(
+        as_rich(lines, f"study in {folder}: {result['num_settings']} settings, {result['num_trials']} trials")
+    )
     if result["winner"]:
         console.print(result["winner"]["sentence"], highlight=False)
         if result["winner"]["kpi"]:

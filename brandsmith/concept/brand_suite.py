@@ -1,7 +1,9 @@
-"""The brand suite: 31 prompts of a brand team's daily work, the same for every concept, each saying whether the mark must show.
+"""The brand suite: 31 prompts of a brand team's daily work, the same for every concept, each saying whether the mark
+must show.
 
-Products, garments, signs, people, packaging, the mark alone, and prompts that never ask for the mark (the control for leakage).
-They are written in the embedded base's words, so that what they ask for can be judged on it; other bases know those words too.
+Products, garments, signs, people, packaging, the mark alone, and prompts that never ask for the mark (the control for
+leakage). They are written in the embedded base's words, so that what they ask for can be judged on it; other bases know
+those words too.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def load_concept(name_or_folder: str | Path) -> Concept:
     """
     folder = demo_folder() if str(name_or_folder) == "demo" else Path(name_or_folder)
     if not folder.is_dir():
-        raise MissingResource(f"no concept folder at '{name_or_folder}'", hint="give a folder with concept.yaml and images/, or 'demo'")
+        raise MissingResource(
+            f"no concept folder at '{name_or_folder}'", hint="give a folder with concept.yaml and images/, or 'demo'"
+        )
     config = _load_config(folder / "concept.yaml")
     return Concept(folder, config, load_examples(folder / "images", config.token))
 
@@ -93,15 +95,21 @@ def _load_config(path: Path) -> ConceptConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidConcept(f"'{path}' is not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(raw, dict):
-        raise InvalidConcept(f"'{path}' holds {type(raw).__name__}, expected keys and values", hint="token: my_brand_logo")
+        raise InvalidConcept(
+            f"'{path}' holds {type(raw).__name__}, expected keys and values", hint="token: my_brand_logo"
+        )
     try:
         config = ConceptConfig(**raw)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise InvalidConcept(f"'{path}': {wrong}", hint=f"allowed keys: {', '.join(ConceptConfig.model_fields)}") from None
+        raise InvalidConcept(
+            f"'{path}': {wrong}", hint=f"allowed keys: {', '.join(ConceptConfig.model_fields)}"
+        ) from None
     without = [p for p in config.prompts if "{token}" not in p]
     if without:
-        raise InvalidConcept(f"'{path}': prompt '{without[0]}' lacks {{token}}", hint="write {token} where the concept belongs")
+        raise InvalidConcept(
+            f"'{path}': prompt '{without[0]}' lacks {{token}}", hint="write {token} where the concept belongs"
+        )
     return config
 
 
@@ -109,7 +117,9 @@ def load_examples(folder: Path, token: str) -> tuple[Example, ...]:
     """Every image of a folder with its caption; raises InvalidConcept for the first thing wrong."""
     images = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
     if not images:
-        raise InvalidConcept(f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(IMAGE_SUFFIXES)})")
+        raise InvalidConcept(
+            f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(IMAGE_SUFFIXES)})"
+        )
     return tuple(Example(path, _checked_caption(path, token)) for path in images)
 
 
@@ -124,5 +134,7 @@ def _checked_caption(image: Path, token: str) -> str:
         raise InvalidConcept(f"caption '{text_file}' is missing", hint=f"write one line that contains '{token}'")
     caption = re.sub(r"\s+", " ", text_file.read_text(encoding="utf-8", errors="replace")).strip()
     if token not in caption:
-        raise InvalidConcept(f"caption '{text_file}' does not contain the token '{token}'", hint=f"for example: a {token}")
+        raise InvalidConcept(
+            f"caption '{text_file}' does not contain the token '{token}'", hint=f"for example: a {token}"
+        )
     return caption

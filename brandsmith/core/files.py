@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # a report reads files and needs no torch
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # no process id: machines that share a folder have the same
+    partial = path.with_name(
+        f".{path.name}.{secrets.token_hex(4)}.part"
+    )  # no process id: machines that share a folder have the same
     try:
         yield partial
         with partial.open("rb") as written:
@@ -47,7 +49,9 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> None:
         write(partial)
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def write_safetensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}

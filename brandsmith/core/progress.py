@@ -18,7 +18,13 @@ def training_bar(console: Console, title: str) -> Iterator[Callable[..., None]]:
     if not console.is_terminal:
         yield _plain_lines(console, title)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as bars:
         known: dict[str, int] = {}
 

@@ -60,7 +60,10 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """What was asked. Raises MissingResource when this is no run directory."""
         if not self.config_file.is_file():
-            raise MissingResource(f"'{self.folder}' is not a run directory (no config.json)", hint="give a folder that 'brandsmith train' wrote")
+            raise MissingResource(
+                f"'{self.folder}' is not a run directory (no config.json)",
+                hint="give a folder that 'brandsmith train' wrote",
+            )
         return json.loads(self.config_file.read_text(encoding="utf-8"))
 
     def check_config(self, asked: Mapping[str, Any]) -> None:
@@ -71,8 +74,10 @@ class RunDirectory:
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, asked {want.get(key)!r}" for key in different[:4])
-            raise InvalidConfig(f"run directory '{self.folder}' was begun with other settings ({shown})",
-                                hint="ask for the same settings to resume, or give another run directory")  # fmt: skip
+            raise InvalidConfig(
+                f"run directory '{self.folder}' was begun with other settings ({shown})",
+                hint="ask for the same settings to resume, or give another run directory",
+            )
 
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Write the question once; a resumed run keeps the file it has."""
@@ -149,7 +154,9 @@ class RunDirectory:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Refuse a second trainer in the same folder."""
-        refusal = InvalidConfig(f"another process is training in '{self.folder}'", hint="wait for it, or give another run directory")
+        refusal = InvalidConfig(
+            f"another process is training in '{self.folder}'", hint="wait for it, or give another run directory"
+        )
         with only_one(self.folder, refusal):
             yield
 

@@ -1,7 +1,8 @@
-"""Trackers people already use (TensorBoard, MLflow, Weights & Biases), through accelerate's registry. Nothing of ours needs them.
+"""Trackers people already use (TensorBoard, MLflow, Weights & Biases), through accelerate's registry. Nothing of ours
+needs them.
 
-A tracker is a reader: it follows a run's own `metrics.jsonl`, so the training loop knows nothing of it, and what a restart computes again
-is not told twice.
+A tracker is a reader: it follows a run's own `metrics.jsonl`, so the training loop knows nothing of it, and what a
+restart computes again is not told twice.
 
     runs/<id>/trackers/tensorboard/          `tensorboard --logdir runs`
     runs/<id>/trackers/<name>.json           the last step told, and MLflow's id of the run
@@ -28,7 +29,9 @@ LOOK_EVERY_SEC = 5.0
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raises InvalidConfig for an unknown name, MissingResource when a tracker's package is not installed; starts nothing."""
+    """Raises InvalidConfig for an unknown name, MissingResource when a tracker's package is not installed; starts
+    nothing.
+    """
     for name in names:
         if name not in TRACKERS:
             raise unknown_name("tracker", name, TRACKERS)
@@ -37,7 +40,8 @@ def check_trackers(names: Sequence[str]) -> None:
 
 @contextmanager
 def tracked(run: RunDirectory, names: Sequence[str], project: str) -> Iterator[Callable[[], None]]:
-    """Yield a function to be called while `run` trains; it tells its steps to the trackers now and then, the rest when the block ends.
+    """Yield a function to be called while `run` trains; it tells its steps to the trackers now and then, the rest when
+    the block ends.
 
     Raises InvalidInput when a tracker cannot start (no login, no server).
     """
@@ -67,11 +71,15 @@ class Follower:
         self.run, self.name, self.project = run, name, project
         self.folder = run.folder / "trackers"
         self.note = self.folder / f"{name}.json"
-        self.told: dict[str, Any] = json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {"step": 0}
+        self.told: dict[str, Any] = (
+            json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {"step": 0}
+        )
         self.tracker: Any = None
 
     def catch_up(self) -> None:
-        """Tell the steps that are on disk and were not told before. One that does not listen (a network gone) stops no training."""
+        """Tell the steps that are on disk and were not told before. One that does not listen (a network gone) stops no
+        training.
+        """
         if self.tracker is None:
             self._start()
         before = self.told["step"]
@@ -80,7 +88,10 @@ class Follower:
                 self.tracker.log({key: value for key, value in row.items() if key != "step"}, step=row["step"])
                 self.told["step"] = row["step"]
         except Exception as error:  # each tracker has errors of its own
-            warnings.warn(f"tracker '{self.name}' did not take steps after {self.told['step']} ({error}); it is asked again", stacklevel=2)
+            warnings.warn(
+                f"tracker '{self.name}' did not take steps after {self.told['step']} ({error}); it is asked again",
+                stacklevel=2,
+            )
         if self.told["step"] > before:
             write_json(self.note, self.told)
 
@@ -106,7 +117,10 @@ class Follower:
                 tracker.store_init_configuration(self._asked())
         except Exception as error:  # each tracker has errors of its own
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            raise InvalidInput(f"tracker '{self.name}' cannot start ({reason})", hint="mend its set-up or leave it out; the run can go on") from error
+            raise InvalidInput(
+                f"tracker '{self.name}' cannot start ({reason})",
+                hint="mend its set-up or leave it out; the run can go on",
+            ) from error
         self.tracker = tracker
         if self.name == "mlflow":
             self.told["run_id"] = tracker.tracker.info.run_id
@@ -125,4 +139,7 @@ class Follower:
 
     def _asked(self) -> dict[str, Any]:
         """The run's settings, flat; what is not a number, a word or a switch as text."""
-        return {key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in flatten(self.run.config()).items()}
+        return {
+            key: value if isinstance(value, int | float | str | bool) else str(value)
+            for key, value in flatten(self.run.config()).items()
+        }

@@ -30,14 +30,20 @@ def find_checkpoint(run: Path, step: int | None) -> Path:
     directory.config()
     found = dict(directory.checkpoints())
     if not found:
-        raise InvalidConfig(f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint")
+        raise InvalidConfig(
+            f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint"
+        )
     if step is not None and step not in found:
-        raise InvalidConfig(f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(map(str, found))}")
+        raise InvalidConfig(
+            f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(map(str, found))}"
+        )
     return found[step if step is not None else max(found)]
 
 
 def chosen_refiner(name: str, screen: int = 1) -> Any:
-    """By name; `screen`: how many starting noises each picture's is chosen from, with any refiner or none. Raises InvalidConfig."""
+    """By name; `screen`: how many starting noises each picture's is chosen from, with any refiner or none. Raises
+    InvalidConfig.
+    """
     from brandsmith.guidance.refiners import build_refiner
 
     if name != "none":
@@ -46,7 +52,9 @@ def chosen_refiner(name: str, screen: int = 1) -> Any:
 
 
 def wants_every_part(combiner: str, refiner: str) -> bool:
-    """Whether somebody cares that every part of the prompt is there. (`composable` and `attend_excite_paper` are as published.)"""
+    """Whether somebody cares that every part of the prompt is there. (`composable` and `attend_excite_paper` are as
+    published.)
+    """
     return combiner == "regional" or refiner == "attend_excite"
 
 
@@ -60,8 +68,9 @@ def build_finish(redraw: bool | None, combiner: str, refiner: str) -> Any:
 
 
 def build_start(layout: bool | None, combiner: str, refiner: str) -> Any:
-    """What latents begin from: noise, or the things of a list side by side. By default, where every part is wanted, the things that would
-    become one; all lists when asked for."""
+    """What latents begin from: noise, or the things of a list side by side. By default, where every part is wanted, the
+    things that would become one; all lists when asked for.
+    """
     if not (layout if layout is not None else wants_every_part(combiner, refiner)):
         return None
     from brandsmith.guidance.layout import Layout
@@ -92,7 +101,11 @@ def taught(base_name: str, checkpoint: Path | None) -> Iterator[Base]:
 
 def prompts_of(concept: Concept, suite: str) -> list[str]:
     """The concept's own standard prompts, the brand suite, or the part of it that never asks for the mark."""
-    suites = {"standard": concept.prompts(), "brand": [entry.prompt for entry in brand_suite(concept)], "unasked": leakage_prompts(concept)}
+    suites = {
+        "standard": concept.prompts(),
+        "brand": [entry.prompt for entry in brand_suite(concept)],
+        "unasked": leakage_prompts(concept),
+    }
     if suite not in suites:
         raise unknown_name("suite", suite, suites)
     return suites[suite]
@@ -134,13 +147,20 @@ def draw_to_folder(
     jobs = [(i, prompt, seed) for i, prompt in enumerate(prompts) for seed in seeds]
     with console.status(f"drawing {len(jobs)} pictures"), taught(name, checkpoint) as base:
         asked = {
-            "num_steps": num_steps, "guidance_scale": scale, "scheduler": scheduler, "combiner": combiner, "refiner": built,
-            "start": build_start(layout, combiner, refiner), "finish": build_finish(redraw, combiner, refiner),
-        }  # fmt: skip
+            "num_steps": num_steps,
+            "guidance_scale": scale,
+            "scheduler": scheduler,
+            "combiner": combiner,
+            "refiner": built,
+            "start": build_start(layout, combiner, refiner),
+            "finish": build_finish(redraw, combiner, refiner),
+        }
         if explained:
             from brandsmith.guidance.explain import explain
 
-            pictures = [explain(base, prompt, seed, out / f"prompt-{i}_seed-{seed}", **asked).shown for i, prompt, seed in jobs]
+            pictures = [
+                explain(base, prompt, seed, out / f"prompt-{i}_seed-{seed}", **asked).shown for i, prompt, seed in jobs
+            ]
         else:
             pictures = sample(base, [prompt for _, prompt, _ in jobs], [seed for *_, seed in jobs], **asked)
     files = []
@@ -149,7 +169,9 @@ def draw_to_folder(
         image = Image.fromarray(picture)
         write_with(file, lambda partial, image=image: image.save(partial, format="PNG"))
         files.append(file)
-    write_json(out / "prompts.json", {"prompts": prompts, "seeds": seeds, "run": str(run) if run else None, "base": name})
+    write_json(
+        out / "prompts.json", {"prompts": prompts, "seeds": seeds, "run": str(run) if run else None, "base": name}
+    )
     return files
 
 
@@ -191,7 +213,15 @@ def explain_to_folder(
     scale = guidance_of(name, taught=checkpoint is not None) if guidance_scale is None else guidance_scale
     with taught(name, checkpoint) as base:
         explanation = explain(
-            base, prompt, seed, out, num_steps=num_steps, guidance_scale=scale, combiner=combiner, refiner=built,
-            start=build_start(None, combiner, refiner), finish=build_finish(None, combiner, refiner),
-        )  # fmt: skip
+            base,
+            prompt,
+            seed,
+            out,
+            num_steps=num_steps,
+            guidance_scale=scale,
+            combiner=combiner,
+            refiner=built,
+            start=build_start(None, combiner, refiner),
+            finish=build_finish(None, combiner, refiner),
+        )
     return [explanation.verdict, *(str(file) for file in sorted(out.glob("*.png")))]

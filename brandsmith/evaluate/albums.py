@@ -1,8 +1,8 @@
 """Which pictures a path holds, and what each was drawn from: the reading half of `brandsmith judge run`.
 
-    runs/<id>/                      a run whose checkpoints were drawn: samples/step-…/case-0_seed-1000.png, settings.json
-    out/samples/                    what `brandsmith sample` wrote: prompt-0_seed-1000.png, prompts.json
-    any folder of pictures          each prompt in a .txt beside its picture; without one there is no prompt
+runs/<id>/                      a run whose checkpoints were drawn: samples/step-…/case-0_seed-1000.png, settings.json
+out/samples/                    what `brandsmith sample` wrote: prompt-0_seed-1000.png, prompts.json
+any folder of pictures          each prompt in a .txt beside its picture; without one there is no prompt
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _STEP = re.compile(r"step-(\d+)")
 
 @dataclass(frozen=True)
 class Album:
-    """The pictures of one checkpoint, or of one folder. `base` is the base that drew them, where that is written down."""
+    """The pictures of one checkpoint, or of one folder. `base` is the base that drew them, where that is written
+    down.
+    """
 
     folder: Path
     shots: tuple[Shot, ...]
@@ -39,22 +41,35 @@ class Album:
 
 
 def find_albums(where: Path, step: int | None = None) -> list[Album]:
-    """One album per drawn checkpoint of a run (`step` picks one), or one for a folder. Raises MissingResource or InvalidInput."""
+    """One album per drawn checkpoint of a run (`step` picks one), or one for a folder. Raises MissingResource or
+    InvalidInput.
+    """
     if not where.is_dir():
         raise MissingResource(f"no folder at '{where}'", hint="give a run directory or a folder of pictures")
     if (where / "config.json").is_file():
         return _of_run(where, step)
     if step is not None:
-        raise InvalidInput(f"--step {step}, but '{where}' is no run directory", hint="leave --step out for a folder of pictures")
+        raise InvalidInput(
+            f"--step {step}, but '{where}' is no run directory", hint="leave --step out for a folder of pictures"
+        )
     return [_of_folder(where, where.name, 0)]
 
 
 def _of_run(run: Path, step: int | None) -> list[Album]:
-    folders = {int(match[1]): folder for folder in sorted((run / "samples").glob("step-*")) if (match := _STEP.fullmatch(folder.name))}
+    folders = {
+        int(match[1]): folder
+        for folder in sorted((run / "samples").glob("step-*"))
+        if (match := _STEP.fullmatch(folder.name))
+    }
     if not folders:
-        raise MissingResource(f"run '{run}' has no pictures yet", hint=f"draw some: brandsmith sample --run {run} --out DIR; then: judge run DIR")
+        raise MissingResource(
+            f"run '{run}' has no pictures yet",
+            hint=f"draw some: brandsmith sample --run {run} --out DIR; then: judge run DIR",
+        )
     if step is not None and step not in folders:
-        raise InvalidInput(f"run '{run}' has no pictures of step {step}", hint=f"allowed: {', '.join(map(str, folders))}")
+        raise InvalidInput(
+            f"run '{run}' has no pictures of step {step}", hint=f"allowed: {', '.join(map(str, folders))}"
+        )
     base = RunDirectory(run).config().get("base")
     return [_of_folder(folder, run.name, at, base) for at, folder in folders.items() if step in (None, at)]
 
@@ -81,14 +96,20 @@ def _note(folder: Path) -> dict[str, Any]:
     try:
         note = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InvalidInput(f"'{file}' is not JSON ({error})", hint="draw again, or delete it: the pictures are then judged without prompts") from None
+        raise InvalidInput(
+            f"'{file}' is not JSON ({error})",
+            hint="draw again, or delete it: the pictures are then judged without prompts",
+        ) from None
     return note if isinstance(note, dict) else {}
 
 
 def _drawn_shot(match: re.Match[str], prompts: Sequence[str], run: str, step: int, folder: Path) -> Shot:
     case = int(match[1])
     if case >= len(prompts):
-        raise InvalidInput(f"'{folder}' holds '{match[0]}' but names {len(prompts)} prompts", hint="pictures and prompts belong together: draw again")
+        raise InvalidInput(
+            f"'{folder}' holds '{match[0]}' but names {len(prompts)} prompts",
+            hint="pictures and prompts belong together: draw again",
+        )
     return Shot(case, prompts[case], int(match[2]), run, step)
 
 

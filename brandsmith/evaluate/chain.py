@@ -27,9 +27,10 @@ CLASSES_FILE = "classes.safetensors"
 
 
 def judges_for(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
-    """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the base that
-    draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed (in `weights`, else where
-    weights are kept). Raises MissingResource when the concept's judges are not fitted."""
+    """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the
+    base that draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed
+    (in `weights`, else where weights are kept). Raises MissingResource when the concept's judges are not fitted.
+    """
     training = [_load(example.image) for example in concept.examples]
     chain: list[Judge] = [*load_judges(concept), copying_judge(training, held_out_pictures(concept), weights)]
     if base_folder and (base_folder / CLASSES_FILE).is_file():
@@ -38,25 +39,33 @@ def judges_for(concept: Concept, base_folder: Path | None = None, weights: Path 
 
 
 def obeyed_judge(concept: Concept, base_folder: Path) -> Obeyed:
-    """Whether prompts of this concept are obeyed, by the classifier in a base's folder. Raises MissingResource without one."""
+    """Whether prompts of this concept are obeyed, by the classifier in a base's folder. Raises MissingResource without
+    one.
+    """
     return Obeyed(PocketClasses(base_folder), parser_for(concept.token), sha256_of(base_folder / CLASSES_FILE)[:12])
 
 
 def weighted_judges(concept: Concept, folder: Path | None = None, detector: Detector | None = None) -> dict[str, Judge]:
-    """clip (CLIP-T), clip_i and dinov2 over the sealed weights in `folder`; without them every picture is "not measured: weights X missing"."""
+    """clip (CLIP-T), clip_i and dinov2 over the sealed weights in `folder`; without them every picture is "not
+    measured: weights X missing".
+    """
     held_out = held_out_pictures(concept)
     identity = [Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()]
     return {judge.name: judge for judge in (ClipText(concept.token, concept.config.class_word, folder), *identity)}
 
 
 def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
-    """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one, and the judges over
-    sealed weights."""
+    """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one,
+    and the judges over sealed weights.
+    """
     chain = judges_for(concept, base_folder, weights)
     detector, held_out = chain["detector"], held_out_pictures(concept)
     beside: list[Judge] = [Background([_load(example.image) for example in concept.examples], held_out, detector)]
     if base_folder and has_pair(base_folder):
-        beside += [PocketClipText(concept.token, concept.config.class_word, base_folder), PocketIdentity(held_out, base_folder, detector)]
+        beside += [
+            PocketClipText(concept.token, concept.config.class_word, base_folder),
+            PocketIdentity(held_out, base_folder, detector),
+        ]
     return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, detector)
 
 

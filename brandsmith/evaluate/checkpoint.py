@@ -49,7 +49,9 @@ def picture_name(shot: Shot) -> str:
     return f"case-{shot.case}_seed-{shot.seed}.png"
 
 
-def sample_checkpoint(base: Base, folder: Path, cases: Cases, shots: Sequence[Shot], checkpoint: Path | None) -> list[Path]:
+def sample_checkpoint(
+    base: Base, folder: Path, cases: Cases, shots: Sequence[Shot], checkpoint: Path | None
+) -> list[Path]:
     """Draw the shots that are not in `folder` yet with the adapter of `checkpoint` (None: the untrained base)."""
     _check_same_settings(folder, cases)
     paths = [folder / picture_name(s) for s in shots]
@@ -57,9 +59,14 @@ def sample_checkpoint(base: Base, folder: Path, cases: Cases, shots: Sequence[Sh
     if missing:
         with load_adapter(base, checkpoint) if checkpoint else nullcontext():
             pictures = sample(
-                base, [s.prompt for s, _ in missing], [s.seed for s, _ in missing], num_steps=cases.num_steps,
-                guidance_scale=cases.guidance_scale, scheduler=cases.scheduler, batch_size=cases.batch_size,
-            )  # fmt: skip
+                base,
+                [s.prompt for s, _ in missing],
+                [s.seed for s, _ in missing],
+                num_steps=cases.num_steps,
+                guidance_scale=cases.guidance_scale,
+                scheduler=cases.scheduler,
+                batch_size=cases.batch_size,
+            )
         for picture, (_, path) in zip(pictures, missing, strict=True):
             image = Image.fromarray(picture)
             write_with(path, lambda partial, image=image: image.save(partial, format="PNG"))
@@ -69,15 +76,24 @@ def sample_checkpoint(base: Base, folder: Path, cases: Cases, shots: Sequence[Sh
 def _check_same_settings(folder: Path, cases: Cases) -> None:
     """Raise InvalidConfig when `folder` holds pictures drawn with other settings: they and their scores would mix."""
     note = folder / "settings.json"
-    settings = {"num_steps": cases.num_steps, "guidance_scale": cases.guidance_scale, "scheduler": cases.scheduler, "prompts": list(cases.prompts)}
+    settings = {
+        "num_steps": cases.num_steps,
+        "guidance_scale": cases.guidance_scale,
+        "scheduler": cases.scheduler,
+        "prompts": list(cases.prompts),
+    }
     if not note.is_file():
         write_json(note, settings)
         return
     before = json.loads(note.read_text())
-    changed = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
+    changed = [
+        f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value
+    ]
     if changed:
-        raise InvalidConfig(f"'{folder}' holds pictures drawn with other settings: {'; '.join(changed)}",
-                            hint="use the old settings or another folder")  # fmt: skip
+        raise InvalidConfig(
+            f"'{folder}' holds pictures drawn with other settings: {'; '.join(changed)}",
+            hint="use the old settings or another folder",
+        )
 
 
 def load_pictures(paths: Sequence[Path]) -> list[np.ndarray]:
@@ -91,7 +107,11 @@ def judge_checkpoint(scores: Path, shots: Sequence[Shot], paths: Sequence[Path],
     for judge in judges:
         wanted = [(s.case, s.seed, s.run, s.step, judge_id(judge), judge.weights_hash) for s in shots]
         missing = [i for i, key in enumerate(wanted) if key not in known]
-        fresh = score_shots(judge, [shots[i] for i in missing], load_pictures([paths[i] for i in missing])) if missing else []
+        fresh = (
+            score_shots(judge, [shots[i] for i in missing], load_pictures([paths[i] for i in missing]))
+            if missing
+            else []
+        )
         for i, row in zip(missing, fresh, strict=True):
             append_jsonl(scores, row.as_json())
             known[wanted[i]] = row

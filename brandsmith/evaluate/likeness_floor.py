@@ -1,6 +1,8 @@
-"""What likeness is worth: the score of the untrained base on the same prompts and noises, under which nothing was learnt.
+"""What likeness is worth: the score of the untrained base on the same prompts and noises, under which nothing was
+learnt.
 
-Likeness judges give a cosine that means nothing alone; `Identity.ceiling` (real against real) is its upper end, this its lower one.
+Likeness judges give a cosine that means nothing alone; `Identity.ceiling` (real against real) is its upper end, this
+its lower one.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ MOST_PICTURES = 20
 
 
 def floor_pictures(album: Album, folder: Path) -> list[np.ndarray]:
-    """Pictures of the album's first shots by the base that drew it, untaught; drawn once into `folder`. Empty where the base or the prompts
-    are not written down."""
+    """Pictures of the album's first shots by the base that drew it, untaught; drawn once into `folder`. Empty where the
+    base or the prompts are not written down.
+    """
     shots = [shot for shot in album.shots if shot.prompt][:MOST_PICTURES]
     if album.base is None or not shots:
         return []

@@ -1,9 +1,10 @@
 """Does the model know its training pictures better than others of the same kind? The held-out denoising-loss gap.
 
-Mean diffusion loss on held-out pictures minus on training pictures, every picture under the same noises at the same timesteps. It needs
-no judge and no weights but the model's own, so it works everywhere, and it rises before copies can be seen. The raw gap also holds how
-hard the two sets of pictures are; `beyond_base` takes the untrained base's gap on the same pictures and noises away, which leaves what
-teaching did. Intervals resample pictures of both sets and, together, the noises they share.
+Mean diffusion loss on held-out pictures minus on training pictures, every picture under the same noises at the same
+timesteps. It needs no judge and no weights but the model's own, so it works everywhere, and it rises before copies can
+be seen. The raw gap also holds how hard the two sets of pictures are; `beyond_base` takes the untrained base's gap on
+the same pictures and noises away, which leaves what teaching did. Intervals resample pictures of both sets and,
+together, the noises they share.
 """
 
 from __future__ import annotations
@@ -83,11 +84,20 @@ def check_enough(training: Pictured, held_out: Pictured) -> None:
     """Raises InvalidConcept when a set is too small to say anything."""
     for name, pictured in (("training", training), ("held-out", held_out)):
         if len(pictured.images) < FEWEST_PICTURES:
-            raise InvalidConcept(f"{len(pictured.images)} {name} pictures", hint=f"the loss gap needs {FEWEST_PICTURES} of each; 20 are better")
+            raise InvalidConcept(
+                f"{len(pictured.images)} {name} pictures",
+                hint=f"the loss gap needs {FEWEST_PICTURES} of each; 20 are better",
+            )
 
 
 def denoising_gap(
-    base: Base, checkpoint: Path | None, training: Pictured, held_out: Pictured, *, num_noises: int = NUM_NOISES, seed: int = 0
+    base: Base,
+    checkpoint: Path | None,
+    training: Pictured,
+    held_out: Pictured,
+    *,
+    num_noises: int = NUM_NOISES,
+    seed: int = 0,
 ) -> Overfit:
     """The gap of a base with an adapter (None: of the base itself). The base is as before afterwards.
 
@@ -99,13 +109,29 @@ def denoising_gap(
     with load_adapter(base, checkpoint) if checkpoint else nullcontext():
         known, unknown = (_losses(base, *of_set, num_noises, seed) for of_set in sets)
     beyond = gap_of(known - before[0], unknown - before[1], seed=seed) if before else None
-    return Overfit(gap_of(known, unknown, seed=seed), beyond, float(known.mean()), float(unknown.mean()), len(known), len(unknown), num_noises)
+    return Overfit(
+        gap_of(known, unknown, seed=seed),
+        beyond,
+        float(known.mean()),
+        float(unknown.mean()),
+        len(known),
+        len(unknown),
+        num_noises,
+    )
 
 
 def overfit_of_run(
-    run: Path | None, *, concept_name: str, base_name: str | None, step: int | None, num_noises: int = NUM_NOISES, say: Say = lambda what: None
+    run: Path | None,
+    *,
+    concept_name: str,
+    base_name: str | None,
+    step: int | None,
+    num_noises: int = NUM_NOISES,
+    say: Say = lambda what: None,
 ) -> dict[str, Any]:
-    """`brandsmith judge overfit`: a line per checkpoint (one for the untrained base alone) and a sentence that reads them."""
+    """`brandsmith judge overfit`: a line per checkpoint (one for the untrained base alone) and a sentence that reads
+    them.
+    """
     concept = load_concept(concept_name)
     taught = find_taught(run, concept, base_name, step)
     resolve_base(taught.base_name)
@@ -123,7 +149,10 @@ def overfit_of_run(
 def _read(lines: Sequence[dict[str, Any]]) -> str:
     by_heart = [line["checkpoint"] for line in lines if line["beyond_base"] and line["beyond_base"]["low"] > 0]
     if by_heart:
-        return f"training pictures are known better than held-out ones from {by_heart[0]} on: stop early or use fewer steps"
+        return (
+            f"training pictures are known better than held-out ones from {by_heart[0]} on: stop early or use fewer"
+            " steps"
+        )
     if not any(line["beyond_base"] for line in lines):
         return "the untrained base: its gap says how unlike the two sets of pictures are"
     return "no checkpoint knows its training pictures surely better than held-out ones"
@@ -144,12 +173,16 @@ def gap_of(training: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> Gap:
 @torch.no_grad()
 def _latents(base: Base, pictured: Pictured) -> torch.Tensor:
     pixels = [load_pixels(image, base.image_px) for image in pictured.images]
-    return torch.cat([encode_images(base, torch.stack(pixels[i : i + 4]).to(base.device)).float() for i in range(0, len(pixels), 4)])
+    return torch.cat(
+        [encode_images(base, torch.stack(pixels[i : i + 4]).to(base.device)).float() for i in range(0, len(pixels), 4)]
+    )
 
 
 @torch.no_grad()
 def _losses(base: Base, latents: torch.Tensor, prompts: Sequence[str], num_noises: int, seed: int) -> np.ndarray:
-    """(pictures, noises): every picture under the same noises. Prompts are encoded with the adapter that is on the base now."""
+    """(pictures, noises): every picture under the same noises. Prompts are encoded with the adapter that is on the base
+    now.
+    """
     loss = DiffusionLoss(base)
     noise, timesteps = draw_noise(seed, _STREAM, list(range(num_noises)), tuple(latents.shape[1:]), loss.num_timesteps)
     noise, timesteps = noise.to(base.device), timesteps.to(base.device)

@@ -1,4 +1,6 @@
-"""What a prompt asks for, as noun phrases: the prompt language of `guidance` handed to judges, which must not know it."""
+"""What a prompt asks for, as noun phrases: the prompt language of `guidance` handed to judges, which must not know
+it.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,27 @@ from brandsmith.guidance.prompt_syntax import parse_prompt
 from brandsmith.guidance.subjects import Subject, automatic_subjects
 from brandsmith.judges.obeyed import Phrase
 
-NUMBERS = {word: number for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)}
+NUMBERS = {
+    word: number
+    for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)
+}
 
 
 def parser_for(token: str) -> Callable[[str], list[Phrase]]:
-    """A function from prompts to phrases. The mark (`token`) by itself is no phrase, described (`a blue token`) it is; NOT asks for nothing."""
+    """A function from prompts to phrases. The mark (`token`) by itself is no phrase, described (`a blue token`) it is;
+    NOT asks for nothing.
+    """
     own = frozenset({token})
 
     def phrases_of(prompt: str) -> list[Phrase]:
         texts = [part.text for part in parse_prompt(prompt) if not part.negated]
         found = [(text, subject) for text in texts for subject in automatic_subjects(text, own)]
         return [
-            Phrase(text[slice(*subject.noun)], tuple(text[slice(*span)] for span in subject.attributes), _number_before(text, subject))
+            Phrase(
+                text[slice(*subject.noun)],
+                tuple(text[slice(*span)] for span in subject.attributes),
+                _number_before(text, subject),
+            )
             for text, subject in found
             if subject.attributes or text[slice(*subject.noun)] not in own
         ]

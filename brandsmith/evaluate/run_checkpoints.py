@@ -31,11 +31,18 @@ def find_taught(run: Path | None, concept: Concept, base_name: str | None = None
     asked = directory.config()
     token = asked.get("concept", {}).get("token")
     if token != concept.token:
-        raise InvalidConfig(f"run '{run}' was taught '{token}', the concept's token is '{concept.token}'", hint="name its concept with --concept")
+        raise InvalidConfig(
+            f"run '{run}' was taught '{token}', the concept's token is '{concept.token}'",
+            hint="name its concept with --concept",
+        )
     found = directory.checkpoints()
     if not found:
-        raise InvalidConfig(f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint")
+        raise InvalidConfig(
+            f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint"
+        )
     chosen = tuple((at, folder) for at, folder in found if step in (None, at))
     if not chosen:
-        raise InvalidConfig(f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(str(at) for at, _ in found)}")
+        raise InvalidConfig(
+            f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(str(at) for at, _ in found)}"
+        )
     return Taught(base_name or asked.get("base", "pocket"), chosen)

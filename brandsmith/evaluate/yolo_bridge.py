@@ -1,4 +1,6 @@
-"""`brandsmith judge yolov8`: the thesis' detector through its bridge, measured as our own is, on the same true pictures."""
+"""`brandsmith judge yolov8`: the thesis' detector through its bridge, measured as our own is, on the same true
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,28 @@ from brandsmith.judges.labelled import load_split
 from brandsmith.judges.train_detector import measure_detector
 from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8
 
-COLUMNS = ("recall", "ap50", "ap50_with_near_misses", "mean_iou", "confidence_on_marks", "n_marks", "false_alarm_rate", "n_free")
+COLUMNS = (
+    "recall",
+    "ap50",
+    "ap50_with_near_misses",
+    "mean_iou",
+    "confidence_on_marks",
+    "n_marks",
+    "false_alarm_rate",
+    "n_free",
+)
 
 
 def run_bridge(
-    concept_name: str, pictures: Path | None, workdir: Path, *, program: str, epochs: int, size_px: int, copies: int, export_only: bool = False
+    concept_name: str,
+    pictures: Path | None,
+    workdir: Path,
+    *,
+    program: str,
+    epochs: int,
+    size_px: int,
+    copies: int,
+    export_only: bool = False,
 ) -> dict[str, Any]:
     """Export, train, look, read back. `lines` is what to print; the rest is the JSON object."""
     concept = load_concept(concept_name)
@@ -25,14 +44,25 @@ def run_bridge(
     if export_only:
         data = export_dataset(concept, workdir, copies=copies)
         counts = {split: len(list((data.parent / "images" / split).glob("*.png"))) for split in ("train", "val")}
-        return {"data": str(data), "pictures": counts, "lines": [f"wrote {data}: {counts['train']} training, {counts['val']} validation pictures"]}
+        return {
+            "data": str(data),
+            "pictures": counts,
+            "lines": [f"wrote {data}: {counts['train']} training, {counts['val']} validation pictures"],
+        }
     file = judge_with_yolov8(concept, pictures, workdir, program=program, settings=settings)
     found = {"detections": str(file), "epochs": epochs, "size_px": size_px, "copies": copies}
     told = f"detections in {file}; score them into a KPI with: brandsmith judge run PICTURES --detections {file}"
     if pictures:
-        scores = [v.value or 0.0 for v in ForeignDetector(file, "yolov8").verdicts(sorted(p.name for p in pictures.glob("*.png")))]
+        scores = [
+            v.value or 0.0
+            for v in ForeignDetector(file, "yolov8").verdicts(sorted(p.name for p in pictures.glob("*.png")))
+        ]
         mean = round(sum(scores) / len(scores), 4) if scores else None
-        return found | {"mean_confidence_score": mean, "n": len(scores), "lines": [f"mean confidence {mean} on {len(scores)} pictures", told]}
+        return found | {
+            "mean_confidence_score": mean,
+            "n": len(scores),
+            "lines": [f"mean confidence {mean} on {len(scores)} pictures", told],
+        }
     table = compare_detectors(concept, file)
     return found | {"table": table, "lines": [as_markdown(table).rstrip(), told]}
 
@@ -49,4 +79,8 @@ def _line(name: str, seen: dict[str, Any]) -> dict[str, Any]:
     near = [seen["confidence_without"][sort] for sort in seen["confidence_without"] if sort.startswith("near-")]
     num = sum(sort["n"] for sort in near)
     mean = round(sum(sort["mean"] * sort["n"] for sort in near) / num, 4) if num else None
-    return {"detector": name} | {column: seen[column] for column in COLUMNS} | {"confidence_on_near_misses": mean, "n_near_misses": num}
+    return (
+        {"detector": name}
+        | {column: seen[column] for column in COLUMNS}
+        | {"confidence_on_near_misses": mean, "n_near_misses": num}
+    )

@@ -50,8 +50,10 @@ class AttendExcite:
     target: float | None = 0.8
     """An image whose subjects all peak above it is left alone. None: never (the paper, whose last threshold is 0.8)."""
     apart: float | None = 0.25
-    """An image whose subjects have less than this share of their places in common is left alone, whatever their peaks: they will all be there,
-    and a move would only spoil how (`merging.py`; docs/log.md). None: peaks alone decide (the paper)."""
+    """An image whose subjects have less than this share of their places in common is left alone, whatever their peaks:
+    they will all be there, and a move would only spoil how (`merging.py`; docs/log.md). None: peaks alone decide (the
+    paper).
+    """
     patience: int = 2
     """After so many checks in a row that left it alone, an image is not looked at again."""
     screen: int = 1
@@ -65,8 +67,9 @@ class AttendExcite:
     factors: tuple[int, ...] | None = None
     """Coarseness of the layers to read, in latent cells; None: chosen from the architecture."""
     max_move: float | None = 0.03
-    """Largest move of a pass relative to the norm of the latents; None: no limit (the paper). Moves of 0.3 % do nothing, moves of 10 % spoil
-    what is drawn (docs/log.md)."""
+    """Largest move of a pass relative to the norm of the latents; None: no limit (the paper). Moves of 0.3 % do
+    nothing, moves of 10 % spoil what is drawn (docs/log.md).
+    """
     keep_norm: bool = True
     """Whether moved latents get their length back: noise of a given level has a known one (the paper: no)."""
     reports: list[ImageReport] = field(default_factory=list, compare=False, repr=False)
@@ -75,8 +78,18 @@ class AttendExcite:
     @classmethod
     def paper(cls, **changes: object) -> AttendExcite:
         """The authors' algorithm on an SD 1.x base (`keep_padding=False` is their `sd_2_1` switch)."""
-        faithful = {"losses": (("paper", 1.0),), "target": None, "apart": None, "keep_padding": True, "overshoot": True, "max_extra_passes": 10_000,
-                    "max_tries": 20, "max_move": None, "keep_norm": False, "thresholds": ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}  # fmt: skip
+        faithful = {
+            "losses": (("paper", 1.0),),
+            "target": None,
+            "apart": None,
+            "keep_padding": True,
+            "overshoot": True,
+            "max_extra_passes": 10_000,
+            "max_tries": 20,
+            "max_move": None,
+            "keep_norm": False,
+            "thresholds": ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8)),
+        }
         return cls(**{**faithful, **changes})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
@@ -85,8 +98,11 @@ class AttendExcite:
         _check(self.screen >= 1, f"screen is {self.screen}", "allowed: 1 or more starting noises")
         _check(self.apart is None or 0 <= self.apart <= 1, f"apart is {self.apart}", "allowed: 0 to 1, or None")
         _check(self.max_extra_passes >= 0, f"max_extra_passes is {self.max_extra_passes}", "allowed: 0 or more")
-        _check(all(0 <= f < 1 and 0 < p < 1 for f, p in self.thresholds), f"thresholds are {self.thresholds}",
-               "allowed: (share of the run, peak) pairs between 0 and 1")  # fmt: skip
+        _check(
+            all(0 <= f < 1 and 0 < p < 1 for f, p in self.thresholds),
+            f"thresholds are {self.thresholds}",
+            "allowed: (share of the run, peak) pairs between 0 and 1",
+        )
 
     @contextmanager
     def opened(self, batch: Batch) -> Iterator[Refine]:
@@ -153,7 +169,11 @@ def _seen(plain: torch.Tensor, sharp: torch.Tensor, subject: SubjectTokens, firs
     def share(maps: torch.Tensor, tokens: tuple[int, ...]) -> torch.Tensor:
         return maps[..., [token - first for token in tokens]].sum(-1)
 
-    return SeenSubject(smoothed(share(sharp, subject.noun)), share(plain, subject.noun), tuple(share(plain, a) for a in subject.attributes))
+    return SeenSubject(
+        smoothed(share(sharp, subject.noun)),
+        share(plain, subject.noun),
+        tuple(share(plain, a) for a in subject.attributes),
+    )
 
 
 def smoothed(grid: torch.Tensor) -> torch.Tensor:
@@ -193,7 +213,10 @@ class _Work:
         self.calm = [0] * len(batch.seeds)
         self.subjects = [find_subjects(batch.base, branches, settings.subjects) for branches in batch.branches]
         # Per image: the branches that have subjects, with the tokens that compete there.
-        self.watched = [{subject.branch: self.words(i, subject.branch) for subject in subjects} for i, subjects in enumerate(self.subjects)]
+        self.watched = [
+            {subject.branch: self.words(i, subject.branch) for subject in subjects}
+            for i, subjects in enumerate(self.subjects)
+        ]
         target = settings.thresholds[-1][1] if settings.target is None else settings.target
         self.reports = [
             ImageReport(batch.images.start + image, seed, [s.label for s in self.subjects[image]], target=target)
@@ -223,11 +246,17 @@ class _Work:
 
     def may_work(self, image: int) -> bool:
         report = self.reports[image]
-        return bool(self.subjects[image]) and report.left_alone_from_step is None and report.extra_passes < self.settings.max_extra_passes
+        return (
+            bool(self.subjects[image])
+            and report.left_alone_from_step is None
+            and report.extra_passes < self.settings.max_extra_passes
+        )
 
     def due_threshold(self, step: Step) -> float:
         """The peak to reach at this step; 0 at most steps."""
-        return max((peak for share, peak in self.settings.thresholds if math.ceil(share * step.num) == step.index), default=0.0)
+        return max(
+            (peak for share, peak in self.settings.thresholds if math.ceil(share * step.num) == step.index), default=0.0
+        )
 
     def leave_alone_when_calm(self, looks: dict[int, _Look], step: Step) -> None:
         for image, look in looks.items():
@@ -255,7 +284,9 @@ class _Work:
         scale = self.batch.model_input(torch.ones_like(latents[:1]), step)[0]
         for image, look in looks.items():
             if look.gradient is not None:
-                moved[image] = (self.moved_input(latents[image].float() * scale, look.gradient, step) / scale).to(latents.dtype)
+                moved[image] = (self.moved_input(latents[image].float() * scale, look.gradient, step) / scale).to(
+                    latents.dtype
+                )
                 self.reports[image].num_moves += 1
         return moved
 
@@ -287,7 +318,11 @@ class _Work:
         return {image: _Look(*own) for image, *own in zip(images, peaks, apart, gradients, strict=True)}
 
     def keep_apart(self, seen: list[SeenSubject]) -> bool:
-        return self.settings.apart is not None and len(seen) > 1 and shared_places([s.noun.detach() for s in seen]) < self.settings.apart
+        return (
+            self.settings.apart is not None
+            and len(seen) > 1
+            and shared_places([s.noun.detach() for s in seen]) < self.settings.apart
+        )
 
     def seen(self, model_input: torch.Tensor, images: list[int], step: Step) -> list[list[SeenSubject]]:
         """The subjects of each image of `model_input` (len(images), C, h, w)."""
@@ -301,7 +336,12 @@ class _Work:
             maps = recorder.averaged(model_input.shape[-2:])
         by_place = dict(zip(places, maps, strict=True))
         return [
-            seen_subjects({b: by_place[i, b] for b in self.watched[image]}, self.subjects[image], self.watched[image], self.settings.sharpness)
+            seen_subjects(
+                {b: by_place[i, b] for b in self.watched[image]},
+                self.subjects[image],
+                self.watched[image],
+                self.settings.sharpness,
+            )
             for i, image in enumerate(images)
         ]
 
@@ -312,7 +352,9 @@ class _Work:
             return 1, tokenizer.model_max_length - 1
         return text_tokens(tokenizer, self.batch.branches[image][branch].text)
 
-    def gradients(self, seen: list[list[SeenSubject]], model_input: torch.Tensor, images: list[int]) -> list[torch.Tensor | None]:
+    def gradients(
+        self, seen: list[list[SeenSubject]], model_input: torch.Tensor, images: list[int]
+    ) -> list[torch.Tensor | None]:
         """fp32 gradients of each image's own loss; None, and a note, where one is not finite."""
         scale = 256.0 if model_input.dtype == torch.float16 else 1.0  # half-precision gradients of 1e-6 vanish
         loss = torch.stack([self.loss(subjects) for subjects in seen]).sum() * scale

@@ -58,7 +58,9 @@ def choose_factor(unet: torch.nn.Module) -> int:
     """
     layers = cross_attention_layers(unet)
     if not layers:
-        raise InvalidInput("this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner")
+        raise InvalidInput(
+            "this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner"
+        )
     in_down_blocks = {id(module) for block in unet.down_blocks for module in block.modules()}
     down = [layer.factor for layer in layers if id(layer.attention) in in_down_blocks]
     fine_enough = [factor for factor in down if unet.config.sample_size // factor >= SMALLEST_MAP]
@@ -71,7 +73,9 @@ def chosen_layers(unet: torch.nn.Module, factors: tuple[int, ...] | None = None)
     layers = [layer for layer in cross_attention_layers(unet) if layer.factor in wanted]
     if not layers:
         there = sorted({layer.factor for layer in cross_attention_layers(unet)})
-        raise InvalidConfig(f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}")
+        raise InvalidConfig(
+            f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}"
+        )
     return layers
 
 
@@ -104,9 +108,18 @@ class _Recording:
         self.keep = keep
 
     def __call__(
-        self, attn: Attention, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None, *rest: Any, **kwargs: Any
+        self,
+        attn: Attention,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        *rest: Any,
+        **kwargs: Any,
     ) -> torch.Tensor:
-        self.keep(attention_probabilities(attn, hidden_states, hidden_states if encoder_hidden_states is None else encoder_hidden_states))
+        self.keep(
+            attention_probabilities(
+                attn, hidden_states, hidden_states if encoder_hidden_states is None else encoder_hidden_states
+            )
+        )
         return self.own(attn, hidden_states, encoder_hidden_states, *rest, **kwargs)
 
 
@@ -148,7 +161,9 @@ def _resized(maps: torch.Tensor, size: tuple[int, int], finest: tuple[int, int])
     if size == finest:
         return grid
     channels_first = grid.permute(0, 3, 1, 2)
-    return torch.nn.functional.interpolate(channels_first, finest, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    return torch.nn.functional.interpolate(channels_first, finest, mode="bilinear", align_corners=False).permute(
+        0, 2, 3, 1
+    )
 
 
 @contextmanager

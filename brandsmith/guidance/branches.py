@@ -22,8 +22,9 @@ class Region:
 
 @dataclass(frozen=True)
 class Branch:
-    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each belongs to
-    where regions are looked for."""
+    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each
+    belongs to where regions are looked for.
+    """
 
     text: str
     weight: float

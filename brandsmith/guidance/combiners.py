@@ -80,10 +80,10 @@ Normalise = Literal["total", "paper", "a1111"]
 class Composable:
     """Composable Diffusion: the parts of `a AND b AND NOT c` are predicted apart and added.
 
-    normalise, for parts with relative weights aᵢ (1 when not written):
-      total   wᵢ = ± guidance_scale · aᵢ / Σ a of the AND parts: the AND parts together push as hard as one prompt would.
-      paper   wᵢ = ± aᵢ where written, ± guidance_scale where not: absolute weights, as in the authors' code.
-      a1111   wᵢ = ± guidance_scale · aᵢ: not normalised, two plain ANDs push twice as hard.
+    normalise, for parts with relative weights aᵢ (1 when not written): total   wᵢ = ± guidance_scale · aᵢ / Σ a of the
+      AND parts: the AND parts together push as hard as one prompt would. paper   wᵢ = ± aᵢ where written, ±
+      guidance_scale where not: absolute weights, as in the authors' code. a1111   wᵢ = ± guidance_scale · aᵢ: not
+      normalised, two plain ANDs push twice as hard.
     """
 
     normalise: Normalise = "total"
@@ -95,14 +95,22 @@ class Composable:
 
     def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
         parts = parse_prompt(prompt)
-        return [Branch(part.text, weight, part.marked) for part, weight in zip(parts, self._weights(parts, guidance_scale), strict=True)]
+        return [
+            Branch(part.text, weight, part.marked)
+            for part, weight in zip(parts, self._weights(parts, guidance_scale), strict=True)
+        ]
 
     def _weights(self, parts: list[Part], guidance_scale: float) -> list[float]:
         signs = [-1.0 if part.negated else 1.0 for part in parts]
         if self.normalise == "paper":
-            return [sign * (guidance_scale if part.weight is None else part.weight) for sign, part in zip(signs, parts, strict=True)]
+            return [
+                sign * (guidance_scale if part.weight is None else part.weight)
+                for sign, part in zip(signs, parts, strict=True)
+            ]
         relative = [1.0 if part.weight is None else part.weight for part in parts]
-        total = sum(a for a, sign in zip(relative, signs, strict=True) if sign > 0) if self.normalise == "total" else 1.0
+        total = (
+            sum(a for a, sign in zip(relative, signs, strict=True) if sign > 0) if self.normalise == "total" else 1.0
+        )
         # A prompt of NOT parts alone, or of weight 0, has no AND part to normalise by.
         return [sign * guidance_scale * (a / (total or 1.0)) for a, sign in zip(relative, signs, strict=True)]
 
@@ -111,17 +119,21 @@ class Composable:
 class Regional:
     """AND parts that act each in its own region of the sentence `a and b` (`regional.py`).
 
-    A NOT part whose thing the sentence names acts where the sentence would have it, to the end, and there the sentence speaks
-    without it; any other NOT part acts everywhere, as in `Composable`. A part's weight scales its push inside its region.
+    A NOT part whose thing the sentence names acts where the sentence would have it, to the end, and there the sentence
+    speaks without it; any other NOT part acts everywhere, as in `Composable`. A part's weight scales its push inside
+    its region.
     """
 
     strength: float = 0.25
-    """How much of a place an AND part takes over from the sentence: 0 is the sentence alone. All of it breaks pairs that the sentence alone has
-    right; parts that the sentence would merge want a layout, not strength (docs/log.md)."""
+    """How much of a place an AND part takes over from the sentence: 0 is the sentence alone. All of it breaks pairs
+    that the sentence alone has right; parts that the sentence would merge want a layout, not strength (docs/log.md).
+    """
     until: float = 0.6
     """The share of the run in which AND parts act: what comes after is texture."""
     away: float = 0.3
-    """How hard a NOT part pushes away in its region, in units of the guidance scale; not being named there does most of the removing."""
+    """How hard a NOT part pushes away in its region, in units of the guidance scale; not being named there does most of
+    the removing.
+    """
     name: str = "regional"
 
     def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
@@ -135,21 +147,35 @@ class Regional:
             if part.negated:
                 places = _named_alike(text, marked, part)
                 marked, owners = marked + places, owners + (len(parts) + len(own),) * len(places)
-                own += self._taken_back(branch, guidance_scale, len(parts) + len(own), text, places) if places else [branch]
+                own += (
+                    self._taken_back(branch, guidance_scale, len(parts) + len(own), text, places)
+                    if places
+                    else [branch]
+                )
             elif len(wanted) > 1:
                 # Composable shares the scale out among the AND parts; in its own region each has all of it.
-                own.append(replace(branch, weight=branch.weight * len(wanted), region=Region(next(numbers), self.strength, self.until)))
+                own.append(
+                    replace(
+                        branch,
+                        weight=branch.weight * len(wanted),
+                        region=Region(next(numbers), self.strength, self.until),
+                    )
+                )
         return [Branch(text, guidance_scale, marked, owners), *own]
 
     def _taken_back(self, branch: Branch, scale: float, number: int, text: str, places: Sequence[Span]) -> list[Branch]:
         """A NOT part in its own place, and what the sentence says without it."""
         rest = _without(text, places)
-        pushed = replace(branch, weight=branch.weight * self.away, region=Region(number, 1.0, 1.0, whole=True, beside=bool(rest)))
+        pushed = replace(
+            branch, weight=branch.weight * self.away, region=Region(number, 1.0, 1.0, whole=True, beside=bool(rest))
+        )
         return [pushed, Branch(rest, scale, region=Region(number, 1.0, 1.0, whole=True))] if rest else [pushed]
 
 
 def _as_sentence(parts: Sequence[Part]) -> tuple[str, tuple[Span, ...], tuple[int, ...]]:
-    """`a, b and c`, the places of its things (marked ones, else its noun phrases), and the part that each belongs to."""
+    """`a, b and c`, the places of its things (marked ones, else its noun phrases), and the part that each belongs
+    to.
+    """
     text, marked, owners = "", [], []
     for number, part in enumerate(parts):
         text += "" if number == 0 else " and " if number == len(parts) - 1 else ", "
@@ -170,7 +196,11 @@ def _without(text: str, places: Sequence[Span]) -> str:
     """The sentence without some of its phrases, their articles, and what joins them to the rest."""
     for start, end in sorted(places, reverse=True):
         before = re.sub(r"(\b(an?|the|and|or|with|next to)\s+|,\s*)*$", "", text[:start], flags=re.IGNORECASE)
-        after = text[end:] if before.strip() else re.sub(r"^(\s*,|\s+(and|or|with|next to)\b)*\s*", "", text[end:], flags=re.IGNORECASE)
+        after = (
+            text[end:]
+            if before.strip()
+            else re.sub(r"^(\s*,|\s+(and|or|with|next to)\b)*\s*", "", text[end:], flags=re.IGNORECASE)
+        )
         text = before.rstrip() + after
     return text.strip()
 

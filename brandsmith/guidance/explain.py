@@ -26,7 +26,18 @@ from brandsmith.core.files import write_json, write_with
 from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.combiners import Combiner, build_combiner
-from brandsmith.guidance.loop import Batch, Finisher, Refine, Refiner, Run, Starter, Step, decode_pictures, like_weights, sample_latents
+from brandsmith.guidance.loop import (
+    Batch,
+    Finisher,
+    Refine,
+    Refiner,
+    Run,
+    Starter,
+    Step,
+    decode_pictures,
+    like_weights,
+    sample_latents,
+)
 from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
 from brandsmith.guidance.schedulers import build_scheduler
@@ -157,12 +168,25 @@ def explain(
 ) -> Explanation:
     """Sample one picture and write into `folder` how it came about; with `finish`, its last word is `redrawn.png`."""
     watch = Watch(refiner)
-    branches, asked = build_combiner(combiner).branches(prompt, guidance_scale), Run(num_steps, guidance_scale, scheduler, negative_prompt, 8)
+    branches, asked = (
+        build_combiner(combiner).branches(prompt, guidance_scale),
+        Run(num_steps, guidance_scale, scheduler, negative_prompt, 8),
+    )
     with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
         finished = sample_latents(
-            base, [prompt], [seed], num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner, refiner=watch,
-            image_px=image_px, negative_prompt=negative_prompt, on_step=watch.on_step, start=start,
-        )  # fmt: skip
+            base,
+            [prompt],
+            [seed],
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            combiner=combiner,
+            refiner=watch,
+            image_px=image_px,
+            negative_prompt=negative_prompt,
+            on_step=watch.on_step,
+            start=start,
+        )
         picture = decode_pictures(base, finished)[0]
         last = finish.finished(base, [picture], [branches], [seed], asked)[0] if finish else None
     chosen = _spread(watch.moments, NUM_COLUMNS)
@@ -186,7 +210,9 @@ def explain(
     return Explanation(folder, picture, picture if last is None else last, facts["verdict"], files)
 
 
-def described(prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None, merges: float = 0.0) -> dict:
+def described(
+    prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None, merges: float = 0.0
+) -> dict:
     """The JSON of an explanation. `merges`: how much the prompt's things want the same places (`merging.py`)."""
     subjects = list(moments[-1].peaks) if moments else []
     best = {s: max(m.peaks[s] for m in moments) for s in subjects}
@@ -196,12 +222,17 @@ def described(prompt: str, seed: int, moments: list[Moment], target: float, refi
     return {
         "prompt": prompt,
         "seed": seed,
-        "verdict": verdict_line(subjects, peaks, target) + (f"; the sentence makes one thing of two ({merges:.2f})" if merges > MERGED else ""),
+        "verdict": verdict_line(subjects, peaks, target)
+        + (f"; the sentence makes one thing of two ({merges:.2f})" if merges > MERGED else ""),
         "merging": round(merges, 4),
         "target": target,
-        "subjects": [{"words": s, "peak": round(p, 4), "best_peak": round(best[s], 4)} for s, p in zip(subjects, peaks, strict=True)],
+        "subjects": [
+            {"words": s, "peak": round(p, 4), "best_peak": round(best[s], 4)}
+            for s, p in zip(subjects, peaks, strict=True)
+        ],
         "steps": [
-            {"step": m.step, "timestep": m.timestep, "peaks": {s: round(p, 4) for s, p in m.peaks.items()}} for m in moments
+            {"step": m.step, "timestep": m.timestep, "peaks": {s: round(p, 4) for s, p in m.peaks.items()}}
+            for m in moments
         ],
         "refiner": reports[0] if reports else None,
     }
@@ -238,7 +269,10 @@ def draw_grid(rows: list[list[np.ndarray]], columns: list[str], labels: list[str
         top = _LABEL_PX + r * (height_px + _MARGIN)
         pen.text((_MARGIN, top + height_px // 2 - 8), label, font=font, fill=_TEXT)
         for c, cell in enumerate(row):
-            sheet.paste(Image.fromarray(cell).resize((cell_px, height_px), Image.Resampling.LANCZOS), (left + c * (cell_px + _MARGIN), top))
+            sheet.paste(
+                Image.fromarray(cell).resize((cell_px, height_px), Image.Resampling.LANCZOS),
+                (left + c * (cell_px + _MARGIN), top),
+            )
     return sheet
 
 
@@ -254,7 +288,9 @@ def draw_noising(base: Base, finished: torch.Tensor, seed: int) -> Image.Image:
 
 
 def draw_denoising(base: Base, moments: list[Moment]) -> Image.Image:
-    rows = [[decode_pictures(base, z)[0] for z in zs] for zs in ([m.latents for m in moments], [m.guess for m in moments])]
+    rows = [
+        [decode_pictures(base, z)[0] for z in zs] for zs in ([m.latents for m in moments], [m.guess for m in moments])
+    ]
     return draw_grid(rows, [f"step {m.step + 1}" for m in moments], ["latents", "imagined"])
 
 
@@ -284,7 +320,9 @@ def draw_peaks(moments: list[Moment], target: float, window: float | None) -> Im
     figure = Figure(figsize=(7, 3.4), dpi=110, layout="constrained")
     axes = figure.subplots()
     for subject in moments[-1].peaks if moments else []:
-        axes.plot([m.step + 1 for m in moments], [m.peaks[subject] for m in moments], marker="o", markersize=3, label=subject)
+        axes.plot(
+            [m.step + 1 for m in moments], [m.peaks[subject] for m in moments], marker="o", markersize=3, label=subject
+        )
     axes.axhline(target, color="gray", linestyle="--", linewidth=1, label=f"target {target:g}")
     if window and moments:
         axes.axvspan(0.5, window * len(moments) + 0.5, color="orange", alpha=0.12, label="latents may move")

@@ -1,10 +1,10 @@
 """LAYOUT: the things of a prompt side by side from the start.
 
-What a sentence of two nouns draws is, on some bases and for some nouns, one thing, whatever the noise. Where a glimpse says that it will be
-(`merging.py`), each of the things is drawn alone first, on a canvas of its own. Cut out of their backdrops and shrunk, they are laid side by
-side, noised up to `strength`, and what follows is drawn through that as it would have been: light, shadow and backdrop are one picture's, and
-each thing stands where it was put. (Layers laid out by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion,
-arXiv:2303.00262.)
+What a sentence of two nouns draws is, on some bases and for some nouns, one thing, whatever the noise. Where a glimpse
+says that it will be (`merging.py`), each of the things is drawn alone first, on a canvas of its own. Cut out of their
+backdrops and shrunk, they are laid side by side, noised up to `strength`, and what follows is drawn through that as it
+would have been: light, shadow and backdrop are one picture's, and each thing stands where it was put. (Layers laid out
+by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion, arXiv:2303.00262.)
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ class Layout:
     strength: float = 0.3
     """The share of the run that is drawn through the layout."""
     size: float = 1.1
-    """Side of a thing's tile, relative to its even share of the picture's width: what is alone on a canvas leaves room around it."""
+    """Side of a thing's tile, relative to its even share of the picture's width: what is alone on a canvas leaves room
+    around it.
+    """
     backdrop: tuple[float, float] = (0.04, 0.1)
-    """By how much of the range a place must differ from its canvas' rim to count a little, and in full, as the thing."""
+    """By how much of the range a place must differ from its canvas' rim to count a little, and in full, as the
+    thing.
+    """
 
     def __post_init__(self) -> None:
         if not 0 <= self.merged_above <= 1:
@@ -46,8 +50,12 @@ class Layout:
         if not 0.5 <= self.size <= 2:
             raise InvalidConfig(f"size is {self.size}", hint="allowed: 0.5 to 2, in even shares of the width")
 
-    def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
-        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt lists no two things, or whose things keep apart."""
+    def begun(
+        self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run
+    ) -> list[torch.Tensor | None]:
+        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt lists no two things, or whose
+        things keep apart.
+        """
         parts = [apart_from_each_other(base, branches) for branches in asked]
         images = [image for image, own in enumerate(parts) if own]
         if self.merged_above > 0:
@@ -56,9 +64,15 @@ class Layout:
         wanted = [(image, part, text) for image in images for part, text in enumerate(parts[image])]
         alone_seeds = [generator_for(seeds[image], part).initial_seed() % 2**31 for image, part, _ in wanted]
         alone = sample(
-            base, [text for *_, text in wanted], alone_seeds, num_steps=run.num_steps, guidance_scale=run.guidance_scale, scheduler=run.scheduler,
-            negative_prompt=run.negative_prompt, batch_size=run.batch_size,
-        )  # fmt: skip
+            base,
+            [text for *_, text in wanted],
+            alone_seeds,
+            num_steps=run.num_steps,
+            guidance_scale=run.guidance_scale,
+            scheduler=run.scheduler,
+            negative_prompt=run.negative_prompt,
+            batch_size=run.batch_size,
+        )
         begun: list[torch.Tensor | None] = []
         for image in range(len(asked)):
             own = [picture for (of, *_), picture in zip(wanted, alone, strict=True) if of == image]
@@ -71,15 +85,21 @@ class Layout:
 
 
 def apart_from_each_other(base: Base, branches: list[Branch]) -> list[str]:
-    """What each thing of an image's list asks for alone; none where there are not two, or where one of them is taken back."""
+    """What each thing of an image's list asks for alone; none where there are not two, or where one of them is taken
+    back.
+    """
     if any(branch.region and branch.region.whole for branch in branches):
         return []
     things = things_side_by_side(base, branches).things
     return [thing.alone for thing in things] if len(things) > 1 else []
 
 
-def side_by_side(alone: list[np.ndarray], size_px: tuple[int, int], size: float, backdrop: tuple[float, float]) -> torch.Tensor:
-    """Pixels (3, *size_px) in [-1, 1]: the things of some pictures of one thing each, left to right, on the first one's backdrop."""
+def side_by_side(
+    alone: list[np.ndarray], size_px: tuple[int, int], size: float, backdrop: tuple[float, float]
+) -> torch.Tensor:
+    """Pixels (3, *size_px) in [-1, 1]: the things of some pictures of one thing each, left to right, on the first one's
+    backdrop.
+    """
     height, width = size_px
     side = int(min(height, width, size * width / len(alone)))
     pictures = [as_pixels(picture) for picture in alone]

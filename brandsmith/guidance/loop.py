@@ -98,7 +98,9 @@ class Starter(Protocol):
     strength: float
     """The share of the run that is drawn from what it began with."""
 
-    def begun(self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[torch.Tensor | None]:
+    def begun(
+        self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run
+    ) -> list[torch.Tensor | None]:
         """Per image clean latents (C, h, w), or None for one that begins from noise."""
         ...
 
@@ -106,8 +108,12 @@ class Starter(Protocol):
 class Finisher(Protocol):
     """What happens to finished pictures, before anybody sees them."""
 
-    def finished(self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run) -> list[np.ndarray]:
-        """As many pictures (H, W, 3) uint8; picture i depends on pictures[i], its branches `asked[i]` and seeds[i] alone."""
+    def finished(
+        self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run
+    ) -> list[np.ndarray]:
+        """As many pictures (H, W, 3) uint8; picture i depends on pictures[i], its branches `asked[i]` and seeds[i]
+        alone.
+        """
         ...
 
 
@@ -143,9 +149,20 @@ def sample(
     run = Run(num_steps, guidance_scale, scheduler, negative_prompt, batch_size)
     with channels_last(base.unet, base.vae):
         latents = sample_latents(
-            base, prompts, seeds, num_steps=num_steps, guidance_scale=guidance_scale, scheduler=scheduler, combiner=combiner,
-            refiner=refiner, batch_size=batch_size, image_px=image_px, negative_prompt=negative_prompt, on_step=on_step, start=start,
-        )  # fmt: skip
+            base,
+            prompts,
+            seeds,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            combiner=combiner,
+            refiner=refiner,
+            batch_size=batch_size,
+            image_px=image_px,
+            negative_prompt=negative_prompt,
+            on_step=on_step,
+            start=start,
+        )
         pictures = [picture for part in latents.split(batch_size) for picture in decode_pictures(base, part)]
         if finish is None:
             return pictures
@@ -193,15 +210,19 @@ def sample_latents(
             images = slice(own[0], own[-1] + 1)
             steps = build_scheduler(base, scheduler, num_steps)
             batch = _prepare(base, steps, asked[images], seeds[images], negative_prompt, size_px, images)
-            latents, skipped = _first_latents(batch, shape, begun[images] if laid_out else None, start.strength if start else 1.0)
+            latents, skipped = _first_latents(
+                batch, shape, begun[images] if laid_out else None, start.strength if start else 1.0
+            )
             finished[images] = _denoise(batch, latents, refiner, on_step, skipped, stop_after)
     return finished
 
 
 def _first_latents(
     batch: Batch, shape: tuple[int, ...], clean: Sequence[torch.Tensor | None] | None, strength: float
-) -> tuple[torch.Tensor, int]:  # fmt: skip
-    """Noise, or `clean` latents noised up to a share `strength` of the run; and how many of the scheduler's steps that leaves out."""
+) -> tuple[torch.Tensor, int]:
+    """Noise, or `clean` latents noised up to a share `strength` of the run; and how many of the scheduler's steps that
+    leaves out.
+    """
     steps, unet = batch.scheduler, batch.base.unet
     noise = starting_noise(batch.seeds, shape).to(batch.base.device, unet.dtype)
     if clean is None:
@@ -211,20 +232,33 @@ def _first_latents(
     if hasattr(steps, "set_begin_index"):
         steps.set_begin_index(skipped)
     first = steps.timesteps[skipped : skipped + 1]
-    return steps.add_noise(torch.stack([own for own in clean if own is not None]), noise, first.repeat(len(noise))), skipped
+    return steps.add_noise(
+        torch.stack([own for own in clean if own is not None]), noise, first.repeat(len(noise))
+    ), skipped
 
 
 @torch.no_grad()
-def redo_latents(base: Base, latents: torch.Tensor, prompts: list[str], seeds: list[int], run: Run, strength: float) -> torch.Tensor:
-    """Finished latents (N, C, h, w) drawn anew from noised ones: image to image (Meng et al. 2021, SDEdit, arXiv:2108.01073).
+def redo_latents(
+    base: Base, latents: torch.Tensor, prompts: list[str], seeds: list[int], run: Run, strength: float
+) -> torch.Tensor:
+    """Finished latents (N, C, h, w) drawn anew from noised ones: image to image (Meng et al. 2021, SDEdit,
+    arXiv:2108.01073).
 
-    strength: the share of the run that is drawn anew, above 0 to 1; 1 keeps hardly anything. Noise i depends on seeds[i] alone.
+    strength: the share of the run that is drawn anew, above 0 to 1; 1 keeps hardly anything. Noise i depends on
+    seeds[i] alone.
     """
     return sample_latents(
-        base, prompts, seeds, num_steps=run.num_steps, guidance_scale=run.guidance_scale, scheduler=run.scheduler, batch_size=run.batch_size,
-        image_px=(latents.shape[2] * base.vae_scale, latents.shape[3] * base.vae_scale), negative_prompt=run.negative_prompt,
+        base,
+        prompts,
+        seeds,
+        num_steps=run.num_steps,
+        guidance_scale=run.guidance_scale,
+        scheduler=run.scheduler,
+        batch_size=run.batch_size,
+        image_px=(latents.shape[2] * base.vae_scale, latents.shape[3] * base.vae_scale),
+        negative_prompt=run.negative_prompt,
         start=_FromLatents(list(latents), strength),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -237,8 +271,13 @@ class _FromLatents:
 
 
 def _denoise(
-    batch: Batch, latents: torch.Tensor, refiner: Refiner | None, on_step: OnStep | None, skipped: int, stop_after: int | None
-) -> torch.Tensor:  # fmt: skip
+    batch: Batch,
+    latents: torch.Tensor,
+    refiner: Refiner | None,
+    on_step: OnStep | None,
+    skipped: int,
+    stop_after: int | None,
+) -> torch.Tensor:
     scheduler = batch.scheduler
     arguments = step_arguments(scheduler, batch.seeds, tuple(latents.shape[1:]))
     opened = refiner.opened(batch) if refiner else nullcontext(_unrefined)
@@ -264,7 +303,9 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
             predicted = _predicted_rows(batch, latents, step)
             maps = recorder.averaged(latents.shape[-2:])
         sentence = [maps[batch.row_of(image, 0)] for image in range(len(latents))]
-        weights = [batch.regions.weights(image, own, latents.shape[-2:], step.fraction) for image, own in enumerate(sentence)]
+        weights = [
+            batch.regions.weights(image, own, latents.shape[-2:], step.fraction) for image, own in enumerate(sentence)
+        ]
         return _combined(predicted, batch.owner, weights)
     kept = batch.regions.lasting if batch.regions else None
     predicted = _predicted_rows(batch, latents, step, kept)
@@ -274,7 +315,9 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
 
 def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch.Tensor | None = None) -> torch.Tensor:
     """What the U-Net says of every row, or of the rows `kept`."""
-    owner, conditioning = (batch.owner, batch.conditioning) if kept is None else (batch.owner[kept], batch.conditioning.rows(kept))
+    owner, conditioning = (
+        (batch.owner, batch.conditioning) if kept is None else (batch.owner[kept], batch.conditioning.rows(kept))
+    )
     rows = like_weights(batch.model_input(latents, step)[owner], batch.base.unet.conv_in.weight)
     return batch.base.unet(rows, step.timestep, **conditioning.unet_kwargs()).sample
 
@@ -298,9 +341,14 @@ def like_weights(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def _prepare(
-    base: Base, scheduler: SchedulerMixin, asked: list[list[Branch]], seeds: list[int], negative_prompt: str, size_px: tuple[int, int],
+    base: Base,
+    scheduler: SchedulerMixin,
+    asked: list[list[Branch]],
+    seeds: list[int],
+    negative_prompt: str,
+    size_px: tuple[int, int],
     images: slice,
-) -> Batch:  # fmt: skip
+) -> Batch:
     expanded = [[_expanded(base, branch) for branch in branches] for branches in asked]
     negative = expand_with_spans(base.tokenizers[0], negative_prompt, [])[0]
     texts: list[tuple[str, bool]] = []  # (text, is it the unconditional row)
@@ -313,7 +361,9 @@ def _prepare(
     conditioning = _encode(base, texts, size_px)
     counts = [len(branches) for branches in expanded]
     regions = Regions(base, expanded) if any(branch.region for branches in expanded for branch in branches) else None
-    return Batch(base, scheduler, seeds, expanded, conditioning, torch.tensor(owner, device=base.device), counts, images, regions)
+    return Batch(
+        base, scheduler, seeds, expanded, conditioning, torch.tensor(owner, device=base.device), counts, images, regions
+    )
 
 
 def _expanded(base: Base, branch: Branch) -> Branch:
@@ -370,7 +420,10 @@ def _slices(count: int, size: int) -> Iterator[slice]:
 
 def _check_lists(prompts: list[str], seeds: list[int], batch_size: int, guidance_scale: float) -> None:
     if len(prompts) != len(seeds):
-        raise InvalidInput(f"{len(prompts)} prompts but {len(seeds)} seeds", hint="give one seed per prompt; repeat a prompt for more images")
+        raise InvalidInput(
+            f"{len(prompts)} prompts but {len(seeds)} seeds",
+            hint="give one seed per prompt; repeat a prompt for more images",
+        )
     if batch_size < 1:
         raise InvalidConfig(f"batch_size is {batch_size}", hint="allowed: 1 or more")
     if not np.isfinite(guidance_scale):
@@ -382,5 +435,7 @@ def _checked_size(base: Base, image_px: int | tuple[int, int] | None) -> tuple[i
     unit = base.vae_scale
     if len(size) != 2 or any(side < unit or side % unit for side in size):
         near = " x ".join(str(max(unit, round(side / unit) * unit)) for side in size)
-        raise InvalidConfig(f"image_px is {size}", hint=f"height and width must be multiples of {unit}; nearest: {near}")
+        raise InvalidConfig(
+            f"image_px is {size}", hint=f"height and width must be multiples of {unit}; nearest: {near}"
+        )
     return size

@@ -1,13 +1,14 @@
 """MERGING: will two things of a prompt be drawn as one?
 
-A glimpse tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to be one, or a hybrid,
-their nouns want the same places already. How much they do is
+A glimpse tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to
+be one, or a hybrid, their nouns want the same places already. How much they do is
 
     merging = max over pairs of things  Σ min(p, q),
 
-p and q each thing's attention over the picture, less what it has everywhere (that is no place), summing to 1: 0 for things that share no
-place, 1 for things that share all. It says nothing of things that will be there and unclear. (The overlap of maps as a loss: Agarwal et al.
-2023, A-STAR, arXiv:2306.14544; here nothing is differentiated, it only decides.)
+p and q each thing's attention over the picture, less what it has everywhere (that is no place), summing to 1: 0 for
+things that share no place, 1 for things that share all. It says nothing of things that will be there and unclear. (The
+overlap of maps as a loss: Agarwal et al. 2023, A-STAR, arXiv:2306.14544; here nothing is differentiated, it only
+decides.)
 """
 
 from __future__ import annotations
@@ -30,18 +31,25 @@ GLIMPSE = (6, 2)
 """Of a run of so many steps, so many are made before the look."""
 
 MERGED = 0.3
-"""From here on two things are likely to become one: just above what pairs that hardly ever fail have on pocket (docs/log.md). For another
-base `explain.json` of `brandsmith explain` has what its prompts have."""
+"""From here on two things are likely to become one: just above what pairs that hardly ever fail have on pocket
+(docs/log.md). For another base `explain.json` of `brandsmith explain` has what its prompts have.
+"""
 
 
-def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run) -> list[float]:
-    """Per image, from 0 to 1; 0 for a prompt that lists no two things side by side. Image i depends on asked[i] and seeds[i] alone."""
+def merging(
+    base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run
+) -> list[float]:
+    """Per image, from 0 to 1; 0 for a prompt that lists no two things side by side. Image i depends on asked[i] and
+    seeds[i] alone.
+    """
     listed = [things_side_by_side(base, branches) for branches in asked]
     found = [0.0] * len(listed)
     images = [image for image, own in enumerate(listed) if len(own.things) > 1]
     for start in range(0, len(images), run.batch_size):
         part = images[start : start + run.batch_size]
-        for image, value in zip(part, _glimpsed(base, [listed[i] for i in part], [seeds[i] for i in part], size_px, run), strict=True):
+        for image, value in zip(
+            part, _glimpsed(base, [listed[i] for i in part], [seeds[i] for i in part], size_px, run), strict=True
+        ):
             found[image] = value
     return found
 
@@ -50,9 +58,17 @@ def merging(base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], siz
 def _glimpsed(base: Base, listed: list[Listed], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[float]:
     num_steps, made = GLIMPSE
     latents = sample_latents(
-        base, [own.sentence for own in listed], seeds, num_steps=num_steps, guidance_scale=run.guidance_scale, combiner=_AsItIs(),
-        batch_size=len(listed), image_px=size_px, negative_prompt=run.negative_prompt, stop_after=made,
-    )  # fmt: skip
+        base,
+        [own.sentence for own in listed],
+        seeds,
+        num_steps=num_steps,
+        guidance_scale=run.guidance_scale,
+        combiner=_AsItIs(),
+        batch_size=len(listed),
+        image_px=size_px,
+        negative_prompt=run.negative_prompt,
+        stop_after=made,
+    )
     time = build_scheduler(base, "ddim", num_steps).timesteps[made]
     conditioning = encode_prompts(base, [own.expanded for own in listed], size_px)
     with recording(chosen_layers(base.unet)) as recorder:
@@ -60,7 +76,10 @@ def _glimpsed(base: Base, listed: list[Listed], seeds: list[int], size_px: tuple
         recorder.run(lambda: base.unet(given, time, **conditioning.unet_kwargs()))
         maps = recorder.averaged(latents.shape[-2:])
     tokenizer = base.tokenizers[0]
-    return [largest_overlap(seen, own.things, text_tokens(tokenizer, own.expanded)) for seen, own in zip(maps, listed, strict=True)]
+    return [
+        largest_overlap(seen, own.things, text_tokens(tokenizer, own.expanded))
+        for seen, own in zip(maps, listed, strict=True)
+    ]
 
 
 def largest_overlap(maps: torch.Tensor, things: Sequence[Thing], words: tuple[int, int]) -> float:

@@ -93,4 +93,6 @@ def strip_markup(text: str) -> tuple[str, tuple[Span, ...]]:
 
 
 def _unbalanced(text: str) -> InvalidInput:
-    return InvalidInput(f"the braces in '{text}' do not balance", hint="mark subjects as {blue cat}; write \\{ for a literal brace")
+    return InvalidInput(
+        f"the braces in '{text}' do not balance", hint="mark subjects as {blue cat}; write \\{ for a literal brace"
+    )

@@ -1,13 +1,17 @@
 """REDRAW: a small thing once more, alone and larger.
 
-Where a picture holds several things, each has few latent cells, and what is drawn in few cells is a smudge: heard, in its place, in its
-colour, and still not what was asked for. No starting noise and no move of the latents helps against that. So, when the picture is finished,
+Where a picture holds several things, each has few latent cells, and what is drawn in few cells is a smudge: heard, in
+its place, in its colour, and still not what was asked for. No starting noise and no move of the latents helps against
+that. So, when the picture is finished,
 
-    1. the cross-attention of one look at it says where each of the things lies (nobody draws a mask, no detector is needed),
-    2. a square around each is enlarged to the base's own size, noised up to `strength`, and drawn anew from that thing's own words,
+    1. the cross-attention of one look at it says where each of the things lies (nobody draws a mask, no detector is
+      needed),
+    2. a square around each is enlarged to the base's own size, noised up to `strength`, and drawn anew from that
+      thing's own words,
     3. and put back, shrunk and with soft edges, where the attention gives the place to it.
 
-That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn (`things.py`).
+That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn
+(`things.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +41,9 @@ class Redraw:
     strength: float = 0.5
     """The share of the run that is drawn anew: more changes the shape too, less mends nothing."""
     largest: float = 0.42
-    """A thing whose square is a larger share of the picture's shorter side is left alone: enlarging it gains too little."""
+    """A thing whose square is a larger share of the picture's shorter side is left alone: enlarging it gains too
+    little.
+    """
     room: float = 1.0
     """The side of the square, relative to the extent that attention gives the thing."""
     fade: float = 0.2
@@ -49,21 +55,27 @@ class Redraw:
             if not 0 < value <= most:
                 raise InvalidConfig(f"{name} is {value}", hint=f"allowed: above 0 to {most:g}")
 
-    def finished(self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run) -> list[np.ndarray]:
+    def finished(
+        self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run
+    ) -> list[np.ndarray]:
         """The pictures with their small things redrawn; a picture that has none comes back as the same object."""
         wanted = [things_side_by_side(base, branches) for branches in asked]
         redrawn = list(pictures)
         images = [image for image, listed in enumerate(wanted) if len(listed.things) > 1]
         for start in range(0, len(images), run.batch_size):
             part = images[start : start + run.batch_size]
-            found = self._patches(base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part])
+            found = self._patches(
+                base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part]
+            )
             fresh = self._drawn_anew(base, [patch for own in found for patch in own], run)
             for image, own in zip(part, found, strict=True):
                 if own:
                     redrawn[image] = _put_back(pictures[image], own, [next(fresh) for _ in own], self.fade)
         return redrawn
 
-    def _patches(self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int]) -> list[list[Patch]]:
+    def _patches(
+        self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int]
+    ) -> list[list[Patch]]:
         found = []
         for picture, listed, shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
             own, owned = [], shares**3 / (shares**3).sum(0).clamp_min(1e-8)
@@ -71,7 +83,9 @@ class Redraw:
                 square = square_around(shares, number, self.room)
                 if square and square.side <= self.largest * min(picture.shape[:2]):
                     given = generator_for(seed, number).initial_seed() % 2**31
-                    own.append(Patch(thing.alone, square, square.cut(owned[number]), square.cut(as_pixels(picture)), given))
+                    own.append(
+                        Patch(thing.alone, square, square.cut(owned[number]), square.cut(as_pixels(picture)), given)
+                    )
             found.append(own)
         return found
 
@@ -80,22 +94,32 @@ class Redraw:
         for start in range(0, len(patches), run.batch_size):
             part = patches[start : start + run.batch_size]
             large = torch.stack([resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
-            latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(base.unet.dtype)
-            drawn = redo_latents(base, latents, [patch.alone for patch in part], [patch.seed for patch in part], run, self.strength)
+            latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(
+                base.unet.dtype
+            )
+            drawn = redo_latents(
+                base, latents, [patch.alone for patch in part], [patch.seed for patch in part], run, self.strength
+            )
             yield from decode_pictures(base, drawn)
 
 
 # ----------------------------------------------------------------------------- where they are
 
 LOOK_AT = 0.35
-"""How far the finished picture is noised for the look, a share of the training's time steps: shapes stand, texture is gone."""
+"""How far the finished picture is noised for the look, a share of the training's time steps: shapes stand, texture is
+gone.
+"""
 
 
 def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> list[torch.Tensor]:
-    """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best place."""
+    """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best
+    place.
+    """
     unet, layers = base.unet, layers_for_places(base.unet)
     pixels = torch.stack([as_pixels(picture) for picture in pictures]).to(base.device)
-    latents = encode_images(base, like_weights(pixels.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(unet.dtype)
+    latents = encode_images(base, like_weights(pixels.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(
+        unet.dtype
+    )
     time = round(LOOK_AT * base.scheduler.config.num_train_timesteps)
     kept = base.scheduler.alphas_cumprod[time]
     noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
@@ -116,7 +140,9 @@ def layers_for_places(unet: torch.nn.Module) -> list[Layer]:
     return [layer for layer in cross_attention_layers(unet) if layer.factor <= coarsest]
 
 
-def place_shares(maps: torch.Tensor, things: Sequence[Thing], words: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+def place_shares(
+    maps: torch.Tensor, things: Sequence[Thing], words: tuple[int, int], size: tuple[int, int]
+) -> torch.Tensor:
     """(things, *size) from one picture's attention (h, w, tokens); `words`: [first, last) tokens of the sentence."""
     own = maps[..., slice(*words)]
     own = own / own.sum(-1, keepdim=True).clamp_min(1e-8)
@@ -137,7 +163,8 @@ class Square:
 
 
 def square_around(shares: torch.Tensor, number: int, room: float) -> Square | None:
-    """The square, in pixels, around thing `number`: centred on its place, 3.5 standard deviations of that place wide times `room`.
+    """The square, in pixels, around thing `number`: centred on its place, 3.5 standard deviations of that place wide
+    times `room`.
 
     None when no place is its own. (A uniform bar is 3.46 standard deviations wide.)
     """
@@ -150,9 +177,14 @@ def square_around(shares: torch.Tensor, number: int, room: float) -> Square | No
     rows, columns = torch.arange(height).float() + 0.5, torch.arange(width).float() + 0.5
     by_row, by_column = mine.sum(1), mine.sum(0)
     middle = float((by_row * rows).sum()), float((by_column * columns).sum())
-    spread = max(float((by_row * (rows - middle[0]) ** 2).sum()), float((by_column * (columns - middle[1]) ** 2).sum())) ** 0.5
+    spread = (
+        max(float((by_row * (rows - middle[0]) ** 2).sum()), float((by_column * (columns - middle[1]) ** 2).sum()))
+        ** 0.5
+    )
     side = int(min(height, width, max(min(height, width) / 4, 3.5 * room * spread)))
-    top, left = (int(min(max(centre - side / 2, 0), most - side)) for centre, most in zip(middle, (height, width), strict=True))
+    top, left = (
+        int(min(max(centre - side / 2, 0), most - side)) for centre, most in zip(middle, (height, width), strict=True)
+    )
     return Square(left, top, side)
 
 
@@ -161,7 +193,9 @@ def square_around(shares: torch.Tensor, number: int, room: float) -> Square | No
 
 @dataclass(frozen=True)
 class Patch:
-    """A square of a picture: `pixels` (3, s, s) in [-1, 1], `own` (s, s) how much of each place is the thing's relative to the others."""
+    """A square of a picture: `pixels` (3, s, s) in [-1, 1], `own` (s, s) how much of each place is the thing's relative
+    to the others.
+    """
 
     alone: str
     square: Square
@@ -182,9 +216,10 @@ def _put_back(picture: np.ndarray, patches: list[Patch], fresh: list[np.ndarray]
 
 
 def _tint(difference: torch.Tensor) -> torch.Tensor:
-    """(3, s, s): by what the rim of a square differs from where it goes (the median, for a neighbour may reach into it), fading towards the
-    middle, where the thing has its own colour. Drawn alone, a thing gets a backdrop of nearly the old tone, and a square of nearly the
-    right tone is what the eye sees first."""
+    """(3, s, s): by what the rim of a square differs from where it goes (the median, for a neighbour may reach into
+    it), fading towards the middle, where the thing has its own colour. Drawn alone, a thing gets a backdrop of nearly
+    the old tone, and a square of nearly the right tone is what the eye sees first.
+    """
     ramp = torch.linspace(-1, 1, difference.shape[-1]).abs()
     outwards = torch.maximum(ramp[:, None], ramp[None])
     return difference[:, outwards > 1 - RIM].median(1).values[:, None, None] * outwards**2

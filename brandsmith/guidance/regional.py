@@ -1,16 +1,19 @@
 """REGIONS: where in the picture each part of `a AND b` acts.
 
-Composable Diffusion adds the parts' predictions at every place. Each part then wants its thing wherever the noise allows it, usually
-all of them in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too. Its cross-attention says where
-it would have each part's nouns, and there, for the first share of the run, the part speaks too:
+Composable Diffusion adds the parts' predictions at every place. Each part then wants its thing wherever the noise
+allows it, usually all of them in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too.
+Its cross-attention says where it would have each part's nouns, and there, for the first share of the run, the part
+speaks too:
 
-    prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ ≤ 1.
+    prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ
+      ≤ 1.
 
-A part that is taken back (`a cat and a bowl AND NOT a bowl`) acts where the sentence has it, and there the sentence is `a cat`.
-Subtracted everywhere, as Composable Diffusion does, it takes along what a bowl's picture shares with a cat's: shadow, outline, backdrop.
+A part that is taken back (`a cat and a bowl AND NOT a bowl`) acts where the sentence has it, and there the sentence is
+`a cat`. Subtracted everywhere, as Composable Diffusion does, it takes along what a bowl's picture shares with a cat's:
+shadow, outline, backdrop.
 
-One forward for all, nothing is differentiated. (Region-wise prompts with masks drawn by hand: Bar-Tal et al. 2023, "MultiDiffusion",
-arXiv:2302.08113; here nobody draws masks.)
+One forward for all, nothing is differentiated. (Region-wise prompts with masks drawn by hand: Bar-Tal et al. 2023,
+"MultiDiffusion", arXiv:2302.08113; here nobody draws masks.)
 """
 
 from __future__ import annotations
@@ -31,16 +34,26 @@ SHARPNESS = 20.0
 """Factor before the softmax over words: a place belongs to the word that has the most of it."""
 
 
-def regions(maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+def regions(
+    maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int, int], size: tuple[int, int]
+) -> torch.Tensor:
     """Masks (parts, *size) in [0, 1] that sum to at most 1, from one row's attention (h, w, tokens).
 
-    `nouns`: each part's token positions; `words`: [first, last) tokens of the prompt. A part without a noun has no region.
+    `nouns`: each part's token positions; `words`: [first, last) tokens of the prompt. A part without a noun has no
+    region.
     """
     first, last = words
     own = maps[..., first:last]
     sharp = (own / own.sum(-1, keepdim=True).clamp_min(1e-8) * SHARPNESS).softmax(-1)
-    masks = torch.stack([sharp[..., [t - first for t in tokens]].sum(-1) if tokens else torch.zeros_like(sharp[..., 0]) for tokens in nouns])
-    large = F.interpolate(F.avg_pool2d(masks[None], 3, 1, 1, count_include_pad=False), size, mode="bilinear", align_corners=False)[0]
+    masks = torch.stack(
+        [
+            sharp[..., [t - first for t in tokens]].sum(-1) if tokens else torch.zeros_like(sharp[..., 0])
+            for tokens in nouns
+        ]
+    )
+    large = F.interpolate(
+        F.avg_pool2d(masks[None], 3, 1, 1, count_include_pad=False), size, mode="bilinear", align_corners=False
+    )[0]
     return large / large.sum(0).clamp_min(1.0)
 
 
@@ -75,12 +88,20 @@ class Regions:
         self.layers = chosen_layers(self.base.unet)
         self.words = [text_tokens(self.base.tokenizers[0], own[0].text) for own in self.branches]
         self.lasting = torch.tensor(self._lasting_rows(), device=self.base.device)
-        self.nouns = [[self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None] for own in self.branches]
+        self.nouns = [
+            [self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None]
+            for own in self.branches
+        ]
 
     def _tokens(self, own: list[Branch], number: int) -> list[int]:
         sentence, region = own[0], own[number].region
-        spans = [span for span, part in zip(sentence.marked, sentence.parts, strict=True) if region and part == region.part]
-        found = [subject_tokens(self.base.tokenizers[0], sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans]
+        spans = [
+            span for span, part in zip(sentence.marked, sentence.parts, strict=True) if region and part == region.part
+        ]
+        found = [
+            subject_tokens(self.base.tokenizers[0], sentence.text, 0, phrase_subject(sentence.text, span))
+            for span in spans
+        ]
         return [token for subject in found if subject for token in subject.noun]
 
     def _lasting_rows(self) -> list[int]:
@@ -92,8 +113,9 @@ class Regions:
         return kept
 
     def weights(self, image: int, maps: torch.Tensor, size: tuple[int, int], fraction: float) -> list[Weight]:
-        """The weight of each branch of an image, a number or (h, w), after `fraction` of the run; `maps` (h, w, tokens) are those of its
-        sentence."""
+        """The weight of each branch of an image, a number or (h, w), after `fraction` of the run; `maps` (h, w, tokens)
+        are those of its sentence.
+        """
         own = self.branches[image]
         weights: list[Weight] = [branch.weight for branch in own]
         acting = [(number, branch.region) for number, branch in enumerate(own) if branch.region]

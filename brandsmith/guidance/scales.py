@@ -3,8 +3,9 @@
 DEFAULT_GUIDANCE_SCALE = 7.5
 """Stock Stable Diffusion's."""
 POCKET = 2.5
-"""pocket predicts x0 and is overdriven by what suits Stable Diffusion. Chosen on the tuning prompts, where plain sampling succeeds
-0.90 of 40 (4.0: 0.825, 1.5: 0.85; docs/log.md)."""
+"""pocket predicts x0 and is overdriven by what suits Stable Diffusion. Chosen on the tuning prompts, where plain
+sampling succeeds 0.90 of 40 (4.0: 0.825, 1.5: 0.85; docs/log.md).
+"""
 TAUGHT_POCKET = 1.5
 """The more so after it was taught twenty pictures."""
 

@@ -25,7 +25,9 @@ SHORT_NAMES = {
 }
 
 
-def build_scheduler(base: Base, scheduler: str | SchedulerMixin | type[SchedulerMixin], num_steps: int) -> SchedulerMixin:
+def build_scheduler(
+    base: Base, scheduler: str | SchedulerMixin | type[SchedulerMixin], num_steps: int
+) -> SchedulerMixin:
     """A fresh scheduler with its timesteps set.
 
     `scheduler` is a short name, `base` (the class the base declares), the name of a diffusers class, a class, or

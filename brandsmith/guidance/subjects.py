@@ -24,31 +24,41 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_DETERMINERS = _words("a an the this that these those my your his her its our their some any every each another no one two three four five "
-                      "six seven eight nine ten several many few both all")  # fmt: skip
+_DETERMINERS = _words(
+    "a an the this that these those my your his her its our their some any every each another no one two three four"
+    " five six seven eight nine ten several many few both all"
+)
 _BOUNDARIES = _words(
-    "and or but nor with without of on in at by near next to beside besides behind under underneath over above below inside outside into onto "
-    "from for as between among through across around against during before after along toward towards like than while is are was were be been "
-    "being has have had do does did can will would who which where when what it he she they them him not very up down off out about atop beneath "
-    "made worn seen held shown wears sits stands rides holds eats plays jumps runs walks looks flies swims sleeps lies hangs says reads contains "
-    "shows carries drives"
+    "and or but nor with without of on in at by near next to beside besides behind under underneath over above below"
+    " inside outside into onto from for as between among through across around against during before after along toward"
+    " towards like than while is are was were be been being has have had do does did can will would who which where"
+    " when what it he she they them him not very up down off out about atop beneath made worn seen held shown wears"
+    " sits stands rides holds eats plays jumps runs walks looks flies swims sleeps lies hangs says reads contains shows"
+    " carries drives"
 )
-_NOUNS_IN_ING = _words("ring king wing string spring swing building painting earring ceiling evening morning wedding pudding clothing drawing "
-                       "railing thing sling herring duckling sibling awning stocking pudding lightning keyring icing sting fling")  # fmt: skip
+_NOUNS_IN_ING = _words(
+    "ring king wing string spring swing building painting earring ceiling evening morning wedding pudding clothing"
+    " drawing railing thing sling herring duckling sibling awning stocking pudding lightning keyring icing sting fling"
+)
 _ADJECTIVES = _words(
-    "red orange yellow green teal blue purple pink brown black gray grey white golden gold silver beige cyan magenta violet turquoise maroon navy "
-    "crimson scarlet indigo lime olive tan cream ivory light dark bright pale deep vivid pastel colorful colourful rainbow "
-    "big small large little tiny huge tall short long wide narrow thick thin giant mini miniature round square oval flat curved "
-    "new old young latest modern ancient vintage antique classic fresh clean dirty shiny matte glossy fuzzy fluffy soft hard hot cold wet dry "
-    "cute happy sad angry funny beautiful pretty ugly elegant fancy simple plain empty full open broken wild "
-    "male female wooden metal metallic plastic glass leather cotton woolen woollen silk stone marble ceramic paper steel iron "
-    "left right upper lower front single double 3d 2d realistic digital photorealistic"
+    "red orange yellow green teal blue purple pink brown black gray grey white golden gold silver beige cyan magenta"
+    " violet turquoise maroon navy crimson scarlet indigo lime olive tan cream ivory light dark bright pale deep vivid"
+    " pastel colorful colourful rainbow big small large little tiny huge tall short long wide narrow thick thin giant"
+    " mini miniature round square oval flat curved new old young latest modern ancient vintage antique classic fresh"
+    " clean dirty shiny matte glossy fuzzy fluffy soft hard hot cold wet dry cute happy sad angry funny beautiful"
+    " pretty ugly elegant fancy simple plain empty full open broken wild male female wooden metal metallic plastic"
+    " glass leather cotton woolen woollen silk stone marble ceramic paper steel iron left right upper lower front"
+    " single double 3d 2d realistic digital photorealistic"
 )
-_STYLE_NOUNS = _words("art picture photo photograph image painting drawing illustration render rendering style background backdrop front view "
-                      "close-up closeup side top bottom lot group pair kind type piece portrait shot scene")  # fmt: skip
+_STYLE_NOUNS = _words(
+    "art picture photo photograph image painting drawing illustration render rendering style background backdrop front"
+    " view close-up closeup side top bottom lot group pair kind type piece portrait shot scene"
+)
 _ADJECTIVE_ENDINGS = ("ful", "ous", "ish", "less", "able", "ible", "ly")
-_NOT_ADJECTIVES = _words("table vegetable fish dish radish goldfish jellyfish starfish butterfly dragonfly fly lily jelly belly family bed sled "
-                         "shed seed speed weed breed moped hundred polish")  # fmt: skip
+_NOT_ADJECTIVES = _words(
+    "table vegetable fish dish radish goldfish jellyfish starfish butterfly dragonfly fly lily jelly belly family bed"
+    " sled shed seed speed weed breed moped hundred polish"
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,9 @@ def _chunks(words: list[_Word], own_words: frozenset[str]) -> list[list[_Word]]:
 
 
 def _shared_nouns(chunks: list[list[_Word]], text: str) -> list[list[_Word]]:
-    """`a black and white cat` is one cat: adjectives alone, joined without an article to a phrase that begins with one, belong to its noun."""
+    """`a black and white cat` is one cat: adjectives alone, joined without an article to a phrase that begins with one,
+    belong to its noun.
+    """
     joined: list[list[_Word]] = []
     for chunk in reversed(chunks):
         after = joined[-1] if joined else []
@@ -163,12 +175,18 @@ def _subjects_of(chunk: list[_Word], own_words: frozenset[str]) -> list[Subject]
     rest = [word for word in chunk if word.text not in own_words]
     if not rest or rest[-1].lower in _STYLE_NOUNS or (own and all(map(_is_adjective, rest))):
         # "a blue red_logo": what is left describes the taught token.
-        return [Subject(own[0].noun, _attributes(rest)), *own[1:]] if own and rest and rest[-1].lower not in _STYLE_NOUNS else own
+        return (
+            [Subject(own[0].noun, _attributes(rest)), *own[1:]]
+            if own and rest and rest[-1].lower not in _STYLE_NOUNS
+            else own
+        )
     return [*own, _noun_phrase(rest)]
 
 
 def _noun_phrase(words: list[_Word]) -> Subject:
-    """Leading adjectives are attributes; what follows is the noun (`t shirt`); a lone adjective is one (`an orange`)."""
+    """Leading adjectives are attributes; what follows is the noun (`t shirt`); a lone adjective is one (`an
+    orange`).
+    """
     first_noun = next((i for i, word in enumerate(words) if not _is_adjective(word)), len(words) - 1)
     return Subject((words[first_noun].span[0], words[-1].span[1]), _attributes(words[:first_noun]))
 
@@ -182,7 +200,9 @@ def _attributes(words: list[_Word]) -> tuple[Span, ...]:
 
 def phrase_subject(text: str, span: Span) -> Subject:
     """The subject of a marked or listed phrase: its last noun phrase, or the phrase whole."""
-    words = [_Word(m.group(), (m.start() + span[0], m.end() + span[0])) for m in _WORD.finditer(text[span[0] : span[1]])]
+    words = [
+        _Word(m.group(), (m.start() + span[0], m.end() + span[0])) for m in _WORD.finditer(text[span[0] : span[1]])
+    ]
     words = [word for word in words if word.lower not in _DETERMINERS] or words
     return _noun_phrase(words) if words else Subject(span)
 
@@ -204,7 +224,8 @@ def listed_subjects(text: str, phrases: Sequence[str]) -> list[Subject | None]:
 
 
 def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | None = None) -> list[SubjectTokens]:
-    """The subjects of one image over its AND branches; NOT branches have none, and regions only those of their sentence that stay in it.
+    """The subjects of one image over its AND branches; NOT branches have none, and regions only those of their sentence
+    that stay in it.
 
     Markup wins over the list, the list over the rules. Subjects that lie past the text encoder's last token are left
     out. Raises InvalidInput when a listed phrase is in no branch.
@@ -236,7 +257,10 @@ def _listed_in(asked: list[tuple[int, Branch]], listed: Sequence[str]) -> list[t
         here = [(i, subjects[number]) for i, subjects in places if subjects[number]]
         if not here:
             texts = " | ".join(branch.text for _, branch in asked)
-            raise InvalidInput(f"the subject '{phrase}' is not in the prompt '{texts}'", hint="write it as it stands in the prompt, or mark it {so}")
+            raise InvalidInput(
+                f"the subject '{phrase}' is not in the prompt '{texts}'",
+                hint="write it as it stands in the prompt, or mark it {so}",
+            )
         found += [(i, subject) for i, subject in here[:1] if subject]
     return found
 

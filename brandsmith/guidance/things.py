@@ -32,6 +32,7 @@ class Listed:
     """The sentence with the tokens of Textual Inversion written out: what `Thing.tokens` count in."""
     things: list[Thing]
 
+
 _JOINT = re.compile(r"\s*,\s*(?:and\s+)?|\s+(?:and|next to|beside)\s+")
 
 
@@ -62,7 +63,9 @@ def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, P
     text, parts = "", []
     for branch in plain:
         text += ", " if text else ""
-        parts.append((branch.text, [(len(text) + a, len(text) + b) for a, b in branch.marked or phrase_spans(branch.text)]))
+        parts.append(
+            (branch.text, [(len(text) + a, len(text) + b) for a, b in branch.marked or phrase_spans(branch.text)])
+        )
         text += branch.text
     return text, parts
 
@@ -70,18 +73,25 @@ def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, P
 def _parts_of_regions(sentence: Branch, regional: list[Branch], branches: list[Branch]) -> Parts:
     """The AND parts of `Regional`, without those that a NOT part takes back."""
     left, places = staying(sentence, branches), list(zip(sentence.marked, sentence.parts, strict=True))
-    parts = [(branch.text, [span for span, part in places if branch.region and part == branch.region.part]) for branch in regional]
+    parts = [
+        (branch.text, [span for span, part in places if branch.region and part == branch.region.part])
+        for branch in regional
+    ]
     return [(alone, spans) for alone, spans in parts if spans and all(span in left for span in spans)]
 
 
 def _entries(sentence: Branch, own_words: frozenset[str]) -> Parts:
-    """The entries of `a cat, a bowl and a car`, one thing in each; what names no thing (`oil painting`) is said with every one."""
+    """The entries of `a cat, a bowl and a car`, one thing in each; what names no thing (`oil painting`) is said with
+    every one.
+    """
     text = sentence.text
     subjects = [phrase_subject(text, span) for span in sentence.marked] or automatic_subjects(text, own_words)
     nouns = [subject.noun for subject in subjects]
     whole = [(min(a for a, _ in (*s.attributes, s.noun)), s.noun[1]) for s in subjects]
     joints = [match.span() for match in _JOINT.finditer(text)]
-    joints = [(start, end) for start, end in joints if not any(a < start and end < b for a, b in whole)]  # `a black and white cat` is one thing
+    joints = [
+        (start, end) for start, end in joints if not any(a < start and end < b for a, b in whole)
+    ]  # `a black and white cat` is one thing
     entries: Parts = []
     common = []
     for (_, start), (end, _) in pairwise([(0, 0), *joints, (len(text), len(text))]):

@@ -1,4 +1,6 @@
-"""One labelled picture, many: small turns, shifts and scales, waves, light, blur, noise. Never a mirror image of a mark."""
+"""One labelled picture, many: small turns, shifts and scales, waves, light, blur, noise. Never a mirror image of a
+mark.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,16 @@ import numpy as np
 Box = tuple[float, float, float, float]
 
 
-def augmented(picture: np.ndarray, box: Box | None, rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, Box | None]:
+def augmented(
+    picture: np.ndarray, box: Box | None, rng: np.random.Generator, size_px: int
+) -> tuple[np.ndarray, Box | None]:
     """A changed copy, `size_px` square, and where the box went. A mark never leaves the frame."""
     if box is None and rng.random() < 0.5:
         picture = picture[:, ::-1]
     matrix = _placement(picture.shape[:2], box, rng, size_px)
-    changed = cv2.warpAffine(picture, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    changed = cv2.warpAffine(
+        picture, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
     if rng.random() < 0.4:
         changed = _waved(changed, rng)
     changed = seen_by_another_camera(changed, rng)
@@ -42,7 +48,14 @@ def _moved(box: Box, matrix: np.ndarray, size_px: int, clip: bool = True) -> Box
     x0, y0, x1, y1 = box
     corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]]) @ matrix.T
     low, top = np.sort(corners[:, 0]), np.sort(corners[:, 1])
-    moved = np.array([0.7 * low[0] + 0.3 * low[1], 0.7 * top[0] + 0.3 * top[1], 0.7 * low[3] + 0.3 * low[2], 0.7 * top[3] + 0.3 * top[2]])
+    moved = np.array(
+        [
+            0.7 * low[0] + 0.3 * low[1],
+            0.7 * top[0] + 0.3 * top[1],
+            0.7 * low[3] + 0.3 * low[2],
+            0.7 * top[3] + 0.3 * top[2],
+        ]
+    )
     return tuple(float(v) for v in (moved.clip(0, size_px) if clip else moved))
 
 
@@ -53,7 +66,13 @@ def _waved(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     amplitude, period = rng.uniform(0.2, 1.1, 2), rng.uniform(22, 60, 2)
     shift_x = amplitude[0] * np.sin(ys / period[0] * 6.3 + rng.uniform(0, 6.3))
     shift_y = amplitude[1] * np.sin(xs / period[1] * 6.3 + rng.uniform(0, 6.3))
-    return cv2.remap(picture, xs + shift_x.astype(np.float32), ys + shift_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.remap(
+        picture,
+        xs + shift_x.astype(np.float32),
+        ys + shift_y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
 
 
 def seen_by_another_camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -65,7 +84,9 @@ def seen_by_another_camera(picture: np.ndarray, rng: np.random.Generator) -> np.
         light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.3, 1.1))
     elif roll < 0.5:
         size, small = picture.shape[0], int(picture.shape[0] * rng.uniform(0.6, 0.9))
-        light = cv2.resize(cv2.resize(light, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC)
+        light = cv2.resize(
+            cv2.resize(light, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC
+        )
     elif roll < 0.6:
         light = light * 1.8 - 0.8 * cv2.GaussianBlur(light, (0, 0), 1.0)
     if rng.random() < 0.4:

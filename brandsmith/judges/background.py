@@ -1,4 +1,6 @@
-"""The judge `background`: training backgrounds that come back. Copying, with the marks painted out of what is compared."""
+"""The judge `background`: training backgrounds that come back. Copying, with the marks painted out of what is
+compared.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ MARGIN = 0.12
 
 
 def without_mark(picture: np.ndarray, box: Box | None) -> np.ndarray:
-    """The picture with its mark painted over from what surrounds it (Telea 2004); the picture itself where there is none."""
+    """The picture with its mark painted over from what surrounds it (Telea 2004); the picture itself where there is
+    none.
+    """
     if box is None:
         return picture
     x0, y0, x1, y1 = box
@@ -29,10 +33,11 @@ def without_mark(picture: np.ndarray, box: Box | None) -> np.ndarray:
 
 
 class Background:
-    """The judge `background`: the scale of `copying` (from 0.5 it is a copy), with every mark painted out of both pictures compared.
+    """The judge `background`: the scale of `copying` (from 0.5 it is a copy), with every mark painted out of both
+    pictures compared.
 
-    A picture given back with a *wrong* mark has no mark that the detector finds; so each training picture is compared with
-    the place of its own mark painted out of both, and the place of the picture's, where there is one.
+    A picture given back with a *wrong* mark has no mark that the detector finds; so each training picture is compared
+    with the place of its own mark painted out of both, and the place of the picture's, where there is one.
     """
 
     name = "background"
@@ -50,17 +55,23 @@ class Background:
         check_pictures(pictures)
         if not len(self.control):
             return [not_measured(NO_CONTROL)] * len(pictures)
-        return [Verdict(round(float(v), 6)) for v in scaled(self.nearest(pictures), self.control)] if len(pictures) else []
+        return (
+            [Verdict(round(float(v), 6)) for v in scaled(self.nearest(pictures), self.control)] if len(pictures) else []
+        )
 
     def nearest(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Similarity (N,) to the nearest training picture, as it is or mirrored."""
         found = zip(pictures, self._boxes(pictures), strict=True)
-        return np.array([max(_apart_from(*view, *other) for view in _views(*own) for other in self.training) for own in found])
+        return np.array(
+            [max(_apart_from(*view, *other) for view in _views(*own) for other in self.training) for own in found]
+        )
 
     def _boxes(self, pictures: Sequence[np.ndarray]) -> list[Box | None]:
         """Where the mark is, as shares of the picture: training and generated pictures need not be of one size."""
         found = zip(pictures, self.detector.detect(pictures), strict=True)
-        return [_shares(of[0].box, picture) if of and of[0].confidence >= PRESENT_FROM else None for picture, of in found]
+        return [
+            _shares(of[0].box, picture) if of and of[0].confidence >= PRESENT_FROM else None for picture, of in found
+        ]
 
 
 def _shares(box: Box, picture: np.ndarray) -> Box:

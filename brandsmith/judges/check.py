@@ -1,7 +1,7 @@
 """`brandsmith judge check CONCEPT`: known-good and known-bad pictures through the whole chain, on this machine, now.
 
-A reader that does not read here, weights that were swapped, a picture handed over in the wrong colour order: all of them give
-plausible numbers. A judge that cannot tell known-good from known-bad refuses to score.
+A reader that does not read here, weights that were swapped, a picture handed over in the wrong colour order: all of
+them give plausible numbers. A judge that cannot tell known-good from known-bad refuses to score.
 """
 
 from __future__ import annotations
@@ -43,15 +43,22 @@ def check_judges(concept: Concept, judges: Sequence[Judge]) -> list[Checked]:
     marked = [p for p in pictures if p.box is not None][:NUM_PICTURES]
     good = [p.pixels for p in marked]
     without = [p.pixels for p in pictures if p.sort == "plain"][:NUM_PICTURES]
-    wrong = [make_near_miss(p.pixels, p.box, _KINDS[i % len(_KINDS)], np.random.default_rng(i)) for i, p in enumerate(marked)]
+    wrong = [
+        make_near_miss(p.pixels, p.box, _KINDS[i % len(_KINDS)], np.random.default_rng(i)) for i, p in enumerate(marked)
+    ]
     bad = {"detector": without, "ocr": without, "correctness": wrong}
     results = []
     for judge in judges:
         if judge.name in bad:
-            checked = Checked(judge.name, _mean(judge, good), _mean(judge, bad[judge.name]), len(good), len(bad[judge.name]))
+            checked = Checked(
+                judge.name, _mean(judge, good), _mean(judge, bad[judge.name]), len(good), len(bad[judge.name])
+            )
             if not checked.fit:
-                raise JudgeUnfit(f"judge '{judge.name}' gives known-good pictures {checked.good:.2f} and known-bad ones {checked.bad:.2f}",
-                                 hint="it will not score; fit it again (brandsmith judge fit) or reinstall its weights")  # fmt: skip
+                raise JudgeUnfit(
+                    f"judge '{judge.name}' gives known-good pictures {checked.good:.2f} and known-bad ones"
+                    f" {checked.bad:.2f}",
+                    hint="it will not score; fit it again (brandsmith judge fit) or reinstall its weights",
+                )
             results.append(checked)
     return results
 

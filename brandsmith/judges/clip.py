@@ -1,8 +1,10 @@
-"""Scores over declared weights: CLIP-T (does it follow the prompt?), CLIP-I and DINOv2 (does it look like the subject?).
+"""Scores over declared weights: CLIP-T (does it follow the prompt?), CLIP-I and DINOv2 (does it look like the
+subject?).
 
-Every number stands beside the model id, its revision and the scale (a cosine, times 1): CLIP-T is published times 1, 2.5 and 100 and
-with two models. CLIP sees no spelling and reads a prompt as a bag of words; DINO's agreement with people was measured as 0.32
-(Ruiz et al. 2023, arXiv:2208.12242). Without sealed weights every verdict is "not measured: weights X missing".
+Every number stands beside the model id, its revision and the scale (a cosine, times 1): CLIP-T is published times 1,
+2.5 and 100 and with two models. CLIP sees no spelling and reads a prompt as a bag of words; DINO's agreement with
+people was measured as 0.32 (Ruiz et al. 2023, arXiv:2208.12242). Without sealed weights every verdict is "not measured:
+weights X missing".
 """
 
 from __future__ import annotations
@@ -41,11 +43,15 @@ class _Weighted:
 
 
 class ClipText(_Weighted):
-    """The judge `clip`, CLIP-T: cosine of picture and prompt. The taught token, which CLIP never saw, reads as its class word."""
+    """The judge `clip`, CLIP-T: cosine of picture and prompt. The taught token, which CLIP never saw, reads as its
+    class word.
+    """
 
     name = "clip"
 
-    def __init__(self, token: str, class_word: str, folder: Path | None = None, weights: str = "clip-vit-base-patch32") -> None:
+    def __init__(
+        self, token: str, class_word: str, folder: Path | None = None, weights: str = "clip-vit-base-patch32"
+    ) -> None:
         super().__init__(weights, folder)
         self.token, self.class_word = token, class_word
 
@@ -69,15 +75,26 @@ class ClipText(_Weighted):
         return [self._verdict(float(vector @ rows[text]), text) for vector, text in zip(seen, texts, strict=True)]
 
     def _verdict(self, cosine: float, text: str) -> Verdict:
-        return Verdict(round(cosine, 6), details=self._beside | {"text": text}) if text.strip() else not_measured("there is no prompt")
+        return (
+            Verdict(round(cosine, 6), details=self._beside | {"text": text})
+            if text.strip()
+            else not_measured("there is no prompt")
+        )
 
 
 class Identity(_Weighted):
-    """The judges `clip_i` and `dinov2`: mean cosine to the concept's held-out real pictures, on the whole picture and, beside it, on the
-    crop round the mark (a whole picture also scores for a copied background). Read it between `ceiling` and the untrained base's score."""
+    """The judges `clip_i` and `dinov2`: mean cosine to the concept's held-out real pictures, on the whole picture and,
+    beside it, on the crop round the mark (a whole picture also scores for a copied background). Read it between
+    `ceiling` and the untrained base's score.
+    """
 
     def __init__(
-        self, name: str, weights: str, held_out: Sequence[np.ndarray], folder: Path | None = None, detector: Detector | None = None
+        self,
+        name: str,
+        weights: str,
+        held_out: Sequence[np.ndarray],
+        folder: Path | None = None,
+        detector: Detector | None = None,
     ) -> None:
         super().__init__(weights, folder)
         self.name, self.held_out, self.detector = name, list(held_out), detector
@@ -105,10 +122,15 @@ class Identity(_Weighted):
         whole = self._encoder.of_pictures(pictures) @ self._references.T
         beside = self._beside | {"num_references": len(self.held_out)}
         crops = self._crop_scores(pictures)
-        return [Verdict(round(float(row.mean()), 6), details=beside | {"crop": crop}) for row, crop in zip(whole, crops, strict=True)]
+        return [
+            Verdict(round(float(row.mean()), 6), details=beside | {"crop": crop})
+            for row, crop in zip(whole, crops, strict=True)
+        ]
 
     def ceiling(self) -> float | None:
-        """Mean cosine of held-out pictures to one another: what real pictures reach. None without weights or with fewer than two."""
+        """Mean cosine of held-out pictures to one another: what real pictures reach. None without weights or with fewer
+        than two.
+        """
         if not self.place or len(self.held_out) < 2:
             return None
         alike = self._references @ self._references.T
@@ -129,7 +151,9 @@ class Identity(_Weighted):
         there = [i for i, crop in enumerate(crops) if crop is not None]
         scores: list[float | None] = [None] * len(crops)
         if there and len(self._crop_references):
-            alike = self._encoder.of_pictures([crops[i] for i in there if crops[i] is not None]) @ self._crop_references.T
+            alike = (
+                self._encoder.of_pictures([crops[i] for i in there if crops[i] is not None]) @ self._crop_references.T
+            )
             for i, row in zip(there, alike, strict=True):
                 scores[i] = round(float(row.mean()), 6)
         return scores

@@ -1,9 +1,10 @@
 """Is it a copy? Nearest training picture, measured against what real pictures that were never trained on reach.
 
-No weights are needed: the distance joins a perceptual difference (local structure of small grey and colour planes, at the best
-small shift) with a feature distance (SIFT-like gradient histograms on a grid). A distance alone means nothing, so each is
-put between two of the concept's own: how near training pictures are to copies of themselves, and how near held-out real
-pictures come to their nearest training picture. Where SSCD's weights are sealed, `sscd` takes this judge's place.
+No weights are needed: the distance joins a perceptual difference (local structure of small grey and colour planes, at
+the best small shift) with a feature distance (SIFT-like gradient histograms on a grid). A distance alone means nothing,
+so each is put between two of the concept's own: how near training pictures are to copies of themselves, and how near
+held-out real pictures come to their nearest training picture. Where SSCD's weights are sealed, `sscd` takes this
+judge's place.
 """
 
 from __future__ import annotations
@@ -24,9 +25,17 @@ NO_CONTROL = f"copying needs {FEWEST_CONTROLS} held-out real pictures as control
 def describe(picture: np.ndarray) -> np.ndarray:
     """A unit vector: low-passed colours and oriented gradients on a grid, each part weighing the same."""
     small = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-    colours = cv2.resize(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (12, 12), interpolation=cv2.INTER_AREA)
-    parts = [(colours - colours.mean(axis=(0, 1))).ravel(), colours.mean(axis=(0, 1)).repeat(48), _gradients(small).ravel()]
-    weighted = [weight * part / (np.linalg.norm(part) + 1e-6) for weight, part in zip((0.8, 0.35, 1.0), parts, strict=True)]
+    colours = cv2.resize(
+        cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (12, 12), interpolation=cv2.INTER_AREA
+    )
+    parts = [
+        (colours - colours.mean(axis=(0, 1))).ravel(),
+        colours.mean(axis=(0, 1)).repeat(48),
+        _gradients(small).ravel(),
+    ]
+    weighted = [
+        weight * part / (np.linalg.norm(part) + 1e-6) for weight, part in zip((0.8, 0.35, 1.0), parts, strict=True)
+    ]
     vector = np.concatenate(weighted)
     return vector / np.linalg.norm(vector)
 
@@ -50,7 +59,9 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 
 
 class Copying:
-    """The judge `copying`: 0 as far as held-out real pictures are, 1 as near as a copy; from 0.5 it counts as a copy."""
+    """The judge `copying`: 0 as far as held-out real pictures are, 1 as near as a copy; from 0.5 it counts as a
+    copy.
+    """
 
     name = "copying"
     version = "1"
@@ -107,7 +118,8 @@ def memorising_ratio(judge: Copying, generated: Sequence[np.ndarray]) -> float |
 
 
 def vendi_score(pictures: Sequence[np.ndarray]) -> float:
-    """Effective number of different pictures (Friedman & Dieng 2023): exp of the entropy of the similarity matrix's eigenvalues.
+    """Effective number of different pictures (Friedman & Dieng 2023): exp of the entropy of the similarity matrix's
+    eigenvalues.
 
     1 when all are the same, n when none share anything. It grows with n: compare at equal n.
     """

@@ -1,9 +1,11 @@
-"""Is the mark right, or only nearly? The judge `correctness`: probability that the mark in the best box is the concept's own.
+"""Is the mark right, or only nearly? The judge `correctness`: probability that the mark in the best box is the
+concept's own.
 
-A small network compares the mark, laid over the reference (`rectify`), with the reference itself and looks for the worst local
-difference; the rectified comparison's own figures enter beside it. It is trained on the concept's labelled marks against
-near misses made from the very same marks (`near_miss`), so that only what is wrong tells them apart. A patch of the wrong outline, which
-the network lets pass, is refused by its corners (`outline`): under the lowest share that right training marks have.
+A small network compares the mark, laid over the reference (`rectify`), with the reference itself and looks for the
+worst local difference; the rectified comparison's own figures enter beside it. It is trained on the concept's labelled
+marks against near misses made from the very same marks (`near_miss`), so that only what is wrong tells them apart. A
+patch of the wrong outline, which the network lets pass, is refused by its corners (`outline`): under the lowest share
+that right training marks have.
 """
 
 from __future__ import annotations
@@ -29,7 +31,16 @@ from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.judges.labelled import Labelled
 from brandsmith.judges.near_miss import kinds_for, make_near_miss
 from brandsmith.judges.outline import corner_share
-from brandsmith.judges.rectify import NUM_FEATURES, Box, Reference, as_sharp_as, build_reference, compare_laid, cut_out, lay_over
+from brandsmith.judges.rectify import (
+    NUM_FEATURES,
+    Box,
+    Reference,
+    as_sharp_as,
+    build_reference,
+    compare_laid,
+    cut_out,
+    lay_over,
+)
 
 NET_PX = (112, 56)  # width, height of what the network sees
 VERSION = "2"
@@ -62,7 +73,9 @@ class CorrectnessNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(_layer(9, 24, 2), _layer(24, 32, 2), _layer(32, 48, 1), _layer(48, 48, 2), _layer(48, 64, 1))
+        self.trunk = nn.Sequential(
+            _layer(9, 24, 2), _layer(24, 32, 2), _layer(32, 48, 1), _layer(48, 48, 2), _layer(48, 64, 1)
+        )
         self.drop = nn.Dropout(0.2)
         self.head = nn.Sequential(nn.Linear(64 * 2 + NUM_FEATURES, 48), nn.ReLU(), nn.Linear(48, 1))
 
@@ -74,7 +87,9 @@ class CorrectnessNet(nn.Module):
 
 
 def _layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
 
 
 def _batch(views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,7 +101,13 @@ def _batch(views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def training_views(
-    marked: Sequence[Labelled], reference: Reference, expected_text: str, *, num_right: int = 700, num_per_kind: int = 80, seed: int = 0
+    marked: Sequence[Labelled],
+    reference: Reference,
+    expected_text: str,
+    *,
+    num_right: int = 700,
+    num_per_kind: int = 80,
+    seed: int = 0,
 ) -> list[View]:
     """Augmented right marks and near misses of every kind, boxes a little off as a detector's are."""
     kinds = ["", *kinds_for(expected_text, marked)]
@@ -134,7 +155,9 @@ def _unevenly_lit(planes: torch.Tensor, generator: torch.Generator) -> torch.Ten
     """The laid-over half moved by a few pixels and relit: never the same view twice."""
     shift = [int(torch.randint(-2, 3, (1,), generator=generator)) for _ in range(2)]
     laid = torch.roll(planes[:, :3], shift, dims=(2, 3))
-    laid = laid * (0.9 + 0.2 * torch.rand(len(planes), 1, 1, 1, generator=generator)) + 0.1 * torch.randn(len(planes), 3, 1, 1, generator=generator)
+    laid = laid * (0.9 + 0.2 * torch.rand(len(planes), 1, 1, 1, generator=generator)) + 0.1 * torch.randn(
+        len(planes), 3, 1, 1, generator=generator
+    )
     return torch.cat([laid, planes[:, 3:]], dim=1)
 
 
@@ -146,28 +169,49 @@ def probabilities(net: CorrectnessNet, views: Sequence[View]) -> list[float]:
 
 
 def fit_correctness(
-    marked: Sequence[Labelled], out: Path, *, expected_text: str, token: str, seed: int = 0, num_right: int = 700, num_per_kind: int = 80
+    marked: Sequence[Labelled],
+    out: Path,
+    *,
+    expected_text: str,
+    token: str,
+    seed: int = 0,
+    num_right: int = 700,
+    num_per_kind: int = 80,
 ) -> tuple[CorrectnessNet, Reference]:
-    """Train on labelled marks; writes `correctness.safetensors` (which also says how full a right mark's corners are) and `reference.png`."""
+    """Train on labelled marks; writes `correctness.safetensors` (which also says how full a right mark's corners are)
+    and `reference.png`.
+    """
     reference = build_reference([p.pixels for p in marked], [p.box for p in marked])
     views = training_views(marked, reference, expected_text, num_right=num_right, num_per_kind=num_per_kind, seed=seed)
     net = fit_net(views, seed=seed)
-    write_with(out / "reference.png", lambda partial: Image.fromarray(reference.pixels).save(partial, "PNG", optimize=True))
+    write_with(
+        out / "reference.png", lambda partial: Image.fromarray(reference.pixels).save(partial, "PNG", optimize=True)
+    )
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     least = least_corner_share(marked, reference, seed)
-    write_safetensors(out / "correctness.safetensors", tensors, {"token": token} | ({} if least is None else {"least_corner_share": f"{least:.4f}"}))
+    write_safetensors(
+        out / "correctness.safetensors",
+        tensors,
+        {"token": token} | ({} if least is None else {"least_corner_share": f"{least:.4f}"}),
+    )
     return net, reference
 
 
 def least_corner_share(marked: Sequence[Labelled], reference: Reference, seed: int = 0) -> float | None:
-    """The lowest share of patch in the corners of right marks, at most 0.5: what has less is refused. None for a mark without such corners."""
-    views = [view_of(p.pixels, loosened(p.box, np.random.default_rng([seed, 2, i])), reference) for i, p in enumerate(marked)]
+    """The lowest share of patch in the corners of right marks, at most 0.5: what has less is refused. None for a mark
+    without such corners.
+    """
+    views = [
+        view_of(p.pixels, loosened(p.box, np.random.default_rng([seed, 2, i])), reference) for i, p in enumerate(marked)
+    ]
     shares = [share for view in views if (share := view.corner_share) is not None]
     return min(0.5, *shares) if len(shares) == len(views) else None
 
 
 def outlined(probability: float, share: float | None, least: float | None) -> float:
-    """The probability, held down where corners are missing: at most 0.5 at the lowest share of right marks, steeply less under it."""
+    """The probability, held down where corners are missing: at most 0.5 at the lowest share of right marks, steeply
+    less under it.
+    """
     return probability if share is None or least is None else min(probability, 0.5 * (share / max(least, 1e-6)) ** 4)
 
 
@@ -182,9 +226,20 @@ class Correctness:
     threshold = 0.5
 
     def __init__(
-        self, net: CorrectnessNet, reference: Reference, detector: Detector, *, least_corner_share: float | None = None, weights_hash: str = "none"
+        self,
+        net: CorrectnessNet,
+        reference: Reference,
+        detector: Detector,
+        *,
+        least_corner_share: float | None = None,
+        weights_hash: str = "none",
     ) -> None:
-        self.net, self.reference, self.detector, self.least_corner_share = net.eval(), reference, detector, least_corner_share
+        self.net, self.reference, self.detector, self.least_corner_share = (
+            net.eval(),
+            reference,
+            detector,
+            least_corner_share,
+        )
         self.weights_hash = weights_hash
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
@@ -200,19 +255,30 @@ class Correctness:
 
     def _details(self, view: View, box: Box) -> dict[str, Any]:
         share = view.corner_share
-        return {"box": [round(v, 1) for v in box], "worst_cell": round(float(view.features[0]), 3),
-                "corner_share": None if share is None else round(share, 3),
-                "colour_distance": round(float(max(view.features[4:6])) * 50, 1)}  # fmt: skip
+        return {
+            "box": [round(v, 1) for v in box],
+            "worst_cell": round(float(view.features[0]), 3),
+            "corner_share": None if share is None else round(share, 3),
+            "colour_distance": round(float(max(view.features[4:6])) * 50, 1),
+        }
 
 
 def load_correctness(folder: Path, detector: Detector) -> Correctness:
     """The judge that `fit` wrote into a folder. Raises MissingResource when it is not there."""
     weights, mark = folder / "correctness.safetensors", folder / "reference.png"
     if not weights.is_file() or not mark.is_file():
-        raise MissingResource(f"no trained correctness judge in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
+        raise MissingResource(
+            f"no trained correctness judge in '{folder}'", hint="train it: brandsmith judge fit CONCEPT"
+        )
     net = CorrectnessNet()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
     with safe_open(weights, "pt") as stored:
         least = (stored.metadata() or {}).get("least_corner_share")
     reference = Reference(np.asarray(Image.open(mark).convert("RGB")))
-    return Correctness(net, reference, detector, least_corner_share=float(least) if least else None, weights_hash=sha256_of(weights)[:12])
+    return Correctness(
+        net,
+        reference,
+        detector,
+        least_corner_share=float(least) if least else None,
+        weights_hash=sha256_of(weights)[:12],
+    )

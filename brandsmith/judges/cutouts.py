@@ -1,9 +1,9 @@
 """Judges without labelling: the mark's cut-out (`CONCEPT/mark.png`, transparent round the mark) laid into drawn scenes.
 
-Every picture is drawn: a backdrop (gradient, cloth, stripes, soft noise, shapes), sometimes a panel that carries the mark, then the
-mark in perspective, bent, taking over the light under it, and the whole seen by another camera. Pictures without the mark are the same
-scenes bare (`plain`) or with another invented mark (`other`). Judges fitted on these know the mark, not the user's photos: their card
-says what it was measured on. Everything follows from (split, sort, number).
+Every picture is drawn: a backdrop (gradient, cloth, stripes, soft noise, shapes), sometimes a panel that carries the
+mark, then the mark in perspective, bent, taking over the light under it, and the whole seen by another camera. Pictures
+without the mark are the same scenes bare (`plain`) or with another invented mark (`other`). Judges fitted on these know
+the mark, not the user's photos: their card says what it was measured on. Everything follows from (split, sort, number).
 """
 
 from __future__ import annotations
@@ -39,13 +39,21 @@ def read_cutout(file: Path) -> np.ndarray:
             transparent = "A" in opened.getbands() or "transparency" in opened.info
             image = opened.convert("RGBA")
     except Exception as error:  # Pillow raises many kinds; all mean the same to the user
-        raise InvalidConcept(f"'{file}' cannot be read as an image ({error})", hint="replace it by a PNG of the mark") from None
+        raise InvalidConcept(
+            f"'{file}' cannot be read as an image ({error})", hint="replace it by a PNG of the mark"
+        ) from None
     if not transparent:
-        raise InvalidConcept(f"'{file}' has no transparency", hint="cut the mark out: everything round it transparent (PNG with an alpha channel)")
+        raise InvalidConcept(
+            f"'{file}' has no transparency",
+            hint="cut the mark out: everything round it transparent (PNG with an alpha channel)",
+        )
     seen = image.getchannel("A").point(lambda a: 255 if a > 127 else 0).getbbox()
     if seen is None or min(seen[2] - seen[0], seen[3] - seen[1]) < LEAST_PX:
         size = "nothing" if seen is None else f"{seen[2] - seen[0]} x {seen[3] - seen[1]} pixels"
-        raise InvalidConcept(f"'{file}' shows {size}", hint=f"the mark must be at least {LEAST_PX} pixels wide and high; 200 and more is better")
+        raise InvalidConcept(
+            f"'{file}' shows {size}",
+            hint=f"the mark must be at least {LEAST_PX} pixels wide and high; 200 and more is better",
+        )
     return np.asarray(image.crop(seen))
 
 
@@ -96,7 +104,9 @@ def backdrop(rng: np.random.Generator) -> np.ndarray:
 
 def _soft_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
     """(160, 160) in [0, 1]."""
-    return cv2.resize(rng.random((cells, cells)).astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    return cv2.resize(
+        rng.random((cells, cells)).astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC
+    ).clip(0, 1)
 
 
 def _cloth(colour: np.ndarray, along: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -109,7 +119,10 @@ def _cloth(colour: np.ndarray, along: np.ndarray, rng: np.random.Generator) -> n
 def _shapes(ground: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     canvas = np.broadcast_to(ground, (SIDE_PX, SIDE_PX, 3)).astype(np.float32).copy()
     for _ in range(int(rng.integers(3, 9))):
-        centre, colour = tuple(int(v) for v in rng.integers(0, SIDE_PX, 2)), tuple(float(v) for v in rng.uniform(10, 250, 3))
+        centre, colour = (
+            tuple(int(v) for v in rng.integers(0, SIDE_PX, 2)),
+            tuple(float(v) for v in rng.uniform(10, 250, 3)),
+        )
         if rng.random() < 0.5:
             cv2.circle(canvas, centre, int(rng.integers(5, 45)), colour, -1, cv2.LINE_AA)
         else:
@@ -124,7 +137,17 @@ def _panel(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     half = rng.uniform(0.3, 0.48, 2) * SIDE_PX
     centre = (SIDE_PX / 2 + rng.uniform(-8, 8), SIDE_PX / 2 + rng.uniform(-8, 8))
     if rng.random() < 0.3:
-        cv2.ellipse(mask, (round(centre[0]), round(centre[1])), (round(half[0]), round(half[1])), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            mask,
+            (round(centre[0]), round(centre[1])),
+            (round(half[0]), round(half[1])),
+            0,
+            0,
+            360,
+            1.0,
+            -1,
+            cv2.LINE_AA,
+        )
     else:
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half * rng.uniform(0.85, 1.1, (4, 2)) + centre
         cv2.fillConvexPoly(mask, corners.round().astype(np.int32), 1.0, cv2.LINE_AA)
@@ -145,7 +168,9 @@ def lay_in(canvas: np.ndarray, art: np.ndarray, rng: np.random.Generator) -> tup
     size = np.array([width, width * high / wide])
     angle = np.deg2rad(np.clip(rng.normal(0, 5), -14, 14))
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * size * (1 + rng.uniform(-0.06, 0.06, (4, 2)))) @ turn
+    corners = (
+        np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * size * (1 + rng.uniform(-0.06, 0.06, (4, 2)))
+    ) @ turn
     reach = np.abs(corners).max(axis=0) + 3
     centre = [rng.uniform(r, SIDE_PX - r) if 2 * r < SIDE_PX else SIDE_PX / 2 for r in reach]
     quad = (corners + centre).astype(np.float32)
@@ -167,7 +192,10 @@ def _bent(laid: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Cloth under the mark: a slow wave of up to two pixels."""
     ys, xs = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(np.float32)
     waves = rng.uniform(0, 1.5, 2) * (rng.random() < 0.6)
-    shift = [wave * np.sin(axis / rng.uniform(40, 90) * 6.3 + rng.uniform(0, 6.3)) for wave, axis in zip(waves, (ys, xs), strict=True)]
+    shift = [
+        wave * np.sin(axis / rng.uniform(40, 90) * 6.3 + rng.uniform(0, 6.3))
+        for wave, axis in zip(waves, (ys, xs), strict=True)
+    ]
     return cv2.remap(laid, xs + shift[0].astype(np.float32), ys + shift[1].astype(np.float32), cv2.INTER_LINEAR)
 
 
@@ -183,7 +211,9 @@ def other_mark(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.7:
         text = "".join(rng.choice(list(ALPHABET), int(rng.integers(3, 7))))
         font = ImageFont.load_default(size=int(min(high * 0.7, 330 / len(text))))
-        pen.text((wide / 2, high / 2), text, fill=(*ink, 255), font=font, anchor="mm", stroke_width=int(rng.integers(0, 4)))
+        pen.text(
+            (wide / 2, high / 2), text, fill=(*ink, 255), font=font, anchor="mm", stroke_width=int(rng.integers(0, 4))
+        )
     else:
         for _ in range(int(rng.integers(1, 4))):
             x, y, r = rng.uniform(0.25, 0.75) * wide, rng.uniform(0.3, 0.7) * high, rng.uniform(0.15, 0.3) * high

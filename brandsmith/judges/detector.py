@@ -35,7 +35,9 @@ class Detection:
 
 
 class MarkNet(nn.Module):
-    """Pictures (N, 3, S, S) in [-1, 1] -> heat logits (N, 1, S/4, S/4) and distances (N, 4, S/4, S/4) in cells, positive."""
+    """Pictures (N, 3, S, S) in [-1, 1] -> heat logits (N, 1, S/4, S/4) and distances (N, 4, S/4, S/4) in cells,
+    positive.
+    """
 
     def __init__(self, widths: tuple[int, int, int, int] = (24, 32, 64, 112)) -> None:
         super().__init__()
@@ -57,7 +59,9 @@ class MarkNet(nn.Module):
         eighth = self.eighth(quarter)
         deep = self.to_eighth(self.sixteenth(eighth))
         eighth = self.join_eighth(eighth + nn.functional.interpolate(deep, size=eighth.shape[-2:], mode="nearest"))
-        quarter = self.join_quarter(quarter + nn.functional.interpolate(self.to_quarter(eighth), size=quarter.shape[-2:], mode="nearest"))
+        quarter = self.join_quarter(
+            quarter + nn.functional.interpolate(self.to_quarter(eighth), size=quarter.shape[-2:], mode="nearest")
+        )
         return self.heat(quarter), nn.functional.softplus(self.sides(quarter))
 
 
@@ -67,7 +71,9 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 
 def build_targets(boxes: Sequence[Box | None], size_px: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Heat targets (N, G, G): 1 in the middle of a box, 0 outside it, -1 (no opinion) between; sides (N, 4, G, G) in cells."""
+    """Heat targets (N, G, G): 1 in the middle of a box, 0 outside it, -1 (no opinion) between; sides (N, 4, G, G) in
+    cells.
+    """
     cells = size_px // STRIDE
     heat = torch.zeros(len(boxes), cells, cells)
     sides = torch.zeros(len(boxes), 4, cells, cells)
@@ -111,7 +117,9 @@ class Detector:
 
     name = "detector"
 
-    def __init__(self, net: MarkNet, *, size_px: int, version: str = "1", weights_hash: str = "none", floor: float = 0.05) -> None:
+    def __init__(
+        self, net: MarkNet, *, size_px: int, version: str = "1", weights_hash: str = "none", floor: float = 0.05
+    ) -> None:
         self.net = net.eval().to(memory_format=torch.channels_last)
         self.size_px, self.version, self.weights_hash, self.floor = size_px, version, weights_hash, floor
 
@@ -119,7 +127,11 @@ class Detector:
         verdicts = []
         for found in self.detect(pictures):
             best = found[0] if found else None
-            details = {"box": [round(v, 1) for v in best.box], "count": sum(d.confidence >= 0.5 for d in found)} if best else {"count": 0}
+            details = (
+                {"box": [round(v, 1) for v in best.box], "count": sum(d.confidence >= 0.5 for d in found)}
+                if best
+                else {"count": 0}
+            )
             verdicts.append(Verdict(round(best.confidence, 6) if best else 0.0, details=details))
         return verdicts
 
@@ -131,7 +143,9 @@ class Detector:
             ready = [letterboxed(p, self.size_px) for p in pictures[start : start + batch_size]]
             with torch.inference_mode():
                 heat, sides = self.net(to_tensor([square for square, _ in ready]))
-            for h, s, (_, scale), picture in zip(heat.sigmoid().numpy(), sides.numpy(), ready, pictures[start:], strict=False):
+            for h, s, (_, scale), picture in zip(
+                heat.sigmoid().numpy(), sides.numpy(), ready, pictures[start:], strict=False
+            ):
                 found.append(_decode(h[0], s, scale, picture.shape[:2], self.floor))
         return found
 
@@ -167,5 +181,7 @@ def load_detector(folder: Path) -> Detector:
         raise MissingResource(f"no trained detector in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
     card = json.loads(card_file.read_text(encoding="utf-8"))["detector"]
     net = MarkNet(tuple(card["widths"]))
-    net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load_file(weights).items()})
+    net.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in load_file(weights).items()}
+    )
     return Detector(net, size_px=card["size_px"], version=card["version"], weights_hash=sha256_of(weights)[:12])

@@ -17,7 +17,9 @@ BATCH = 16
 
 
 class ImageEncoder:
-    """Unit vectors (N, D) of pictures. DINOv2: its class token (`pooler_output`); CLIP: the projected image embedding."""
+    """Unit vectors (N, D) of pictures. DINOv2: its class token (`pooler_output`); CLIP: the projected image
+    embedding.
+    """
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoConfig, AutoImageProcessor, AutoModel
@@ -52,7 +54,14 @@ class ClipEncoder(ImageEncoder):
 
     @torch.inference_mode()
     def of_texts(self, texts: Sequence[str]) -> np.ndarray:
-        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.model.config.text_config.max_position_embeddings,
-                                return_tensors="pt")  # fmt: skip
-        pooled = self.model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).pooler_output
+        tokens = self.tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.model.config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        pooled = self.model.text_model(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+        ).pooler_output
         return normalize(self.model.text_projection(pooled).float(), dim=-1).numpy()

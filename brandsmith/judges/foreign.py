@@ -1,6 +1,7 @@
 """Detections made by any program of the user's own, read from neutral JSON lines: `image, box, score, label, detector`.
 
-    {"image": "samples/003.png", "box": [12.0, 30.5, 70.2, 58.1], "score": 0.93, "label": "logo", "detector": "yolov8n-8.4"}
+    {"image": "samples/003.png", "box": [12.0, 30.5, 70.2, 58.1], "score": 0.93, "label": "logo", "detector":
+    "yolov8n-8.4"}
 
 One line per detection, box as x0 y0 x1 y1 in pixels. A picture that was looked at and holds nothing has one line with
 `"box": null, "score": 0.0`; a picture without any line was not looked at and is not measured. The other program, its
@@ -43,8 +44,11 @@ def _parsed(line: str, where: str) -> ForeignDetection:
     try:
         raw: Any = json.loads(line)
     except json.JSONDecodeError:
-        raise InvalidInput(f"{where} is not JSON", hint='for example: {"image": "a.png", "box": [0, 0, 9, 9], "score": 0.9, "label": "logo", '
-                           '"detector": "mine"}') from None  # fmt: skip
+        raise InvalidInput(
+            f"{where} is not JSON",
+            hint='for example: {"image": "a.png", "box": [0, 0, 9, 9], "score": 0.9, "label": "logo", '
+            '"detector": "mine"}',
+        ) from None
     missing = [key for key in KEYS if not isinstance(raw, dict) or key not in raw]
     if missing:
         raise InvalidInput(f"{where} lacks {', '.join(missing)}", hint=f"every line has the keys {', '.join(KEYS)}")
@@ -52,12 +56,24 @@ def _parsed(line: str, where: str) -> ForeignDetection:
     if not isinstance(score, int | float) or isinstance(score, bool) or not 0 <= score <= 1:
         raise InvalidInput(f"{where}: score is {score!r}", hint="a score is a number from 0 to 1")
     if box is not None and not _is_box(box):
-        raise InvalidInput(f"{where}: box is {box!r}", hint="a box is x0 y0 x1 y1 in pixels with x0 < x1 and y0 < y1, or null for none")
-    return ForeignDetection(str(raw["image"]), None if box is None else tuple(map(float, box)), float(score), str(raw["label"]), str(raw["detector"]))
+        raise InvalidInput(
+            f"{where}: box is {box!r}", hint="a box is x0 y0 x1 y1 in pixels with x0 < x1 and y0 < y1, or null for none"
+        )
+    return ForeignDetection(
+        str(raw["image"]),
+        None if box is None else tuple(map(float, box)),
+        float(score),
+        str(raw["label"]),
+        str(raw["detector"]),
+    )
 
 
 def _is_box(box: Any) -> bool:
-    numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in box)
+    numbers = (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in box)
+    )
     return numbers and box[0] < box[2] and box[1] < box[3]
 
 

@@ -35,7 +35,9 @@ class Verdict:
         if (self.value is None) != bool(self.reason):
             raise ValueError("a verdict has a value or a reason, never both and never neither")
         if self.value is not None and not np.isfinite(self.value):
-            raise ValueError(f"a verdict's value is finite, not {self.value}; what cannot be measured is None with a reason")
+            raise ValueError(
+                f"a verdict's value is finite, not {self.value}; what cannot be measured is None with a reason"
+            )
 
 
 def not_measured(reason: str) -> Verdict:
@@ -75,11 +77,26 @@ def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarr
     """The rows of one judge over pictures, `shots[i]` telling where `pictures[i]` comes from."""
     if len(shots) != len(pictures):
         raise ValueError(f"{len(shots)} shots for {len(pictures)} pictures")
-    verdicts = judge.score_prompted(pictures, [s.prompt for s in shots]) if isinstance(judge, PromptJudge) else judge.score(pictures)
+    verdicts = (
+        judge.score_prompted(pictures, [s.prompt for s in shots])
+        if isinstance(judge, PromptJudge)
+        else judge.score(pictures)
+    )
     if len(verdicts) != len(pictures):
         raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(pictures)} pictures")
     return [
-        Row(s.case, s.prompt, s.seed, s.run, s.step, judge_id(judge), judge.weights_hash, v.value, v.reason, dict(v.details))
+        Row(
+            s.case,
+            s.prompt,
+            s.seed,
+            s.run,
+            s.step,
+            judge_id(judge),
+            judge.weights_hash,
+            v.value,
+            v.reason,
+            dict(v.details),
+        )
         for s, v in zip(shots, verdicts, strict=True)
     ]
 
@@ -87,9 +104,17 @@ def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarr
 def check_pictures(pictures: Sequence[np.ndarray]) -> None:
     """Raises InvalidInput for the first thing that is not an RGB picture."""
     for i, picture in enumerate(pictures):
-        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        if (
+            not isinstance(picture, np.ndarray)
+            or picture.dtype != np.uint8
+            or picture.ndim != 3
+            or picture.shape[2] != 3
+            or picture.size == 0
+        ):
             shape = f"{picture.shape} {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
-            raise InvalidInput(f"picture {i} is {shape}", hint="judges take arrays of shape (height, width, 3) and dtype uint8")
+            raise InvalidInput(
+                f"picture {i} is {shape}", hint="judges take arrays of shape (height, width, 3) and dtype uint8"
+            )
 
 
 def picture_hash(picture: np.ndarray) -> str:
@@ -117,15 +142,22 @@ class CachedJudge:
         check_pictures(pictures)
         if isinstance(self.judge, PromptJudge):
             return self.judge.score(pictures)  # "not measured" is not worth remembering
-        return self._answered([picture_hash(p) for p in pictures], lambda asked: self.judge.score([pictures[i] for i in asked]))
+        return self._answered(
+            [picture_hash(p) for p in pictures], lambda asked: self.judge.score([pictures[i] for i in asked])
+        )
 
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
         judge = self.judge
         if not isinstance(judge, PromptJudge):
             return self.score(pictures)
         check_pictures(pictures)
-        names = [f"{picture_hash(p)}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}" for p, prompt in zip(pictures, prompts, strict=True)]
-        return self._answered(names, lambda asked: judge.score_prompted([pictures[i] for i in asked], [prompts[i] for i in asked]))
+        names = [
+            f"{picture_hash(p)}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
+            for p, prompt in zip(pictures, prompts, strict=True)
+        ]
+        return self._answered(
+            names, lambda asked: judge.score_prompted([pictures[i] for i in asked], [prompts[i] for i in asked])
+        )
 
     def _answered(self, names: Sequence[str], ask: Callable[[list[int]], list[Verdict]]) -> list[Verdict]:
         """The verdict of each name; `ask` gets the places of those not known yet, each once."""
@@ -139,5 +171,13 @@ class CachedJudge:
         verdict = Verdict(verdict.value, verdict.reason, json.loads(json.dumps(dict(verdict.details))))
         self._known[name] = verdict
         if self.file:
-            append_jsonl(self.file, {"key": self._key, "picture": name, "value": verdict.value, "reason": verdict.reason,
-                                     "details": verdict.details})  # fmt: skip
+            append_jsonl(
+                self.file,
+                {
+                    "key": self._key,
+                    "picture": name,
+                    "value": verdict.value,
+                    "reason": verdict.reason,
+                    "details": verdict.details,
+                },
+            )

@@ -1,9 +1,10 @@
-"""Labelled detector pictures of a concept: `detector/{train,val}/images` with YOLO or COCO labels, as any labelling tool writes them.
+"""Labelled detector pictures of a concept: `detector/{train,val}/images` with YOLO or COCO labels, as any labelling
+tool writes them.
 
-YOLO: a text file per picture in `labels/`. COCO: one JSON file with `images` and `annotations` in the split's folder or beside the
-pictures. A picture without a label, or with an empty one, carries no mark. The part of a file name before the number says
-what such a picture holds (`plain-003`, `near-mirrored-017`); anything else counts as `plain`. A concept without such pictures
-but with a cut-out of its mark has them drawn (`cutouts`).
+YOLO: a text file per picture in `labels/`. COCO: one JSON file with `images` and `annotations` in the split's folder or
+beside the pictures. A picture without a label, or with an empty one, carries no mark. The part of a file name before
+the number says what such a picture holds (`plain-003`, `near-mirrored-017`); anything else counts as `plain`. A concept
+without such pictures but with a cut-out of its mark has them drawn (`cutouts`).
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def load_split(concept_folder: Path, split: str) -> list[Labelled]:
     if uses_cutout(concept_folder):
         return [Labelled(name, pixels, box) for name, pixels, box in draw_split(concept_folder, split)]
     if not files:
-        raise MissingResource(f"no labelled pictures in '{folder / 'images'}'",
-                              hint=f"put pictures there and YOLO labels beside them in labels/, or a cut-out of the mark in {MARK_FILE}")  # fmt: skip
+        raise MissingResource(
+            f"no labelled pictures in '{folder / 'images'}'",
+            hint=f"put pictures there and YOLO labels beside them in labels/, or a cut-out of the mark in {MARK_FILE}",
+        )
     coco = coco_boxes(folder)
     if coco is not None:
         return [_load_one(file, None, coco.get(file.name)) for file in files]
@@ -55,18 +58,25 @@ def load_split(concept_folder: Path, split: str) -> list[Labelled]:
 
 def described_source(concept_folder: Path) -> str:
     """What `load_split` gives judges to learn from and be measured on, in a card's words."""
-    return f"{MARK_FILE} laid into drawn scenes, no photo among them" if uses_cutout(concept_folder) else "labelled pictures"
+    return (
+        f"{MARK_FILE} laid into drawn scenes, no photo among them"
+        if uses_cutout(concept_folder)
+        else "labelled pictures"
+    )
 
 
 def coco_boxes(folder: Path) -> dict[str, Box] | None:
-    """The largest box of each annotated picture by its file name, from the one COCO file of a split; None where there is none.
-    Raises InvalidConcept naming what is wrong."""
+    """The largest box of each annotated picture by its file name, from the one COCO file of a split; None where there
+    is none. Raises InvalidConcept naming what is wrong.
+    """
     files = sorted([*folder.glob("*.json"), *(folder / "images").glob("*.json")])
     if not files:
         return None
     if len(files) > 1 or any((folder / "labels").glob("*.txt")):
         shown = ", ".join(str(file) for file in files)
-        raise InvalidConcept(f"'{folder}' holds labels more than once ({shown})", hint="keep one COCO file, or the YOLO files in labels/")
+        raise InvalidConcept(
+            f"'{folder}' holds labels more than once ({shown})", hint="keep one COCO file, or the YOLO files in labels/"
+        )
     try:
         content = json.loads(files[0].read_text(encoding="utf-8"))
         names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
@@ -79,7 +89,9 @@ def coco_boxes(folder: Path) -> dict[str, Box] | None:
         ) from None
     wrong = next((name for name, (x0, y0, x1, y1) in boxes if x1 <= x0 or y1 <= y0 or x0 < 0 or y0 < 0), None)
     if wrong:
-        raise InvalidConcept(f"'{files[0]}': a box of '{wrong}' is empty or outside", hint="bbox is [x, y, width, height] in pixels")
+        raise InvalidConcept(
+            f"'{files[0]}': a box of '{wrong}' is empty or outside", hint="bbox is [x, y, width, height] in pixels"
+        )
     return dict(sorted(boxes, key=lambda one: (one[1][2] - one[1][0]) * (one[1][3] - one[1][1])))
 
 
@@ -102,9 +114,14 @@ def _read_box(label: Path, shape: tuple[int, int]) -> Box | None:
         try:
             _, x, y, w, h = (float(v) for v in line.split()[:5])
         except ValueError:
-            raise InvalidConcept(f"'{label}' line {number} is '{line}'", hint="YOLO format: class x y width height, each from 0 to 1") from None
+            raise InvalidConcept(
+                f"'{label}' line {number} is '{line}'", hint="YOLO format: class x y width height, each from 0 to 1"
+            ) from None
         if not (0 < w <= 1 and 0 < h <= 1 and 0 <= x <= 1 and 0 <= y <= 1):
-            raise InvalidConcept(f"'{label}' line {number}: box '{line}' is outside the picture", hint="x y width height are shares from 0 to 1")
+            raise InvalidConcept(
+                f"'{label}' line {number}: box '{line}' is outside the picture",
+                hint="x y width height are shares from 0 to 1",
+            )
         high, wide = shape
         boxes.append(((x - w / 2) * wide, (y - h / 2) * high, (x + w / 2) * wide, (y + h / 2) * high))
     return max(boxes, key=lambda b: (b[2] - b[0]) * (b[3] - b[1])) if boxes else None

@@ -1,8 +1,9 @@
 """Marks that are almost right, made from pictures of the right one.
 
 A detector that has seen only the mark and its absence gives a *wrong* mark nearly the right one's confidence. The cure
-is to show it wrong ones. Each kind here takes a picture and the box of its mark and returns the picture with one thing wrong
-inside that box; nothing but the box (and, for lettering, the word) needs to be known, so it works on a user's own photos.
+is to show it wrong ones. Each kind here takes a picture and the box of its mark and returns the picture with one thing
+wrong inside that box; nothing but the box (and, for lettering, the word) needs to be known, so it works on a user's own
+photos.
 """
 
 from __future__ import annotations
@@ -25,9 +26,34 @@ class Marked(Protocol):
     box: Box
 
 
-LOOK_ALIKES = {"A": "RH4", "B": "8RE", "C": "GO", "D": "OP", "E": "FB", "F": "EP", "G": "COQ", "H": "NA", "I": "LT", "J": "IU", "K": "XR",
-               "L": "IE", "M": "NW", "N": "MH", "O": "QCD", "P": "RF", "Q": "OGC", "R": "PA", "S": "5Z", "T": "IY", "U": "VO", "V": "UY",
-               "W": "VM", "X": "KY", "Y": "VT", "Z": "2S"}  # fmt: skip
+LOOK_ALIKES = {
+    "A": "RH4",
+    "B": "8RE",
+    "C": "GO",
+    "D": "OP",
+    "E": "FB",
+    "F": "EP",
+    "G": "COQ",
+    "H": "NA",
+    "I": "LT",
+    "J": "IU",
+    "K": "XR",
+    "L": "IE",
+    "M": "NW",
+    "N": "MH",
+    "O": "QCD",
+    "P": "RF",
+    "Q": "OGC",
+    "R": "PA",
+    "S": "5Z",
+    "T": "IY",
+    "U": "VO",
+    "V": "UY",
+    "W": "VM",
+    "X": "KY",
+    "Y": "VT",
+    "Z": "2S",
+}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUM_PARTS = 4  # a mark is cut into this many columns to swap, drop or double; about one letter of a short word
 
@@ -112,30 +138,49 @@ def warped(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = rng.uniform(0.12, 0.2) * high
     bend_x = size * np.sin(ys / high * rng.uniform(6, 11) + rng.uniform(0, 6.3)) * inside
     bend_y = size * np.sin(xs / wide * rng.uniform(9, 16) + rng.uniform(0, 6.3)) * inside
-    return cv2.remap(crop, xs + bend_x.astype(np.float32), ys + bend_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(
+        crop,
+        xs + bend_x.astype(np.float32),
+        ys + bend_y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 CROP_KINDS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
-    "mirrored": mirrored, "upturned": upturned, "recoloured": recoloured, "inverted": inverted, "swapped": swapped, "dropped": dropped,
-    "doubled": doubled, "erased": erased, "struck": struck, "warped": warped,
-}  # fmt: skip
+    "mirrored": mirrored,
+    "upturned": upturned,
+    "recoloured": recoloured,
+    "inverted": inverted,
+    "swapped": swapped,
+    "dropped": dropped,
+    "doubled": doubled,
+    "erased": erased,
+    "struck": struck,
+    "warped": warped,
+}
 LETTER_KINDS = ("misspelt", "reworded")
 KINDS = (*CROP_KINDS, *LETTER_KINDS)
 
 
 def kinds_for(expected_text: str, marked: Sequence[Marked] = ()) -> tuple[str, ...]:
-    """Every kind that makes sense for a mark: lettering is only mangled where there is some, and a mark that is its own mirror image
-    is not mirrored, for that would be the right mark called wrong."""
+    """Every kind that makes sense for a mark: lettering is only mangled where there is some, and a mark that is its own
+    mirror image is not mirrored, for that would be the right mark called wrong.
+    """
     kinds = KINDS if expected_text else tuple(CROP_KINDS)
     return tuple(kind for kind in kinds if kind not in TURNS or not _turns_into_itself(marked, TURNS[kind]))
 
 
 TURNS = {"mirrored": mirrored, "upturned": upturned}
 ITSELF_FROM = 0.97
-"""Correlation of the mean mark with the mean turned mark. A ring with a bar 0.997; a teapot mirrored 0.73, lettering 0.51."""
+"""Correlation of the mean mark with the mean turned mark. A ring with a bar 0.997; a teapot mirrored 0.73, lettering
+0.51.
+"""
 
 
-def _turns_into_itself(marked: Sequence[Marked], turn: Callable[[np.ndarray, np.random.Generator], np.ndarray], side: int = 32) -> bool:
+def _turns_into_itself(
+    marked: Sequence[Marked], turn: Callable[[np.ndarray, np.random.Generator], np.ndarray], side: int = 32
+) -> bool:
     means = [np.zeros((side, side, 3)), np.zeros((side, side, 3))]
     for one in marked[:60]:
         x0, y0, x1, y1 = (max(0, round(v)) for v in one.box)
@@ -145,7 +190,9 @@ def _turns_into_itself(marked: Sequence[Marked], turn: Callable[[np.ndarray, np.
     return bool(marked) and float(np.corrcoef(means[0].ravel(), means[1].ravel())[0, 1]) > ITSELF_FROM
 
 
-def make_near_miss(picture: np.ndarray, box: Box, kind: str, rng: np.random.Generator, expected_text: str = "") -> np.ndarray:
+def make_near_miss(
+    picture: np.ndarray, box: Box, kind: str, rng: np.random.Generator, expected_text: str = ""
+) -> np.ndarray:
     """A copy of `picture` (H, W, 3) uint8 whose mark in `box` is wrong in the way `kind` names."""
     x0, y0, x1, y1 = (round(v) for v in box)
     x0, y0 = max(0, x0), max(0, y0)
@@ -161,9 +208,11 @@ def make_near_miss(picture: np.ndarray, box: Box, kind: str, rng: np.random.Gene
 
 
 def oval_patch(picture: np.ndarray, box: Box) -> np.ndarray:
-    """A copy whose patch is the ellipse that fills its box, its lettering a tenth narrower, the ground round it grown over the corners.
+    """A copy whose patch is the ellipse that fills its box, its lettering a tenth narrower, the ground round it grown
+    over the corners.
 
-    Not one of KINDS: it needs what lies outside the box, and the judges are measured on it without ever having been trained on it.
+    Not one of KINDS: it needs what lies outside the box, and the judges are measured on it without ever having been
+    trained on it.
     """
     x0, y0, x1, y1 = round(box[0]), round(box[1]), round(box[2]), round(box[3])
     x0, y0 = max(0, x0), max(0, y0)
@@ -190,7 +239,11 @@ def oval_patch(picture: np.ndarray, box: Box) -> np.ndarray:
 def wrong_word(kind: str, right: str, rng: np.random.Generator) -> str:
     """`misspelt`: one edit away, or its letters in another order; `reworded`: any other letters."""
     while True:
-        word = _one_edit(right, rng) if kind == "misspelt" else "".join(rng.choice(list(ALPHABET), max(2, len(right) + int(rng.integers(-1, 2)))))
+        word = (
+            _one_edit(right, rng)
+            if kind == "misspelt"
+            else "".join(rng.choice(list(ALPHABET), max(2, len(right) + int(rng.integers(-1, 2)))))
+        )
         if word and word.casefold() != right.casefold():
             return word
 
@@ -273,7 +326,11 @@ def _column_edges(crop: np.ndarray) -> list[int]:
     share = ink_share(crop, *patch_and_ink(crop))
     wide = crop.shape[1]
     inked = np.nonzero((share > 0.5).mean(axis=0)[int(wide * 0.05) : int(wide * 0.95)] > 0.15)[0]
-    left, right = (inked[0] + int(wide * 0.05), inked[-1] + 1 + int(wide * 0.05)) if len(inked) > wide * 0.3 else (int(wide * 0.1), int(wide * 0.9))
+    left, right = (
+        (inked[0] + int(wide * 0.05), inked[-1] + 1 + int(wide * 0.05))
+        if len(inked) > wide * 0.3
+        else (int(wide * 0.1), int(wide * 0.9))
+    )
     return [0, *np.linspace(left, right, _NUM_PARTS + 1).round().astype(int).tolist(), wide]
 
 

@@ -1,10 +1,11 @@
 """Was the rest of the prompt obeyed? The judge `obeyed` for pocket's world: asked objects there, asked colours right.
 
-A prompt is read as noun phrases (by a parser that the caller gives: judges know no prompt language) and held against the
-vocabulary of the shipped classifier, which was trained on true scenes. A word outside it is named as not measured and never
-guessed; a thing the classifier is unsure of makes the picture "not measured" unless something else has already failed.
-`two blue cats` alone are counted. Of a prompt for a photo it says only whether a drawing came instead: garments in true photos
-it names right too seldom (its card). Who wears a garment (`male model`) and settings (`a blue wall`) are outside its world.
+A prompt is read as noun phrases (by a parser that the caller gives: judges know no prompt language) and held against
+the vocabulary of the shipped classifier, which was trained on true scenes. A word outside it is named as not measured
+and never guessed; a thing the classifier is unsure of makes the picture "not measured" unless something else has
+already failed. `two blue cats` alone are counted. Of a prompt for a photo it says only whether a drawing came instead:
+garments in true photos it names right too seldom (its card). Who wears a garment (`male model`) and settings (`a blue
+wall`) are outside its world.
 """
 
 from __future__ import annotations
@@ -23,15 +24,26 @@ from brandsmith.judges.object_boxes import as_many_as, boxes_apart, count_sure
 from brandsmith.judges.pocket_classes import PHOTO_BOX, Box, Look, PocketClasses, object_boxes
 
 SURE_FROM = 0.9
-"""Confidence under which nothing is said. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of 98 right pictures are
-refused, at 0.7 one of 97, at 0.9 none of 96 (docs/judges.md)."""
+"""Confidence under which nothing is said. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of 98
+right pictures are refused, at 0.7 one of 97, at 0.9 none of 96 (docs/judges.md).
+"""
 WORLD_PX = 128
 MOST_THINGS = 3
 WORN_AT = {1: ((0.35, 1.0),), 2: ((0.23, 0.60), (0.54, 0.98))}
-"""Where garments sit in the box of a whole person, as shares of its height, by how many are worn (measured on true scenes)."""
+"""Where garments sit in the box of a whole person, as shares of its height, by how many are worn (measured on true
+scenes).
+"""
 PEOPLE = frozenset(["man", "woman", "model", "person", "boy", "girl", "people", "men", "women", "models"])
-SYNONYMS = {"perfume": "fragrance", "perfume bottle": "fragrance", "fragrance bottle": "fragrance", "tee": "t shirt", "t-shirt": "t shirt",
-            "tshirt": "t shirt", "trousers": "pants", "grey": "gray"}  # fmt: skip
+SYNONYMS = {
+    "perfume": "fragrance",
+    "perfume bottle": "fragrance",
+    "fragrance bottle": "fragrance",
+    "tee": "t shirt",
+    "t-shirt": "t shirt",
+    "tshirt": "t shirt",
+    "trousers": "pants",
+    "grey": "gray",
+}
 
 
 @dataclass(frozen=True)
@@ -106,13 +118,22 @@ def _known(text: str, words: Sequence[str]) -> str | None:
     """The word of the list that `text` means, singular or plural."""
     text = text.lower()
     text = SYNONYMS.get(text, text)
-    forms = (text, text.removesuffix("s"), text.removesuffix("es"), f"{text}s", re.sub("ies$", "y", text), re.sub("ves$", "f", text))
+    forms = (
+        text,
+        text.removesuffix("s"),
+        text.removesuffix("es"),
+        f"{text}s",
+        re.sub("ies$", "y", text),
+        re.sub("ves$", "f", text),
+    )
     return next((form for form in forms if form in words), None)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was seen of one demand. `word_right` and `colour_right` are None where the classifier was unsure or nothing was asked."""
+    """What was seen of one demand. `word_right` and `colour_right` are None where the classifier was unsure or nothing
+    was asked.
+    """
 
     demand: Demand
     seen: Look | None
@@ -123,21 +144,33 @@ class Answer:
     def failed(self) -> str:
         if self.word_right is False:
             return f"no {self.demand.word}"
-        return f"{self.demand.word} is {self.seen.colour}, not {self.demand.colour}" if self.colour_right is False and self.seen else ""
+        return (
+            f"{self.demand.word} is {self.seen.colour}, not {self.demand.colour}"
+            if self.colour_right is False and self.seen
+            else ""
+        )
 
     @property
     def unsure(self) -> bool:
-        return not self.failed and (self.word_right is None or (self.demand.colour is not None and self.colour_right is None))
+        return not self.failed and (
+            self.word_right is None or (self.demand.colour is not None and self.colour_right is None)
+        )
 
     def as_json(self) -> dict[str, Any]:
         if self.seen is None:
             return {"word": None, "confidence": 0.0}
-        return {"word": self.seen.word, "confidence": round(self.seen.words[self.seen.word], 3), "colour": self.seen.colour,
-                "colour_confidence": round(self.seen.colours[self.seen.colour], 3)}  # fmt: skip
+        return {
+            "word": self.seen.word,
+            "confidence": round(self.seen.words[self.seen.word], 3),
+            "colour": self.seen.colour,
+            "colour_confidence": round(self.seen.colours[self.seen.colour], 3),
+        }
 
 
 class Obeyed:
-    """The judge `obeyed`: 1 when everything asked for that its classifier knows is there in its colour, 0 when something is not."""
+    """The judge `obeyed`: 1 when everything asked for that its classifier knows is there in its colour, 0 when
+    something is not.
+    """
 
     name = "obeyed"
     version = "2"
@@ -167,8 +200,11 @@ class Obeyed:
         if asked.counted:
             return self._counted(small, asked)
         answers = best_answers(asked.demands, self._looks_at(small, places_of(small, asked))) if asked.demands else []
-        details = {"seen": {a.demand.label: a.as_json() for a in answers}, "failed": [a.failed for a in answers if a.failed],
-                   "unmeasured": list(asked.unmeasured)}  # fmt: skip
+        details = {
+            "seen": {a.demand.label: a.as_json() for a in answers},
+            "failed": [a.failed for a in answers if a.failed],
+            "unmeasured": list(asked.unmeasured),
+        }
         unsure = [a.demand.label for a in answers if a.unsure]
         if unsure and not details["failed"]:
             return Verdict(None, f"the classifier is unsure of '{unsure[0]}'", details)
@@ -176,7 +212,10 @@ class Obeyed:
 
     def _photo_verdict(self, picture: np.ndarray, asked: Asked) -> Verdict:
         drawn = 1 - self._looks_at(picture, [PHOTO_BOX])[0].photo
-        details = {"seen": {"drawn": round(drawn, 3)}, "unmeasured": [*(d.label for d in asked.demands), *asked.unmeasured]}
+        details = {
+            "seen": {"drawn": round(drawn, 3)},
+            "unmeasured": [*(d.label for d in asked.demands), *asked.unmeasured],
+        }
         if drawn >= SURE_FROM:
             return Verdict(0.0, details=details | {"failed": ["drawn, not a photo"]})
         return Verdict(None, "things in photos are not told apart well enough to judge", details | {"failed": []})
@@ -204,7 +243,11 @@ class Obeyed:
 
 
 def _at_world_size(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.shape[:2] == (WORLD_PX, WORLD_PX) else cv2.resize(picture, (WORLD_PX, WORLD_PX), interpolation=cv2.INTER_AREA)
+    return (
+        picture
+        if picture.shape[:2] == (WORLD_PX, WORLD_PX)
+        else cv2.resize(picture, (WORLD_PX, WORLD_PX), interpolation=cv2.INTER_AREA)
+    )
 
 
 def _wants_photo(prompt: str) -> bool:
@@ -224,7 +267,9 @@ def _why_not(prompt: str, asked: Asked) -> str:
 
 
 def places_of(picture: np.ndarray, asked: Asked) -> list[Box]:
-    """Where to look in a 128-px picture: garments on a person, one thing with what else stands out, or things side by side."""
+    """Where to look in a 128-px picture: garments on a person, one thing with what else stands out, or things side by
+    side.
+    """
     if len(asked.demands) == MOST_THINGS:
         return as_many_as(boxes_apart(picture), MOST_THINGS)
     found = object_boxes(picture)
@@ -235,7 +280,11 @@ def places_of(picture: np.ndarray, asked: Asked) -> list[Box]:
         return [(x0, y0 + top * (y1 - y0), x1, y0 + bottom * (y1 - y0)) for top, bottom in WORN_AT[len(asked.demands)]]
     if len(asked.demands) == 1:
         whole = tuple(f(values) for f, values in zip((min, min, max, max), zip(*found, strict=True), strict=True))
-        return [found[0], whole, *found[1 : 1 + len(asked.unmeasured)]]  # a billboard's posts may stand apart from its face
+        return [
+            found[0],
+            whole,
+            *found[1 : 1 + len(asked.unmeasured)],
+        ]  # a billboard's posts may stand apart from its face
     if len(asked.demands) == 2 and len(found) == 1 and found[0][2] - found[0][0] > 0.6 * WORLD_PX:
         x0, y0, x1, y1 = found[0]
         return [(x0, y0, (x0 + x1) / 2, y1), ((x0 + x1) / 2, y0, x1, y1)]
@@ -257,7 +306,9 @@ def _mean_look(looks: Sequence[Look]) -> Look:
 
 
 def best_answers(demands: Sequence[Demand], looks: Sequence[Look]) -> list[Answer]:
-    """Each demand answered at a place of its own, the places dealt out so that the demands are met as well as they can be."""
+    """Each demand answered at a place of its own, the places dealt out so that the demands are met as well as they can
+    be.
+    """
     places: list[Look | None] = [*looks, *[None] * max(0, len(demands) - len(looks))]
 
     def fit(dealt: Sequence[Look | None]) -> float:
@@ -271,7 +322,9 @@ def _answer(demand: Demand, look: Look | None) -> Answer:
     if look is None:
         return Answer(demand, None, False)
     word_right = _surely(look.words, demand.word)
-    return Answer(demand, look, word_right, _surely(look.colours, demand.colour) if word_right and demand.colour else None)
+    return Answer(
+        demand, look, word_right, _surely(look.colours, demand.colour) if word_right and demand.colour else None
+    )
 
 
 def _surely(probabilities: dict[str, float], wanted: str) -> bool | None:

@@ -1,6 +1,8 @@
-"""Things that stand side by side on a plain backdrop, told apart although their shadows touch; and how many of them there are.
+"""Things that stand side by side on a plain backdrop, told apart although their shadows touch; and how many of them
+there are.
 
-A shadow is darker than the backdrop and of its colour: so is nothing that counts as a thing here, except what is much darker.
+A shadow is darker than the backdrop and of its colour: so is nothing that counts as a thing here, except what is much
+darker.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ import numpy as np
 Seen = TypeVar("Seen")
 Box = tuple[float, float, float, float]
 CHROMA, DARKER, LIGHTER = 12.0, 55.0, 8.0
-"""Distances from the row's backdrop in OpenCV's Lab (0 to 255) from which on a pixel belongs to a thing. Chosen on true scenes: docs/judges.md."""
+"""Distances from the row's backdrop in OpenCV's Lab (0 to 255) from which on a pixel belongs to a thing. Chosen on true
+scenes: docs/judges.md.
+"""
 SMALLEST_PX = 60
 
 
 def boxes_apart(pixels: np.ndarray, *, close_gaps: bool = True) -> list[Box]:
-    """Boxes of the things in a 128-px picture, largest first. `close_gaps` joins parts that are one or two pixels apart."""
+    """Boxes of the things in a 128-px picture, largest first. `close_gaps` joins parts that are one or two pixels
+    apart.
+    """
     lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 0.6), cv2.COLOR_RGB2LAB).astype(np.float32)
     backdrop = np.median(np.concatenate([lab[:, :3], lab[:, -3:]], axis=1), axis=1, keepdims=True)
     away = lab - backdrop
@@ -33,7 +39,9 @@ def boxes_apart(pixels: np.ndarray, *, close_gaps: bool = True) -> list[Box]:
 
 
 def as_many_as(boxes: Sequence[Box], number: int) -> list[Box]:
-    """The `number` largest boxes; where there are fewer, the widest are cut side by side: things that touch are one box."""
+    """The `number` largest boxes; where there are fewer, the widest are cut side by side: things that touch are one
+    box.
+    """
     parts = dict.fromkeys(boxes[:number], 1)
     while parts and sum(parts.values()) < number:
         parts[max(parts, key=lambda box: (box[2] - box[0]) / parts[box])] += 1
@@ -46,15 +54,22 @@ def side_by_side(box: Box, count: int) -> list[Box]:
     return [(x0 + i * step, y0, x0 + (i + 1) * step, y1) for i in range(count)]
 
 
-def count_sure(pixels: np.ndarray, look: Callable[[Sequence[Box]], Sequence[Seen]], shows: Callable[[Seen], bool | None]) -> tuple[int, int]:
+def count_sure(
+    pixels: np.ndarray, look: Callable[[Sequence[Box]], Sequence[Seen]], shows: Callable[[Seen], bool | None]
+) -> tuple[int, int]:
     """(how many things surely are what `shows` says, how many may be). `look` names what is at each box.
 
-    A place may be one more when the halves of its box look like the thing as well, or when it falls apart without gaps closed.
+    A place may be one more when the halves of its box look like the thing as well, or when it falls apart without gaps
+    closed.
     """
     boxes = boxes_apart(pixels)
     answers = [shows(one) for one in look(boxes)]
     sure = sum(answer is True for answer in answers)
     doubtful = sum(answer is None for answer in answers)
-    doubtful += sum(all(shows(half) for half in look(side_by_side(box, 2))) for box, answer in zip(boxes, answers, strict=True) if answer)
+    doubtful += sum(
+        all(shows(half) for half in look(side_by_side(box, 2)))
+        for box, answer in zip(boxes, answers, strict=True)
+        if answer
+    )
     loose = len(boxes_apart(pixels, close_gaps=False)) - len(boxes)
     return sure, doubtful + max(loose, 0)

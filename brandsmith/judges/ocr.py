@@ -61,7 +61,9 @@ class Ocr:
 
     def __init__(self, expected_text: str, *, num_threads: int | None = None) -> None:
         self.expected_text = expected_text
-        self.num_threads = num_threads or max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+        self.num_threads = num_threads or max(
+            1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        )
         self._thread = threading.local()
 
     @property
@@ -76,7 +78,11 @@ class Ocr:
 
     def _verdict(self, words: list[Word]) -> Verdict:
         reading = compare(words, self.expected_text)
-        details: dict[str, Any] = {"read": [w.text for w in words], "exact": reading.exact, "stray": list(reading.stray)}
+        details: dict[str, Any] = {
+            "read": [w.text for w in words],
+            "exact": reading.exact,
+            "stray": list(reading.stray),
+        }
         if reading.box:
             details |= {"best": reading.best, "box": [round(v, 1) for v in reading.box]}
         return Verdict(round(reading.similarity, 6), details=details)
@@ -98,7 +104,11 @@ class Ocr:
         for text, corners, confidence in zip(output.txts, output.boxes, output.scores, strict=True):
             if text.strip():
                 low, high = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
-                words.append(Word(text.strip(), (float(low[0]), float(low[1]), float(high[0]), float(high[1])), float(confidence)))
+                words.append(
+                    Word(
+                        text.strip(), (float(low[0]), float(low[1]), float(high[0]), float(high[1])), float(confidence)
+                    )
+                )
         return in_reading_order(words)
 
     def _engine(self):
@@ -150,8 +160,8 @@ def in_reading_order(words: list[Word]) -> list[Word]:
 def compare(words: Sequence[Word], expected: str) -> Reading:
     """The run of whole words that spells `expected` best.
 
-    Whole words, not any substring: QQOGA contains QOGA and is still wrong. Spaces do not count, so a mark of two words is
-    found whether the reader joins or parts it.
+    Whole words, not any substring: QQOGA contains QOGA and is still wrong. Spaces do not count, so a mark of two words
+    is found whether the reader joins or parts it.
     """
     wanted = normalised(expected)
     pieces = [(normalised(part), word) for word in words for part in word.text.split() if normalised(part)]

@@ -1,7 +1,9 @@
-"""Has the mark's patch the right outline? An oval in place of a rectangle passes the detector, the letters and the network.
+"""Has the mark's patch the right outline? An oval in place of a rectangle passes the detector, the letters and the
+network.
 
-Looked at are the four corners of the mark laid over the reference: which share of what is patch there in the reference is patch here.
-A mark that does not fill the corners of its box (an emblem, a word without a patch) has no such corners, and is not asked.
+Looked at are the four corners of the mark laid over the reference: which share of what is patch there in the reference
+is patch here. A mark that does not fill the corners of its box (an emblem, a word without a patch) has no such corners,
+and is not asked.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import cv2
 import numpy as np
 
 CORNER = (0.26, 0.12)
-"""Height and width of a corner as shares of the mark: outside the ellipse that fills the box, and wider than a rounded corner."""
+"""Height and width of a corner as shares of the mark: outside the ellipse that fills the box, and wider than a rounded
+corner.
+"""
 ALIKE = 18.0
 """Lab distance (lightness counting a third) up to which a pixel is patch; an inch of shade on cloth stays under it."""
 LEAST_PATCH = 0.4
@@ -18,18 +22,23 @@ LEAST_PATCH = 0.4
 
 
 def corner_share(laid: np.ndarray, like: np.ndarray) -> float | None:
-    """Mean over the corners, 0 to 1. `laid` and `like` are the mark laid over the reference and the reference, (H, W, 3) uint8 alike.
-    None when the reference's corners are not patch."""
+    """Mean over the corners, 0 to 1. `laid` and `like` are the mark laid over the reference and the reference, (H, W,
+    3) uint8 alike. None when the reference's corners are not patch.
+    """
     wanted, inside = _patch(like, like)
     found, _ = _patch(laid, like)
     corners = [wanted[where] for where in _corners(*wanted.shape)]
     if not inside or min(corner.mean() for corner in corners) < LEAST_PATCH:
         return None
-    return float(np.mean([found[where][corner].mean() for where, corner in zip(_corners(*wanted.shape), corners, strict=True)]))
+    return float(
+        np.mean([found[where][corner].mean() for where, corner in zip(_corners(*wanted.shape), corners, strict=True)])
+    )
 
 
 def _patch(pixels: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Where `pixels` have their own patch's colour (H, W), and whether there is a patch: its place is the reference's, ink left out."""
+    """Where `pixels` have their own patch's colour (H, W), and whether there is a patch: its place is the reference's,
+    ink left out.
+    """
     lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([0.35, 1, 1])
     place = _patch_place(like)
     if place.sum() < 20:
@@ -49,4 +58,8 @@ def _patch_place(like: np.ndarray) -> np.ndarray:
 
 def _corners(tall: int, wide: int) -> list[tuple[slice, slice]]:
     rows, columns = round(tall * CORNER[0]), round(wide * CORNER[1])
-    return [(ys, xs) for ys in (slice(0, rows), slice(tall - rows, tall)) for xs in (slice(0, columns), slice(wide - columns, wide))]
+    return [
+        (ys, xs)
+        for ys in (slice(0, rows), slice(tall - rows, tall))
+        for xs in (slice(0, columns), slice(wide - columns, wide))
+    ]

@@ -1,8 +1,8 @@
 """What a picture in pocket's world shows: object and colour words, by a small network trained on true scenes.
 
-The weights ship with their card (own accuracy on unseen true scenes). The network looks at windows round what stands out
-from the backdrop; in a garment photo, which has no plain backdrop, at the place where garments lie. It knows only pocket's words:
-a probability it gives to other art means nothing.
+The weights ship with their card (own accuracy on unseen true scenes). The network looks at windows round what stands
+out from the backdrop; in a garment photo, which has no plain backdrop, at the place where garments lie. It knows only
+pocket's words: a probability it gives to other art means nothing.
 """
 
 from __future__ import annotations
@@ -52,13 +52,17 @@ class PocketNet(nn.Module):
         self.photo = nn.Linear(160, 1)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(N, 3, 48, 48) in [-1, 1] -> word logits (N, words), colour logits (N, colours), logit of being a photo (N,)."""
+        """(N, 3, 48, 48) in [-1, 1] -> word logits (N, words), colour logits (N, colours), logit of being a photo
+        (N,).
+        """
         features = self.trunk(pixels)  # (N, 160, 3, 3)
         pooled = features.mean(dim=(2, 3))
         return self.words(features.flatten(1)), self.colours(pooled), self.photo(pooled)[:, 0]
 
 
-def window(pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple = (0.0, 0.0)) -> np.ndarray:
+def window(
+    pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple = (0.0, 0.0)
+) -> np.ndarray:
     """A square window around `box` (x0, y0, x1, y1), edge-padded, resized to 48 px; uint8 in and out."""
     x0, y0, x1, y1 = (float(v) for v in box)
     side = max(x1 - x0, y1 - y0) * grow
@@ -71,10 +75,14 @@ def window(pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift:
 
 
 def object_boxes(pixels: np.ndarray) -> list[Box]:
-    """Boxes of what stands out from the backdrop, largest first: colour distance from the border rows, then components."""
+    """Boxes of what stands out from the backdrop, largest first: colour distance from the border rows, then
+    components.
+    """
     smooth = cv2.GaussianBlur(pixels, (0, 0), 1.0)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB).astype(np.float32)
-    edge = np.concatenate([lab[:, :3], lab[:, -3:]], axis=1)  # each row's own backdrop: gradients and floors are horizontal
+    edge = np.concatenate(
+        [lab[:, :3], lab[:, -3:]], axis=1
+    )  # each row's own backdrop: gradients and floors are horizontal
     backdrop = np.median(edge, axis=1, keepdims=True)
     distance = np.abs(lab - backdrop) * [0.6, 1.0, 1.0]
     mask = (distance.sum(axis=2) > 14).astype(np.uint8)
@@ -113,15 +121,19 @@ class PocketClasses:
             raise MissingResource(f"no classifier in '{folder}'", hint="brandsmith base build pocket trains it")
         self.card = json.loads((folder / "classes.json").read_text())
         if self.card["version"] != VERSION:
-            raise MissingResource(f"the classifier in '{folder}' is of version {self.card['version']}, this code reads version {VERSION}",
-                                  hint="brandsmith base build pocket trains one")  # fmt: skip
+            raise MissingResource(
+                f"the classifier in '{folder}' is of version {self.card['version']}, this code reads version {VERSION}",
+                hint="brandsmith base build pocket trains one",
+            )
         self.vocabulary, self.palette = self.card["words"], self.card["colours"]
         self.photo_words: list[str] = self.card["photo_words"]
         """Garments that it knows in photos; some of them pocket draws in that look only."""
         self.every_word = all_words(self.vocabulary, self.photo_words)
         self.version = self.card["version"]
         self.net = PocketNet(len(self.every_word), len(self.palette))
-        self.net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "classes.safetensors").items()})
+        self.net.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "classes.safetensors").items()}
+        )
         self.net.eval()
 
     @torch.inference_mode()
@@ -142,7 +154,12 @@ class PocketClasses:
         return looks
 
     def _look(self, box: Box, words: np.ndarray, colours: np.ndarray, photo: float) -> Look:
-        return Look(box, dict(zip(self.every_word, words.tolist(), strict=True)), dict(zip(self.palette, colours.tolist(), strict=True)), photo)
+        return Look(
+            box,
+            dict(zip(self.every_word, words.tolist(), strict=True)),
+            dict(zip(self.palette, colours.tolist(), strict=True)),
+            photo,
+        )
 
     def look_at_photos(self, pictures: list[np.ndarray]) -> list[Look]:
         """What a garment photo shows, at the place where garments lie in the photos it was trained on."""

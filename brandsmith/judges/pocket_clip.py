@@ -1,9 +1,9 @@
 """CLIP scores in pocket's own words: the judges `clip_pocket` (CLIP-T) and `clip_i_pocket`.
 
-They look through a pair of towers of their own, in the folder `NAME_judge` beside the base `NAME`: the recipe of the pair whose
-text tower conditions the U-Net, on the same true scenes, trained apart from another start. What the conditioning pair mishears is
-not what this one mishears. It is no part of the usable verdict (docs/judges.md has its own error). Where a base has no such
-folder every verdict is "not measured".
+They look through a pair of towers of their own, in the folder `NAME_judge` beside the base `NAME`: the recipe of the
+pair whose text tower conditions the U-Net, on the same true scenes, trained apart from another start. What the
+conditioning pair mishears is not what this one mishears. It is no part of the usable verdict (docs/judges.md has its
+own error). Where a base has no such folder every verdict is "not measured".
 """
 
 from __future__ import annotations
@@ -52,23 +52,35 @@ class PocketPair:
         for start in range(0, len(pictures), BATCH):
             square = [_squeezed(picture, side) for picture in pictures[start : start + BATCH]]
             pixels = torch.from_numpy(np.stack(square)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-            parts.append(normalize(self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output), dim=-1))
+            parts.append(
+                normalize(
+                    self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output), dim=-1
+                )
+            )
         return torch.cat(parts).numpy()
 
     @torch.inference_mode()
     def of_texts(self, texts: Sequence[str]) -> np.ndarray:
         longest = self.model.config.text_config.max_position_embeddings
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
-        pooled = self.model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).pooler_output
+        pooled = self.model.text_model(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+        ).pooler_output
         return normalize(self.model.text_projection(pooled), dim=-1).numpy()
 
 
 def _squeezed(picture: np.ndarray, side: int) -> np.ndarray:
-    return picture if picture.shape[:2] == (side, side) else cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return (
+        picture
+        if picture.shape[:2] == (side, side)
+        else cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    )
 
 
 class _OverPair:
-    """What both judges share; stands before the judges over declared weights and replaces where their towers come from."""
+    """What both judges share; stands before the judges over declared weights and replaces where their towers come
+    from.
+    """
 
     version = "2"
     place: Path | None

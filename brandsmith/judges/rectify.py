@@ -1,9 +1,9 @@
 """Is the mark right, without any training: lay it over the reference mark and look at the worst place.
 
 SIFT matches give a homography (Lowe 2004; RANSAC); where a mark is too small for it, or has too few corners, the box
-gives a first guess and enhanced correlation (Evangelidis & Psarakis 2008) finishes it. The laid-over mark is compared with the
-reference cell by cell by structural similarity (Wang et al. 2004): the mean forgives a missing letter, the worst cell
-does not. Colours are compared in CIE Lab with lightness counting little, because cloth has shade.
+gives a first guess and enhanced correlation (Evangelidis & Psarakis 2008) finishes it. The laid-over mark is compared
+with the reference cell by cell by structural similarity (Wang et al. 2004): the mean forgives a missing letter, the
+worst cell does not. Colours are compared in CIE Lab with lightness counting little, because cloth has shade.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Reference:
 
     @cached_property
     def keypoints(self):
-        return cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), None)
+        return cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(
+            cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), None
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,7 +52,14 @@ class Comparison:
     aligned_by: str
 
     def features(self) -> list[float]:
-        return [self.worst_cell, self.second_worst, self.mean_cell, self.correlation, self.patch_distance / 50, self.ink_distance / 50]
+        return [
+            self.worst_cell,
+            self.second_worst,
+            self.mean_cell,
+            self.correlation,
+            self.patch_distance / 50,
+            self.ink_distance / 50,
+        ]
 
 
 NUM_FEATURES = 6
@@ -67,7 +76,9 @@ def cut_out(picture: np.ndarray, box: Box, size: tuple[int, int], margin: float 
 
 
 def build_reference(pictures: list[np.ndarray], boxes: list[Box]) -> Reference:
-    """The median of the largest labelled marks, laid over the largest of all: folds and shading differ, the mark does not."""
+    """The median of the largest labelled marks, laid over the largest of all: folds and shading differ, the mark does
+    not.
+    """
     order = sorted(range(len(boxes)), key=lambda i: boxes[i][0] - boxes[i][2])[:12]
     x0, y0, x1, y1 = boxes[order[0]]
     size = (WIDTH_PX, max(24, round(WIDTH_PX * (y1 - y0) / (x1 - x0))))
@@ -80,14 +91,18 @@ def lay_over(cut: np.ndarray, reference: Reference) -> tuple[np.ndarray, str]:
     """The cut-out (as `cut_out` makes it, with margin) warped onto the reference's frame, and how it was aligned."""
     by_points = _homography_by_points(cut, reference)
     if by_points is not None:
-        return cv2.warpPerspective(cut, by_points, reference.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), "sift"
+        return cv2.warpPerspective(
+            cut, by_points, reference.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ), "sift"
     matrix, how = _by_correlation(cut, reference)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(cut, matrix, reference.size, flags=flags, borderMode=cv2.BORDER_REPLICATE), how
 
 
 def _homography_by_points(cut: np.ndarray, reference: Reference) -> np.ndarray | None:
-    points, found = cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), None)
+    points, found = cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(
+        cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), None
+    )
     mine, wanted = reference.keypoints
     if found is None or wanted is None or len(points) < MIN_INLIERS or len(mine) < MIN_INLIERS:
         return None
@@ -119,7 +134,9 @@ def _by_correlation(cut: np.ndarray, reference: Reference) -> tuple[np.ndarray, 
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
     try:
         affine = cv2.findTransformECC(template, picture, first[:2].copy(), cv2.MOTION_AFFINE, stop, None, 7)[1]
-        matrix = cv2.findTransformECC(template, picture, np.vstack([affine, [0, 0, 1]]).astype(np.float32), cv2.MOTION_HOMOGRAPHY, stop, None, 5)[1]
+        matrix = cv2.findTransformECC(
+            template, picture, np.vstack([affine, [0, 0, 1]]).astype(np.float32), cv2.MOTION_HOMOGRAPHY, stop, None, 5
+        )[1]
         return (matrix, "correlation") if _is_sane(matrix, reference.pixels.shape) else (first, "box")
     except cv2.error:  # no correlation to climb: the mark is not there, or a wrong one
         return first, "box"
@@ -142,10 +159,14 @@ def compare_laid(laid: np.ndarray, like: np.ndarray, how: str) -> Comparison:
 
 
 def as_sharp_as(reference: np.ndarray, width_px: float) -> np.ndarray:
-    """The reference seen at the size the mark had in the picture, so that small marks are not called wrong for being soft."""
+    """The reference seen at the size the mark had in the picture, so that small marks are not called wrong for being
+    soft.
+    """
     high, wide = reference.shape[:2]
     factor = min(1.0, max(width_px, 12) / wide)
-    small = cv2.resize(reference, (max(8, round(wide * factor)), max(6, round(high * factor))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        reference, (max(8, round(wide * factor)), max(6, round(high * factor))), interpolation=cv2.INTER_AREA
+    )
     return cv2.resize(small, (wide, high), interpolation=cv2.INTER_CUBIC)
 
 
@@ -157,7 +178,9 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 
 def _cell_similarities(laid: np.ndarray, like: np.ndarray, reach_px: int = 4) -> np.ndarray:
-    """Structural similarity of each cell (rows, columns), each at its best small shift: cloth moves letters a little."""
+    """Structural similarity of each cell (rows, columns), each at its best small shift: cloth moves letters a
+    little.
+    """
     rows, columns = GRID
     high, wide = like.shape
     edges_y, edges_x = np.linspace(0, high, rows + 1).astype(int), np.linspace(0, wide, columns + 1).astype(int)

@@ -1,9 +1,11 @@
-"""Copies by SSCD, a descriptor trained for copy detection (Pizzi et al. 2022, arXiv:2202.10261): the judge `copying`, version `sscd-1`.
+"""Copies by SSCD, a descriptor trained for copy detection (Pizzi et al. 2022, arXiv:2202.10261): the judge `copying`,
+version `sscd-1`.
 
-It takes the place of the weightless `copying` when its weights are sealed in the user's folder; the version in every row says which
-of the two spoke. From a cosine of 0.75 two pictures are copies with 90 % precision on its authors' benchmark (their README), so
-that, or a third of the way from the nearest held-out picture to equality where that is higher, is where "copy" begins. The
-weights were never at hand here: the code was run on a small network in the same file format.
+It takes the place of the weightless `copying` when its weights are sealed in the user's folder; the version in every
+row says which of the two spoke. From a cosine of 0.75 two pictures are copies with 90 % precision on its authors'
+benchmark (their README), so that, or a third of the way from the nearest held-out picture to equality where that is
+higher, is where "copy" begins. The weights were never at hand here: the code was run on a small network in the same
+file format.
 """
 
 from __future__ import annotations
@@ -44,14 +46,18 @@ class SscdCopying(Copying):
         """A TorchScript file is a program: only the declared one is ever run, so the seal alone is not trusted here."""
         weights, file = declared(SSCD), self.place / declared(SSCD).main_file
         if sha256_of(file) != weights.files[weights.main_file]:
-            raise InvalidInput(f"'{file}' is not the declared file", hint="delete it and run: brandsmith judge weights fetch " + SSCD)
+            raise InvalidInput(
+                f"'{file}' is not the declared file", hint="delete it and run: brandsmith judge weights fetch " + SSCD
+            )
         return torch.jit.load(str(file), map_location="cpu").eval()
 
     @torch.inference_mode()
     def describe(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         parts = []
         for start in range(0, len(pictures), BATCH):
-            square = np.stack([cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=_kernel(p)) for p in pictures[start : start + BATCH]])
+            square = np.stack(
+                [cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=_kernel(p)) for p in pictures[start : start + BATCH]]
+            )
             pixels = torch.from_numpy((square.astype(np.float32) / 255 - MEAN) / SPREAD).permute(0, 3, 1, 2)
             parts.append(torch.nn.functional.normalize(self._net(pixels).float(), dim=-1))
         return torch.cat(parts).numpy()
@@ -66,7 +72,9 @@ def _kernel(picture: np.ndarray) -> int:
     return cv2.INTER_AREA if min(picture.shape[:2]) > SIDE_PX else cv2.INTER_LINEAR
 
 
-def copying_judge(training: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weights: Path | None = None) -> Copying:
+def copying_judge(
+    training: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weights: Path | None = None
+) -> Copying:
     """By SSCD when its weights are sealed (in `weights`, else where weights are kept), else without any weights."""
     place = find_weights(SSCD, weights)
     return SscdCopying(training, held_out, place) if place else Copying(training, held_out)

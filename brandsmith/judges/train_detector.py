@@ -48,7 +48,9 @@ def fit_detector(
     torch.manual_seed(settings.seed)
     net = MarkNet(settings.widths).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.num_steps, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.num_steps, pct_start=0.15
+    )
     kinds = tuple(k for k in kinds_for(expected_text, marked) if k not in leave_out)
     for step in range(settings.num_steps):
         rng = np.random.default_rng([settings.seed, step])
@@ -65,7 +67,12 @@ def fit_detector(
 
 
 def draw_batch(
-    marked: list[Labelled], unmarked: list[Labelled], settings: FitSettings, kinds: tuple[str, ...], expected_text: str, rng: np.random.Generator
+    marked: list[Labelled],
+    unmarked: list[Labelled],
+    settings: FitSettings,
+    kinds: tuple[str, ...],
+    expected_text: str,
+    rng: np.random.Generator,
 ) -> tuple[list[np.ndarray], list[Box | None]]:
     """Augmented pictures and their boxes (None: no mark)."""
     pictures, boxes = [], []
@@ -88,7 +95,9 @@ def draw_batch(
     return pictures, boxes
 
 
-def detection_loss(heat: torch.Tensor, sides: torch.Tensor, target: torch.Tensor, target_sides: torch.Tensor) -> torch.Tensor:
+def detection_loss(
+    heat: torch.Tensor, sides: torch.Tensor, target: torch.Tensor, target_sides: torch.Tensor
+) -> torch.Tensor:
     """Cross-entropy over the middle cells and each picture's hardest background cells, plus 1 - IoU of the boxes.
 
     heat (N, G, G) logits, sides (N, 4, G, G) in cells; targets as `build_targets` makes them.
@@ -107,7 +116,9 @@ def box_loss(mine: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
     """1 - IoU of boxes given as distances (left, up, right, down) from one shared point (UnitBox, arXiv:1608.01471)."""
     shared = torch.minimum(mine, theirs)
     inner = (shared[:, 0] + shared[:, 2]) * (shared[:, 1] + shared[:, 3])
-    area = (mine[:, 0] + mine[:, 2]) * (mine[:, 1] + mine[:, 3]) + (theirs[:, 0] + theirs[:, 2]) * (theirs[:, 1] + theirs[:, 3])
+    area = (mine[:, 0] + mine[:, 2]) * (mine[:, 1] + mine[:, 3]) + (theirs[:, 0] + theirs[:, 2]) * (
+        theirs[:, 1] + theirs[:, 3]
+    )
     return (1 - inner / (area - inner).clamp_min(1e-6)).mean()
 
 
@@ -115,10 +126,11 @@ def box_loss(mine: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
 
 
 def measure_detector(detector: Detector, pictures: list[Labelled]) -> dict[str, Any]:
-    """What a card says: recall and AP50, false alarms, and confidence on each sort of picture without the mark; n beside each.
+    """What a card says: recall and AP50, false alarms, and confidence on each sort of picture without the mark; n
+    beside each.
 
-    `ap50` and `false_alarm_rate` are over marked, plain and other brands' pictures; near misses, which a detector need not
-    tell apart, enter `ap50_with_near_misses`.
+    `ap50` and `false_alarm_rate` are over marked, plain and other brands' pictures; near misses, which a detector need
+    not tell apart, enter `ap50_with_near_misses`.
     """
     found = detector.detect([p.pixels for p in pictures])
     best = [d[0].confidence if d else 0.0 for d in found]
@@ -129,15 +141,29 @@ def measure_detector(detector: Detector, pictures: list[Labelled]) -> dict[str, 
     clear = sorted({*marked, *free})
     sorts = sorted({p.sort for p in pictures} - {"mark"})
     return {
-        "recall": _mean(hits), "ap50": average_precision([found[i] for i in clear], [pictures[i].box for i in clear]),
-        "ap50_with_near_misses": average_precision(found, [p.box for p in pictures]), "mean_iou": _mean(quality),
-        "confidence_on_marks": _mean([best[i] for i in marked]), "n_marks": len(marked),
-        "false_alarm_rate": _mean([best[i] >= 0.5 for i in free]), "n_free": len(free),
-        "confidence_without": {s: {"mean": _mean([b for b, p in zip(best, pictures, strict=True) if p.sort == s]),
-                                   "n": sum(p.sort == s for p in pictures)} for s in sorts},
-        "right_wrong_auc": {s: area_under_curve([best[i] for i in marked], [b for b, p in zip(best, pictures, strict=True) if p.sort == s])
-                            for s in sorts if s.startswith("near-")},
-    }  # fmt: skip
+        "recall": _mean(hits),
+        "ap50": average_precision([found[i] for i in clear], [pictures[i].box for i in clear]),
+        "ap50_with_near_misses": average_precision(found, [p.box for p in pictures]),
+        "mean_iou": _mean(quality),
+        "confidence_on_marks": _mean([best[i] for i in marked]),
+        "n_marks": len(marked),
+        "false_alarm_rate": _mean([best[i] >= 0.5 for i in free]),
+        "n_free": len(free),
+        "confidence_without": {
+            s: {
+                "mean": _mean([b for b, p in zip(best, pictures, strict=True) if p.sort == s]),
+                "n": sum(p.sort == s for p in pictures),
+            }
+            for s in sorts
+        },
+        "right_wrong_auc": {
+            s: area_under_curve(
+                [best[i] for i in marked], [b for b, p in zip(best, pictures, strict=True) if p.sort == s]
+            )
+            for s in sorts
+            if s.startswith("near-")
+        },
+    }
 
 
 def average_precision(found: list[list], truths: list[Box | None], at_overlap: float = 0.5) -> float:

@@ -1,10 +1,11 @@
-"""Weights that judges need and this project does not ship: declared here, fetched by command, sealed in a folder, never substituted.
+"""Weights that judges need and this project does not ship: declared here, fetched by command, sealed in a folder, never
+substituted.
 
     FOLDER/clip-vit-base-patch32/ config.json pytorch_model.bin … sealed.json
 
-Scoring never downloads. `brandsmith judge weights fetch` does, on request; on a machine without a network, copy the folder and run
-`verify`. Both check every file against the SHA-256 declared here and then write the seal; a judge uses sealed weights only, and
-says "not measured: weights X missing" otherwise.
+Scoring never downloads. `brandsmith judge weights fetch` does, on request; on a machine without a network, copy the
+folder and run `verify`. Both check every file against the SHA-256 declared here and then write the seal; a judge uses
+sealed weights only, and says "not measured: weights X missing" otherwise.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ DECLARED: dict[str, DeclaredWeights] = {
     weights.name: weights
     for weights in (
         DeclaredWeights(
-            "openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", "MIT", 605, "clip (CLIP-T), clip_i",
+            "openai/clip-vit-base-patch32",
+            "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268",
+            "MIT",
+            605,
+            "clip (CLIP-T), clip_i",
             {
                 "config.json": "b575ef3c36f2a057fa19e221650105052d61cc9c1a972ec15019c6261ec98770",
                 "preprocessor_config.json": _CLIP_PREPROCESSOR,
@@ -67,7 +72,11 @@ DECLARED: dict[str, DeclaredWeights] = {
             main_file="pytorch_model.bin",
         ),
         DeclaredWeights(
-            "openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41", "MIT", 1711, "clip (CLIP-T), clip_i, larger",
+            "openai/clip-vit-large-patch14",
+            "32bd64288804d66eefd0ccbe215aa642df71cc41",
+            "MIT",
+            1711,
+            "clip (CLIP-T), clip_i, larger",
             {
                 "config.json": "8a09b467700c58138c29d53c605b34ebc69beaadd13274a8a2af8ad2c2f4032a",
                 "preprocessor_config.json": _CLIP_PREPROCESSOR,
@@ -77,7 +86,11 @@ DECLARED: dict[str, DeclaredWeights] = {
             },
         ),
         DeclaredWeights(
-            "facebook/dinov2-small", "ed25f3a31f01632728cabb09d1542f84ab7b0056", "Apache-2.0", 88, "dinov2 (identity)",
+            "facebook/dinov2-small",
+            "ed25f3a31f01632728cabb09d1542f84ab7b0056",
+            "Apache-2.0",
+            88,
+            "dinov2 (identity)",
             {
                 "config.json": "1809f83e3bdb1609a501a610ad4a742f4fd8ae44d72ca4aa0df52d1f2ac8628d",
                 "preprocessor_config.json": "14e780d86fa1861f8751f868d7f45425b5feb55c38ca26f152ca5097ab30f828",
@@ -85,12 +98,17 @@ DECLARED: dict[str, DeclaredWeights] = {
             },
         ),
         DeclaredWeights(
-            f"facebookresearch/{SSCD}", "", "MIT", 99, "copying",
+            f"facebookresearch/{SSCD}",
+            "",
+            "MIT",
+            99,
+            "copying",
             {"sscd_disc_mixup.torchscript.pt": "9f26bd4c848cc19b73d2ae92eea6e04886f61a7b764ceb7a13aeee62e6a6db56"},
-            main_file="sscd_disc_mixup.torchscript.pt", url="https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchscript.pt",
+            main_file="sscd_disc_mixup.torchscript.pt",
+            url="https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchscript.pt",
         ),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +124,10 @@ class State:
     def line(self) -> str:
         of = f": {', '.join(self.files)}" if self.files else ""
         w = self.weights
-        return f"{w.name:24} {self.state}{of}  ({w.model}@{w.revision[:12] or w.weights_hash}, {w.licence}, {w.size_mb} MB, for {w.purpose})"
+        return (
+            f"{w.name:24} {self.state}{of}  ({w.model}@{w.revision[:12] or w.weights_hash}, {w.licence}, {w.size_mb}"
+            f" MB, for {w.purpose})"
+        )
 
 
 def weights_folder(folder: Path | None = None) -> Path:
@@ -124,12 +145,16 @@ def declared(name: str) -> DeclaredWeights:
 
 
 def find_weights(name: str, folder: Path | None = None) -> Path | None:
-    """The folder of sealed weights; None when they are not there. Trusts the seal and compares sizes: hashing is `verify`'s."""
+    """The folder of sealed weights; None when they are not there. Trusts the seal and compares sizes: hashing is
+    `verify`'s.
+    """
     weights, place = declared(name), weights_folder(folder) / name
     if not (place / SEAL).is_file():
         return None
     seal: dict[str, Any] = json.loads((place / SEAL).read_text(encoding="utf-8"))
-    whole = all((place / file).is_file() and (place / file).stat().st_size == size for file, size in seal["bytes"].items())
+    whole = all(
+        (place / file).is_file() and (place / file).stat().st_size == size for file, size in seal["bytes"].items()
+    )
     return place if whole and seal["files"] == dict(weights.files) else None
 
 
@@ -151,27 +176,43 @@ def check_weights(name: str, folder: Path | None = None) -> State:
         return State(weights, "changed", changed)
     if find_weights(name, folder) is None:  # a seal that is there already may lie on a medium that cannot be written
         sizes = {file: (place / file).stat().st_size for file in weights.files}
-        write_json(place / SEAL, {"model": weights.model, "revision": weights.revision, "licence": weights.licence, "files": dict(weights.files),
-                                  "bytes": sizes})  # fmt: skip
+        write_json(
+            place / SEAL,
+            {
+                "model": weights.model,
+                "revision": weights.revision,
+                "licence": weights.licence,
+                "files": dict(weights.files),
+                "bytes": sizes,
+            },
+        )
     return State(weights, "sealed")
 
 
 def verify_weights(names: Sequence[str] = (), folder: Path | None = None) -> list[State]:
-    """The state of the named models (none: of all that are declared). Raises InvalidInput for changed files, MissingResource for named ones
-    that are missing."""
-    states = [check_weights(name, folder) for name in (names or DECLARED)]
+    """The state of the named models (none: of all that are declared). Raises InvalidInput for changed files,
+    MissingResource for named ones that are missing.
+    """
+    states = [check_weights(name, folder) for name in names or DECLARED]
     for state in states:
         if state.state == "changed":
-            raise InvalidInput(f"'{weights_folder(folder) / state.weights.name}' holds other files than declared: {', '.join(state.files)}",
-                               hint="delete that folder and fetch it again; what is not as declared is never used")  # fmt: skip
+            raise InvalidInput(
+                f"'{weights_folder(folder) / state.weights.name}' holds other files than declared:"
+                f" {', '.join(state.files)}",
+                hint="delete that folder and fetch it again; what is not as declared is never used",
+            )
         if names and state.state == "missing":
-            raise MissingResource(f"weights {state.weights.name} are not in '{weights_folder(folder)}'",
-                                  hint=f"brandsmith judge weights fetch {state.weights.name}")  # fmt: skip
+            raise MissingResource(
+                f"weights {state.weights.name} are not in '{weights_folder(folder)}'",
+                hint=f"brandsmith judge weights fetch {state.weights.name}",
+            )
     return states
 
 
 def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[State]:
-    """Download the named models' declared files at their declared revision, check and seal them. Raises MissingResource when that fails."""
+    """Download the named models' declared files at their declared revision, check and seal them. Raises MissingResource
+    when that fails.
+    """
     chosen = [declared(name) for name in names]  # all names are checked before the first byte is fetched
     for weights in chosen:
         place = weights_folder(folder) / weights.name
@@ -179,9 +220,13 @@ def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[Stat
             _download(weights, place)
         except Exception as error:  # the clients raise many kinds; all mean that it could not be fetched
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise MissingResource(f"weights {weights.name} could not be fetched: {first_line[:200]}",
-                                  hint="check the network; or copy a sealed folder from another machine and run: brandsmith judge weights verify"
-                                  ) from None  # fmt: skip
+            raise MissingResource(
+                f"weights {weights.name} could not be fetched: {first_line[:200]}",
+                hint=(
+                    "check the network; or copy a sealed folder from another machine and run: brandsmith judge weights"
+                    " verify"
+                ),
+            ) from None
     return verify_weights(names, folder)
 
 
@@ -194,5 +239,9 @@ def _download(weights: DeclaredWeights, place: Path) -> None:
     from urllib.request import urlopen
 
     place.mkdir(parents=True, exist_ok=True)
-    with urlopen(weights.url, timeout=60) as source, replacing(place / weights.main_file) as partial, open(partial, "wb") as target:
+    with (
+        urlopen(weights.url, timeout=60) as source,
+        replacing(place / weights.main_file) as partial,
+        open(partial, "wb") as target,
+    ):
         shutil.copyfileobj(source, target)

@@ -1,8 +1,8 @@
 """YOLOv8 as the thesis used it: the user's own `yolo` program, in its own environment, never imported here.
 
 Ultralytics' code and weights are AGPL-3.0. This file knows a command line and two file formats: it writes a data set in
-YOLO's layout, runs `yolo` as a separate process with telemetry off, and turns the label files that it leaves into neutral JSON
-lines (`foreign`). Nothing of theirs is a dependency, copied or shipped.
+YOLO's layout, runs `yolo` as a separate process with telemetry off, and turns the label files that it leaves into
+neutral JSON lines (`foreign`). Nothing of theirs is a dependency, copied or shipped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from brandsmith.judges.foreign import read_detections
 from brandsmith.judges.labelled import Labelled, load_split
 
 TELEMETRY_OFF = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "WANDB_MODE": "disabled"}
-"""Their program posts usage unless it believes to be offline, and installs packages unless told not to; `settings sync=False` says it twice."""
+"""Their program posts usage unless it believes to be offline, and installs packages unless told not to; `settings
+sync=False` says it twice.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,13 @@ def export_dataset(concept: Concept, workdir: Path, *, copies: int = 3, seed: in
             _write(root, split, picture.name, picture.pixels, picture.box)
             if split == "train":
                 _write_copies(root, picture, copies, np.random.default_rng([seed, i]))
-    lines = [f"path: {json.dumps(str(root))}", "train: images/train", "val: images/val", "names:", f"  0: {json.dumps(concept.token)}"]
+    lines = [
+        f"path: {json.dumps(str(root))}",
+        "train: images/train",
+        "val: images/val",
+        "names:",
+        f"  0: {json.dumps(concept.token)}",
+    ]
     write_text(root / "data.yaml", "\n".join(lines) + "\n")
     return root / "data.yaml"
 
@@ -66,7 +74,9 @@ def _write_copies(root: Path, picture: Labelled, copies: int, rng: np.random.Gen
         _write(root, "train", f"{picture.name}-copy{copy}", pixels, box)
 
 
-def _write(root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[float, float, float, float] | None) -> None:
+def _write(
+    root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[float, float, float, float] | None
+) -> None:
     image = root / "images" / split / f"{name}.png"
     image.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(image)
@@ -74,26 +84,63 @@ def _write(root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[flo
     line = ""
     if box is not None:
         x0, y0, x1, y1 = box
-        line = f"0 {(x0 + x1) / 2 / wide:.6f} {(y0 + y1) / 2 / high:.6f} {(x1 - x0) / wide:.6f} {(y1 - y0) / high:.6f}\n"
+        line = (
+            f"0 {(x0 + x1) / 2 / wide:.6f} {(y0 + y1) / 2 / high:.6f} {(x1 - x0) / wide:.6f} {(y1 - y0) / high:.6f}\n"
+        )
     write_text(root / "labels" / split / f"{name}.txt", line)
 
 
 def train_command(program: str, data: Path, workdir: Path, settings: YoloSettings) -> list[str]:
-    """Without mixed precision, whose check downloads weights, and without mirroring, which makes the mark a wrong one."""
+    """Without mixed precision, whose check downloads weights, and without mirroring, which makes the mark a wrong
+    one.
+    """
     asked = [f"data={data}", f"model={settings.model}", f"epochs={settings.epochs}", f"imgsz={settings.size_px}"]
     options = [*asked, f"project={workdir.resolve() / 'runs'}", "name=train"]
-    return [program, "detect", "train", *options, "exist_ok=True", "amp=False", "plots=False", "fliplr=0.0", "workers=0", "device=cpu"]
+    return [
+        program,
+        "detect",
+        "train",
+        *options,
+        "exist_ok=True",
+        "amp=False",
+        "plots=False",
+        "fliplr=0.0",
+        "workers=0",
+        "device=cpu",
+    ]
 
 
 def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, settings: YoloSettings) -> list[str]:
-    options = [f"model={weights}", f"source={pictures}", f"imgsz={settings.size_px}", f"project={workdir.resolve() / 'runs'}", "name=predict"]
-    return [program, "detect", "predict", *options, "exist_ok=True", "save=False", "save_txt=True", "save_conf=True", "conf=0.01", "device=cpu"]
+    options = [
+        f"model={weights}",
+        f"source={pictures}",
+        f"imgsz={settings.size_px}",
+        f"project={workdir.resolve() / 'runs'}",
+        "name=predict",
+    ]
+    return [
+        program,
+        "detect",
+        "predict",
+        *options,
+        "exist_ok=True",
+        "save=False",
+        "save_txt=True",
+        "save_conf=True",
+        "conf=0.01",
+        "device=cpu",
+    ]
 
 
 def run_yolo(command: Sequence[str], workdir: Path) -> None:
-    """Run one command with telemetry off and its settings inside `workdir`. Raises MissingResource or BrandsmithError."""
+    """Run one command with telemetry off and its settings inside `workdir`. Raises MissingResource or
+    BrandsmithError.
+    """
     if shutil.which(command[0]) is None:
-        raise MissingResource(f"there is no program '{command[0]}'", hint="install it in an environment of its own and give its path with --yolo")
+        raise MissingResource(
+            f"there is no program '{command[0]}'",
+            hint="install it in an environment of its own and give its path with --yolo",
+        )
     workdir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | TELEMETRY_OFF | {"YOLO_CONFIG_DIR": str(workdir.resolve() / "settings")}
     (workdir / "settings").mkdir(exist_ok=True)
@@ -106,7 +153,9 @@ def run_yolo(command: Sequence[str], workdir: Path) -> None:
 
 
 def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str) -> list[dict]:
-    """Neutral rows of every picture in a folder from YOLO's `save_txt` files (`class x y w h confidence`, shares of the picture)."""
+    """Neutral rows of every picture in a folder from YOLO's `save_txt` files (`class x y w h confidence`, shares of the
+    picture).
+    """
     rows: list[dict] = []
     for image in sorted(p for p in pictures.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         with Image.open(image) as opened:
@@ -125,13 +174,19 @@ def _row(numbers: list[str], wide: int, high: int) -> tuple[list[float], float]:
 
 
 def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSettings) -> Path:
-    """Export and train; returns the weights. Finished training is not repeated; InvalidConfig when it was asked for with other settings."""
+    """Export and train; returns the weights. Finished training is not repeated; InvalidConfig when it was asked for
+    with other settings.
+    """
     weights, note = workdir.resolve() / "runs" / "train" / "weights" / "best.pt", workdir / "asked.json"
     asked = {"concept": concept.token} | asdict(settings)
     before = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and weights.is_file() else asked
     if before != asked:
-        changed = ", ".join(f"{key} was {before.get(key)}, now {value}" for key, value in asked.items() if before.get(key) != value)
-        raise InvalidConfig(f"'{workdir}' was trained with other settings: {changed}", hint="use the old settings or another --workdir")
+        changed = ", ".join(
+            f"{key} was {before.get(key)}, now {value}" for key, value in asked.items() if before.get(key) != value
+        )
+        raise InvalidConfig(
+            f"'{workdir}' was trained with other settings: {changed}", hint="use the old settings or another --workdir"
+        )
     if not weights.is_file():
         data = export_dataset(concept, workdir, copies=settings.copies)
         write_json(note, asked)
@@ -141,12 +196,22 @@ def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSett
 
 
 def judge_with_yolov8(
-    concept: Concept, pictures: Path | None, workdir: Path, *, program: str = "yolo", settings: YoloSettings | None = None
+    concept: Concept,
+    pictures: Path | None,
+    workdir: Path,
+    *,
+    program: str = "yolo",
+    settings: YoloSettings | None = None,
 ) -> Path:
-    """Export, train, look at a folder of pictures (None: the exported validation pictures); returns the neutral `detections.jsonl`."""
+    """Export, train, look at a folder of pictures (None: the exported validation pictures); returns the neutral
+    `detections.jsonl`.
+    """
     settings = settings or YoloSettings()
     if pictures and not pictures.is_dir():
-        raise MissingResource(f"no folder of pictures at '{pictures}'", hint="give a folder, or none for the concept's validation pictures")
+        raise MissingResource(
+            f"no folder of pictures at '{pictures}'",
+            hint="give a folder, or none for the concept's validation pictures",
+        )
     weights = train_yolo(concept, workdir, program, settings)
     pictures = pictures or workdir / "dataset" / "images" / "val"
     shutil.rmtree(workdir / "runs" / "predict", ignore_errors=True)

@@ -38,7 +38,10 @@ class Adafactor(torch.optim.Optimizer):
             update.mul_(_moving(state, "square", update.square() + SMALLEST_SQUARE, keep).rsqrt())
         else:
             square = update.square().add_(SMALLEST_SQUARE)
-            rows, columns = _moving(state, "rows", square.mean(1), keep), _moving(state, "columns", square.mean(0), keep)
+            rows, columns = (
+                _moving(state, "rows", square.mean(1), keep),
+                _moving(state, "columns", square.mean(0), keep),
+            )
             update.mul_((rows / rows.mean()).rsqrt_().unsqueeze(1)).mul_(columns.rsqrt())
         root_mean_square = torch.linalg.vector_norm(update) / update.numel() ** 0.5
         update.div_((root_mean_square / LARGEST_RMS).clamp(min=1.0))

@@ -43,9 +43,15 @@ class AdapterInfo:
 def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int) -> dict[str, str]:
     """All values are strings: safetensors allows nothing else."""
     return {
-        "brandsmith": package_version(), "method": settings.method, "base": base.name, "family": base.family, "token": words.token,
-        "class_word": words.class_word, "steps": str(step), "settings": settings.model_dump_json(),
-    }  # fmt: skip
+        "brandsmith": package_version(),
+        "method": settings.method,
+        "base": base.name,
+        "family": base.family,
+        "token": words.token,
+        "class_word": words.class_word,
+        "steps": str(step),
+        "settings": settings.model_dump_json(),
+    }
 
 
 def package_version() -> str:
@@ -65,13 +71,23 @@ def read_adapter_info(folder: Path | str) -> AdapterInfo:
                 header = opened.metadata() or {}
             if header.get("method") == method.name:
                 return _info_from(header)
-    raise MissingResource(f"no adapter in '{folder}'", hint="give a checkpoint folder, such as runs/<id>/checkpoints/step-000100")
+    raise MissingResource(
+        f"no adapter in '{folder}'", hint="give a checkpoint folder, such as runs/<id>/checkpoints/step-000100"
+    )
 
 
 def _info_from(header: dict[str, str]) -> AdapterInfo:
     settings = parse_config(json.loads(header["settings"]))
-    return AdapterInfo(header["method"], header["base"], header["family"], header["token"], header["class_word"], int(header["steps"]),
-                       settings, header["brandsmith"])  # fmt: skip
+    return AdapterInfo(
+        header["method"],
+        header["base"],
+        header["family"],
+        header["token"],
+        header["class_word"],
+        int(header["steps"]),
+        settings,
+        header["brandsmith"],
+    )
 
 
 @contextmanager
@@ -98,8 +114,11 @@ def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
 
 
 def _wrong_base(info: AdapterInfo, base: Base) -> InvalidConfig:
-    return InvalidConfig(f"this {info.method} adapter was made for base '{info.base}' ({info.family}) and does not fit '{base.name}' ({base.family})",
-                         hint=f"use it with '{info.base}'")  # fmt: skip
+    return InvalidConfig(
+        f"this {info.method} adapter was made for base '{info.base}' ({info.family}) and does not fit '{base.name}'"
+        f" ({base.family})",
+        hint=f"use it with '{info.base}'",
+    )
 
 
 def export_diffusers_folder(base: Base, checkpoint: Path | str, folder: Path | str) -> Path:
@@ -113,7 +132,9 @@ def export_diffusers_folder(base: Base, checkpoint: Path | str, folder: Path | s
         raise InvalidConfig(f"'{folder}' exists", hint="give a new folder")
     method = read_adapter_info(checkpoint).method
     if method != "dreambooth":
-        raise InvalidConfig(f"a {method} checkpoint needs no export", hint="load it with load_lora_weights or load_textual_inversion")
+        raise InvalidConfig(
+            f"a {method} checkpoint needs no export", hint="load it with load_lora_weights or load_textual_inversion"
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         with torch.no_grad(), load_adapter(base, checkpoint):

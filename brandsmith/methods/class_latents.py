@@ -18,7 +18,13 @@ BATCH = 8
 
 @torch.no_grad()
 def draw_class_latents(
-    base: Base, prompts: Sequence[str], *, steps: int, guidance: float, size: tuple[int, int], progress: Callable[[str, int, int, str], None]
+    base: Base,
+    prompts: Sequence[str],
+    *,
+    steps: int,
+    guidance: float,
+    size: tuple[int, int],
+    progress: Callable[[str, int, int, str], None],
 ) -> torch.Tensor:
     """Scaled latents (len(prompts), C, h, w), fp32 on the CPU; picture i has seed i."""
     pipeline = stock_pipeline(base, DDIMScheduler.from_config(base.scheduler.config, clip_sample=False, steps_offset=1))
@@ -26,8 +32,15 @@ def draw_class_latents(
     for start in range(0, len(prompts), BATCH):
         seeds = range(start, min(start + BATCH, len(prompts)))
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        latents = pipeline(list(prompts[start : seeds.stop]), num_inference_steps=steps, guidance_scale=guidance, generator=generators,
-                           height=size[0], width=size[1], output_type="latent").images  # fmt: skip
+        latents = pipeline(
+            list(prompts[start : seeds.stop]),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+            height=size[0],
+            width=size[1],
+            output_type="latent",
+        ).images
         drawn.append(latents.float().cpu())
         progress("draw class pictures", seeds.stop, len(prompts), "")
     return torch.cat(drawn)

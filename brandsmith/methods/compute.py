@@ -1,4 +1,6 @@
-"""How the arithmetic is done: precision and attention kernel (`base.layout` has the memory layout). Changes speed, not what is learnt."""
+"""How the arithmetic is done: precision and attention kernel (`base.layout` has the memory layout). Changes speed, not
+what is learnt.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,20 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 @contextmanager
 def training_attention(base: Base, precision: str) -> Iterator[None]:
-    """On a CPU: in bf16 explicit attention, where the fused kernel's forward took 46 % of a step; in fp32 exact cross-attention.
+    """On a CPU: in bf16 explicit attention, where the fused kernel's forward took 46 % of a step; in fp32 exact
+    cross-attention.
 
-    Measured on small U-Nets of 16 x 16 latents: explicit in bf16 with AMX 15.7 -> 30 samples/s, but in fp32 with AVX2 10.9 -> 8.7.
+    Measured on small U-Nets of 16 x 16 latents: explicit in bf16 with AMX 15.7 -> 30 samples/s, but in fp32 with AVX2
+    10.9 -> 8.7.
     """
     before = base.unet.attn_processors
     if base.device.type == "cpu" and uses_bf16(base.device, precision):
         base.unet.set_attn_processor(AttnProcessor())
     elif base.device.type == "cpu":
         exact = ExactCrossAttention()
-        base.unet.set_attn_processor({name: exact if type(own) is AttnProcessor2_0 else own for name, own in before.items()})
+        base.unet.set_attn_processor(
+            {name: exact if type(own) is AttnProcessor2_0 else own for name, own in before.items()}
+        )
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
 """The training loss of a latent diffusion model, one number per sample, and the random draws behind it.
 
 Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 14 (epsilon); Salimans & Ho 2022, "Progressive
-Distillation", appendix D (v, and x0 as `sample`); Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy".
-Which target and which noise schedule: the base's scheduler configuration says.
+Distillation", appendix D (v, and x0 as `sample`); Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting
+Strategy". Which target and which noise schedule: the base's scheduler configuration says.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ def check_base_is_trainable(base: Base) -> None:
     """Raise InvalidConfig when the base's noise schedule is not one we can train."""
     target = getattr(base.scheduler.config, "prediction_type", None)
     if target not in TARGETS:
-        raise InvalidConfig(f"base '{base.name}' predicts '{target}'", hint=f"bases that can be taught predict: {', '.join(TARGETS)}")
+        raise InvalidConfig(
+            f"base '{base.name}' predicts '{target}'", hint=f"bases that can be taught predict: {', '.join(TARGETS)}"
+        )
 
 
-def draw_noise(seed: int, stream: int, numbers: list[int], shape: tuple[int, ...], num_timesteps: int) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_noise(
+    seed: int, stream: int, numbers: list[int], shape: tuple[int, ...], num_timesteps: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Noise (N, *shape) and timesteps (N,) of the samples with these running numbers.
 
     One generator per sample, so that neither the batch size nor an interruption changes what sample 17 sees.
@@ -55,15 +59,21 @@ class DiffusionLoss:
     def num_timesteps(self) -> int:
         return self.schedule.config.num_train_timesteps
 
-    def __call__(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
         """Loss (N,) in fp32 of scaled latents (N, C, h, w)."""
         return self.errors(latents, conditioning, noise, timesteps) * self.weights(timesteps)
 
-    def errors(self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    def errors(
+        self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
         """The loss before its weights: mean squared error (N,) of the prediction, in fp32."""
         noisy = self.schedule.add_noise(latents, noise, timesteps)
         predicted = self.unet(noisy, timesteps, **conditioning.unet_kwargs()).sample
-        error = torch.nn.functional.mse_loss(predicted.float(), self._target(latents, noise, timesteps).float(), reduction="none")
+        error = torch.nn.functional.mse_loss(
+            predicted.float(), self._target(latents, noise, timesteps).float(), reduction="none"
+        )
         return error.mean(dim=(1, 2, 3))
 
     def _target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
@@ -84,5 +94,6 @@ class DiffusionLoss:
         if target == "sample":
             return snr.clamp(max=self.min_snr_gamma)
         extra = 1.0 if target == "v_prediction" else 0.0
-        # A zero-terminal-SNR schedule has SNR 0 at its end, where epsilon carries no signal: weight 1, as the limit says.
+        # A zero-terminal-SNR schedule has SNR 0 at its end, where epsilon carries no signal: weight 1, as the limit
+        # says.
         return torch.where(snr + extra > 0, snr.clamp(max=self.min_snr_gamma) / (snr + extra).clamp(min=1e-12), 1.0)

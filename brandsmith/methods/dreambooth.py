@@ -68,7 +68,9 @@ class AttachedDreamBooth:
                 self.parts[name] = WholeModule(encoder, dtype)
                 rates[name] = settings.text_encoder_learning_rate
         self.trains_text = len(self.parts) > 1
-        self.groups = tuple(ParameterGroup(n, rates[n], dict(part.module.named_parameters())) for n, part in self.parts.items())
+        self.groups = tuple(
+            ParameterGroup(n, rates[n], dict(part.module.named_parameters())) for n, part in self.parts.items()
+        )
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         for name, part in self.parts.items():
@@ -93,5 +95,7 @@ class DreamBooth:
     config: ClassVar[type[TrainSettings]] = DreamBoothConfig
     adapter_file: ClassVar[str] = "unet.safetensors"
 
-    def attach(self, base: Base, settings: DreamBoothConfig, words: Words, dtype: torch.dtype | None = torch.float32) -> AttachedDreamBooth:
+    def attach(
+        self, base: Base, settings: DreamBoothConfig, words: Words, dtype: torch.dtype | None = torch.float32
+    ) -> AttachedDreamBooth:
         return AttachedDreamBooth(base, settings, dtype)

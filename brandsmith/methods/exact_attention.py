@@ -1,9 +1,10 @@
 """Cross-attention in doubles, for training in fp32 on a CPU.
 
-Where attention looks at one word alone, or words say the same, the gradients of queries and keys are small differences of large numbers:
-softmax's backward is P ∘ (dP − Σ P dP). In fp32 what is left of them is rounding, and two trainings that round differently (packed and alone,
-one thread and two) end apart. On pocket the largest difference of a tensor was 4e-3 after 20 steps, all of it in one layer; in doubles it is
-3e-5 (`max_rel_diff` of `brandsmith benchmark pack`). On a CPU only: there doubles cost twice as much, on many GPUs 64 times.
+Where attention looks at one word alone, or words say the same, the gradients of queries and keys are small differences
+of large numbers: softmax's backward is P ∘ (dP − Σ P dP). In fp32 what is left of them is rounding, and two trainings
+that round differently (packed and alone, one thread and two) end apart. On pocket the largest difference of a tensor
+was 4e-3 after 20 steps, all of it in one layer; in doubles it is 3e-5 (`max_rel_diff` of `brandsmith benchmark pack`).
+On a CPU only: there doubles cost twice as much, on many GPUs 64 times.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
 
 class ExactCrossAttention(AttnProcessor2_0):
-    """diffusers' fused attention, in doubles where it attends to text; whatever is not plain cross-attention goes to the stock one."""
+    """diffusers' fused attention, in doubles where it attends to text; whatever is not plain cross-attention goes to
+    the stock one.
+    """
 
     def __call__(
         self,

@@ -1,8 +1,8 @@
 """Hypernetwork: small networks rewrite what cross-attention reads, before keys and values are made of it.
 
-The method of AUTOMATIC1111's stable-diffusion-webui (after NovelAI 2022): x + MLP(x), one network for the key inputs and
-one for the value inputs of all cross-attentions of a width; layers 1, 2, 1 times the width. Unlike there, where every
-layer starts near zero at random, the last layer starts at exactly zero, so that the start is the identity; and
+The method of AUTOMATIC1111's stable-diffusion-webui (after NovelAI 2022): x + MLP(x), one network for the key inputs
+and one for the value inputs of all cross-attentions of a width; layers 1, 2, 1 times the width. Unlike there, where
+every layer starts near zero at random, the last layer starts at exactly zero, so that the start is the identity; and
 self-attention is left alone. Not Ha et al.'s "HyperNetworks": no weights are predicted.
 """
 

@@ -31,7 +31,15 @@ from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.tokens import check_token_is_new
-from brandsmith.methods.training_data import Drawn, Progress, PromptEncoder, TrainingSet, class_set, concept_set, image_size
+from brandsmith.methods.training_data import (
+    Drawn,
+    Progress,
+    PromptEncoder,
+    TrainingSet,
+    class_set,
+    concept_set,
+    image_size,
+)
 
 _CONCEPT, _CLASS = 1, 2  # random streams
 
@@ -95,7 +103,11 @@ def check_question(config: TrainSettings, concept: Concept, base: Base | str, ru
     for tokenizer in load_tokenizers(base):
         check_token_is_new(tokenizer, concept.token)
     run = RunDirectory(Path(run_dir))
-    asked = {"base": base if isinstance(base, str) else base.name, "concept": describe_concept(concept), "settings": config.model_dump(mode="json")}
+    asked = {
+        "base": base if isinstance(base, str) else base.name,
+        "concept": describe_concept(concept),
+        "settings": config.model_dump(mode="json"),
+    }
     run.check_config(asked)
     return Question(config, concept, run, asked)
 
@@ -116,7 +128,11 @@ def load_tokenizers(base: Base | str) -> list[Any]:
     if isinstance(base, Base):
         return base.tokenizers
     folder = resolve_base(base)
-    return [AutoTokenizer.from_pretrained(folder / name) for name in ("tokenizer", "tokenizer_2") if (folder / name).is_dir()]
+    return [
+        AutoTokenizer.from_pretrained(folder / name)
+        for name in ("tokenizer", "tokenizer_2")
+        if (folder / name).is_dir()
+    ]
 
 
 def describe_concept(concept: Concept) -> dict[str, Any]:
@@ -124,7 +140,12 @@ def describe_concept(concept: Concept) -> dict[str, Any]:
     digest = hashlib.sha256()
     for example in concept.examples:
         digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
-    return {"token": concept.token, "class_word": concept.config.class_word, "num_images": len(concept.examples), "data": digest.hexdigest()[:16]}
+    return {
+        "token": concept.token,
+        "class_word": concept.config.class_word,
+        "num_images": len(concept.examples),
+        "data": digest.hexdigest()[:16],
+    }
 
 
 @dataclass(frozen=True)
@@ -145,8 +166,17 @@ def prepare(base: Base, concept: Concept, config: TrainSettings, cache: Path, pr
 class Training:
     """One run in progress."""
 
-    def __init__(self, base: Base, config: TrainSettings, words: Words, material: Material, attached: Attached, run: RunDirectory) -> None:
-        self.base, self.config, self.words, self.material, self.attached, self.directory = base, config, words, material, attached, run
+    def __init__(
+        self, base: Base, config: TrainSettings, words: Words, material: Material, attached: Attached, run: RunDirectory
+    ) -> None:
+        self.base, self.config, self.words, self.material, self.attached, self.directory = (
+            base,
+            config,
+            words,
+            material,
+            attached,
+            run,
+        )
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
         self.optimizer = build_optimizer(config, attached.groups)
         prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
@@ -201,7 +231,10 @@ class Training:
         return self.row(step, numbers, time.perf_counter() - started)
 
     def row(self, step: int, numbers: dict[str, float], seconds: float) -> dict[str, Any]:
-        rates = {f"learning_rate/{group.name}": known["lr"] for group, known in zip(self.attached.groups, self.optimizer.param_groups, strict=True)}
+        rates = {
+            f"learning_rate/{group.name}": known["lr"]
+            for group, known in zip(self.attached.groups, self.optimizer.param_groups, strict=True)
+        }
         return {"step": step, **numbers, **rates, "seconds": round(seconds, 4)}
 
     def losses(self, step: int) -> dict[str, torch.Tensor]:
@@ -213,10 +246,14 @@ class Training:
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean losses from the losses (N,) of a step's samples, in the order of `draw`."""
-        return dict(zip(("loss", "prior_loss"), (part.mean() for part in values.split(self.config.batch_size)), strict=False))
+        return dict(
+            zip(("loss", "prior_loss"), (part.mean() for part in values.split(self.config.batch_size)), strict=False)
+        )
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
-        return parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
+        return (
+            parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
+        )
 
     def draw(self, step: int) -> Drawn:
         """The step's concept samples, then its class samples."""
@@ -241,7 +278,10 @@ class Training:
         bad = ", ".join(f"{name} = {number}" for name, number in numbers.items() if not math.isfinite(number))
         kept = self.directory.checkpoints()
         where = f"the last good checkpoint is '{kept[-1][1]}'" if kept else "there is no checkpoint yet"
-        return TrainingDiverged(f"training diverged at step {step}: {bad}", hint=f"{where}; lower the learning rate ({self.config.learning_rate:g})")
+        return TrainingDiverged(
+            f"training diverged at step {step}: {bad}",
+            hint=f"{where}; lower the learning rate ({self.config.learning_rate:g})",
+        )
 
     def save_checkpoint(self, step: int) -> None:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters):

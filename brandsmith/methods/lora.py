@@ -41,8 +41,10 @@ class LoraConfig(TrainSettings):
     text_encoder_learning_rate: float = Field(0.0, ge=0)
     """Of the text encoder's layers; 0 trains none (and caches its embeddings). The thesis' best used 1e-4."""
     adam_epsilon: float = Field(1e-6, gt=0)
-    """A head of attention that looks at one word alone has no gradient but rounding (1e-10 on pocket, where the median is 1e-4), and
-    AdamW at 1e-8 moves it by whole learning rates: two trainings that round differently, packed and alone, end apart."""
+    """A head of attention that looks at one word alone has no gradient but rounding (1e-10 on pocket, where the median
+    is 1e-4), and AdamW at 1e-8 moves it by whole learning rates: two trainings that round differently, packed and
+    alone, end apart.
+    """
     rank: int = Field(16, ge=1)
     """16: the thesis' "dim 16"."""
     alpha: float = Field(16.0, gt=0)
@@ -50,8 +52,10 @@ class LoraConfig(TrainSettings):
     feed_forward: bool = False
     """Also the feed-forward layers of each transformer block; attention alone is diffusers' choice."""
     convolutions: bool = False
-    """Also the residual blocks and what leads into and out of attention: LoCon (Yeh et al. 2023, "Navigating Text-To-Image
-    Customization", LyCORIS). A base that attends at few levels, as pocket does, keeps shapes and lettering there."""
+    """Also the residual blocks and what leads into and out of attention: LoCon (Yeh et al. 2023, "Navigating
+    Text-To-Image Customization", LyCORIS). A base that attends at few levels, as pocket does, keeps shapes and
+    lettering there.
+    """
 
     @property
     def unet_layers(self) -> tuple[str, ...]:
@@ -73,8 +77,12 @@ class LowRankLayers:
             parameter.data = parameter.data.to(dtype or module.dtype)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The weights under peft's names in files (no adapter name); also after `detach`, which packed training relies on."""
-        return {name.replace(".default.weight", ".weight"): parameter.data for name, parameter in self.parameters.items()}
+        """The weights under peft's names in files (no adapter name); also after `detach`, which packed training relies
+        on.
+        """
+        return {
+            name.replace(".default.weight", ".weight"): parameter.data for name, parameter in self.parameters.items()
+        }
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Raises KeyError when the names differ from this module's: peft alone would skip them in silence."""
@@ -143,5 +151,7 @@ class Lora:
     config: ClassVar[type[TrainSettings]] = LoraConfig
     adapter_file: ClassVar[str] = FILE
 
-    def attach(self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32) -> AttachedLora:
+    def attach(
+        self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32
+    ) -> AttachedLora:
         return AttachedLora(base, settings, dtype)

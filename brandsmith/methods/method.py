@@ -65,5 +65,7 @@ class Method(Protocol):
     adapter_file: ClassVar[str]
     """The file of a checkpoint folder that carries the metadata."""
 
-    def attach(self, base: Base, settings: TrainSettings, words: Words, dtype: torch.dtype | None = torch.float32) -> Attached:
+    def attach(
+        self, base: Base, settings: TrainSettings, words: Words, dtype: torch.dtype | None = torch.float32
+    ) -> Attached:
         """Put the method on a frozen base; what trains is made in `dtype` (None: the base's own, for sampling only)."""

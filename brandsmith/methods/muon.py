@@ -1,8 +1,8 @@
 """Muon: momentum whose matrices are made orthogonal before they are applied; everything that is no matrix gets AdamW.
 
-What is rare in the data is rare in the gradient: every picture of pocket has an outline, one in seventy has this one. Adam's steps
-follow the common directions; an orthogonal step gives each direction the same length (Jordan et al. 2024, "Muon";
-Liu et al. 2025, "Muon is Scalable for LLM Training", for the scale that lets Adam's learning rate stay).
+What is rare in the data is rare in the gradient: every picture of pocket has an outline, one in seventy has this one.
+Adam's steps follow the common directions; an orthogonal step gives each direction the same length (Jordan et al. 2024,
+"Muon"; Liu et al. 2025, "Muon is Scalable for LLM Training", for the scale that lets Adam's learning rate stay).
 torch's own Muon refuses convolutions, whose kernels are read here as matrices of (channels out, everything else).
 """
 
@@ -16,11 +16,17 @@ import torch
 import torch.distributed as dist
 
 SMALLEST_SIDE = 16
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al.: a quintic that lifts small singular values fast, to 0.7 .. 1.2
+COEFFICIENTS = (
+    3.4445,
+    -4.7750,
+    2.0315,
+)  # Jordan et al.: a quintic that lifts small singular values fast, to 0.7 .. 1.2
 
 
 def as_matrix(tensor: torch.Tensor) -> torch.Tensor:
-    """(out, rest) window on a dense tensor in the order of its memory: the order of columns is all one to `orthogonal`."""
+    """(out, rest) window on a dense tensor in the order of its memory: the order of columns is all one to
+    `orthogonal`.
+    """
     return tensor.as_strided((tensor.shape[0], tensor[0].numel()), (tensor[0].numel(), 1))
 
 
@@ -55,15 +61,18 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         """`tables`: weights whose rows are not one map (embeddings); they get AdamW.
 
-        `capturable`: every step is the same operations, so that a CUDA graph can hold one; the learning rate is then a tensor, and Adam's
-        averages start from zero uncorrected (steps up to twice as long at first, which a warm-up hides).
+        `capturable`: every step is the same operations, so that a CUDA graph can hold one; the learning rate is then a
+        tensor, and Adam's averages start from zero uncorrected (steps up to twice as long at first, which a warm-up
+        hides).
         """
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.tables, self.capturable = {id(table) for table in tables}, capturable
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
-        """One step. With several processes (which hold the same gradients) each makes its share of the matrices orthogonal."""
+        """One step. With several processes (which hold the same gradients) each makes its share of the matrices
+        orthogonal.
+        """
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
             matrices = [p for p in trained if is_matrix(p) and id(p) not in self.tables]
@@ -82,7 +91,9 @@ class Muon(torch.optim.Optimizer):
         updates = list(torch._foreach_lerp(grads, buffers, momentum))  # Nesterov
         updates = _all_orthogonal(updates)
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_mul_(updates, [0.2 * max(update.shape) ** 0.5 for update in updates])  # Adam's usual size of step
+        torch._foreach_mul_(
+            updates, [0.2 * max(update.shape) ** 0.5 for update in updates]
+        )  # Adam's usual size of step
         torch._foreach_mul_(updates, group["lr"])
         torch._foreach_sub_([as_matrix(p) for p in params], updates)
 
@@ -119,7 +130,9 @@ def _all_orthogonal(updates: list[torch.Tensor]) -> list[torch.Tensor]:
     for places in alike.values():
         mine = places[rank::size]
         if mine:
-            wide = torch.stack([updates[i] if updates[i].shape[0] <= updates[i].shape[1] else updates[i].mT for i in mine])
+            wide = torch.stack(
+                [updates[i] if updates[i].shape[0] <= updates[i].shape[1] else updates[i].mT for i in mine]
+            )
             for i, x in zip(mine, orthogonal(wide).float(), strict=True):
                 result[i] = x if updates[i].shape == x.shape else x.mT
     if size > 1:

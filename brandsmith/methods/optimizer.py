@@ -22,7 +22,9 @@ def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -
     return torch.optim.AdamW(parameters, weight_decay=settings.weight_decay, eps=settings.adam_epsilon)
 
 
-def set_learning_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, settings: TrainSettings) -> None:
+def set_learning_rates(
+    optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], step: int, settings: TrainSettings
+) -> None:
     """Set every group's rate for `step`, which counts from 1."""
     factor = learning_rate_factor(step, settings)
     for known, group in zip(optimizer.param_groups, groups, strict=True):
@@ -47,7 +49,9 @@ def training_tensors(optimizer: torch.optim.Optimizer, groups: Sequence[Paramete
 
 
 @torch.no_grad()
-def restore_training(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]) -> None:
+def restore_training(
+    optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]
+) -> None:
     """Put `training_tensors` back. Raises KeyError when a weight is missing."""
     named = _named(groups)
     for name, parameter in named.items():

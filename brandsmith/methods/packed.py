@@ -50,11 +50,17 @@ class Trial:
 def pack_key(config: TrainSettings) -> tuple[object, ...]:
     """Trials on one base whose keys are equal can be packed. Raises InvalidConfig when this one never can be."""
     if config.method not in PACKABLE:
-        raise InvalidConfig(f"{config.method} trials cannot be packed", hint=f"allowed: {', '.join(PACKABLE)}; train this one alone")
+        raise InvalidConfig(
+            f"{config.method} trials cannot be packed", hint=f"allowed: {', '.join(PACKABLE)}; train this one alone"
+        )
     if config.optimizer != "adamw":
-        raise InvalidConfig(f"trials with optimizer '{config.optimizer}' cannot be packed", hint="use adamw, or train this one alone")
+        raise InvalidConfig(
+            f"trials with optimizer '{config.optimizer}' cannot be packed", hint="use adamw, or train this one alone"
+        )
     if isinstance(config, LoraConfig) and config.convolutions:
-        raise InvalidConfig("LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone")
+        raise InvalidConfig(
+            "LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone"
+        )
     return config.image_px, config.precision
 
 
@@ -64,8 +70,13 @@ def check_packable(trials: Sequence[Trial]) -> None:
         raise InvalidConfig("a pack of no trials", hint="give at least one")
     keys = {pack_key(trial.config): trial.run_dir for trial in trials}
     if len(keys) > 1:
-        shown = "; ".join(f"'{folder}': image_px {px}, precision {precision}" for (px, precision), folder in keys.items())
-        raise InvalidConfig(f"trials of one pack must share resolution and precision ({shown})", hint="make a pack of each (see pack_key)")
+        shown = "; ".join(
+            f"'{folder}': image_px {px}, precision {precision}" for (px, precision), folder in keys.items()
+        )
+        raise InvalidConfig(
+            f"trials of one pack must share resolution and precision ({shown})",
+            hint="make a pack of each (see pack_key)",
+        )
     folders = [Path(trial.run_dir).resolve() for trial in trials]
     twice = sorted({str(folder) for folder in folders if folders.count(folder) > 1})
     if twice:
@@ -110,7 +121,9 @@ def _train(base: Base, questions: Sequence[Question], cache: Path, progress: Pro
             with packed_layers(base, pack.stack, [member.training.attached for member in going], pack.rows):
                 while all(member.going for member in going):
                     _step(pack, going, stop)
-                    progress("train", sum(member.done for member in members), num_steps, f"{len(going)} trials together")
+                    progress(
+                        "train", sum(member.done for member in members), num_steps, f"{len(going)} trials together"
+                    )
             going = [member for member in going if member.going]
     failures = [member.failure for member in members if member.failure]
     if failures:
@@ -200,13 +213,21 @@ class Pack:
         return [training.means(own * training.loss.weights(timesteps)) for training, own, timesteps in pairs]
 
     def encode(self, prompts: Sequence[Sequence[str]]) -> Conditioning:
-        """Everyone's prompts in order: one pass of the text encoders for the trials that train them, tables for the rest."""
+        """Everyone's prompts in order: one pass of the text encoders for the trials that train them, tables for the
+        rest.
+        """
         encoders = [training.encode for training in self.trainings]
         taught = [k for k, encode in enumerate(encoders) if encode.trains_text]
-        pieces = {k: encode(own) for k, (encode, own) in enumerate(zip(encoders, prompts, strict=True)) if not encode.trains_text}
+        pieces = {
+            k: encode(own)
+            for k, (encode, own) in enumerate(zip(encoders, prompts, strict=True))
+            if not encode.trains_text
+        }
         if taught:
             counts = [len(prompts[k]) for k in taught]
-            ids = [torch.cat(column) for column in zip(*(encoders[k].token_ids(prompts[k]) for k in taught), strict=True)]
+            ids = [
+                torch.cat(column) for column in zip(*(encoders[k].token_ids(prompts[k]) for k in taught), strict=True)
+            ]
             self.rows.set(_repeated(taught, counts))
             encoded, start = encode_ids(self.base, ids, encoders[0].size), 0
             for k, count in zip(taught, counts, strict=True):

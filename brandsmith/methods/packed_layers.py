@@ -68,7 +68,9 @@ class PackedEmbedding(ExtendedEmbedding):
 
 @contextmanager
 def packed_layers(base: Base, stack: Stack, trials: Sequence[Attached], rows: SampleRows) -> Iterator[None]:
-    """Let the base predict with the stacked weights; afterwards it is as it was. `trials` made the stack and are detached."""
+    """Let the base predict with the stacked weights; afterwards it is as it was. `trials` made the stack and are
+    detached.
+    """
     strengths = [trial.strength if isinstance(trial, AttachedLora) else 0.0 for trial in trials]
     strength = torch.tensor(strengths, device=stack.values.device).view(-1, 1, 1)
     parts = {"unet": base.unet, **dict(zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False))}

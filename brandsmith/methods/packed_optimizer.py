@@ -49,7 +49,10 @@ class PackedAdamW:
             state["step"] = step
         for group, row in zip(groups, self._rows_of(k), strict=True):
             columns = self.stack.columns[group.name]
-            self.optimizer.state[row["params"][0]] = {"step": step.clone(), **{key: self.moments[key][k, columns] for key in _MOMENTS}}
+            self.optimizer.state[row["params"][0]] = {
+                "step": step.clone(),
+                **{key: self.moments[key][k, columns] for key in _MOMENTS},
+            }
 
     def _rows_of(self, k: int) -> list[dict]:
         start = sum(len(groups) for groups, _ in self.trials[:k])
@@ -69,7 +72,9 @@ class PackedAdamW:
             for row, known in zip(self._rows_of(k), own.param_groups, strict=True):
                 row["lr"] = known["lr"]
             own.state[next(iter(groups[0].parameters.values()))]["step"].add_(1)
-        unmoved = [(leaf, leaf.clone()) for leaf in self.stack.idle]  # where alone has no gradient, it does not decay either
+        unmoved = [
+            (leaf, leaf.clone()) for leaf in self.stack.idle
+        ]  # where alone has no gradient, it does not decay either
         self.optimizer.step()
         for leaf, before in unmoved:
             leaf.copy_(before)

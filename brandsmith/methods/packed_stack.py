@@ -39,7 +39,9 @@ class Stack:
         self.gradients = torch.zeros_like(self.values)
         self.leaves = {name: torch.nn.Parameter(self._stacked(self.values, name)) for name in self.places}
         self.idle: list[torch.nn.Parameter] = []
-        """Leaves that the last loss did not depend on (SDXL reads text states before the last layer): nothing may move them."""
+        """Leaves that the last loss did not depend on (SDXL reads text states before the last layer): nothing may move
+        them.
+        """
         for row, groups in zip(self.values, trials, strict=True):
             for name, parameter in named(groups).items():
                 own = self.window(row, name, parameter.shape)

@@ -14,9 +14,13 @@ from brandsmith.methods.method import Method
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.textual_inversion import TextualInversion, TextualInversionConfig
 
-METHODS: dict[str, Method] = {method.name: method for method in (DreamBooth(), Lora(), TextualInversion(), Hypernetwork())}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (DreamBooth(), Lora(), TextualInversion(), Hypernetwork())
+}
 
-TrainConfig = Annotated[DreamBoothConfig | LoraConfig | TextualInversionConfig | HypernetworkConfig, Field(discriminator="method")]
+TrainConfig = Annotated[
+    DreamBoothConfig | LoraConfig | TextualInversionConfig | HypernetworkConfig, Field(discriminator="method")
+]
 
 
 def method_named(name: str) -> Method:

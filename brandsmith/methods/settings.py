@@ -25,8 +25,9 @@ class TrainSettings(BaseModel):
     cooldown: float = Field(0.0, ge=0, le=1)
     """Last share of the steps, over which learning rates fall linearly to nearly 0. 0: constant, as DIF."""
     optimizer: Literal["adamw", "adafactor", "muon"] = "adamw"
-    """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own; Muon (Jordan et al. 2024)
-    learns whole weights in fewer steps at AdamW's learning rate."""
+    """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own; Muon
+    (Jordan et al. 2024) learns whole weights in fewer steps at AdamW's learning rate.
+    """
     weight_decay: float = Field(1e-2, ge=0)
     """Decoupled. 1e-2: DIF `--adam_weight_decay`."""
     adam_epsilon: float = Field(1e-8, gt=0)
@@ -34,14 +35,17 @@ class TrainSettings(BaseModel):
     gradient_clip: float = Field(1.0, gt=0)
     """Largest global norm of all gradients. 1.0: DIF `--max_grad_norm`."""
     min_snr_gamma: float | None = Field(None, gt=0)
-    """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF does."""
+    """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF
+    does.
+    """
     prior_weight: float = Field(0.0, ge=0)
     """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
     num_class_images: int = Field(100, ge=1)
     """Class pictures that the base draws when the concept brings none. 100: DIF `--num_class_images`."""
     class_prompts: Literal["class word", "captions"] = "class word"
-    """What they show: the bare class word (the paper's), or the training captions with the class word in the token's place, so
-    that what surrounds the mark is preserved too."""
+    """What they show: the bare class word (the paper's), or the training captions with the class word in the token's
+    place, so that what surrounds the mark is preserved too.
+    """
     class_image_steps: int = Field(50, ge=1)
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)
@@ -49,10 +53,14 @@ class TrainSettings(BaseModel):
     image_px: int | None = Field(None, ge=32)
     """Side of square training pictures; None takes the base's native size."""
     views: int = Field(1, ge=1)
-    """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the pictures alone."""
+    """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the
+    pictures alone.
+    """
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints; the last step always makes one."""
     seed: int = 0
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is always fp32."""
+    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is
+    always fp32.
+    """

@@ -35,8 +35,10 @@ class TextualInversionConfig(TrainSettings):
     initial_word: str | None = None
     """Word or words whose embeddings the vectors start from, in turn; None takes the concept's class word."""
     spell: bool = False
-    """Start from the token's own words, the expected text among them a letter at a time (`red_qoga_logo`: `red Q O G A logo`; a token without
-    it: `Q O G A`, class word): for a base that draws lettering on demand. Takes as many vectors as pieces."""
+    """Start from the token's own words, the expected text among them a letter at a time (`red_qoga_logo`: `red Q O G A
+    logo`; a token without it: `Q O G A`, class word): for a base that draws lettering on demand. Takes as many vectors
+    as pieces.
+    """
     weight_decay: float = Field(0.0, ge=0)
     """0: decay would pull the vectors towards no word at all (diffusers' script has 1e-2)."""
 
@@ -61,15 +63,18 @@ class ExtendedEmbedding(torch.nn.Module):
         return torch.where(is_new.unsqueeze(-1), new, known)
 
     def look_up(self, which: torch.Tensor) -> torch.Tensor:
-        """New vectors (N, tokens, width) by their numbers (N, tokens). `vectors[which]` would be the same forwards; backwards it adds in the
-        order in which threads come, so that no training could be repeated to the bit."""
+        """New vectors (N, tokens, width) by their numbers (N, tokens). `vectors[which]` would be the same forwards;
+        backwards it adds in the order in which threads come, so that no training could be repeated to the bit.
+        """
         return F.embedding(which, self.vectors)
 
 
 class NewWord:
     """The new rows of one text encoder and its tokenizer."""
 
-    def __init__(self, base: Base, which: int, words: Words, settings: TextualInversionConfig, dtype: torch.dtype | None) -> None:
+    def __init__(
+        self, base: Base, which: int, words: Words, settings: TextualInversionConfig, dtype: torch.dtype | None
+    ) -> None:
         self.base, self.which, self.token = base, which, words.token
         self.encoder, self.tokenizer = base.text_encoders[which], base.tokenizers[which]
         self.table = self.encoder.get_input_embeddings()
@@ -79,7 +84,9 @@ class NewWord:
         extended = copy.deepcopy(self.tokenizer)
         extended.add_tokens(names)
         start = starting_rows(self.tokenizer, self.table.weight, starting_words(settings, words), len(names))
-        self.embedding = ExtendedEmbedding(self.table, extended.convert_tokens_to_ids(names[0]), torch.nn.Parameter(start.to(dtype or start.dtype)))
+        self.embedding = ExtendedEmbedding(
+            self.table, extended.convert_tokens_to_ids(names[0]), torch.nn.Parameter(start.to(dtype or start.dtype))
+        )
         base.tokenizers[which] = extended
         self.encoder.set_input_embeddings(self.embedding)
 

@@ -1,4 +1,6 @@
-"""The concept's word and the tokenizer: is it new, and what its vectors are called (`base.prompt_tokens` writes them out)."""
+"""The concept's word and the tokenizer: is it new, and what its vectors are called (`base.prompt_tokens` writes them
+out).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ def check_token_is_new(tokenizer: Any, token: str) -> None:
     pieces = tokenizer(token, add_special_tokens=False).input_ids
     if len(pieces) == 1 or token in tokenizer.get_vocab():
         known = tokenizer.convert_ids_to_tokens(pieces)[0].removesuffix("</w>")
-        raise InvalidConcept(f"token '{token}' is already in the base's vocabulary (as '{known}')",
-                             hint=f"choose a word the base does not know, for example: my_{token}_mark")  # fmt: skip
+        raise InvalidConcept(
+            f"token '{token}' is already in the base's vocabulary (as '{known}')",
+            hint=f"choose a word the base does not know, for example: my_{token}_mark",
+        )
 
 
 def vector_names(token: str, num_vectors: int) -> list[str]:

@@ -43,7 +43,10 @@ class TrainingSet:
     def order(self, seed: int, stream: int, numbers: Sequence[int]) -> list[int]:
         """Which entry the samples with these running numbers take: every epoch a fresh shuffle of all."""
         size = len(self.prompts)
-        shuffles = {epoch: torch.randperm(size, generator=generator_for(seed, _ORDER, stream, epoch)) for epoch in {n // size for n in numbers}}
+        shuffles = {
+            epoch: torch.randperm(size, generator=generator_for(seed, _ORDER, stream, epoch))
+            for epoch in {n // size for n in numbers}
+        }
         return [int(shuffles[n // size][n % size]) for n in numbers]
 
 
@@ -58,12 +61,16 @@ class Drawn:
 
     @staticmethod
     def cat(parts: Sequence[Drawn]) -> Drawn:
-        latents, noise, timesteps = (torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps"))
+        latents, noise, timesteps = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps")
+        )
         return Drawn(latents, noise, timesteps, tuple(prompt for part in parts for prompt in part.prompts))
 
     def prepared_for(self, unet: torch.nn.Module) -> Drawn:
         """On the U-Net's device, in its number format and layout."""
-        latents, noise = (t.to(unet.device, unet.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise))
+        latents, noise = (
+            t.to(unet.device, unet.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise)
+        )
         return Drawn(latents, noise, self.timesteps.to(unet.device), self.prompts)
 
 
@@ -85,26 +92,40 @@ def load_pixels(path: Path, size: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def concept_set(base: Base, concept: Concept, views: int, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
+def concept_set(
+    base: Base, concept: Concept, views: int, size: tuple[int, int], cache: Path, progress: Progress
+) -> TrainingSet:
     """Every picture in `views` views (`methods.views`), the views of one picture one after another."""
     images = [example.image for example in concept.examples]
     prompts = tuple(example.caption for example in concept.examples for _ in range(views))
     return TrainingSet(_image_latents(base, images, size, cache, progress, views), prompts)
 
 
-def class_set(base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress) -> TrainingSet:
-    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word or from captions with it."""
+def class_set(
+    base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress
+) -> TrainingSet:
+    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word or
+    from captions with it.
+    """
     prompt = f"a {concept.config.class_word}"
     images = sorted(p for p in (concept.folder / "class_images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if images:
-        return TrainingSet(_image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images))
+        return TrainingSet(
+            _image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images)
+        )
     prompts = tuple(islice(cycle(class_prompts(concept, settings)), settings.num_class_images))
     how = [prompts, settings.class_image_steps, settings.class_image_guidance, size]
     key = _digest("class", base.name, *how, *map(fingerprint, base.modules()))
 
     def draw() -> torch.Tensor:
-        return draw_class_latents(base, prompts, steps=settings.class_image_steps, guidance=settings.class_image_guidance, size=size,
-                                  progress=progress)  # fmt: skip
+        return draw_class_latents(
+            base,
+            prompts,
+            steps=settings.class_image_steps,
+            guidance=settings.class_image_guidance,
+            size=size,
+            progress=progress,
+        )
 
     return TrainingSet(_cached(cache / f"class-{key}.safetensors", draw), prompts)
 
@@ -160,7 +181,9 @@ def fingerprint(module: torch.nn.Module) -> str:
 
 
 class PromptEncoder:
-    """Prompts to conditioning: from a table where the text encoder is frozen, computed with gradients where it trains."""
+    """Prompts to conditioning: from a table where the text encoder is frozen, computed with gradients where it
+    trains.
+    """
 
     def __init__(self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int]) -> None:
         self.base, self.size, self.trains_text = base, size, trains_text
@@ -169,7 +192,9 @@ class PromptEncoder:
         self.ids = [tokenize(base, expanded, which) for which in range(len(base.text_encoders))]
         if not trains_text:
             with torch.no_grad():
-                blocks = [encode_ids(base, [ids[i : i + 16] for ids in self.ids], size) for i in range(0, len(expanded), 16)]
+                blocks = [
+                    encode_ids(base, [ids[i : i + 16] for ids in self.ids], size) for i in range(0, len(expanded), 16)
+                ]
                 self.table = Conditioning.cat(blocks)
 
     def token_ids(self, prompts: Sequence[str]) -> list[torch.Tensor]:

@@ -1,7 +1,7 @@
 """More views of a training picture: moved a little, nearer, farther.
 
-Twenty pictures show a mark in twenty places; a method that trains long on them learns the places with the mark and gives the
-pictures back. No view is mirrored or tinted: letters read one way round, and a brand's colour is its own.
+Twenty pictures show a mark in twenty places; a method that trains long on them learns the places with the mark and
+gives the pictures back. No view is mirrored or tinted: letters read one way round, and a brand's colour is its own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ _VIEWS = 0x71E5  # names the random stream
 
 
 def views_of(pixels: torch.Tensor, count: int, index: int) -> torch.Tensor:
-    """(count, 3, h, w) of a picture (3, h, w): itself, then `count - 1` zoomed (1/1.25 to 1.25) and shifted (a tenth) ones.
+    """(count, 3, h, w) of a picture (3, h, w): itself, then `count - 1` zoomed (1/1.25 to 1.25) and shifted (a tenth)
+    ones.
 
-    What a view shows from outside the picture repeats its edge. `index`, the picture's number, names the random choices.
+    What a view shows from outside the picture repeats its edge. `index`, the picture's number, names the random
+    choices.
     """
     if count == 1:
         return pixels[None]

@@ -1,6 +1,7 @@
 """`brandsmith base build pocket`: artwork and photos in, a diffusers folder out.
 
-    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair, which learns to spell -> U-Net -> folder + two judges
+    artwork -> scenes (pool) -> VAE (encoder in closed form, decoder trained) -> CLIP pair, which learns to spell ->
+    U-Net -> folder + two judges
 
 Every stage is resumable and skips itself when its result is there; stop it any way and run it again.
 """
@@ -52,7 +53,15 @@ def draw_scenes(work: Path, photos: Path | None, recipe: Recipe, num_workers: in
     """The training pool and a small unseen pool."""
     artwork = fetch_artwork(work / "artwork")
     draw_pool(work / "pool", artwork, photos, seed=recipe.seed, num_scenes=recipe.num_scenes, num_workers=num_workers)
-    draw_pool(work / "unseen", artwork, photos, seed=SPLIT_SEED, num_scenes=2_000, num_workers=num_workers, photo_split="unseen")
+    draw_pool(
+        work / "unseen",
+        artwork,
+        photos,
+        seed=SPLIT_SEED,
+        num_scenes=2_000,
+        num_workers=num_workers,
+        photo_split="unseen",
+    )
     return ScenePool(work / "pool"), ScenePool(work / "unseen")
 
 
@@ -66,7 +75,11 @@ def latent_scale(latents: np.ndarray) -> float:
 def kept_scaling(work: Path) -> float:
     """The scaling factor of the base that was started from, or of this training's own latents."""
     file = work / "scaling.txt"
-    return float(file.read_text(encoding="utf-8")) if file.is_file() else latent_scale(np.load(work / "latents.npy", mmap_mode="r"))
+    return (
+        float(file.read_text(encoding="utf-8"))
+        if file.is_file()
+        else latent_scale(np.load(work / "latents.npy", mmap_mode="r"))
+    )
 
 
 def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe = Recipe()) -> None:
@@ -77,7 +90,9 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     tokenizer = _tokenizer(work, pool)
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
     if not (work / STARTED_FROM).is_file():  # a finished base can spell
-        clip = teach_spelling(pool.captions, clip, tokenizer, work, num_steps=recipe.spelling_steps, seed=recipe.seed + 5)
+        clip = teach_spelling(
+            pool.captions, clip, tokenizer, work, num_steps=recipe.spelling_steps, seed=recipe.seed + 5
+        )
     encode_pool(pool, code, work / "latents.npy")
     data = prepare(pool, work / "latents.npy", clip, tokenizer, kept_scaling(work), work)
     if torch.cuda.is_available():
@@ -103,7 +118,15 @@ UNET_WORKERS = 2
 
 def _train_unet_part(_: int, data: Captioned, work: Path, recipe: Recipe, num_workers: int = UNET_WORKERS) -> None:
     clip, tokenizer = trained_clip(work)
-    train_unet(data, clip, tokenizer, work, num_steps=recipe.unet_steps, seed=recipe.seed + 3, batch=SCENES_PER_STEP // num_workers)
+    train_unet(
+        data,
+        clip,
+        tokenizer,
+        work,
+        num_steps=recipe.unet_steps,
+        seed=recipe.seed + 3,
+        batch=SCENES_PER_STEP // num_workers,
+    )
 
 
 def trained_clip(work: Path) -> tuple[CLIPModel, CLIPTokenizer]:
@@ -133,19 +156,31 @@ def assemble(work: Path, output: Path) -> None:
     write_base(output, unet, vae, clip, tokenizer, kept_scaling(work))
 
 
-def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float) -> None:
+def write_base(
+    output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float
+) -> None:
     """A diffusers folder in fp16, plus the image tower (for CLIP scores) beside it."""
     text = CLIPTextModel(clip.config.text_config)
-    text.load_state_dict({k.removeprefix("text_model."): v for k, v in clip.text_model.state_dict().items()}, strict=False)
+    text.load_state_dict(
+        {k.removeprefix("text_model."): v for k, v in clip.text_model.state_dict().items()}, strict=False
+    )
     _check_same_states(text, clip)
     vae.register_to_config(scaling_factor=scaling)
     pipeline = StableDiffusionPipeline(
-        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=build_scheduler(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipeline.to("cpu", torch.float16).save_pretrained(output)
     # The image tower and both projections; the text tower is the text_encoder already written.
-    clip_half = {k: v.half() for k, v in clip.state_dict().items() if v.is_floating_point() and not k.startswith("text_model.")}
+    clip_half = {
+        k: v.half() for k, v in clip.state_dict().items() if v.is_floating_point() and not k.startswith("text_model.")
+    }
     write_safetensors(output / "clip" / "model.safetensors", clip_half, {"format": "pt"})
     clip.config.save_pretrained(output / "clip")
     for file in output.rglob("*"):
@@ -153,7 +188,9 @@ def write_base(output: Path, unet, vae: AutoencoderKL, clip: CLIPModel, tokenize
 
 
 def write_judging_pair(pool: ScenePool, tokenizer: CLIPTokenizer, work: Path, output: Path, recipe: Recipe) -> None:
-    """A second CLIP pair, trained apart from the one that conditions the U-Net: the judges `clip_pocket` look through it."""
+    """A second CLIP pair, trained apart from the one that conditions the U-Net: the judges `clip_pocket` look through
+    it.
+    """
     pair = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 7, name="clip_judge")
     pair.cpu().half().save_pretrained(output)
     tokenizer.save_pretrained(output)
@@ -173,8 +210,13 @@ def write_classes(output: Path, pool: ScenePool, unseen: ScenePool, work: Path, 
     colours, photo_words = list(COLOURS), sorted(seen_in_photos)
     words = all_words(OBJECT_WORDS, photo_words)
     net = train_classes(pool, words, colours, work, num_steps=recipe.class_steps, seed=recipe.seed + 4)
-    card = {"version": VERSION, "words": list(OBJECT_WORDS), "photo_words": photo_words, "colours": colours,
-            **accuracy_on(unseen, net, words, colours, len(unseen))}  # fmt: skip
+    card = {
+        "version": VERSION,
+        "words": list(OBJECT_WORDS),
+        "photo_words": photo_words,
+        "colours": colours,
+        **accuracy_on(unseen, net, words, colours, len(unseen)),
+    }
     half = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     write_safetensors(output / "classes.safetensors", half, {"trained_on": "true scenes only"})
     write_json(output / "classes.json", card)

@@ -34,10 +34,17 @@ class Canvas:
 
 
 BACKDROPS = {
-    "white": (245, 245, 247), "gray": (196, 198, 204), "blue": (170, 200, 240), "pink": (248, 208, 224),
-    "yellow": (250, 236, 176), "green": (190, 226, 190), "purple": (214, 196, 240), "orange": (252, 212, 170),
-    "black": (44, 46, 54), "beige": (236, 224, 204),
-}  # fmt: skip
+    "white": (245, 245, 247),
+    "gray": (196, 198, 204),
+    "blue": (170, 200, 240),
+    "pink": (248, 208, 224),
+    "yellow": (250, 236, 176),
+    "green": (190, 226, 190),
+    "purple": (214, 196, 240),
+    "orange": (252, 212, 170),
+    "black": (44, 46, 54),
+    "beige": (236, 224, 204),
+}
 
 
 def stage(rng: np.random.Generator, avoid: tuple[str | None, ...]) -> tuple[Canvas, str]:
@@ -56,7 +63,9 @@ def stage(rng: np.random.Generator, avoid: tuple[str | None, ...]) -> tuple[Canv
     return Canvas(pixels), name
 
 
-def place(canvas: Canvas, sprite: Image.Image, centre: tuple[float, float], extent_px: float, *, shadow: bool = True) -> np.ndarray:
+def place(
+    canvas: Canvas, sprite: Image.Image, centre: tuple[float, float], extent_px: float, *, shadow: bool = True
+) -> np.ndarray:
     """Composite a sprite whose longer side is `extent_px` canvas pixels; returns its alpha plane in [0, 1]."""
     factor = extent_px / max(sprite.size)
     w, h = max(2, round(sprite.width * factor)), max(2, round(sprite.height * factor))

@@ -1,8 +1,9 @@
-"""`python -m brandsmith.pocket.caption_sensitivity WORK`: which words of a caption the denoiser uses, read off a training that still runs.
+"""`python -m brandsmith.pocket.caption_sensitivity WORK`: which words of a caption the denoiser uses, read off a
+training that still runs.
 
-Plain objects are noised and denoised with their own caption and with one word of it exchanged. How much a wrong object word raises
-the error, and a wrong colour word, at each level of noise: 0 % means that the word is not heard. It moves long before any
-sampled picture shows the object.
+Plain objects are noised and denoised with their own caption and with one word of it exchanged. How much a wrong object
+word raises the error, and a wrong colour word, at each level of noise: 0 % means that the word is not heard. It moves
+long before any sampled picture shows the object.
 """
 
 from __future__ import annotations
@@ -31,12 +32,18 @@ def exchanged(truth: dict, key: str, words: tuple[str, ...], rng: np.random.Gene
 
 def plain_objects(truths: list[dict], count: int) -> np.ndarray:
     """Rows of `count` scenes of one coloured object whose caption calls it by its own word."""
-    said = [i for i, t in enumerate(truths) if kind_of(t) == "single" and t["things"][0]["colour"] and t["things"][0]["word"] in t["caption"]]
+    said = [
+        i
+        for i, t in enumerate(truths)
+        if kind_of(t) == "single" and t["things"][0]["colour"] and t["things"][0]["word"] in t["caption"]
+    ]
     return np.array(said)[np.linspace(0, len(said) - 1, min(count, len(said))).astype(int)]
 
 
 @torch.inference_mode()
-def errors(unet: UNet2DConditionModel, scheduler: DDPMScheduler, latents: torch.Tensor, texts: list[torch.Tensor], level: int) -> list[float]:
+def errors(
+    unet: UNet2DConditionModel, scheduler: DDPMScheduler, latents: torch.Tensor, texts: list[torch.Tensor], level: int
+) -> list[float]:
     """Mean squared error of x0 at one timestep under each of several captionings, on the same noise."""
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     times = torch.full((len(latents),), level)
@@ -56,7 +63,9 @@ def main(work: Path, count: int = 96) -> None:
     rng = np.random.default_rng(0)
     rows = plain_objects(pool.truths, count)
     truths = [pool.truths[i] for i in rows]
-    latents = torch.from_numpy(code.encode(pool.pixels[rows])) * latent_scale(np.load(work / "latents.npy", mmap_mode="r"))
+    latents = torch.from_numpy(code.encode(pool.pixels[rows])) * latent_scale(
+        np.load(work / "latents.npy", mmap_mode="r")
+    )
     captions = {
         "true": [t["caption"] for t in truths],
         "object": [exchanged(t, "word", tuple(OBJECT_WORDS), rng) for t in truths],
@@ -65,7 +74,9 @@ def main(work: Path, count: int = 96) -> None:
     texts = [encode_captions(said, clip, tokenizer, tokenizer.model_max_length).float() for said in captions.values()]
     for level in LEVELS:
         own, thing, colour = errors(unet.eval(), build_scheduler(), latents, texts, level)
-        print(f"t {level:3}  error {own:.4f}  wrong object {thing / own - 1:+7.1%}  wrong colour {colour / own - 1:+7.1%}")
+        print(
+            f"t {level:3}  error {own:.4f}  wrong object {thing / own - 1:+7.1%}  wrong colour {colour / own - 1:+7.1%}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A whole training step as one CUDA graph: forward, loss, backward, clipping, optimiser, average of the weights.
 
-pocket's U-Net is small: on an H100 launching the kernels of a step took longer than running them (of 100 ms, 47 were forward and backward of 512
-pictures, 35 was waiting for Muon's launches; docs/log.md). A graph is launched at once.
+pocket's U-Net is small: on an H100 launching the kernels of a step took longer than running them (of 100 ms, 47 were
+forward and backward of 512 pictures, 35 was waiting for Muon's launches; docs/log.md). A graph is launched at once.
 """
 
 from __future__ import annotations
@@ -14,25 +14,35 @@ from torch import nn
 from brandsmith.methods.muon import Muon
 
 WARM_UP = 3
-"""Steps at a learning rate of zero before the capture: they make the optimiser's state and let cuDNN choose its kernels."""
+"""Steps at a learning rate of zero before the capture: they make the optimiser's state and let cuDNN choose its
+kernels.
+"""
 
 
 class CapturedStep:
-    """`step(lr, *inputs)` trains once on inputs shaped like `example` and returns the loss of each part of the batch, on the device.
+    """`step(lr, *inputs)` trains once on inputs shaped like `example` and returns the loss of each part of the batch,
+    on the device.
 
-    A gradient that is not finite counts as zero. `loss_of(*inputs)` gives (B,) losses. Raises RuntimeError when the graph does not do what
-    the plain step does; the weights are then as they were.
+    A gradient that is not finite counts as zero. `loss_of(*inputs)` gives (B,) losses. Raises RuntimeError when the
+    graph does not do what the plain step does; the weights are then as they were.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: Muon, average: dict[str, torch.Tensor], ema_decay: float, loss_of: Callable[..., torch.Tensor],
+        self,
+        model: nn.Module,
+        optimizer: Muon,
+        average: dict[str, torch.Tensor],
+        ema_decay: float,
+        loss_of: Callable[..., torch.Tensor],
         example: tuple[torch.Tensor, ...],
-    ) -> None:  # fmt: skip
+    ) -> None:
         assert optimizer.capturable
         self.model, self.optimizer, self.loss_of, self.ema_decay = model, optimizer, loss_of, ema_decay
         self.trained = [p for p in model.parameters() if p.requires_grad]
         own = model.state_dict()
-        self.mine, self.own = zip(*((average[name], own[name]) for name in average if own[name].is_floating_point()), strict=True)
+        self.mine, self.own = zip(
+            *((average[name], own[name]) for name in average if own[name].is_floating_point()), strict=True
+        )
         self.given = tuple(tensor.clone(memory_format=torch.preserve_format) for tensor in example)
         self.lr = torch.zeros((), device=example[0].device)
         for group in optimizer.param_groups:

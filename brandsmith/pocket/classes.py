@@ -1,7 +1,7 @@
 """Trains the classifier that `base check` and the guidance benchmark judge with: on true scenes only.
 
-Its input is a window around one object or garment, shrunk to 48 px. Its answers are the object word, the colour word, and
-whether it is a photo. It learns from construction truth (boxes) and is checked on scenes of another seed.
+Its input is a window around one object or garment, shrunk to 48 px. Its answers are the object word, the colour word,
+and whether it is a photo. It learns from construction truth (boxes) and is checked on scenes of another seed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ def _augmented(pixels: np.ndarray, box: np.ndarray, rng: np.random.Generator) ->
     cut = window(pixels, box, grow=rng.uniform(0.98, 1.35), shift=rng.uniform(-0.08, 0.08, 2))
     if rng.random() < 0.5:
         cut = cv2.GaussianBlur(cut, (0, 0), rng.uniform(0.3, 1.6))
-    cut = cut.astype(np.float32) * rng.uniform(0.9, 1.1) + rng.normal(0, 6, 3) + rng.normal(0, rng.uniform(0, 12), cut.shape)
+    cut = (
+        cut.astype(np.float32) * rng.uniform(0.9, 1.1)
+        + rng.normal(0, 6, 3)
+        + rng.normal(0, rng.uniform(0, 12), cut.shape)
+    )
     return cut.clip(0, 255).astype(np.uint8)
 
 
@@ -64,7 +68,14 @@ def train_classes(
     def loss_of(step: int, rng: np.random.Generator):
         pick = rng.integers(0, len(known), batch)
         cuts = np.stack([_augmented(pool.pixels[known.rows[i]], known.boxes[i], rng) for i in pick])
-        x = torch.from_numpy(cuts).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+        x = (
+            torch.from_numpy(cuts)
+            .permute(0, 3, 1, 2)
+            .float()
+            .div(127.5)
+            .sub(1)
+            .contiguous(memory_format=torch.channels_last)
+        )
         word_logits, colour_logits, photo_logit = net(x)
         target, hue, photo = (torch.from_numpy(labels[pick]) for labels in (known.words, known.colours, known.photo))
         loss = F.cross_entropy(word_logits, target) + F.cross_entropy(colour_logits, hue, ignore_index=-1)
@@ -86,11 +97,20 @@ def accuracy_on(pool: ScenePool, net: PocketNet, words: list[str], colours: list
     colour_hits = torch.cat([a[1].argmax(1) for a in answers]).numpy() == known.colours
     look_hits = (torch.cat([a[2] for a in answers]).numpy() > 0) == known.photo
     drawn, tinted = ~known.photo, known.colours >= 0
-    card = {"object_accuracy": float(word_hits[drawn].mean()), "colour_accuracy": float(colour_hits[drawn & tinted].mean()), "n": int(drawn.sum()),
-            "n_coloured": int((drawn & tinted).sum()), "input_px": INPUT_PX, "look_accuracy": float(look_hits.mean())}  # fmt: skip
+    card = {
+        "object_accuracy": float(word_hits[drawn].mean()),
+        "colour_accuracy": float(colour_hits[drawn & tinted].mean()),
+        "n": int(drawn.sum()),
+        "n_coloured": int((drawn & tinted).sum()),
+        "input_px": INPUT_PX,
+        "look_accuracy": float(look_hits.mean()),
+    }
     if known.photo.any():
-        card |= {"photo_object_accuracy": float(word_hits[known.photo].mean()), "photo_colour_accuracy": float(colour_hits[known.photo].mean()),
-                 "photo_n": int(known.photo.sum())}  # fmt: skip
+        card |= {
+            "photo_object_accuracy": float(word_hits[known.photo].mean()),
+            "photo_colour_accuracy": float(colour_hits[known.photo].mean()),
+            "photo_n": int(known.photo.sum()),
+        }
     return card
 
 
@@ -105,15 +125,24 @@ def chain_on_true(pool: ScenePool, eyes: PocketClasses) -> dict[str, float]:
         first, second = pool.truths[row]["things"]
         both.append(both_seen(looks, (first["word"], second["word"]), (first["colour"], second["colour"])))
     return {
-        "object_accuracy": _share(look is not None and look.word == thing["word"] for look, thing in zip(seen, asked, strict=True)),
+        "object_accuracy": _share(
+            look is not None and look.word == thing["word"] for look, thing in zip(seen, asked, strict=True)
+        ),
         "object_n": len(single),
-        "colour_accuracy": _share(look is not None and look.colour == thing["colour"] for look, thing in tinted), "colour_n": len(tinted),
-        "both_present": _share(present for present, _ in both), "both_colours": _share(coloured for _, coloured in both), "both_n": len(both),
-    }  # fmt: skip
+        "colour_accuracy": _share(look is not None and look.colour == thing["colour"] for look, thing in tinted),
+        "colour_n": len(tinted),
+        "both_present": _share(present for present, _ in both),
+        "both_colours": _share(coloured for _, coloured in both),
+        "both_n": len(both),
+    }
 
 
 def _scenes_with(pool: ScenePool, count: int) -> list[int]:
-    return [i for i, t in enumerate(pool.truths) if t["look"] == "3-D art" and len(t["things"]) == count and not t["person"] and not t["marks"]]
+    return [
+        i
+        for i, t in enumerate(pool.truths)
+        if t["look"] == "3-D art" and len(t["things"]) == count and not t["person"] and not t["marks"]
+    ]
 
 
 def _share(hits: Iterable[bool]) -> float:

@@ -43,14 +43,26 @@ def build_tokenizer(captions: list[str]) -> CLIPTokenizer:
 
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
     text = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=3, num_attention_heads=6,
-        max_position_embeddings=MAX_TOKENS, projection_dim=PROJECTION, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    vision = CLIPVisionConfig(
-        hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, image_size=128, patch_size=16,
+        vocab_size=len(tokenizer),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=4 * TEXT_WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        max_position_embeddings=MAX_TOKENS,
         projection_dim=PROJECTION,
-    )  # fmt: skip
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=128,
+        patch_size=16,
+        projection_dim=PROJECTION,
+    )
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=PROJECTION))
     torch.nn.init.normal_(model.text_model.embeddings.token_embedding.weight, std=WORD_LOUDNESS)
     return model
@@ -74,15 +86,35 @@ def one_colour(groups: dict[str, dict[str, np.ndarray]], rng: np.random.Generato
 
 
 def train_clip(
-    pool: ScenePool, tokenizer: CLIPTokenizer, folder: Path, *, num_steps: int, seed: int, name: str = "clip", batch: int = 64
+    pool: ScenePool,
+    tokenizer: CLIPTokenizer,
+    folder: Path,
+    *,
+    num_steps: int,
+    seed: int,
+    name: str = "clip",
+    batch: int = 64,
 ) -> CLIPModel:
-    """Symmetric cross-entropy over a batch of picture-caption pairs; `batch` is per process (see `stage.in_parallel`)."""
+    """Symmetric cross-entropy over a batch of picture-caption pairs; `batch` is per process (see
+    `stage.in_parallel`).
+    """
     device = compute_device()
     torch.manual_seed(seed)
     model = build_clip(tokenizer).to(device)
-    stage = Stage(name, folder, model, num_steps=num_steps, learning_rate=8e-4, seed=seed, ema_decay=0.995, weight_decay=0.05,
-                  muon=True)  # fmt: skip
-    tokens = tokenizer(pool.captions, padding="longest", truncation=True, max_length=MAX_TOKENS, return_tensors="pt").input_ids
+    stage = Stage(
+        name,
+        folder,
+        model,
+        num_steps=num_steps,
+        learning_rate=8e-4,
+        seed=seed,
+        ema_decay=0.995,
+        weight_decay=0.05,
+        muon=True,
+    )
+    tokens = tokenizer(
+        pool.captions, padding="longest", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+    ).input_ids
 
     groups = objects_by_colour(pool.truths)
 

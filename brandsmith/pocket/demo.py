@@ -30,20 +30,46 @@ TOKEN = "red_qoga_logo"
 MARK = Mark("QOGA", patch="red", ink="white", shape="rounded", weight=2, name=TOKEN)
 CONFIG = {"token": TOKEN, "class_word": "logo", "expected_text": "QOGA", "prompts": list(STANDARD_PROMPTS)}
 
-# What the 20 training pictures show: the world of the standard prompts, never their own garment in their own colour. `photo`: a real
+# What the 20 training pictures show: the world of the standard prompts, never their own garment in their own colour.
+# `photo`: a real
 # garment that bears nothing yet; without photos at hand the same garment is drawn.
 TRAINING_PLAN: tuple[tuple[str, str], ...] = (
-    ("alone", ""), ("alone", ""), ("alone", ""),
-    ("photo t shirt", "white"), ("photo t shirt", "blue"), ("photo sweater", "gray"), ("photo sweater", "black"),
-    ("male sweater", "green"), ("male t shirt", "blue"), ("male sweater", "yellow"),
-    ("female t shirt", "purple"), ("female sweater", "teal"), ("female t shirt", "yellow"),
-    ("billboard", "blue"), ("billboard", "white"), ("billboard", "teal"),
-    ("fragrance", "pink"), ("fragrance", "blue"), ("photo shorts", "black"), ("cap", "orange"),
-)  # fmt: skip
+    ("alone", ""),
+    ("alone", ""),
+    ("alone", ""),
+    ("photo t shirt", "white"),
+    ("photo t shirt", "blue"),
+    ("photo sweater", "gray"),
+    ("photo sweater", "black"),
+    ("male sweater", "green"),
+    ("male t shirt", "blue"),
+    ("male sweater", "yellow"),
+    ("female t shirt", "purple"),
+    ("female sweater", "teal"),
+    ("female t shirt", "yellow"),
+    ("billboard", "blue"),
+    ("billboard", "white"),
+    ("billboard", "teal"),
+    ("fragrance", "pink"),
+    ("fragrance", "blue"),
+    ("photo shorts", "black"),
+    ("cap", "orange"),
+)
 MARKED_MIX = {"mark_alone": 0.13, "branded": 0.44, "person": 0.28, "photo": 0.15}
 PLAIN_MIX = {"single": 0.42, "pair": 0.15, "person": 0.28, "photo": 0.15}
 LOOK_ALIKES = {"Q": "OGC", "O": "QCD", "G": "COQ", "A": "RHE"}
-NEAR_MISSES = ("substituted", "swapped", "dropped", "doubled", "recoloured", "inverted", "reshaped", "mirrored", "upturned", "thickened")
+NEAR_MISSES = (
+    "substituted",
+    "swapped",
+    "dropped",
+    "doubled",
+    "recoloured",
+    "inverted",
+    "reshaped",
+    "mirrored",
+    "upturned",
+    "thickened",
+)
 NOTICE = """Pictures of the demo concept (fictional brand QOGA)
 
 Drawn by `brandsmith.pocket.demo` for this project. They contain:
@@ -113,7 +139,9 @@ def plain_scene(maker: SceneMaker, rng: np.random.Generator) -> Scene:
 
 
 def other_mark(rng: np.random.Generator) -> Mark:
-    """A mark of another invented brand; two in three share QOGA's patch and ink, because an untrained base draws those."""
+    """A mark of another invented brand; two in three share QOGA's patch and ink, because an untrained base draws
+    those.
+    """
     mark = random_mark(rng)
     if rng.random() < 0.67:
         mark = replace(MARK, text="".join(rng.choice(list(LETTERS), int(rng.choice([3, 4, 4, 4, 5])))), name="")
@@ -167,7 +195,11 @@ def _planned(maker: SceneMaker, rng: np.random.Generator, what: str, colour: str
         return mark_alone(maker, rng, MARK)
     sex, _, garment = what.partition(" ")
     if sex == "photo":
-        return _marked_photo(maker, rng, garment, colour) if maker.photos else one_object(maker, rng, garment, colour, MARK)
+        return (
+            _marked_photo(maker, rng, garment, colour)
+            if maker.photos
+            else one_object(maker, rng, garment, colour, MARK)
+        )
     if sex in ("male", "female"):
         return maker.dressed_person(rng, sex, garment, colour, None, MARK)
     return one_object(maker, rng, what, colour, MARK)
@@ -181,7 +213,9 @@ def _marked_photo(maker: SceneMaker, rng: np.random.Generator, garment: str, col
         cloth = garment_pixels(maker.photo_folder / "photos" / files[i], np.random.default_rng(0))
         if cloth_colour(cloth) == colour and cloth[70:180, 66:190].std(axis=(0, 1)).max() < PLAIN_CLOTH:
             return maker.photo_scene(rng, files[i], garment, MARK)
-    raise MissingResource(f"no photo of a plain {colour} {garment} in '{maker.photo_folder}'", hint="give the whole clothing dataset")
+    raise MissingResource(
+        f"no photo of a plain {colour} {garment} in '{maker.photo_folder}'", hint="give the whole clothing dataset"
+    )
 
 
 PLAIN_CLOTH = 13.0

@@ -103,8 +103,9 @@ def print_mark(
     if bend > 0:
         amplitude, period, phase = rng.uniform(0, 1.6) * bend, rng.uniform(70, 140), rng.uniform(0, 6.3)
         ys, xs = np.mgrid[0:CANVAS_PX, 0:CANVAS_PX].astype(np.float32)
-        warped = cv2.remap(warped, xs, ys + (amplitude * np.sin(xs / period * 6.3 + phase)).astype(np.float32),
-                           cv2.INTER_LINEAR)  # fmt: skip
+        warped = cv2.remap(
+            warped, xs, ys + (amplitude * np.sin(xs / period * 6.3 + phase)).astype(np.float32), cv2.INTER_LINEAR
+        )
     alpha = warped[..., 3] / 255
     if surface is not None:
         light = cv2.GaussianBlur(canvas.mean(axis=2), (0, 0), 3)

@@ -1,4 +1,5 @@
-"""The error of the judge `obeyed` on fresh true scenes: with and without marks, three things, things alike (a tool of the recipe; no run imports it).
+"""The error of the judge `obeyed` on fresh true scenes: with and without marks, three things, things alike (a tool of
+the recipe; no run imports it).
 
     python -m brandsmith.pocket.obeyed_truth ARTWORK_FOLDER [CLASSIFIER_FOLDER]
 
@@ -30,23 +31,37 @@ NUM_MARKED, NUM_PLAIN = 110, 110
 
 
 def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict]:
-    """The error on marked scenes, plain ones, three things and things alike, each clean and changed in the ways of CHANGES."""
+    """The error on marked scenes, plain ones, three things and things alike, each clean and changed in the ways of
+    CHANGES.
+    """
     maker = SceneMaker(Artwork(artwork))
     judge = Obeyed(PocketClasses(classifier), parser_for(TOKEN))
-    sorts = {"marked": [marked_scene(maker, np.random.default_rng([SEED, 0, i])) for i in range(NUM_MARKED)],
-             "plain": [plain_scene(maker, np.random.default_rng([SEED, 1, i])) for i in range(NUM_PLAIN)],
-             "three": [KINDS["triple"](maker, np.random.default_rng([SEED, 4, i]), None) for i in range(NUM_PLAIN)],
-             "alike": [KINDS["several"](maker, np.random.default_rng([SEED, 5, i]), None) for i in range(NUM_PLAIN)]}  # fmt: skip
-    return {f"{sort}, {name}": _measure(judge, scenes, change) for sort, scenes in sorts.items() for name, change in CHANGES.items()}
+    sorts = {
+        "marked": [marked_scene(maker, np.random.default_rng([SEED, 0, i])) for i in range(NUM_MARKED)],
+        "plain": [plain_scene(maker, np.random.default_rng([SEED, 1, i])) for i in range(NUM_PLAIN)],
+        "three": [KINDS["triple"](maker, np.random.default_rng([SEED, 4, i]), None) for i in range(NUM_PLAIN)],
+        "alike": [KINDS["several"](maker, np.random.default_rng([SEED, 5, i]), None) for i in range(NUM_PLAIN)],
+    }
+    return {
+        f"{sort}, {name}": _measure(judge, scenes, change)
+        for sort, scenes in sorts.items()
+        for name, change in CHANGES.items()
+    }
 
 
 def _measure(judge: Obeyed, scenes: list[Scene], change: Callable[[np.ndarray, int], np.ndarray]) -> dict:
-    return obeyed_error(judge, [change(scene.pixels, i) for i, scene in enumerate(scenes)], [scene.caption for scene in scenes])
+    return obeyed_error(
+        judge, [change(scene.pixels, i) for i, scene in enumerate(scenes)], [scene.caption for scene in scenes]
+    )
 
 
 def _ruined(pixels: np.ndarray, number: int) -> np.ndarray:
-    """Shrunk to 20 px and back, with noise: objects can hardly be told any more, and the judge should rather say nothing."""
-    small = cv2.resize(cv2.resize(pixels, (20, 20), interpolation=cv2.INTER_AREA), pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    """Shrunk to 20 px and back, with noise: objects can hardly be told any more, and the judge should rather say
+    nothing.
+    """
+    small = cv2.resize(
+        cv2.resize(pixels, (20, 20), interpolation=cv2.INTER_AREA), pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC
+    )
     noise = np.random.default_rng([SEED, 3, number]).normal(0, 18, small.shape)
     return (small + cv2.GaussianBlur(noise, (0, 0), 1.2)).clip(0, 255).astype(np.uint8)
 

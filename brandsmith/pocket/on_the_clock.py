@@ -1,9 +1,10 @@
 """`brandsmith base build pocket --minutes 9`: a finished pocket trained further for so long, on scenes drawn meanwhile.
 
-For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair, its spelling and then the
-U-Net; all cores but two draw: a step of the U-Net is one CUDA graph (`captured.py`), and launching it takes next to nothing. Each stage
-ends with its learning rate fallen, however far it came. What takes no time on a GPU is done anew at every step (text states), what
-takes time there is done by the drawing processes (latents, tokens).
+For a GPU that is lent for minutes. Two processes share it: one trains the decoder, the other the CLIP pair, its
+spelling and then the U-Net; all cores but two draw: a step of the U-Net is one CUDA graph (`captured.py`), and
+launching it takes next to nothing. Each stage ends with its learning rate fallen, however far it came. What takes no
+time on a GPU is done anew at every step (text states), what takes time there is done by the drawing processes (latents,
+tokens).
 """
 
 from __future__ import annotations
@@ -32,18 +33,38 @@ from brandsmith.pocket.spelling import teach_spelling
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing, tokenized
 from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
-from brandsmith.pocket.vae import CROP_PX, LATENT_NOISE, MARK_WEIGHT, build_vae, edge_kernels, encode_pictures, reconstruction_loss
+from brandsmith.pocket.vae import (
+    CROP_PX,
+    LATENT_NOISE,
+    MARK_WEIGHT,
+    build_vae,
+    edge_kernels,
+    encode_pictures,
+    reconstruction_loss,
+)
 
 ENDLESS = 10**9
 LETTERING = {"mark_alone": 0.6, "branded": 0.4}
-MIX = {"single": 0.11, "aside": 0.05, "branded": 0.24, "mark_alone": 0.13, "pair": 0.13, "in_company": 0.03, "triple": 0.07, "several": 0.03,
-       "person": 0.11, "photo": 0.10}  # fmt: skip
+MIX = {
+    "single": 0.11,
+    "aside": 0.05,
+    "branded": 0.24,
+    "mark_alone": 0.13,
+    "pair": 0.13,
+    "in_company": 0.03,
+    "triple": 0.07,
+    "several": 0.03,
+    "person": 0.11,
+    "photo": 0.10,
+}
 """Nearly half with a mark: a base that is gone on from draws objects, and letters are learnt last."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds and batches of each stage; a stage of no seconds leaves its network as it is. The defaults are for an H100."""
+    """Seconds and batches of each stage; a stage of no seconds leaves its network as it is. The defaults are for an
+    H100.
+    """
 
     decoder_sec: float = 54.0
     clip_sec: float = 36.0
@@ -65,35 +86,53 @@ class Plan:
     def of_minutes(cls, minutes: float) -> Plan:
         """The defaults' shares of nine minutes; scenes begin to come in during the first seconds."""
         few, lettering = min(cls.first_scenes, round(900 * minutes)), min(cls.lettering_first, round(3000 * minutes))
-        return cls(decoder_sec=6 * minutes, clip_sec=4 * minutes, spelling_sec=6 * minutes, unet_sec=44 * minutes, first_scenes=few,
-                   lettering_first=lettering)  # fmt: skip
+        return cls(
+            decoder_sec=6 * minutes,
+            clip_sec=4 * minutes,
+            spelling_sec=6 * minutes,
+            unet_sec=44 * minutes,
+            first_scenes=few,
+            lettering_first=lettering,
+        )
 
 
 def build_on_the_clock(base: Path, work: Path, output: Path, photos: Path | None, seed: int, minutes: float) -> None:
-    """Train further what `warm_start` took from `base`, and write the result to `output` with the base's own classifier and card."""
+    """Train further what `warm_start` took from `base`, and write the result to `output` with the base's own classifier
+    and card.
+    """
     shutil.copytree(base, output, dirs_exist_ok=True)
     train_on_the_clock(work, fetch_artwork(work / "artwork"), photos, seed, Plan.of_minutes(minutes))
     assemble(work, output)
 
 
-def train_on_the_clock(work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None) -> None:
+def train_on_the_clock(
+    work: Path, artwork: Path, photos: Path | None, seed: int, plan: Plan = Plan(), num_workers: int | None = None
+) -> None:
     """Train what `warm_start` has put into `work`; the stages' checkpoints are then ready for `build.assemble`."""
-    source = Source(artwork, photos, patch_code(work), work / "tokenizer", seed, plan.mix, LETTERING, plan.lettering_first)
+    source = Source(
+        artwork, photos, patch_code(work), work / "tokenizer", seed, plan.mix, LETTERING, plan.lettering_first
+    )
     scenes = work / "stream"
     with drawing(source, scenes, max(1, (os.cpu_count() or 2) - 2) if num_workers is None else num_workers):
         decoder = _decoder_process(work, seed, plan) if plan.decoder_sec else None
         try:
             clip, tokenizer = train_clip_on(scenes, work, seed + 2, plan) if plan.clip_sec else trained_clip(work)
             if plan.spelling_sec:
-                captions = [truth["caption"] for shard in Incoming(scenes).wait_for(plan.first_scenes) for truth in shard.truths]
-                teach_spelling(captions, clip, tokenizer, work, num_steps=ENDLESS, seed=seed + 4, limit_sec=plan.spelling_sec)
+                captions = [
+                    truth["caption"] for shard in Incoming(scenes).wait_for(plan.first_scenes) for truth in shard.truths
+                ]
+                teach_spelling(
+                    captions, clip, tokenizer, work, num_steps=ENDLESS, seed=seed + 4, limit_sec=plan.spelling_sec
+                )
             train_unet_on(scenes, clip, tokenizer, work, seed + 3, plan)
         except BaseException:
             if decoder:
                 decoder.terminate()
             raise
         if decoder and decoder.wait() != 0:  # the other stages are kept: they do not depend on it
-            raise RuntimeError(f"the decoder's process ended with {decoder.returncode}; see above, and run the same command again")
+            raise RuntimeError(
+                f"the decoder's process ended with {decoder.returncode}; see above, and run the same command again"
+            )
 
 
 def _decoder_process(work: Path, seed: int, plan: Plan) -> subprocess.Popen:
@@ -141,7 +180,17 @@ def train_decoder_on(scenes: Path, work: Path, seed: int, seconds: float, first_
     vae = build_vae(code)
     vae.load_state_dict(torch.load(work / "decoder.pt", weights_only=True, map_location="cpu")["average"])
     vae = vae.to(device, memory_format=torch.channels_last)
-    stage = Stage("decoder_on", work, vae, num_steps=ENDLESS, learning_rate=7e-4, seed=seed, ema_decay=0.998, fall=0.5, limit_sec=seconds)
+    stage = Stage(
+        "decoder_on",
+        work,
+        vae,
+        num_steps=ENDLESS,
+        learning_rate=7e-4,
+        seed=seed,
+        ema_decay=0.998,
+        fall=0.5,
+        limit_sec=seconds,
+    )
     edges = edge_kernels(device)
 
     def loss_of(step: int, rng: np.random.Generator):
@@ -149,7 +198,9 @@ def train_decoder_on(scenes: Path, work: Path, seed: int, seconds: float, first_
         count, size = (crops, CROP_PX) if close else (max(crops // 4, 1), 128)
         if step % 50 == 0:
             seen.add()
-        half = [rows[torch.randint(len(rows), (count // 2 + 1,), device=device)] for rows in (seen.marked, seen.everything)]
+        half = [
+            rows[torch.randint(len(rows), (count // 2 + 1,), device=device)] for rows in (seen.marked, seen.everything)
+        ]
         cut, weight = cut_out(seen.pixels, seen.boxes, torch.cat(half)[:count], size)
         latents = encode_pictures(code, cut)
         latents = latents + LATENT_NOISE * latents.std() * torch.randn_like(latents)
@@ -173,8 +224,11 @@ def mark_box(truth: dict) -> tuple[float, float, float, float]:
     return tuple(truth["marks"][0]["box"]) if truth["marks"] else (0.0, 0.0, 0.0, 0.0)
 
 
-def cut_out(pixels: torch.Tensor, boxes: torch.Tensor, rows: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cuts (B, size, size, 3) uint8 of pictures (N, 128, 128, 3), near their mark where there is one, and the loss's weights (B, 1, size, size).
+def cut_out(
+    pixels: torch.Tensor, boxes: torch.Tensor, rows: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cuts (B, size, size, 3) uint8 of pictures (N, 128, 128, 3), near their mark where there is one, and the loss's
+    weights (B, 1, size, size).
 
     On the grid of cells: the code is stationary only there.
     """
@@ -199,8 +253,19 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
     device = compute_device()
     clip, tokenizer = trained_clip(work)
     clip = clip.to(device)
-    stage = Stage("clip_on", work, clip, num_steps=ENDLESS, learning_rate=4e-4, seed=seed, ema_decay=0.99, weight_decay=0.05, fall=0.7,
-                  muon=True, limit_sec=plan.clip_sec)  # fmt: skip
+    stage = Stage(
+        "clip_on",
+        work,
+        clip,
+        num_steps=ENDLESS,
+        learning_rate=4e-4,
+        seed=seed,
+        ema_decay=0.99,
+        weight_decay=0.05,
+        fall=0.7,
+        muon=True,
+        limit_sec=plan.clip_sec,
+    )
     seen = Pictures(scenes, plan.first_scenes, device)
     groups = objects_by_colour(seen.truths)
 
@@ -218,7 +283,11 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
             logits = clip(input_ids=seen.tokens[places], pixel_values=x).logits_per_image
         labels = torch.arange(len(rows), device=device)
         loss = (F.cross_entropy(logits.float(), labels) + F.cross_entropy(logits.float().T, labels)) / 2
-        right = {"hard" if hard else "easy": round(float((logits.argmax(1) == labels).float().mean()), 3)} if (step + 1) % 100 == 0 else {}
+        right = (
+            {"hard" if hard else "easy": round(float((logits.argmax(1) == labels).float().mean()), 3)}
+            if (step + 1) % 100 == 0
+            else {}
+        )
         return loss, right
 
     stage.run(loss_of, log_every=100)
@@ -249,13 +318,20 @@ class Shown:
             if new > 0:
                 self.latents[self.count : end] = torch.from_numpy(shard.latents[:new]).to(self.latents.device)
                 self.tokens[self.count : end] = torch.from_numpy(shard.tokens[:new]).to(self.tokens.device)
-                self.boxes[self.count : end] = torch.tensor([mark_box(truth) for truth in shard.truths[:new]], device=self.boxes.device)
+                self.boxes[self.count : end] = torch.tensor(
+                    [mark_box(truth) for truth in shard.truths[:new]], device=self.boxes.device
+                )
                 self.count = end
 
     def weights(self, rows: torch.Tensor) -> torch.Tensor:
-        """(B, 1, 16, 16) of the error in each cell, one on average over each picture: LETTERING_WEIGHT times as much where its mark is."""
+        """(B, 1, 16, 16) of the error in each cell, one on average over each picture: LETTERING_WEIGHT times as much
+        where its mark is.
+        """
         cells = torch.arange(16, device=rows.device)
-        first, last = (self.boxes[rows, :2] / 8).floor()[:, None], (self.boxes[rows, 2:] / 8).ceil()[:, None]  # (B, 1, 2)
+        first, last = (
+            (self.boxes[rows, :2] / 8).floor()[:, None],
+            (self.boxes[rows, 2:] / 8).ceil()[:, None],
+        )  # (B, 1, 2)
         inside = (cells[:, None] >= first) & (cells[:, None] < last)  # (B, 16, 2)
         weight = 1 + (LETTERING_WEIGHT - 1) * (inside[:, :, None, 1] & inside[:, None, :, 0]).float()
         return (weight / weight.mean(dim=(1, 2), keepdim=True))[:, None]
@@ -276,8 +352,19 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
     text_tower, empty = clip.text_model.to(device).eval(), torch.from_numpy(tokenized([""], tokenizer)).to(device)
     scheduler = build_scheduler()
     alphas, weight = scheduler.alphas_cumprod.to(device), snr_plus_one(scheduler.alphas_cumprod).to(device)
-    stage = Stage("unet_on", work, unet, num_steps=ENDLESS, learning_rate=plan.unet_rate, seed=seed, ema_decay=0.998, fall=0.75, muon=True,
-                  limit_sec=plan.unet_sec, capturable=device.type == "cuda")  # fmt: skip
+    stage = Stage(
+        "unet_on",
+        work,
+        unet,
+        num_steps=ENDLESS,
+        learning_rate=plan.unet_rate,
+        seed=seed,
+        ema_decay=0.998,
+        fall=0.75,
+        muon=True,
+        limit_sec=plan.unet_sec,
+        capturable=device.type == "cuda",
+    )
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
 
@@ -294,7 +381,9 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
         noisy = (signal.sqrt() * x + (1 - signal).sqrt() * noise).contiguous(memory_format=torch.channels_last)
         return noisy, t, text, x, shown.weights(rows)
 
-    def losses(noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor, x: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    def losses(
+        noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor, x: torch.Tensor, cells: torch.Tensor
+    ) -> torch.Tensor:
         with _capturable(device):
             predicted = unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0]
         return ((predicted.float() - x).square() * cells).mean(dim=(1, 2, 3)) * weight[t]
@@ -306,7 +395,10 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
         per_scene = captured(stage.learning_rate_now(), *given) if captured else losses(*given)
         if (step + 1) % 100:
             return per_scene.mean(), {}
-        return per_scene.mean(), {"mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)], "scenes": shown.count}
+        return per_scene.mean(), {
+            "mse": [round(float(part.mean()), 4) for part in per_scene.detach().chunk(4)],
+            "scenes": shown.count,
+        }
 
     stage.run(loss_of, log_every=100, steps_itself=captured is not None)
     stage.hand_over("unet")
@@ -315,11 +407,17 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
 @contextlib.contextmanager
 def _capturable(device: torch.device) -> Iterator[None]:
     """`fast_autocast` without its cache of cast weights, which would outlive the step that a graph was captured in."""
-    with torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if device.type == "cuda" else fast_autocast(device):
+    with (
+        torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+        if device.type == "cuda"
+        else fast_autocast(device)
+    ):
         yield
 
 
-def _captured(stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]) -> CapturedStep | None:
+def _captured(
+    stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]
+) -> CapturedStep | None:
     """The step as a CUDA graph; None where there is no GPU or no graph can be made of it."""
     if not example[0].is_cuda:
         return None
@@ -334,4 +432,6 @@ def _captured(stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    train_decoder_on(folder / "stream", folder, int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
+    train_decoder_on(
+        folder / "stream", folder, int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+    )

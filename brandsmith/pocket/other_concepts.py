@@ -1,11 +1,12 @@
-"""Two concepts that are no lettered logo, to show that nothing in the judges is made for one (a tool of the recipe; nothing at run time imports it).
+"""Two concepts that are no lettered logo, to show that nothing in the judges is made for one (a tool of the recipe;
+nothing at run time imports it).
 
     python -m brandsmith.pocket.other_concepts OUT ARTWORK_FOLDER
     brandsmith judge fit OUT/emblem
     brandsmith judge fit OUT/teapot
 
-`emblem`: a mark without text, given as a cut-out and without a label. `teapot`: a product without a mark, its own colours being what makes
-it that product; among the pictures without it are teapots of other colours.
+`emblem`: a mark without text, given as a cut-out and without a label. `teapot`: a product without a mark, its own
+colours being what makes it that product; among the pictures without it are teapots of other colours.
 """
 
 from __future__ import annotations
@@ -47,7 +48,14 @@ def write_emblem(folder: Path) -> None:
     for i in range(10):
         rng = np.random.default_rng([SEED, i])
         canvas, background = stage(rng, ("green",))
-        print_mark(canvas.pixels, draw_emblem(), (128 + rng.uniform(-12, 12), 128 + rng.uniform(-12, 12)), rng.uniform(90, 150), rng, bend=0.7)
+        print_mark(
+            canvas.pixels,
+            draw_emblem(),
+            (128 + rng.uniform(-12, 12), 128 + rng.uniform(-12, 12)),
+            rng.uniform(90, 150),
+            rng,
+            bend=0.7,
+        )
         _write_captioned(folder, i, finish(canvas), f"a green_ring_emblem on a {background} background")
 
 
@@ -87,11 +95,16 @@ def _without_teapot(maker: SceneMaker, rng: np.random.Generator) -> Scene:
 
 
 def _write_config(folder: Path, **config: str) -> None:
-    write_text(folder / "concept.yaml", yaml.safe_dump({**config, "prompts": ["a {token}", "a {token} on a white background"]}, sort_keys=False))
+    write_text(
+        folder / "concept.yaml",
+        yaml.safe_dump({**config, "prompts": ["a {token}", "a {token} on a white background"]}, sort_keys=False),
+    )
 
 
 def _write_captioned(folder: Path, number: int, pixels: np.ndarray, caption: str) -> None:
-    write_with(folder / "images" / f"{number + 1:02d}.png", lambda partial: Image.fromarray(pixels).save(partial, "PNG"))
+    write_with(
+        folder / "images" / f"{number + 1:02d}.png", lambda partial: Image.fromarray(pixels).save(partial, "PNG")
+    )
     write_text(folder / "images" / f"{number + 1:02d}.txt", caption + "\n")
 
 
@@ -99,7 +112,10 @@ def _write_labelled(folder: Path, name: str, pixels: np.ndarray, box: tuple[floa
     write_with(folder / "images" / f"{name}.png", lambda partial: Image.fromarray(pixels).save(partial, "PNG"))
     if box:
         x0, y0, x1, y1 = (v / SIZE_PX for v in box)
-        write_text(folder / "labels" / f"{name}.txt", f"0 {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}\n")
+        write_text(
+            folder / "labels" / f"{name}.txt",
+            f"0 {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}\n",
+        )
 
 
 if __name__ == "__main__":

@@ -17,11 +17,22 @@ from brandsmith.pocket.artwork import COLOURS
 from brandsmith.pocket.marks import CANVAS_PX
 
 PHOTO_WORDS = {
-    "T-Shirt": "t shirt", "Longsleeve": "sweater", "Hoodie": "sweater", "Dress": "dress", "Pants": "pants",
-    "Shorts": "shorts", "Outwear": "coat", "Hat": "hat", "Shoes": "shoes", "Shirt": "shirt", "Skirt": "skirt",
-}  # fmt: skip
+    "T-Shirt": "t shirt",
+    "Longsleeve": "sweater",
+    "Hoodie": "sweater",
+    "Dress": "dress",
+    "Pants": "pants",
+    "Shorts": "shorts",
+    "Outwear": "coat",
+    "Hat": "hat",
+    "Shoes": "shoes",
+    "Shirt": "shirt",
+    "Skirt": "skirt",
+}
 DULL = {"black": 0.4, "gray": 0.4, "white": 0.6}
-"""How readily a photo of this colour is taken for training; every other colour always. Half of all clothes are black or gray."""
+"""How readily a photo of this colour is taken for training; every other colour always. Half of all clothes are black or
+gray.
+"""
 Split = Literal["all", "train", "unseen"]
 
 
@@ -40,7 +51,9 @@ def garment_pixels(file: Path, rng: np.random.Generator) -> np.ndarray:
     side = min(image.size)
     left = (image.width - side) // 2
     upper = int((image.height - side) * rng.uniform(0.3, 0.7))
-    image = image.crop((left, upper, left + side, upper + side)).resize((CANVAS_PX, CANVAS_PX), Image.Resampling.LANCZOS)
+    image = image.crop((left, upper, left + side, upper + side)).resize(
+        (CANVAS_PX, CANVAS_PX), Image.Resampling.LANCZOS
+    )
     return np.asarray(image, np.float32).copy()
 
 

@@ -21,7 +21,15 @@ from brandsmith.pocket.scenes import DEFAULT_MIX, Scene, SceneMaker
 SHARD = 1000
 
 
-def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shard: int, mix: dict[str, float], split: Split = "train") -> None:
+def draw_shard(
+    folder: Path,
+    artwork: Path,
+    photos: Path | None,
+    seed: int,
+    shard: int,
+    mix: dict[str, float],
+    split: Split = "train",
+) -> None:
     """Draw scenes `shard * SHARD ...` into `folder`; does nothing when the shard is complete."""
     pixels_file, truth_file = folder / f"{shard:04d}.npy", folder / f"{shard:04d}.jsonl"
     if truth_file.is_file():
@@ -33,7 +41,9 @@ def draw_shard(folder: Path, artwork: Path, photos: Path | None, seed: int, shar
 
 
 def write_truths(file: Path, scenes: Sequence[Scene]) -> None:
-    """A JSON line per scene, all but its pixels. Under its own name only when whole: who finds the file finds the shard."""
+    """A JSON line per scene, all but its pixels. Under its own name only when whole: who finds the file finds the
+    shard.
+    """
     lines = [json.dumps({name: value for name, value in asdict(scene).items() if name != "pixels"}) for scene in scenes]
     write_text(file, "\n".join(lines) + "\n")
 

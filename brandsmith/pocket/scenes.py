@@ -33,12 +33,21 @@ class Scene:
 
 # Where a mark sits on a product: centre (x, y) and width, as fractions of the sprite's own box.
 PRINTABLE: dict[str, tuple[float, float, float]] = {
-    "t shirt": (0.50, 0.60, 0.48), "sweater": (0.50, 0.50, 0.46), "dress": (0.50, 0.30, 0.42),
-    "coat": (0.50, 0.55, 0.46), "cap": (0.50, 0.34, 0.46), "bag": (0.50, 0.66, 0.52),
-    "backpack": (0.50, 0.70, 0.54), "bottle": (0.50, 0.62, 0.80), "fragrance": (0.50, 0.70, 0.86),
-    "box": (0.50, 0.45, 0.50), "cup": (0.40, 0.62, 0.55), "billboard": (0.50, 0.34, 0.70),
-    "hat": (0.50, 0.45, 0.44), "shorts": (0.50, 0.62, 0.40),
-}  # fmt: skip
+    "t shirt": (0.50, 0.60, 0.48),
+    "sweater": (0.50, 0.50, 0.46),
+    "dress": (0.50, 0.30, 0.42),
+    "coat": (0.50, 0.55, 0.46),
+    "cap": (0.50, 0.34, 0.46),
+    "bag": (0.50, 0.66, 0.52),
+    "backpack": (0.50, 0.70, 0.54),
+    "bottle": (0.50, 0.62, 0.80),
+    "fragrance": (0.50, 0.70, 0.86),
+    "box": (0.50, 0.45, 0.50),
+    "cup": (0.40, 0.62, 0.55),
+    "billboard": (0.50, 0.34, 0.70),
+    "hat": (0.50, 0.45, 0.44),
+    "shorts": (0.50, 0.62, 0.40),
+}
 GARMENTS = ("t shirt", "sweater", "dress", "coat")
 
 
@@ -82,8 +91,10 @@ def spelled_out(text: str) -> str:
 
 
 def _spelling(mark: Mark) -> tuple[str, str]:
-    """Where a caption says the lettering of a nameless mark (`inside` its name, where a brand's token would stand; `behind` everything; or
-    nowhere) and with which words. It follows from the lettering alone, so that captions leave the drawing of scenes as it is."""
+    """Where a caption says the lettering of a nameless mark (`inside` its name, where a brand's token would stand;
+    `behind` everything; or nowhere) and with which words. It follows from the lettering alone, so that captions leave
+    the drawing of scenes as it is.
+    """
     rng = np.random.default_rng([ord(letter) for letter in mark.text])
     where = str(rng.choice(["nowhere", "behind", "inside"], p=[0.2, 0.3, 0.5]))
     return where, str(rng.choice([" with the letters ", " that reads ", " saying "]))
@@ -121,9 +132,7 @@ _PRINT_WEIGHTS = np.array([3, 3, 1, 1.5, 1.5, 1.5, 1, 1.5, 3, 1, 1, 3.5, 0.7, 0.
 _PRINT_WEIGHTS = _PRINT_WEIGHTS / _PRINT_WEIGHTS.sum()
 
 
-def one_object(
-    maker: SceneMaker, rng: np.random.Generator, word: str, colour: str | None, mark: Mark | None
-) -> Scene:
+def one_object(maker: SceneMaker, rng: np.random.Generator, word: str, colour: str | None, mark: Mark | None) -> Scene:
     canvas, background = stage(rng, (colour,))
     sprite = maker.art.sprite(word) if colour is None else maker.art.tinted(word, colour)
     extent = rng.uniform(190, 226) if mark or word == "billboard" else rng.uniform(160, 208)
@@ -141,14 +150,26 @@ def _branded_phrase(phrase: str, word: str, mark: Mark, rng: np.random.Generator
     name = _mark_name(mark)
     noun = phrase.split(" ", 1)[1] if " " in phrase else phrase
     if word == "billboard":
-        forms = [f"a billboard with {_article(name)}", f"{_article(phrase)} with {_article(name)}",
-                 f"a billboard with the latest {name} products", f"{_article(phrase)} showing the {name}"]  # fmt: skip
+        forms = [
+            f"a billboard with {_article(name)}",
+            f"{_article(phrase)} with {_article(name)}",
+            f"a billboard with the latest {name} products",
+            f"{_article(phrase)} showing the {name}",
+        ]
     elif word == "fragrance":
-        forms = [f"the new {name} fragrance", f"{_article(phrase)} with {_article(name)}",
-                 f"the new {phrase} with {_article(name)}", f"{_article(name)} {noun}"]  # fmt: skip
+        forms = [
+            f"the new {name} fragrance",
+            f"{_article(phrase)} with {_article(name)}",
+            f"the new {phrase} with {_article(name)}",
+            f"{_article(name)} {noun}",
+        ]
     else:
-        forms = [f"{_article(phrase)} with {_article(name)}", f"{_article(phrase)} with {_article(name)}",
-                 f"{_article(phrase.split()[0])} {name} {noun}", f"{_article(name)} on {_article(phrase)}"]  # fmt: skip
+        forms = [
+            f"{_article(phrase)} with {_article(name)}",
+            f"{_article(phrase)} with {_article(name)}",
+            f"{_article(phrase.split()[0])} {name} {noun}",
+            f"{_article(name)} on {_article(phrase)}",
+        ]
     return str(rng.choice(forms))
 
 
@@ -172,7 +193,9 @@ def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = 
     name = _mark_name(mark)
     forms = [_article(name), f"the {name}"]
     forms += [f"{_article(name)} with {mark.ink} letters"] if not mark.name else []
-    return _scene(canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark) + _setting(background, rng), background)
+    return _scene(
+        canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark) + _setting(background, rng), background
+    )
 
 
 def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
@@ -183,20 +206,31 @@ def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) 
 
 
 def aside(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
-    """One object where one of a pair would stand: a part of `a blue cat AND a yellow bowl` must be able to keep to its side."""
+    """One object where one of a pair would stand: a part of `a blue cat AND a yellow bowl` must be able to keep to its
+    side.
+    """
     word = str(rng.choice([w for w in maker.words if w != "billboard"]))
     colour = _random_colour(rng)
     canvas, background = stage(rng, (colour,))
     alpha = place(canvas, maker.art.tinted(word, colour), *_in_a_pair(rng, int(rng.integers(2))))
     canvas.things.append(Thing(word, colour, box_of(alpha)))
-    return _scene(canvas, _opening(rng) + _article(f"{colour} {_called(word, rng)}") + _setting(background, rng), background)
+    return _scene(
+        canvas, _opening(rng) + _article(f"{colour} {_called(word, rng)}") + _setting(background, rng), background
+    )
 
 
 def in_company(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
-    """Two objects of which the caption names one, as captions do: without such scenes, whoever asks for a cat forbids the bowl beside it."""
+    """Two objects of which the caption names one, as captions do: without such scenes, whoever asks for a cat forbids
+    the bowl beside it.
+    """
     scene = pair(maker, rng)
     named = scene.things[int(rng.integers(2))]
-    return replace(scene, caption=_opening(rng) + _article(f"{named.colour} {_called(named.word, rng)}") + _setting(scene.background, rng))
+    return replace(
+        scene,
+        caption=_opening(rng)
+        + _article(f"{named.colour} {_called(named.word, rng)}")
+        + _setting(scene.background, rng),
+    )
 
 
 def _in_a_pair(rng: np.random.Generator, side: int) -> tuple[tuple[float, float], float]:
@@ -220,11 +254,17 @@ def several(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = Non
     word = str(rng.choice([w for w in maker.words if w in PLURALS]))
     colour, count = _random_colour(rng), int(rng.choice([2, 3, 4], p=[0.45, 0.35, 0.2]))
     canvas, background = _in_a_row(maker, rng, [word] * count, [colour] * count)
-    return _scene(canvas, f"{_opening(rng)}{COUNTS[count]} {colour} {PLURALS[word]}{_setting(background, rng)}", background)
+    return _scene(
+        canvas, f"{_opening(rng)}{COUNTS[count]} {colour} {PLURALS[word]}{_setting(background, rng)}", background
+    )
 
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
-PLACES = {2: ((68, 136), (188, 136)), 3: ((47, 136), (128, 136), (209, 136)), 4: ((70, 76), (186, 76), (70, 190), (186, 190))}
+PLACES = {
+    2: ((68, 136), (188, 136)),
+    3: ((47, 136), (128, 136), (209, 136)),
+    4: ((70, 76), (186, 76), (70, 190), (186, 190)),
+}
 """Centres in canvas pixels, by how many things stand there."""
 EXTENTS = {2: (102, 122), 3: (66, 80), 4: (82, 100)}
 
@@ -254,7 +294,10 @@ def person(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None
 
 
 def _person_words(sex: str, rng: np.random.Generator) -> str:
-    names = {"male": ["a man", "a male model", "a male model"], "female": ["a woman", "a female model", "a female model"]}
+    names = {
+        "male": ["a man", "a male model", "a male model"],
+        "female": ["a woman", "a female model", "a female model"],
+    }
     return str(rng.choice(names[sex]))
 
 
@@ -276,20 +319,44 @@ def _scene(canvas: Canvas, caption: str, background: str, person: str = "", look
 # ----------------------------------------------------------------------------- the maker
 
 KINDS: dict[str, Recipe] = {
-    "single": single, "aside": aside, "branded": branded, "mark_alone": mark_alone, "pair": pair, "in_company": in_company,
-    "triple": triple, "several": several, "person": person, "photo": photo,
-}  # fmt: skip
+    "single": single,
+    "aside": aside,
+    "branded": branded,
+    "mark_alone": mark_alone,
+    "pair": pair,
+    "in_company": in_company,
+    "triple": triple,
+    "several": several,
+    "person": person,
+    "photo": photo,
+}
 DEFAULT_MIX = {
-    "single": 0.16, "aside": 0.08, "branded": 0.17, "mark_alone": 0.04, "pair": 0.18, "in_company": 0.05, "triple": 0.06, "several": 0.05,
-    "person": 0.09, "photo": 0.12,
-}  # fmt: skip
-"""Objects, of which there are most, are learnt last; then two of them, and small lettering. Without photos their share goes to the others."""
+    "single": 0.16,
+    "aside": 0.08,
+    "branded": 0.17,
+    "mark_alone": 0.04,
+    "pair": 0.18,
+    "in_company": 0.05,
+    "triple": 0.06,
+    "several": 0.05,
+    "person": 0.09,
+    "photo": 0.12,
+}
+"""Objects, of which there are most, are learnt last; then two of them, and small lettering. Without photos their share
+goes to the others.
+"""
 
 
 class SceneMaker:
     """Draws scenes from artwork (and photos, when a folder with `labels.csv` and `photos/` is given)."""
 
-    def __init__(self, art: Artwork, photos: Path | None = None, words: tuple[str, ...] = OBJECT_WORDS, photo_split: Split = "all") -> None:
+    def __init__(
+        self,
+        art: Artwork,
+        photos: Path | None = None,
+        words: tuple[str, ...] = OBJECT_WORDS,
+        photo_split: Split = "all",
+    ) -> None:
         self.art = art
         self.words = list(words)
         weights = np.array([1.6 if w in (*GARMENTS, "pants", "fragrance", "billboard") else 1.0 for w in words])
@@ -352,7 +419,9 @@ class SceneMaker:
             return f"{cloth} and {trousers} pants"
         if mark:
             name = _mark_name(mark)
-            return str(rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])) + _spelled(mark)
+            return str(
+                rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])
+            ) + _spelled(mark)
         return cloth
 
     def photo_scene(self, rng: np.random.Generator, name: str, label: str, mark: Mark | None) -> Scene:
@@ -363,8 +432,14 @@ class SceneMaker:
         body = f"{_article(f'{colour} {label}')}"
         if mark:
             centre = (128 + rng.uniform(-8, 8), 118 + rng.uniform(-10, 10))
-            box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(84, 110), rng,
-                             surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32))  # fmt: skip
+            box = print_mark(
+                canvas.pixels,
+                draw_mark(mark),
+                centre,
+                rng.uniform(84, 110),
+                rng,
+                surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32),
+            )
             canvas.marks.append(PlacedMark(mark, box))
             body += f" with {_article(_mark_name(mark))}{_spelled(mark)}"
         return _scene(canvas, f"a photo of {body}", "", look="photo")

@@ -1,10 +1,11 @@
 """The text tower learns to spell, so that the U-Net can.
 
-A contrastive tower has no need to know which letter comes where: pictures of one batch are told apart by colour and object. The U-Net
-then would have to work out from absolute places which letter of a caption is a word's third, and in 2.25 million pictures it did
-not (docs/log.md). So the tower is taught, on captions alone, what a picture of lettering needs: at each letter's token, which letter it is and
-the how-manieth; at the end of the text, which is all that the pooled text sees, every letter by its place. What it said before is held:
-the text's projection, which the image tower is matched with, and the states of all other words.
+A contrastive tower has no need to know which letter comes where: pictures of one batch are told apart by colour and
+object. The U-Net then would have to work out from absolute places which letter of a caption is a word's third, and in
+2.25 million pictures it did not (docs/log.md). So the tower is taught, on captions alone, what a picture of lettering
+needs: at each letter's token, which letter it is and the how-manieth; at the end of the text, which is all that the
+pooled text sees, every letter by its place. What it said before is held: the text's projection, which the image tower
+is matched with, and the states of all other words.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ NOT_HERE = -100
 PADDING = 6
 """End tokens behind the longest caption of a batch; the tower is causal, so what is left out changes nothing."""
 HELD_TEXT, HELD_STATES = 20.0, 1.0
-"""How much a change of the text's projection and of the other words' states costs, beside the letters' cross-entropy."""
+"""How much a change of the text's projection and of the other words' states costs, beside the letters'
+cross-entropy.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ def labelled(captions: Sequence[str], tokenizer: CLIPTokenizer) -> Spelled:
             before = 1 + len(tokenizer(caption[: found.start()], add_special_tokens=False).input_ids)
             letters = torch.tensor([LETTERS.index(letter) for letter in found[0].split()])
             where = slice(before, before + len(letters))
-            letter[row, where], place[row, where], word[row, : len(letters)] = letters, torch.arange(len(letters)), letters
+            letter[row, where], place[row, where], word[row, : len(letters)] = (
+                letters,
+                torch.arange(len(letters)),
+                letters,
+            )
     return Spelled(ids, letter, place, word)
 
 
@@ -81,7 +88,9 @@ class Pupil(nn.Module):
         self.word = nn.Linear(width, MOST_LETTERS * (len(LETTERS) + 1))
 
     def answers(self, states: torch.Tensor, asked: Spelled) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Logits of `letter` (N, tokens, 26), of `place` (N, tokens, 5), and of `word` at the end and in the padding (2, N, 5, 27)."""
+        """Logits of `letter` (N, tokens, 26), of `place` (N, tokens, 5), and of `word` at the end and in the padding
+        (2, N, 5, 27).
+        """
         rows = torch.arange(len(states), device=states.device)
         last = torch.full_like(rows, states.shape[1] - 1)
         ends = torch.stack([states[rows, asked.end], states[rows, (asked.end + last) // 2]])
@@ -91,13 +100,21 @@ class Pupil(nn.Module):
 def spelling_loss(pupil: Pupil, states: torch.Tensor, asked: Spelled) -> torch.Tensor:
     letter, place, word = pupil.answers(states, asked)
     both_ends = asked.word.expand(2, -1, -1)
-    return (F.cross_entropy(letter.flatten(0, 1), asked.letter.flatten()) + F.cross_entropy(place.flatten(0, 1), asked.place.flatten())
-            + F.cross_entropy(word.flatten(0, 2), both_ends.flatten()))  # fmt: skip
+    return (
+        F.cross_entropy(letter.flatten(0, 1), asked.letter.flatten())
+        + F.cross_entropy(place.flatten(0, 1), asked.place.flatten())
+        + F.cross_entropy(word.flatten(0, 2), both_ends.flatten())
+    )
 
 
 def held_loss(states: torch.Tensor, before: torch.Tensor, asked: Spelled, projection: nn.Linear) -> torch.Tensor:
-    """What has changed of the text's direction (one minus cosine) and of the states of words that are no letters (share of their variance)."""
-    rows, said = torch.arange(len(states), device=states.device), torch.arange(states.shape[1], device=states.device) < asked.end[:, None]
+    """What has changed of the text's direction (one minus cosine) and of the states of words that are no letters (share
+    of their variance).
+    """
+    rows, said = (
+        torch.arange(len(states), device=states.device),
+        torch.arange(states.shape[1], device=states.device) < asked.end[:, None],
+    )
     text = F.cosine_similarity(projection(states[rows, asked.end]), projection(before[rows, asked.end]), dim=-1)
     words = said & (asked.letter == NOT_HERE)
     return HELD_TEXT * (1 - text).mean() + HELD_STATES * F.mse_loss(states[words], before[words]) / before[words].var()
@@ -109,14 +126,24 @@ def spelling_known(pupil: Pupil, asked: Spelled) -> dict[str, float]:
     letter, place, word = pupil.answers(pupil.tower(asked.ids)[0], asked)
     here, spelled = asked.letter != NOT_HERE, asked.word[:, 0] < len(LETTERS)
     right = (word[0].argmax(-1) == asked.word).all(1)
-    right_letter, right_place = ((guess.argmax(-1) == true)[here].float().mean() for guess, true in ((letter, asked.letter), (place, asked.place)))
+    right_letter, right_place = (
+        (guess.argmax(-1) == true)[here].float().mean()
+        for guess, true in ((letter, asked.letter), (place, asked.place))
+    )
     return {"letter": float(right_letter), "place": float(right_place), "word": float(right[spelled].float().mean())}
 
 
 def teach_spelling(
-    captions: Sequence[str], clip: CLIPModel, tokenizer: CLIPTokenizer, work: Path, *, num_steps: int, seed: int, batch: int = 64,
+    captions: Sequence[str],
+    clip: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    work: Path,
+    *,
+    num_steps: int,
+    seed: int,
+    batch: int = 64,
     limit_sec: float | None = None,
-) -> CLIPModel:  # fmt: skip
+) -> CLIPModel:
     """Train the text tower of `clip` further, resumably; its checkpoint is handed over to the stage `clip`.
 
     Half of a batch spells, the other half is any captions.
@@ -127,8 +154,19 @@ def teach_spelling(
     torch.manual_seed(seed)
     pupil = Pupil(clip).to(device)
     projection = copy.deepcopy(clip.text_projection).requires_grad_(False)
-    stage = Stage("spelling", work, pupil, num_steps=num_steps, learning_rate=1e-3, seed=seed, ema_decay=0.99, fall=0.5,
-                  weight_decay=0.01, muon=True, limit_sec=limit_sec)  # fmt: skip
+    stage = Stage(
+        "spelling",
+        work,
+        pupil,
+        num_steps=num_steps,
+        learning_rate=1e-3,
+        seed=seed,
+        ema_decay=0.99,
+        fall=0.5,
+        weight_decay=0.01,
+        muon=True,
+        limit_sec=limit_sec,
+    )
     spell = [caption for caption in captions if SPELLED.search(caption)]
 
     def drawn(rng: np.random.Generator) -> Spelled:
@@ -145,11 +183,15 @@ def teach_spelling(
             states = pupil.tower(asked.ids)[0]
         held = held_loss(states.float(), said_before.float(), asked, projection)
         loss = spelling_loss(pupil, states.float(), asked) + held
-        return loss, {"held": round(float(held.detach()), 4), **spelling_known(pupil, asked)} if (step + 1) % 50 == 0 else {}
+        return loss, {"held": round(float(held.detach()), 4), **spelling_known(pupil, asked)} if (
+            step + 1
+        ) % 50 == 0 else {}
 
     stage.run(loss_of)
     stage.averaged_model()
-    if stage.progress() >= 1:  # stopped half way, the same command goes on, and holds what was said before the first step
+    if (
+        stage.progress() >= 1
+    ):  # stopped half way, the same command goes on, and holds what was said before the first step
         kept = {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()}
         put_weights(work / "clip.pt", kept)
     return clip.eval()

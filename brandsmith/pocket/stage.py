@@ -1,9 +1,10 @@
 """One resumable stage of building pocket: a model, an optimiser, an average of the weights, a log.
 
-Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The
-learning rate warms up, stays, and falls over the last share of the steps (`fall`), or of the time where a stage is given `limit_sec`: a
-machine that is lent for minutes must end with a finished fall, however many steps it managed. `in_parallel` runs a stage in several processes that
-average their gradients: on CPUs, two processes of one thread are a fifth faster than one process of two.
+Every step draws its data from `(seed, step)`, so an interrupted stage goes on as if it had not stopped. The learning
+rate warms up, stays, and falls over the last share of the steps (`fall`), or of the time where a stage is given
+`limit_sec`: a machine that is lent for minutes must end with a finished fall, however many steps it managed.
+`in_parallel` runs a stage in several processes that average their gradients: on CPUs, two processes of one thread are a
+fifth faster than one process of two.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SAVE_EVERY_SEC = 90
 
 
 def in_parallel(work: Callable[..., object], num_workers: int, *args: object) -> None:
-    """Run `work(rank, *args)` in `num_workers` single-threaded processes that share gradients (gloo, this machine only).
+    """Run `work(rank, *args)` in `num_workers` single-threaded processes that share gradients (gloo, this machine
+    only).
 
     SIGTERM is passed on, so that the stages save and stop; workers left behind would write the same checkpoint.
     """
@@ -76,7 +78,9 @@ def _tables(model: nn.Module) -> list[nn.Parameter]:
 
 
 def put_weights(checkpoint: Path, weights: dict[str, torch.Tensor], optimizer: dict | None = None) -> None:
-    """Other weights (and another optimiser's state) for a stage's checkpoint; the stage stays as far on its way as it was."""
+    """Other weights (and another optimiser's state) for a stage's checkpoint; the stage stays as far on its way as it
+    was.
+    """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     state |= {"model": weights, "average": weights} | ({"optimizer": optimizer} if optimizer else {})
     partial = checkpoint.with_suffix(".part")
@@ -111,10 +115,13 @@ class Stage:
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         if muon:
-            self.optimizer: torch.optim.Optimizer = Muon(self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model),
-                                                            capturable=capturable)  # fmt: skip
+            self.optimizer: torch.optim.Optimizer = Muon(
+                self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model), capturable=capturable
+            )
         else:
-            self.optimizer = torch.optim.AdamW(self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+            self.optimizer = torch.optim.AdamW(
+                self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
+            )
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,9 +139,11 @@ class Stage:
         if self.rank != 0:
             return
         state = {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "average": self.average, "step": self.step,
-        }  # fmt: skip
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "step": self.step,
+        }
         partial = self.checkpoint.with_suffix(".part")
         torch.save(state, partial)
         partial.rename(self.checkpoint)
@@ -149,11 +158,20 @@ class Stage:
         return self.learning_rate * min(1.0, (self.step + 1) / self.warmup_steps) * max(fall, 0.02)
 
     def run(
-        self, loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]], log_every: int = 50, *, steps_itself: bool = False
-    ) -> None:  # fmt: skip
-        """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C. `steps_itself`: `loss_of` has taken the step when it returns."""
+        self,
+        loss_of: Callable[[int, np.random.Generator], tuple[torch.Tensor, dict]],
+        log_every: int = 50,
+        *,
+        steps_itself: bool = False,
+    ) -> None:
+        """Train to the last step, saving every 90 s and on SIGTERM or Ctrl-C. `steps_itself`: `loss_of` has taken the
+        step when it returns.
+        """
         self.model.train()
-        asked, stop = {"to stop": False}, False  # workers stop at the same step: on what all of them agreed, not on their own signal
+        asked, stop = (
+            {"to stop": False},
+            False,
+        )  # workers stop at the same step: on what all of them agreed, not on their own signal
         previous = signal.signal(signal.SIGTERM, lambda *_: asked.update({"to stop": True}))
         saved_at = self.started = time.monotonic()
         began = self.step
@@ -167,7 +185,9 @@ class Stage:
                 self.step += 1
                 if self.step % log_every == 0:
                     pace = (self.step - began) / (time.monotonic() - self.started)
-                    self._log({"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)})
+                    self._log(
+                        {"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)}
+                    )
                 if time.monotonic() - saved_at > SAVE_EVERY_SEC:
                     self.save()
                     saved_at = time.monotonic()
@@ -212,7 +232,9 @@ class Stage:
         print(self.name, json.dumps(row), flush=True)
 
     def hand_over(self, name: str) -> None:
-        """Put the averaged weights into the checkpoint of the stage called `name`, which stays as far on its way as it was."""
+        """Put the averaged weights into the checkpoint of the stage called `name`, which stays as far on its way as it
+        was.
+        """
         put_weights(self.folder / f"{name}.pt", self.average, self.optimizer.state_dict())
 
     def averaged_model(self) -> nn.Module:

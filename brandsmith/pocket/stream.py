@@ -1,7 +1,8 @@
 """Scenes drawn while a network trains on them: worker processes fill a folder, the training takes what has come in.
 
 A GPU trains on many thousand scenes a second and is lent for minutes; drawing a pool first would take all of them.
-Every shard is a file of pixels, one of latents, one of tokens and one of truths; the truths come last, so what can be seen is whole.
+Every shard is a file of pixels, one of latents, one of tokens and one of truths; the truths come last, so what can be
+seen is whole.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def drawing(source: Source, folder: Path, num_workers: int) -> Iterator[None]:
     """Draw into `folder` for as long as the block runs; worker k draws shards k, k + num_workers, ..."""
     folder.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_draw, args=(source, folder, k, num_workers), daemon=True) for k in range(num_workers)]
+    workers = [
+        context.Process(target=_draw, args=(source, folder, k, num_workers), daemon=True) for k in range(num_workers)
+    ]
     with _one_thread_each():
         for worker in workers:
             worker.start()
@@ -79,7 +82,9 @@ def _one_thread_each() -> Iterator[None]:
 
 def _draw(source: Source, folder: Path, first: int, stride: int) -> None:
     cv2.setNumThreads(1)
-    maker = SceneMaker(Artwork(source.artwork), source.photos, *([source.words] if source.words else []), photo_split="train")
+    maker = SceneMaker(
+        Artwork(source.artwork), source.photos, *([source.words] if source.words else []), photo_split="train"
+    )
     tokenizer, shard = CLIPTokenizer.from_pretrained(source.tokenizer), first
     while True:
         draw_shard(maker, source, tokenizer, folder, shard)
@@ -98,13 +103,17 @@ def draw_shard(maker: SceneMaker, source: Source, tokenizer: CLIPTokenizer, fold
     np.save(folder / f"{shard:05d}.latents.npy", source.code.encode(pixels).astype(np.float16))
     if shard * SHARD < KEEP_PIXELS:
         np.save(folder / f"{shard:05d}.pixels.npy", pixels)
-    np.save(folder / f"{shard:05d}.tokens.npy", tokenized([scene.caption for scene in scenes], tokenizer).astype(np.int16))
+    np.save(
+        folder / f"{shard:05d}.tokens.npy", tokenized([scene.caption for scene in scenes], tokenizer).astype(np.int16)
+    )
     write_truths(truths_file, scenes)
 
 
 def tokenized(captions: list[str], tokenizer: CLIPTokenizer) -> np.ndarray:
     """(N, tokens) ids, padded as the pipeline pads them."""
-    return tokenizer(captions, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="np").input_ids
+    return tokenizer(
+        captions, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="np"
+    ).input_ids
 
 
 @dataclass(frozen=True)
@@ -142,6 +151,6 @@ class Incoming:
         truths = [json.loads(line) for line in (self.folder / f"{stem}.jsonl").read_text(encoding="utf-8").splitlines()]
         pixels_file = self.folder / f"{stem}.pixels.npy"
         pixels = np.load(pixels_file) if self.with_pixels and pixels_file.is_file() else None
-        return Shard(truths, np.load(self.folder / f"{stem}.tokens.npy"), np.load(self.folder / f"{stem}.latents.npy"), pixels)
-
-
+        return Shard(
+            truths, np.load(self.folder / f"{stem}.tokens.npy"), np.load(self.folder / f"{stem}.latents.npy"), pixels
+        )

@@ -1,8 +1,10 @@
-"""`python -m brandsmith.pocket.terminal_snr LATENTS.npy`: how much of a picture the last step of a noise schedule still shows.
+"""`python -m brandsmith.pocket.terminal_snr LATENTS.npy`: how much of a picture the last step of a noise schedule still
+shows.
 
 Where a schedule does not end in noise that hides the picture, the network learns to read it off its noisy input, and
-sampling starts from a noise it never saw (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed").
-How bad that is depends on the latents: what counts is the strongest *direction* among them, not a channel's variance.
+sampling starts from a noise it never saw (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are
+Flawed"). How bad that is depends on the latents: what counts is the strongest *direction* among them, not a channel's
+variance.
 """
 
 from __future__ import annotations
@@ -34,8 +36,14 @@ def main(file: Path) -> None:
     scaling = float(1 / np.asarray(latents, np.float32).std())
     variance = strongest_variance(np.asarray(latents), scaling)
     stable_diffusion = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    for name, scheduler, start in (("Stable Diffusion's, leading", stable_diffusion, 961), ("pocket's, trailing", build_scheduler(), 999)):
-        print(f"{name}: sampling starts at step {start}, strongest direction's SNR there {signal_to_noise(scheduler, variance, start):.3f}")
+    for name, scheduler, start in (
+        ("Stable Diffusion's, leading", stable_diffusion, 961),
+        ("pocket's, trailing", build_scheduler(), 999),
+    ):
+        print(
+            f"{name}: sampling starts at step {start}, strongest direction's SNR there"
+            f" {signal_to_noise(scheduler, variance, start):.3f}"
+        )
 
 
 if __name__ == "__main__":

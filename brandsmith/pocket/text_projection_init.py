@@ -1,9 +1,9 @@
 """How loud each thing a caption says is, where the U-Net begins to read it.
 
 A contrastive text tower says colours and backdrops louder (in variance) than which object it is, and padding, which
-repeats the end of the text, is four fifths of what attention sees. Gradient descent then hears colours at once and objects not
-for a day. So the two linear maps that read the text start as whitenings of its states, with the directions that tell
-objects apart turned up: Fisher's discriminants (1936) of object words over colours and settings.
+repeats the end of the text, is four fifths of what attention sees. Gradient descent then hears colours at once and
+objects not for a day. So the two linear maps that read the text start as whitenings of its states, with the directions
+that tell objects apart turned up: Fisher's discriminants (1936) of object words over colours and settings.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 NUM_WORDS = 10
 """Tokens of a usual caption; what comes later is mostly padding."""
 OBJECT_GAIN = 3.0
-"""How much louder what tells objects apart becomes. Measured once by what swapping the object of a caption costs (docs/log.md)."""
+"""How much louder what tells objects apart becomes. Measured once by what swapping the object of a caption costs
+(docs/log.md).
+"""
 NUM_DIRECTIONS = 60
-SETTINGS = ("a {c} {w}", "a {c} {w} on a white background", "a 3d picture of a {c} {w} on a green background", "a yellow bowl and a {c} {w}",
-            "a {c} {w} with a red logo")  # fmt: skip
+SETTINGS = (
+    "a {c} {w}",
+    "a {c} {w} on a white background",
+    "a 3d picture of a {c} {w} on a green background",
+    "a yellow bowl and a {c} {w}",
+    "a {c} {w} with a red logo",
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,12 @@ class ObjectDirections:
 
 
 @torch.no_grad()
-def balance_text(unet: UNet2DConditionModel, states: np.ndarray, clip: CLIPModel, tokenizer: CLIPTokenizer, num_captions: int = 3000) -> None:
-    """Start the U-Net's two maps of text from states (M, tokens, width). Words are whitened as words are, the pooled text as padding."""
+def balance_text(
+    unet: UNet2DConditionModel, states: np.ndarray, clip: CLIPModel, tokenizer: CLIPTokenizer, num_captions: int = 3000
+) -> None:
+    """Start the U-Net's two maps of text from states (M, tokens, width). Words are whitened as words are, the pooled
+    text as padding.
+    """
     rows = np.linspace(0, len(states) - 2, min(num_captions, len(states) - 1)).astype(int)
     tokens = torch.from_numpy(states[rows, 1:].astype(np.float32))  # the start token says nothing
     pool = unet.add_embedding
@@ -53,22 +64,32 @@ def balance_text(unet: UNet2DConditionModel, states: np.ndarray, clip: CLIPModel
         linear.weight.copy_(matrix)
         linear.bias.copy_(-matrix @ mean)
     object_directions(clip, tokenizer, _at_word_and_end).turn_up(unet.encoder_hid_proj, OBJECT_GAIN)
-    object_directions(clip, tokenizer, lambda *given: pool.norm1(_at_end(*given))).turn_up(pool.pool.v_proj, OBJECT_GAIN)
+    object_directions(clip, tokenizer, lambda *given: pool.norm1(_at_end(*given))).turn_up(
+        pool.pool.v_proj, OBJECT_GAIN
+    )
 
 
 def whitening(x: torch.Tensor, floor: float = 5e-5) -> tuple[torch.Tensor, torch.Tensor]:
-    """The symmetric whitening matrix (D, D) of rows (N, D) and their mean; directions below `floor` of the largest stay low."""
+    """The symmetric whitening matrix (D, D) of rows (N, D) and their mean; directions below `floor` of the largest stay
+    low.
+    """
     mean = x.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((x - mean).T))
     return vectors @ torch.diag((values + floor * values.max()).rsqrt()) @ vectors.T, mean
 
 
-def object_directions(clip: CLIPModel, tokenizer: CLIPTokenizer, places: Callable[..., torch.Tensor]) -> ObjectDirections:
-    """From captions of every object in several colours and settings, read at `places`: (states, ids, word's id) -> (captions, P, D)."""
+def object_directions(
+    clip: CLIPModel, tokenizer: CLIPTokenizer, places: Callable[..., torch.Tensor]
+) -> ObjectDirections:
+    """From captions of every object in several colours and settings, read at `places`: (states, ids, word's id) ->
+    (captions, P, D).
+    """
     read = []
     for word in OBJECT_WORDS:
         captions = [setting.format(c=colour, w=word) for colour in list(COLOURS)[::2] for setting in SETTINGS]
-        ids = tokenizer(captions, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt").input_ids
+        ids = tokenizer(
+            captions, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt"
+        ).input_ids
         last = tokenizer(word, add_special_tokens=False).input_ids[-1]
         read.append(places(clip.text_model(ids.to(clip.device))[0].cpu().float(), ids, last, tokenizer.eos_token_id))
     x = torch.stack(read)  # objects, captions, places, D
@@ -84,7 +105,10 @@ def object_directions(clip: CLIPModel, tokenizer: CLIPTokenizer, places: Callabl
 
 def _at_end(states: torch.Tensor, ids: torch.Tensor, last: int, end: int) -> torch.Tensor:
     """(N, tokens, D) -> (N, 3, D): at the end of the text and twice in its padding."""
-    return states[torch.arange(len(states))[:, None], torch.stack([(ids != end).sum(1), *(torch.full((len(ids),), p) for p in (25, 40))], 1)]
+    return states[
+        torch.arange(len(states))[:, None],
+        torch.stack([(ids != end).sum(1), *(torch.full((len(ids),), p) for p in (25, 40))], 1),
+    ]
 
 
 def _at_word_and_end(states: torch.Tensor, ids: torch.Tensor, last: int, end: int) -> torch.Tensor:

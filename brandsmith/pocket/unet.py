@@ -32,33 +32,54 @@ from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
 CAPTION_DROPOUT = 0.1
 SHOWN = {"single": 0.32, "pair": 0.32, "branded": 0.18, "person": 0.07, "mark": 0.03, "photo": 0.08}
-"""Which share of what is shown each kind of scene has: objects, of which there are most, are learnt last; then two of them, and small lettering."""
+"""Which share of what is shown each kind of scene has: objects, of which there are most, are learnt last; then two of
+them, and small lettering.
+"""
 
 
 def build_scheduler() -> DDPMScheduler:
     """Stable Diffusion's noise schedule with twice its last beta, sampled from the last step on.
 
-    With SD's own (0.012, from step 961) the strongest direction of these latents has a signal-to-noise ratio of 9.7 where
-    sampling starts (`python -m brandsmith.pocket.terminal_snr`): the network reads backdrop and outline off the noisy input instead
-    of the caption, and pure noise is a place that it never saw. Lin et al. 2024, "Common Diffusion Noise Schedules and
-    Sample Steps are Flawed". With 0.025, from step 999, it is 0.05, and no scheduler needs a zero-SNR special case.
+    With SD's own (0.012, from step 961) the strongest direction of these latents has a signal-to-noise ratio of 9.7
+    where sampling starts (`python -m brandsmith.pocket.terminal_snr`): the network reads backdrop and outline off the
+    noisy input instead of the caption, and pure noise is a place that it never saw. Lin et al. 2024, "Common Diffusion
+    Noise Schedules and Sample Steps are Flawed". With 0.025, from step 999, it is 0.05, and no scheduler needs a
+    zero-SNR special case.
     """
     return DDPMScheduler(
-        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.025, beta_schedule="scaled_linear", prediction_type="sample",
-        clip_sample=False, steps_offset=1, timestep_spacing="trailing",
-    )  # fmt: skip
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.025,
+        beta_schedule="scaled_linear",
+        prediction_type="sample",
+        clip_sample=False,
+        steps_offset=1,
+        timestep_spacing="trailing",
+    )
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Attention to the text at 8 x 8 and in the middle (4 x 4), and on the way out at 16 x 16: a letter of a mark on a garment is one latent
-    cell wide, and at 8 x 8 no place is one letter's. Elsewhere convolutions, which the pooled text steers (`scale_shift`)."""
+    """Attention to the text at 8 x 8 and in the middle (4 x 4), and on the way out at 16 x 16: a letter of a mark on a
+    garment is one latent cell wide, and at 8 x 8 no place is one letter's. Elsewhere convolutions, which the pooled
+    text steers (`scale_shift`).
+    """
     unet = UNet2DConditionModel(
-        sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(96, 128, 208),
+        sample_size=16,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(96, 128, 208),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"), resnet_time_scale_shift="scale_shift",
-        layers_per_block=1, cross_attention_dim=TEXT_WIDTH, attention_head_dim=4, norm_num_groups=16,
-        addition_embed_type="text", addition_embed_type_num_heads=4, encoder_hid_dim=TEXT_WIDTH, encoder_hid_dim_type="text_proj",
-    )  # fmt: skip
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        resnet_time_scale_shift="scale_shift",
+        layers_per_block=1,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=16,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        encoder_hid_dim=TEXT_WIDTH,
+        encoder_hid_dim_type="text_proj",
+    )
     for name, module in unet.named_modules():
         if name.endswith(("conv2", "proj_out", "conv_out")):  # every branch starts silent: early steps learn, not undo
             torch.nn.init.zeros_(module.weight)
@@ -77,7 +98,9 @@ def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) 
 @torch.inference_mode()
 def encode_captions(captions: list[str], clip: CLIPModel, tokenizer: CLIPTokenizer, max_tokens: int) -> torch.Tensor:
     """Text states (N, max_tokens, width) fp16 of distinct captions, padded as the pipeline pads them."""
-    ids = tokenizer(captions, padding="max_length", truncation=True, max_length=max_tokens, return_tensors="pt").input_ids
+    ids = tokenizer(
+        captions, padding="max_length", truncation=True, max_length=max_tokens, return_tensors="pt"
+    ).input_ids
     device = next(clip.parameters()).device
     states = [clip.text_model(ids[i : i + 256].to(device))[0].cpu().half() for i in range(0, len(ids), 256)]
     return torch.cat(states)
@@ -98,7 +121,9 @@ class Captioned:
 
 
 def kind_of(truth: dict) -> str:
-    """One of SHOWN's kinds; a person who wears a mark is `branded`, an object at the side of the picture `single`, three things a `pair`."""
+    """One of SHOWN's kinds; a person who wears a mark is `branded`, an object at the side of the picture `single`,
+    three things a `pair`.
+    """
     if truth["look"] == "photo":
         return "photo"
     if truth["marks"]:
@@ -109,19 +134,25 @@ def kind_of(truth: dict) -> str:
 
 
 def shares(truths: Sequence[dict]) -> np.ndarray:
-    """How often each scene is shown, (N,), summing to one; a kind that the pool lacks leaves its share to the others."""
+    """How often each scene is shown, (N,), summing to one; a kind that the pool lacks leaves its share to the
+    others.
+    """
     kinds = [kind_of(truth) for truth in truths]
     count = Counter(kinds)
     share = np.array([SHOWN[kind] / count[kind] for kind in kinds])
     return share / share.sum()
 
 
-def prepare(pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float, folder: Path) -> Captioned:
+def prepare(
+    pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float, folder: Path
+) -> Captioned:
     """Encode every distinct caption once; write the text states beside the latents."""
     distinct = sorted(set(pool.captions))
     states = folder / "states.npy"
     if not states.is_file():
-        encoded = encode_captions([*distinct, ""], clip.to(compute_device()).eval(), tokenizer, tokenizer.model_max_length)
+        encoded = encode_captions(
+            [*distinct, ""], clip.to(compute_device()).eval(), tokenizer, tokenizer.model_max_length
+        )
         np.save(states, encoded.numpy())
     place = {caption: i for i, caption in enumerate(distinct)}
     return Captioned(latents, states, np.array([place[c] for c in pool.captions]), shares(pool.truths), scaling)
@@ -152,9 +183,20 @@ def train_unet(
     balance_text(unet, states, clip, tokenizer)
     unet = unet.to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and multiplies_bf16(device):
-        unet.set_attn_processor(AttnProcessor())  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
-    stage = Stage("unet", folder, unet, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=ema_decay, fall=0.6,
-                  muon=True)  # fmt: skip
+        unet.set_attn_processor(
+            AttnProcessor()
+        )  # fused attention is slow in bf16 on CPUs; in fp32 it is the faster one
+    stage = Stage(
+        "unet",
+        folder,
+        unet,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        seed=seed,
+        ema_decay=ema_decay,
+        fall=0.6,
+        muon=True,
+    )
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()
     weight = snr_plus_one(scheduler.alphas_cumprod).to(device)

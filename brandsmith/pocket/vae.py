@@ -53,14 +53,21 @@ def encode_pictures(code: PatchCode, pixels: torch.Tensor) -> torch.Tensor:
     x = pixels.float().div(127.5).sub(1)
     for size, matrix in ((4, fine), (2, coarse)):
         n, h, w, c = x.shape
-        x = x.view(n, h // size, size, w // size, size, c).transpose(2, 3).reshape(n, h // size, w // size, -1) @ matrix.T
+        x = (
+            x.view(n, h // size, size, w // size, size, c).transpose(2, 3).reshape(n, h // size, w // size, -1)
+            @ matrix.T
+        )
     return (x - mean).permute(0, 3, 1, 2)
 
 
 def _patches(x: np.ndarray, size: int) -> np.ndarray:
     """(N, H, W, C) to (N, H / size, W / size, size * size * C); the order is row, column, channel."""
     n, h, w, c = x.shape
-    return x.reshape(n, h // size, size, w // size, size, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // size, w // size, -1)
+    return (
+        x.reshape(n, h // size, size, w // size, size, c)
+        .transpose(0, 1, 3, 2, 4, 5)
+        .reshape(n, h // size, w // size, -1)
+    )
 
 
 def _principal(x: np.ndarray, weight: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +91,7 @@ def fit_patch_code(pool: ScenePool, num_scenes: int = 1500, mark_weight: float =
         for mark in pool.truths[row]["marks"]:
             x0, y0, x1, y1 = (round(v) for v in mark["box"])
             weight[i, max(0, y0) : y1, max(0, x0) : x1] = mark_weight
-    small, large = (weight[:, :: s, :: s].reshape(-1) for s in (4, 8))
+    small, large = (weight[:, ::s, ::s].reshape(-1) for s in (4, 8))
     fine, _ = _principal(_patches(x, 4).reshape(-1, 48), small, WIDTHS[1])
     codes = _patches(_patches(x, 4) @ fine.T, 2).reshape(-1, 4 * WIDTHS[1])
     coarse, spread = _principal(codes, large, LATENT_CHANNELS)
@@ -141,17 +148,26 @@ def install_patch_code(vae: AutoencoderKL, code: PatchCode) -> None:
 def _gather(conv: nn.Conv2d, matrix: torch.Tensor, channels: int) -> None:
     """Make a stride-2 convolution map each 2 x 2 patch of its first `channels` channels by `matrix`."""
     taps = matrix.reshape(len(matrix), 2, 2, channels).permute(0, 3, 1, 2)
-    conv.weight[: len(matrix), :channels, :2, :2] = taps  # diffusers pads right and below only: tap 0 is the patch's own
+    conv.weight[: len(matrix), :channels, :2, :2] = (
+        taps  # diffusers pads right and below only: tap 0 is the patch's own
+    )
 
 
 @torch.no_grad()
 def read_patch_code(vae: AutoencoderKL) -> PatchCode:
     """The code that `install_patch_code` wrote into an encoder."""
     _, half, quarter, eighth = vae.encoder.down_blocks
-    fine = _gathered(half.downsamplers[0].conv, WIDTHS[1], channels=12).reshape(-1, 2, 2, 2, 2, 3).permute(0, 1, 3, 2, 4, 5).reshape(-1, 48)
+    fine = (
+        _gathered(half.downsamplers[0].conv, WIDTHS[1], channels=12)
+        .reshape(-1, 2, 2, 2, 2, 3)
+        .permute(0, 1, 3, 2, 4, 5)
+        .reshape(-1, 48)
+    )
     coarse = _gathered(quarter.downsamplers[0].conv, LATENT_CHANNELS, channels=WIDTHS[1])
     size, pairs = WIDTHS[3] // GROUPS, LATENT_CHANNELS // GROUPS
-    mean = [-eighth.resnets[0].conv_shortcut.bias[(i // pairs) * size + 2 * (i % pairs)] for i in range(LATENT_CHANNELS)]
+    mean = [
+        -eighth.resnets[0].conv_shortcut.bias[(i // pairs) * size + 2 * (i % pairs)] for i in range(LATENT_CHANNELS)
+    ]
     return PatchCode(fine.numpy(), coarse.numpy(), torch.stack(mean).numpy())
 
 
@@ -235,7 +251,9 @@ def _crops(pool: ScenePool, rng: np.random.Generator, batch: int, size: int) -> 
         x, y = 8 * (x // 8), 8 * (y // 8)  # on the grid of cells: the code is stationary only there
         pixels[i] = pool.pixels[index, y : y + size, x : x + size]
         for bx0, by0, bx1, by1 in boxes:
-            weight[i, 0, max(0, int(by0) - y) : max(0, int(by1) - y), max(0, int(bx0) - x) : max(0, int(bx1) - x)] = MARK_WEIGHT
+            weight[i, 0, max(0, int(by0) - y) : max(0, int(by1) - y), max(0, int(bx0) - x) : max(0, int(bx1) - x)] = (
+                MARK_WEIGHT
+            )
     return pixels, weight
 
 

@@ -33,13 +33,17 @@ def warm_start(base: Path, work: Path, *, decoder_steps: int, clip_steps: int) -
     """
     digest = sha256_of(base / UNET_FILE) if (base / UNET_FILE).is_file() else None
     if digest is None or not all((base / part).is_dir() for part in ("vae", "tokenizer", "text_encoder", "clip")):
-        raise InvalidInput(f"'{base}' is not built like pocket", hint="--start-from takes 'pocket' or what 'base build' wrote")
+        raise InvalidInput(
+            f"'{base}' is not built like pocket", hint="--start-from takes 'pocket' or what 'base build' wrote"
+        )
     if (work / STARTED_FROM).is_file() and (work / STARTED_FROM).read_text(encoding="utf-8") == digest:
         return
     there = [name for name in ("decoder.pt", "clip.pt", "unet.pt", STARTED_FROM) if (work / name).exists()]
     if there:
-        raise InvalidInput(f"'{work}' already holds another training ({', '.join(there)})",
-                           hint="leave --start-from out to go on with it, or give an empty --work folder")  # fmt: skip
+        raise InvalidInput(
+            f"'{work}' already holds another training ({', '.join(there)})",
+            hint="leave --start-from out to go on with it, or give an empty --work folder",
+        )
     _take_apart(base, work, {"decoder": decoder_steps, "clip": clip_steps, "unet": 0})
     write_text(work / STARTED_FROM, digest)
 
@@ -52,10 +56,15 @@ def _take_apart(base: Path, work: Path, steps: dict[str, int]) -> None:
         models = {
             "decoder": _loaded(build_vae(code), vae.state_dict()),
             "clip": _loaded(clip, {**clip.state_dict(), **_clip_weights(base)}),
-            "unet": _loaded(build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict(), newer=".attentions."),
+            "unet": _loaded(
+                build_unet(), UNet2DConditionModel.from_pretrained(base / "unet").state_dict(), newer=".attentions."
+            ),
         }
     except (RuntimeError, IndexError, ValueError) as error:  # other sizes, other layers
-        raise InvalidInput(f"'{base}' has other layers than this recipe builds", hint="start from one of the same recipe, or from scratch") from error
+        raise InvalidInput(
+            f"'{base}' has other layers than this recipe builds",
+            hint="start from one of the same recipe, or from scratch",
+        ) from error
     work.mkdir(parents=True, exist_ok=True)
     np.savez(work / "code.npz", **vars(code))
     write_text(work / "scaling.txt", repr(float(vae.config.scaling_factor)))
@@ -72,19 +81,29 @@ def _clip_weights(base: Path) -> dict[str, torch.Tensor]:
 
 
 def _loaded(model: nn.Module, weights: dict[str, torch.Tensor], newer: str | None = None) -> nn.Module:
-    """Layers that an older base lacks keep the recipe's start if `newer` is in their name: they begin silent, so nothing is drawn otherwise.
+    """Layers that an older base lacks keep the recipe's start if `newer` is in their name: they begin silent, so
+    nothing is drawn otherwise.
 
     Raises RuntimeError when any other layer is missing or left over.
     """
-    own = {name: tensor for name, tensor in model.state_dict().items() if newer and newer in name and _is_silent(name, model, weights)}
-    model.load_state_dict(own | {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+    own = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if newer and newer in name and _is_silent(name, model, weights)
+    }
+    model.load_state_dict(
+        own | {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    )
     return model
 
 
 def _is_silent(name: str, model: nn.Module, weights: dict[str, torch.Tensor]) -> bool:
     """Whether the transformer that `name` belongs to is wholly the model's own and adds nothing yet."""
     block = ".".join(name.split(".")[:4]) + "."
-    return not any(other.startswith(block) for other in weights) and not model.state_dict()[f"{block}proj_out.weight"].any()
+    return (
+        not any(other.startswith(block) for other in weights)
+        and not model.state_dict()[f"{block}proj_out.weight"].any()
+    )
 
 
 def _finished(name: str, work: Path, model: nn.Module, step: int) -> None:

@@ -1,7 +1,7 @@
 """What to use for which need, from this study's own numbers, beside what the thesis concluded.
 
-One rule for the three thrifty needs, stated on the page: among each method's best setting, only those that keep at least
-KEEP of the best score are considered; the thriftiest of them is advised.
+One rule for the three thrifty needs, stated on the page: among each method's best setting, only those that keep at
+least KEEP of the best score are considered; the thriftiest of them is advised.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ WHOLE_MODEL = ("dreambooth",)
 """Methods whose output replaces the base, so that concepts cannot share one."""
 
 RULE = (
-    f"Considered for the last three: each method's best setting, if it keeps at least {percent(KEEP)} of the best score. "
-    "The recommendation is the thriftiest of these."
+    f"Considered for the last three: each method's best setting, if it keeps at least {percent(KEEP)} of the best"
+    " score. The recommendation is the thriftiest of these."
 )
 
 THESIS = {
-    "likeness": "DreamBooth, when compute and memory do not matter and output close to the data is wanted (0.7249 there).",
+    "likeness": (
+        "DreamBooth, when compute and memory do not matter and output close to the data is wanted (0.7249 there)."
+    ),
     "file": "Textual Inversion, when aesthetics matter rather than detail: one embedding, tiny output (0.5451 there).",
     "concepts": "LoRA, for detail and scale: small output, though hard to get right (0.5946 there).",
     "time": "Gives no times. It warns that parameters matter, and that little data is enough.",
@@ -66,12 +68,23 @@ def _likeness_reason(winner: Standing, rivalries: Sequence[Rivalry]) -> str:
     usable = f"; {percent(winner.usable.value)} of its pictures are usable" if winner.usable else ""
     rivals = [c for c in rivalries if c.kind == "method"]
     ties = [method_name(c.method) for c in rivals if c.verdict != "better"]
-    surely = f" {listed(ties)} cannot be ruled out with these pictures." if ties else " Better than every other method, surely." if rivals else ""
+    surely = (
+        f" {listed(ties)} cannot be ruled out with these pictures."
+        if ties
+        else " Better than every other method, surely."
+        if rivals
+        else ""
+    )
     return f"Chosen by the highest score; {figure(winner.value)} on the reported pictures{usable}.{surely}"
 
 
 def _thriftiest(
-    need: str, key: str, keepers: Sequence[Standing], scored: Sequence[Standing], cost: str, text: Callable[[float | None], str]
+    need: str,
+    key: str,
+    keepers: Sequence[Standing],
+    scored: Sequence[Standing],
+    cost: str,
+    text: Callable[[float | None], str],
 ) -> Advice:
     known = [s for s in keepers if s.mean_of(cost) is not None]
     if not known:
@@ -79,11 +92,16 @@ def _thriftiest(
     pick = min(known, key=lambda s: s.mean_of(cost))
     reason = f"{text(pick.mean_of(cost))} at a score of {figure(pick.value)}"
     if pick is not scored[0]:
-        reason += f", against {text(scored[0].mean_of(cost))} at {figure(scored[0].value)} for {method_name(scored[0].method)}"
+        reason += (
+            f", against {text(scored[0].mean_of(cost))} at {figure(scored[0].value)} for"
+            f" {method_name(scored[0].method)}"
+        )
     cheaper = [s for s in scored if s not in keepers and (s.mean_of(cost) or float("inf")) < pick.mean_of(cost)]
     if cheaper:
         least = min(cheaper, key=lambda s: s.mean_of(cost))
-        reason += f". {method_name(least.method)} takes only {text(least.mean_of(cost))}, but scores {figure(least.value)}"
+        reason += (
+            f". {method_name(least.method)} takes only {text(least.mean_of(cost))}, but scores {figure(least.value)}"
+        )
     return Advice(need, _named(pick), reason + ".", THESIS[key])
 
 
@@ -92,7 +110,12 @@ def _many_concepts(keepers: Sequence[Standing], scored: Sequence[Standing]) -> A
     need = "Many concepts"
     sharing = [s for s in keepers if s.method not in WHOLE_MODEL]
     if not sharing:
-        return Advice(need, "No recommendation", f"No method that shares one base keeps {percent(KEEP)} of the best score.", THESIS["concepts"])
+        return Advice(
+            need,
+            "No recommendation",
+            f"No method that shares one base keeps {percent(KEEP)} of the best score.",
+            THESIS["concepts"],
+        )
     pick = max(sharing, key=lambda s: s.value)
     size, seconds = pick.mean_of("adapter_bytes"), pick.mean_of("train_seconds")
     costs = [f"{size_text(size * NUM_CONCEPTS)} of files"] if size is not None else []

@@ -1,7 +1,8 @@
 """How sure: the winner against each rival on the same pictures, and the one sentence that a reader takes away.
 
-The statistics are the study's own (results/comparing.py): paired by prompt and starting noise, errors clustered by prompt, the
-spread between trainings counted in, Holm over all comparisons of the page. "Better" is said only when the interval excludes zero.
+The statistics are the study's own (results/comparing.py): paired by prompt and starting noise, errors clustered by
+prompt, the spread between trainings counted in, Holm over all comparisons of the page. "Better" is said only when the
+interval excludes zero.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 from brandsmith.report.standing import Checkpoint, Standing, best_of_each_method
 from brandsmith.report.study_files import StudyFiles
 from brandsmith.report.words import listed, method_name, signed
-from brandsmith.results.comparing import NOT_WORTH_FINDING, Comparison, Spread, compare_all, images_needed, measure_gap, spread_between_trainings
+from brandsmith.results.comparing import (
+    NOT_WORTH_FINDING,
+    Comparison,
+    Spread,
+    compare_all,
+    images_needed,
+    measure_gap,
+    spread_between_trainings,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,9 @@ class Rivalry:
 
     @property
     def needed_pictures(self) -> int | None:
-        """About how many pictures each would show a gap of this size; None when it is shown already, or is next to none."""
+        """About how many pictures each would show a gap of this size; None when it is shown already, or is next to
+        none.
+        """
         if self.verdict != "not distinguishable" or abs(self.found.gap.value) < NOT_WORTH_FINDING:
             return None
         return images_needed(self.found.gap, self.found.level)
@@ -42,7 +53,11 @@ class Rivalry:
     @property
     def between(self) -> str:
         low, high = (min(1.0, max(-1.0, v)) for v in (self.found.low, self.found.high))  # scores lie between 0 and 1
-        return f"{signed(low)} to {signed(high)}" if math.isfinite(self.found.gap.error) else "no interval: one prompt only"
+        return (
+            f"{signed(low)} to {signed(high)}"
+            if math.isfinite(self.found.gap.error)
+            else "no interval: one prompt only"
+        )
 
     def sentence(self) -> str:
         gap = self.found.gap
@@ -50,26 +65,40 @@ class Rivalry:
         if self.verdict != "not distinguishable":
             return f"{self.verdict} than {self.rival}: {seen}"
         more = f"; about {self.needed_pictures} would be needed" if self.needed_pictures else ""
-        return f"not distinguishable from {self.rival} with {gap.num_images} pictures of {gap.num_prompts} prompts: {seen}{more}"
+        return (
+            f"not distinguishable from {self.rival} with {gap.num_images} pictures of {gap.num_prompts} prompts:"
+            f" {seen}{more}"
+        )
 
 
 def compare_winner(study: StudyFiles, standings: Sequence[Standing]) -> list[Rivalry]:
     """The winner against the best of every other method, its own method's next setting, and its own next checkpoint."""
     winner, held_back = standings[0], study.held_back_seeds
     spread = spread_between_trainings([s.best.on(held_back) or s.best.trainings for s in standings])
-    rivals = [("method", s.method, f"{method_name(s.method)} ({s.label})", s.best, spread) for s in best_of_each_method(standings)[1:]]
+    rivals = [
+        ("method", s.method, f"{method_name(s.method)} ({s.label})", s.best, spread)
+        for s in best_of_each_method(standings)[1:]
+    ]
     sibling = next((s for s in standings[1:] if s.method == winner.method), None)
     if sibling:
-        rivals.append(("setting", sibling.method, f"{method_name(sibling.method)} ({sibling.label})", sibling.best, spread))
+        rivals.append(
+            ("setting", sibling.method, f"{method_name(sibling.method)} ({sibling.label})", sibling.best, spread)
+        )
     others = [c for c in winner.checkpoints if c is not winner.best and c.chosen_by is not None]
     if others:  # the same trainings: no spread between them
         next_best = max(others, key=lambda c: c.chosen_by)
-        rivals.append(("checkpoint", winner.method, f"its own checkpoint at step {next_best.step}", next_best, Spread()))
+        rivals.append(
+            ("checkpoint", winner.method, f"its own checkpoint at step {next_best.step}", next_best, Spread())
+        )
     return _compare(winner.best, rivals, held_back)
 
 
-def _compare(winner: Checkpoint, rivals: Sequence[tuple[str, str, str, Checkpoint, Spread]], held_back: Sequence[int]) -> list[Rivalry]:
-    """On held-back seeds where both have them, else on all pictures that both have; rivals without a shared picture are left out."""
+def _compare(
+    winner: Checkpoint, rivals: Sequence[tuple[str, str, str, Checkpoint, Spread]], held_back: Sequence[int]
+) -> list[Rivalry]:
+    """On held-back seeds where both have them, else on all pictures that both have; rivals without a shared picture are
+    left out.
+    """
     gaps, known = {}, {}
     for kind, method, name, rival, spread in rivals:
         apart = measure_gap(winner.on(held_back), rival.on(held_back), spread)
@@ -77,7 +106,10 @@ def _compare(winner: Checkpoint, rivals: Sequence[tuple[str, str, str, Checkpoin
         if gap:
             gaps[(kind, name)] = gap
             known[(kind, name)] = (method, apart is None)
-    return [Rivalry(c.first, known[(c.first, c.second)][0], c.second, c, known[(c.first, c.second)][1]) for c in compare_all(gaps)]
+    return [
+        Rivalry(c.first, known[(c.first, c.second)][0], c.second, c, known[(c.first, c.second)][1])
+        for c in compare_all(gaps)
+    ]
 
 
 def headline(study: StudyFiles, standings: Sequence[Standing], rivalries: Sequence[Rivalry]) -> str:
@@ -93,7 +125,11 @@ def headline(study: StudyFiles, standings: Sequence[Standing], rivalries: Sequen
     if not against:
         return f"{name} is the only method measured on {study.token}."
     unsure = [method_name(c.method) for c in against if c.verdict != "better"]
-    return f"{name} scored highest on {study.token}, but {listed(unsure)} cannot be ruled out." if unsure else f"{name} learned {study.token} best."
+    return (
+        f"{name} scored highest on {study.token}, but {listed(unsure)} cannot be ruled out."
+        if unsure
+        else f"{name} learned {study.token} best."
+    )
 
 
 def verdict_line(rivalries: Sequence[Rivalry]) -> str:
@@ -101,7 +137,11 @@ def verdict_line(rivalries: Sequence[Rivalry]) -> str:
     against = [c for c in rivalries if c.kind == "method"]
     better = [method_name(c.method) for c in against if c.verdict == "better"]
     parts = [f"Shown to be better than {listed(better)}."] if better else []
-    parts += [f"{sentence[0].upper()}{sentence[1:]}." for sentence in (c.sentence() for c in against if c.verdict != "better")]
+    parts += [
+        f"{sentence[0].upper()}{sentence[1:]}." for sentence in (c.sentence() for c in against if c.verdict != "better")
+    ]
     if against and all(c.found.gap.num_trainings == 1 for c in against):
-        parts.append("Each setting was trained once: this is about these checkpoints, and another training seed could change it.")
+        parts.append(
+            "Each setting was trained once: this is about these checkpoints, and another training seed could change it."
+        )
     return " ".join(parts)

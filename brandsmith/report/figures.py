@@ -1,4 +1,6 @@
-"""Which plots the page has and what is in them: KPI over steps, learning rate, method size, quality against size and time."""
+"""Which plots the page has and what is in them: KPI over steps, learning rate, method size, quality against size and
+time.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def steps_figures(standings: Sequence[Standing], colours: Colours) -> list[Figur
     for winner in best:
         same = [s for s in standings if s.method == winner.method]
         if len(same) > 1:
-            found.append(_steps_figure(f"{method_name(winner.method)}: all {len(same)} settings", same, [winner], colours))
+            found.append(
+                _steps_figure(f"{method_name(winner.method)}: all {len(same)} settings", same, [winner], colours)
+            )
     return [one for one in found if one]
 
 
@@ -44,10 +48,15 @@ def _steps_figure(title: str, drawn: Sequence[Standing], strong: Sequence[Standi
 
 def _over_steps(standing: Standing, colour: int, *, faint: bool) -> Series:
     points = [
-        Point(c.step, c.chosen_by, f"{method_name(standing.method)}, {standing.parameters}, step {c.step}: {c.chosen_by:.2f}",
-              strong=c is standing.best and not faint)
-        for c in standing.checkpoints if c.chosen_by is not None
-    ]  # fmt: skip
+        Point(
+            c.step,
+            c.chosen_by,
+            f"{method_name(standing.method)}, {standing.parameters}, step {c.step}: {c.chosen_by:.2f}",
+            strong=c is standing.best and not faint,
+        )
+        for c in standing.checkpoints
+        if c.chosen_by is not None
+    ]
     return Series(method_name(standing.method), points, colour, faint)
 
 
@@ -59,7 +68,9 @@ def learning_rate_figure(standings: Sequence[Standing], colours: Colours) -> Fig
 def size_figures(standings: Sequence[Standing], colours: Colours) -> list[Figure]:
     """Rank, vectors, expansion: one plot for each that was tried at two values or more."""
     found = [
-        _setting_figure(word.capitalize(), key, word, [s for s in standings if key in s.settings], colours, lambda v: f"{v:g}")
+        _setting_figure(
+            word.capitalize(), key, word, [s for s in standings if key in s.settings], colours, lambda v: f"{v:g}"
+        )
         for key, word in SIZE_SETTINGS.items()
     ]
     return [one for one in found if one]
@@ -79,7 +90,11 @@ def _setting_figure(
     series = []
     for method, found in points.items():
         top = {x: max((p for p in found if p.x == x), key=lambda p: p.y) for x in sorted({p.x for p in found})}
-        series.append(Series(method_name(method), [p for p in found if p is not top[p.x]], colours[method], faint=True, line=False))
+        series.append(
+            Series(
+                method_name(method), [p for p in found if p is not top[p.x]], colours[method], faint=True, line=False
+            )
+        )
         series.append(Series(method_name(method), list(top.values()), colours[method]))
     axis = log_axis(label, [p.x for found in points.values() for p in found], text)
     return Figure(title, draw_plot(series, axis, unit_axis("score"), title))
@@ -88,7 +103,9 @@ def _setting_figure(
 def _reported(standing: Standing, x: float, *, strong: bool = False) -> Point:
     between = standing.interval
     note = f"{method_name(standing.method)}, {standing.label}: {figure(standing.value)}"
-    return Point(x, standing.value or 0.0, note, between and max(0.0, between.low), between and min(1.0, between.high), strong)
+    return Point(
+        x, standing.value or 0.0, note, between and max(0.0, between.low), between and min(1.0, between.high), strong
+    )
 
 
 def _plain(standing: Standing, x: float, *, strong: bool) -> Point:
@@ -98,7 +115,11 @@ def _plain(standing: Standing, x: float, *, strong: bool) -> Point:
 
 def not_beaten(standings: Sequence[Standing]) -> list[Standing]:
     """The Pareto front: settings that no other beats in score, file size and training time at once. Needs all three."""
-    known = [s for s in standings if s.value is not None and s.mean_of("adapter_bytes") is not None and s.mean_of("train_seconds") is not None]
+    known = [
+        s
+        for s in standings
+        if s.value is not None and s.mean_of("adapter_bytes") is not None and s.mean_of("train_seconds") is not None
+    ]
     return [s for s in known if not any(_beats(other, s) for other in known if other is not s)]
 
 
@@ -109,7 +130,11 @@ def _beats(one: Standing, other: Standing) -> bool:
 
 
 def _costs(standing: Standing) -> tuple[float, float, float]:
-    return (-(standing.value or 0.0), standing.mean_of("adapter_bytes") or 0.0, standing.mean_of("train_seconds") or 0.0)
+    return (
+        -(standing.value or 0.0),
+        standing.mean_of("adapter_bytes") or 0.0,
+        standing.mean_of("train_seconds") or 0.0,
+    )
 
 
 def pareto_figures(standings: Sequence[Standing], colours: Colours) -> list[Figure]:
@@ -123,19 +148,36 @@ def pareto_figures(standings: Sequence[Standing], colours: Colours) -> list[Figu
 
 def _time_axis(seconds: Sequence[float]) -> Axis:
     """Round numbers of the unit that suits: ticks are in seconds, as the points are."""
-    unit, scale = next(pair for pair in (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0)) if max(seconds) >= 1.5 * pair[1] or pair[1] == 1.0)
+    unit, scale = next(
+        pair
+        for pair in (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+        if max(seconds) >= 1.5 * pair[1] or pair[1] == 1.0
+    )
     axis = linear_axis(f"training time, {unit}", [1.03 * s / scale for s in seconds])
     return Axis(axis.label, 0.0, axis.high * scale, [(value * scale, text) for value, text in axis.ticks])
 
 
 def _cost_figure(
-    title: str, cost: str, axis_for: Callable[[Sequence[float]], Axis], standings: Sequence[Standing], front: Sequence[Standing], colours: Colours
+    title: str,
+    cost: str,
+    axis_for: Callable[[Sequence[float]], Axis],
+    standings: Sequence[Standing],
+    front: Sequence[Standing],
+    colours: Colours,
 ) -> Figure | None:
     known = [s for s in standings if s.value is not None and s.mean_of(cost) is not None]
     if not known:
         return None
     series = [
-        Series(method_name(s.method), [_plain(s, s.mean_of(cost) or 0.0, strong=s in front)], colours[s.method], faint=s not in front, line=False)
+        Series(
+            method_name(s.method),
+            [_plain(s, s.mean_of(cost) or 0.0, strong=s in front)],
+            colours[s.method],
+            faint=s not in front,
+            line=False,
+        )
         for s in reversed(known)
     ]
-    return Figure(title, draw_plot(series, axis_for([s.mean_of(cost) or 0.0 for s in known]), unit_axis("score"), title))
+    return Figure(
+        title, draw_plot(series, axis_for([s.mean_of(cost) or 0.0 for s in known]), unit_axis("score"), title)
+    )

@@ -1,7 +1,8 @@
 """`brandsmith report STUDY`: one HTML file that opens anywhere, with its CSV and Markdown. A pure function of files.
 
-The page is a Jinja2 template with autoescaping on, so whatever a user wrote (names, prompts, reasons) arrives as text; only the
-SVG of our own plots is markup. Style, script and pictures are inside the file; without the script the page reads the same.
+The page is a Jinja2 template with autoescaping on, so whatever a user wrote (names, prompts, reasons) arrives as text;
+only the SVG of our own plots is markup. Style, script and pictures are inside the file; without the script the page
+reads the same.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ NAMES = ("report.html", "report.csv", "report.md")
 def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
     """Write report.html, report.csv and report.md into `out` (default: the study's own folder); returns their paths.
 
-    Raises MissingResource when the folder holds no study or no trial, InvalidInput when study.json or `out` cannot be used.
+    Raises MissingResource when the folder holds no study or no trial, InvalidInput when study.json or `out` cannot be
+    used.
     """
     study = read_study(study_folder)
     folder = out or study_folder
@@ -42,11 +44,26 @@ def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
         raise InvalidInput(f"'{folder}' is a file", hint="give a folder with --out")
     standings = standings_of(study)
     rivalries = compare_winner(study, standings) if standings else []
-    title, sureness, advice = headline(study, standings, rivalries), verdict_line(rivalries), advise(standings, rivalries)
-    page = _environment().get_template("page.html.j2").render(
-        study=study, headline=title, sureness=sureness, rivalries=rivalries, advice=advice, advice_rule=RULE, thesis_table=THESIS_TABLE,
-        columns=COLUMNS, **_context(study, standings),
-    )  # fmt: skip
+    title, sureness, advice = (
+        headline(study, standings, rivalries),
+        verdict_line(rivalries),
+        advise(standings, rivalries),
+    )
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            study=study,
+            headline=title,
+            sureness=sureness,
+            rivalries=rivalries,
+            advice=advice,
+            advice_rule=RULE,
+            thesis_table=THESIS_TABLE,
+            columns=COLUMNS,
+            **_context(study, standings),
+        )
+    )
     texts = (page, report_csv(standings), report_markdown(study, title, sureness, standings, rivalries, advice))
     paths = [folder / name for name in NAMES]
     for path, text in zip(paths, texts, strict=True):
@@ -55,8 +72,23 @@ def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
 
 
 def _environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    plain = (words.method_name, words.figure, words.percent, words.size_text, words.duration_text, words.signed, draw_key, breakable)
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plain = (
+        words.method_name,
+        words.figure,
+        words.percent,
+        words.size_text,
+        words.duration_text,
+        words.signed,
+        draw_key,
+        breakable,
+    )
     environment.filters |= {function.__name__: function for function in plain}
     environment.globals |= {"draw_bar": draw_bar, "style": _asset("page.css"), "script": _asset("page.js")}
     return environment
@@ -80,18 +112,32 @@ def _context(study: StudyFiles, standings: Sequence[Standing]) -> dict[str, Any]
     gallery = sheets.Gallery(study, Album())
     pictures = _pictures(gallery, best, colours) if best else {}
     return {
-        "standings": standings, "best": best, "winner": standings[0] if standings else None, "colours": colours,
-        "measure": measure_of(study), "judges": further_judges(standings), "gallery": gallery,
+        "standings": standings,
+        "best": best,
+        "winner": standings[0] if standings else None,
+        "colours": colours,
+        "measure": measure_of(study),
+        "judges": further_judges(standings),
+        "gallery": gallery,
         "steps_figures": figures.steps_figures(standings, colours),
-        "setting_figures": [f for f in (figures.learning_rate_figure(standings, colours), *figures.size_figures(standings, colours)) if f],
-        "pareto_figures": figures.pareto_figures(standings, colours), "front": figures.not_beaten(standings),
+        "setting_figures": [
+            f
+            for f in (figures.learning_rate_figure(standings, colours), *figures.size_figures(standings, colours))
+            if f
+        ],
+        "pareto_figures": figures.pareto_figures(standings, colours),
+        "front": figures.not_beaten(standings),
         "unasked": [(name, why_not_measured(study, judge)) for name, judge in sheets.unasked(gallery)],
-        "missing_halves": _missing_halves(study), "failed": [t for t in study.trials if t.failed],
-        "provenance": provenance(study), "judge_lines": judge_lines(study), "trial_lines": trial_lines(study),
-        "recorded": recorded_verdicts(study.folder), "footnote": footnote(row for s in best for row in s.rows),
+        "missing_halves": _missing_halves(study),
+        "failed": [t for t in study.trials if t.failed],
+        "provenance": provenance(study),
+        "judge_lines": judge_lines(study),
+        "trial_lines": trial_lines(study),
+        "recorded": recorded_verdicts(study.folder),
+        "footnote": footnote(row for s in best for row in s.rows),
         "epoch": _epoch(standings[0]) if standings else None,
         "pictures": pictures,
-    }  # fmt: skip
+    }
 
 
 def _pictures(gallery: sheets.Gallery, best: Sequence[Standing], colours: dict[str, int]) -> dict[str, Any]:
@@ -100,18 +146,32 @@ def _pictures(gallery: sheets.Gallery, best: Sequence[Standing], colours: dict[s
     seeds = sheets.shown_seeds(gallery.study, winner)
     strip = [gallery.cell(trial, winner.step, case, seeds[0], HERO_PX) for case in range(min(5, gallery.num_prompts))]
     return {
-        "photos": gallery.photos(3, HERO_PX), "strip": strip, "strip_seed": seeds[0], "photo_line": gallery.photos(gallery.num_prompts),
+        "photos": gallery.photos(3, HERO_PX),
+        "strip": strip,
+        "strip_seed": seeds[0],
+        "photo_line": gallery.photos(gallery.num_prompts),
         "sheets": sheets.method_sheets(gallery, best, colours),
-        "seen": [(s, [gallery.cell(s.first_trial(), s.step, case, seed) for seed in (seeds if s is winner else seeds[:1])
-                      for case in range(gallery.num_prompts)]) for s in best],
+        "seen": [
+            (
+                s,
+                [
+                    gallery.cell(s.first_trial(), s.step, case, seed)
+                    for seed in (seeds if s is winner else seeds[:1])
+                    for case in range(gallery.num_prompts)
+                ],
+            )
+            for s in best
+        ],
         "pairs": [(s, sheets.nearest_pairs(gallery, s)) for s in best],
         "steps": sheets.steps_sheet(gallery, winner, colours[winner.method]),
-    }  # fmt: skip
+    }
 
 
 def _missing_halves(study: StudyFiles) -> list[tuple[str, str]]:
     halves = (("mean_confidence_score", ("detector", "yolov8")), ("mean_ocr_score", ("ocr",)))
-    return [(name, why_not_measured(study, judges[0])) for name, judges in halves if not set(judges) & set(study.judges)]
+    return [
+        (name, why_not_measured(study, judges[0])) for name, judges in halves if not set(judges) & set(study.judges)
+    ]
 
 
 def _epoch(standing: Standing) -> float | None:

@@ -32,17 +32,26 @@ def _line(standing: Standing, judges: Sequence[str]) -> dict[str, Any]:
     line |= {"usable_rate": standing.usable and standing.usable.value} | _bounds("usable", standing.usable)
     line |= {"exact_match_rate": standing.kpi.exact_rate} | _bounds("exact", standing.exact)
     line |= {name: standing.further.get(name) for name in judges}
-    line |= {name: standing.mean_of(name) for name in ("train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")}
+    line |= {
+        name: standing.mean_of(name) for name in ("train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")
+    }
     line["adapter_bytes"] = None if line["adapter_bytes"] is None else round(line["adapter_bytes"])
     return line | {
-        "score_that_chose_it": standing.best.chosen_by, "state": standing.state, "training_seeds": len(standing.trials),
-        "pictures": standing.kpi.num_pictures, "pictures_not_measured": standing.kpi.num_not_measured,
+        "score_that_chose_it": standing.best.chosen_by,
+        "state": standing.state,
+        "training_seeds": len(standing.trials),
+        "pictures": standing.kpi.num_pictures,
+        "pictures_not_measured": standing.kpi.num_not_measured,
         "reported_on": "pictures that chose it" if standing.flattered else "held-back seeds",
-    }  # fmt: skip
+    }
 
 
 def _bounds(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    low, high = (float(min(1.0, max(0.0, v))) for v in (estimate.low, estimate.high)) if estimate and math.isfinite(estimate.low) else (None, None)
+    low, high = (
+        (float(min(1.0, max(0.0, v))) for v in (estimate.low, estimate.high))
+        if estimate and math.isfinite(estimate.low)
+        else (None, None)
+    )
     return {f"{name}_low": low, f"{name}_high": high}
 
 
@@ -52,19 +61,38 @@ def report_csv(standings: Sequence[Standing]) -> str:
 
 
 def report_markdown(
-    study: StudyFiles, headline: str, sureness: str, standings: Sequence[Standing], rivalries: Sequence[Rivalry], advice: Sequence[Advice]
+    study: StudyFiles,
+    headline: str,
+    sureness: str,
+    standings: Sequence[Standing],
+    rivalries: Sequence[Rivalry],
+    advice: Sequence[Advice],
 ) -> str:
     """The findings in the page's order. What a user wrote is escaped: Markdown passes HTML through."""
-    parts = [f"# {_safe(headline)}", _safe(sureness), f"Study {_safe(study.name)}, base {_safe(study.base)}, {len(study.trials)} trials."]
+    parts = [
+        f"# {_safe(headline)}",
+        _safe(sureness),
+        f"Study {_safe(study.name)}, base {_safe(study.base)}, {len(study.trials)} trials.",
+    ]
     if standings:
         lines = leaderboard(best_of_each_method(standings))
-        parts += ["## Best setting of each method", as_markdown([{k: _cell(v) for k, v in line.items()} for line in lines])]
+        parts += [
+            "## Best setting of each method",
+            as_markdown([{k: _cell(v) for k, v in line.items()} for line in lines]),
+        ]
     if rivalries:
         parts += ["## How sure", "\n".join(f"* {_safe(c.sentence())}" for c in rivalries)]
     if advice:
-        lines = [{"need": a.need, "recommendation": _safe(a.recommendation), "reason": _safe(a.reason), "thesis": a.thesis} for a in advice]
+        lines = [
+            {"need": a.need, "recommendation": _safe(a.recommendation), "reason": _safe(a.reason), "thesis": a.thesis}
+            for a in advice
+        ]
         parts += ["## Advice", as_markdown(lines)]
-    failed = [f"* {_safe(t.name)}: {_safe(t.state)}, {_safe(t.reason or 'no reason recorded')}" for t in study.trials if t.failed]
+    failed = [
+        f"* {_safe(t.name)}: {_safe(t.state)}, {_safe(t.reason or 'no reason recorded')}"
+        for t in study.trials
+        if t.failed
+    ]
     failed += [f"* {_safe(text)}" for text in study.unreadable]
     if failed:
         parts += ["## Trials that failed", "\n".join(failed)]
@@ -76,4 +104,10 @@ def _cell(value: Any) -> Any:
 
 
 def _safe(text: str) -> str:
-    return escape(" ".join(str(text).split()), quote=False).replace("`", "'").replace("*", "\\*").replace("_", "\\_").replace("[", "\\[")
+    return (
+        escape(" ".join(str(text).split()), quote=False)
+        .replace("`", "'")
+        .replace("*", "\\*")
+        .replace("_", "\\_")
+        .replace("[", "\\[")
+    )

@@ -1,4 +1,5 @@
-"""Pictures for one self-contained page: shrunk, compressed, as data URIs, within a budget; and what the judges saw in them.
+"""Pictures for one self-contained page: shrunk, compressed, as data URIs, within a budget; and what the judges saw in
+them.
 
 A picture that is missing, unreadable or over the budget is None with nothing drawn; the page says so in its place.
 """
@@ -66,13 +67,17 @@ def load_picture(path: Path, side_px: int) -> Picture | None:
     width, height = image.size
     image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     stream = BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY, subsampling=0, optimize=True)  # full colour resolution: marks are small and red
+    image.save(
+        stream, "JPEG", quality=QUALITY, subsampling=0, optimize=True
+    )  # full colour resolution: marks are small and red
     return Picture("data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode(), width, height)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the judges found in one picture, in words and as boxes (per cent of the picture's sides: left, top, width, height)."""
+    """What the judges found in one picture, in words and as boxes (per cent of the picture's sides: left, top, width,
+    height).
+    """
 
     object_box: tuple[float, float, float, float] | None
     text_box: tuple[float, float, float, float] | None
@@ -88,14 +93,23 @@ def seen_in(rows: Mapping[str, Row], usable: Usable | None, picture: Picture | N
     read = rows.get("ocr")
     verdict = None if usable is None else usable.verdict
     return Seen(
-        _box(found, picture), _box(read, picture), _object_words(found), _text_words(read),
-        "usable" if verdict else usable.reason if usable and verdict is False else "not measured", verdict,
-    )  # fmt: skip
+        _box(found, picture),
+        _box(read, picture),
+        _object_words(found),
+        _text_words(read),
+        "usable" if verdict else usable.reason if usable and verdict is False else "not measured",
+        verdict,
+    )
 
 
 def _box(row: Row | None, picture: Picture | None) -> tuple[float, float, float, float] | None:
     box: Any = row.details.get("box") if row else None
-    if picture is None or not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
+    if (
+        picture is None
+        or not isinstance(box, list | tuple)
+        or len(box) != 4
+        or not all(isinstance(v, int | float) for v in box)
+    ):
         return None
     left, right = (min(max(100 * v / picture.width, 0.0), 100.0) for v in (box[0], box[2]))
     top, bottom = (min(max(100 * v / picture.height, 0.0), 100.0) for v in (box[1], box[3]))
@@ -114,4 +128,7 @@ def _text_words(row: Row | None) -> str:
     text = " ".join(map(str, row.details.get("read") or [])) or str(row.details.get("best") or "")
     if not text:
         return "nothing read"
-    return f"“{textwrap.shorten(text, 40, placeholder='…')}”, {'right' if row.details.get('exact') else f'score {row.value:.2f}'}"
+    return (
+        f"“{textwrap.shorten(text, 40, placeholder='…')}”,"
+        f" {'right' if row.details.get('exact') else f'score {row.value:.2f}'}"
+    )

@@ -1,7 +1,8 @@
 """Small inline SVG plots: lines with intervals, scatters, dot-and-whisker rows. No library, no script; text stays text.
 
-All share one frame of WIDTH x HEIGHT units, about one CSS pixel each on a phone, so that labels are legible at 390 px. Colours
-are the page's CSS variables (`--m0` ...), so light, dark and print follow; every series also has a marker of its own.
+All share one frame of WIDTH x HEIGHT units, about one CSS pixel each on a phone, so that labels are legible at 390 px.
+Colours are the page's CSS variables (`--m0` ...), so light, dark and print follow; every series also has a marker of
+its own.
 """
 
 from __future__ import annotations
@@ -71,7 +72,11 @@ def log_axis(label: str, values: Sequence[float], text: Callable[[float], str]) 
     """A little wider than the values; ticks at the values themselves when they are few, else at powers of ten."""
     positive = sorted({v for v in values if v > 0}) or [1.0]
     low, high = positive[0] / 1.6, positive[-1] * 1.6
-    ticks = positive if len(positive) <= 4 else [10.0**k for k in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    ticks = (
+        positive
+        if len(positive) <= 4
+        else [10.0**k for k in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    )
     return Axis(label, low, high, _apart(ticks, low, high, text), log=True)
 
 
@@ -88,11 +93,15 @@ def draw_plot(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Markup:
     """The plot as `<svg>`; `title` is its accessible name."""
     parts = [*_frame(x, y), *(part for one in series for part in _series(one, x, y))]
     label = escape(f"{title}. {_spoken(series)}")
-    return Markup(f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )
 
 
 def _spoken(series: Sequence[Series]) -> str:
-    return "; ".join(f"{s.name}: {', '.join(p.note or f'{p.y:.2f}' for p in s.points)}" for s in series if not s.faint)[:900]
+    return "; ".join(f"{s.name}: {', '.join(p.note or f'{p.y:.2f}' for p in s.points)}" for s in series if not s.faint)[
+        :900
+    ]
 
 
 def _x(axis: Axis, value: float) -> float:
@@ -114,7 +123,10 @@ def _frame(x: Axis, y: Axis) -> list[str]:
         parts.append(f'<line class="tick" x1="{at:.1f}" x2="{at:.1f}" y1="{base}" y2="{base + 4}"/>')
         parts.append(f'<text x="{at:.1f}" y="{base + 17}" text-anchor="middle">{escape(text)}</text>')
     parts.append(f'<line class="tick" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
-    parts.append(f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 7}" text-anchor="middle">{escape(x.label)}</text>')
+    parts.append(
+        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 7}"'
+        f' text-anchor="middle">{escape(x.label)}</text>'
+    )
     return parts
 
 
@@ -127,8 +139,10 @@ def _series(series: Series, x: Axis, y: Axis) -> list[str]:
     for point in series.points:
         if point.low is not None and point.high is not None and math.isfinite(point.low):
             at = _x(x, point.x)
-            parts.append(f'<line class="whisker c{series.colour}{faint}" x1="{at:.1f}" x2="{at:.1f}" '
-                         f'y1="{_y(y, point.low):.1f}" y2="{_y(y, point.high):.1f}"/>')  # fmt: skip
+            parts.append(
+                f'<line class="whisker c{series.colour}{faint}" x1="{at:.1f}" x2="{at:.1f}" '
+                f'y1="{_y(y, point.low):.1f}" y2="{_y(y, point.high):.1f}"/>'
+            )
         parts.append(marker(series.colour, _x(x, point.x), _y(y, point.y), point, faint))
     return parts
 
@@ -137,7 +151,11 @@ def marker(colour: int, at_x: float, at_y: float, point: Point, faint: str = "")
     """Circle, square, triangle, diamond in turn, so that colour is never the only difference."""
     size = (5.2 if point.strong else 3.6) * math.sqrt(point.area)
     style = f'class="dot c{colour}{faint}{" strong" if point.strong else ""}"'
-    corners = {1: [(-1, -1), (1, -1), (1, 1), (-1, 1)], 2: [(0, -1.25), (1.15, 0.9), (-1.15, 0.9)], 3: [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)]}
+    corners = {
+        1: [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+        2: [(0, -1.25), (1.15, 0.9), (-1.15, 0.9)],
+        3: [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],
+    }
     title = f"<title>{escape(point.note)}</title>" if point.note else ""
     if colour % 4 == 0:
         return f'<circle {style} cx="{at_x:.1f}" cy="{at_y:.1f}" r="{size:.1f}">{title}</circle>'
@@ -147,7 +165,9 @@ def marker(colour: int, at_x: float, at_y: float, point: Point, faint: str = "")
 
 def draw_key(colour: int) -> Markup:
     """The marker of a series, for legends in HTML."""
-    return Markup(f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true">{marker(colour, 7, 7, Point(0, 0, area=1.6))}</svg>')
+    return Markup(
+        f'<svg class="key" viewBox="0 0 14 14" aria-hidden="true">{marker(colour, 7, 7, Point(0, 0, area=1.6))}</svg>'
+    )
 
 
 def draw_bar(value: float, low: float | None, high: float | None, colour: int) -> Markup:
@@ -156,4 +176,7 @@ def draw_bar(value: float, low: float | None, high: float | None, colour: int) -
     known = spot[1] is not None and spot[2] is not None
     whisker = f'<line class="whisker c{colour}" x1="{spot[1]:.1f}" x2="{spot[2]:.1f}" y1="7" y2="7"/>' if known else ""
     dot = marker(colour, spot[0] or 2.0, 7, Point(0, 0))
-    return Markup(f'<svg class="bar" viewBox="0 0 100 14" aria-hidden="true"><line class="grid" x1="2" x2="98" y1="7" y2="7"/>{whisker}{dot}</svg>')
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 14" aria-hidden="true"><line class="grid" x1="2" x2="98" y1="7"'
+        f' y2="7"/>{whisker}{dot}</svg>'
+    )

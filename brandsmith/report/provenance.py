@@ -18,7 +18,9 @@ def provenance(study: StudyFiles) -> list[tuple[str, str]]:
     data = sorted({str(concept["data"]) for concept in concepts if isinstance(concept, dict) and "data" in concept})
     lines = [("Study", study.name), ("Created", study.created), ("Base", study.base), ("Token", study.token)]
     lines += [("Expected text", study.expected_text or "none: the mark carries no text")]
-    lines += [("Concept folder", Path(study.concept_folder).name or "not recorded")]  # its name: the page travels to clients
+    lines += [
+        ("Concept folder", Path(study.concept_folder).name or "not recorded")
+    ]  # its name: the page travels to clients
     lines += [("Training pictures (hash)", f"{len(study.photos)} found; {', '.join(data) or 'hash not recorded'}")]
     lines += [("Seeds that choose", _seeds(study.selection_seeds)), ("Seeds that report", _seeds(study.report_seeds))]
     lines += [(f"Sampler: {key.replace('_', ' ')}", setting_text(value)) for key, value in study.sampler.items()]
@@ -35,13 +37,19 @@ def judge_lines(study: StudyFiles) -> list[tuple[str, str, int, int]]:
     for row in (row for trial in study.trials for row in trial.rows):
         seen[(row.judge, row.weights)] += 1
         measured[(row.judge, row.weights)] += row.value is not None
-    return [(judge, weights, measured[(judge, weights)], number - measured[(judge, weights)]) for (judge, weights), number in seen.items()]
+    return [
+        (judge, weights, measured[(judge, weights)], number - measured[(judge, weights)])
+        for (judge, weights), number in seen.items()
+    ]
 
 
 def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
     """(trial, its parameters in words, pictures scored)"""
     varying = varying_settings((t.method, t.settings) for t in study.trials)
-    return [(t, parameters_of(t.method, t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture)) for t in study.trials]
+    return [
+        (t, parameters_of(t.method, t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture))
+        for t in study.trials
+    ]
 
 
 def recorded_verdicts(folder: Path) -> list[str]:
@@ -51,5 +59,11 @@ def recorded_verdicts(folder: Path) -> list[str]:
         verdicts = json.loads(file.read_text(encoding="utf-8")).get("verdicts") if file.is_file() else None
     except (ValueError, AttributeError):
         return []
-    items = verdicts if isinstance(verdicts, list) else [f"{k}: {v}" for k, v in verdicts.items()] if isinstance(verdicts, dict) else [verdicts]
+    items = (
+        verdicts
+        if isinstance(verdicts, list)
+        else [f"{k}: {v}" for k, v in verdicts.items()]
+        if isinstance(verdicts, dict)
+        else [verdicts]
+    )
     return [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items if item]

@@ -1,4 +1,6 @@
-"""Pictures side by side: real photos, methods x prompts from the same starting noise, what was seen in them, nearest photos."""
+"""Pictures side by side: real photos, methods x prompts from the same starting noise, what was seen in them, nearest
+photos.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,10 @@ def shown_seeds(study: StudyFiles, standing: Standing) -> list[int]:
 
 def method_sheets(gallery: Gallery, best: Sequence[Standing], colours: dict[str, int]) -> list[Sheet]:
     """Methods x prompts, one sheet per seed."""
-    return [Sheet(seed, [gallery.line(s, colours[s.method], seed) for s in best]) for seed in shown_seeds(gallery.study, best[0])]
+    return [
+        Sheet(seed, [gallery.line(s, colours[s.method], seed) for s in best])
+        for seed in shown_seeds(gallery.study, best[0])
+    ]
 
 
 def steps_sheet(gallery: Gallery, winner: Standing, colour: int) -> Sheet | None:
@@ -109,17 +114,28 @@ def steps_sheet(gallery: Gallery, winner: Standing, colour: int) -> Sheet | None
     seeds = [seed for seed in known if all((step, 0, seed) in trial.rows_by_picture for step in kept)]
     seed = seeds[0] if seeds else shown_seeds(gallery.study, winner)[0]
     scores = {c.step: c.chosen_by for c in winner.checkpoints}
-    return Sheet(seed, [
-        Line(f"step {step}", ("chosen, " if step == winner.step else "") + f"score {figure(scores[step])}", colour,
-             [gallery.cell(trial, step, case, seed) for case in range(gallery.num_prompts)])
-        for step in kept
-    ])  # fmt: skip
+    return Sheet(
+        seed,
+        [
+            Line(
+                f"step {step}",
+                ("chosen, " if step == winner.step else "") + f"score {figure(scores[step])}",
+                colour,
+                [gallery.cell(trial, step, case, seed) for case in range(gallery.num_prompts)],
+            )
+            for step in kept
+        ],
+    )
 
 
 def nearest_pairs(gallery: Gallery, standing: Standing) -> list[Pair]:
     """The pictures of a setting that come nearest to a training picture, most suspicious first."""
     trial, photos = standing.first_trial(), list(gallery.study.photos)
-    rows = [r for r in standing.rows if r.judge.startswith("copying@") and r.value is not None and isinstance(r.details.get("nearest"), int)]
+    rows = [
+        r
+        for r in standing.rows
+        if r.judge.startswith("copying@") and r.value is not None and isinstance(r.details.get("nearest"), int)
+    ]
     mine = [r for r in rows if trial.rows_by_picture.get((r.step, r.case, r.seed), {}).get("copying") is r]
     worst = sorted(mine, key=lambda r: -(r.value or 0.0))[:MAX_PAIRS]
     return [_pair(gallery, trial, row, photos) for row in worst]
@@ -129,7 +145,12 @@ def _pair(gallery: Gallery, trial: Trial, row: Row, photos: Sequence[Path]) -> P
     index = row.details["nearest"]
     photo = photos[index] if 0 <= index < len(photos) else None
     cell = gallery.cell(trial, row.step, row.case, row.seed)
-    return Pair(cell, gallery.album.embed(photo) if photo else None, photo.name if photo else f"picture {index}", row.value or 0.0)
+    return Pair(
+        cell,
+        gallery.album.embed(photo) if photo else None,
+        photo.name if photo else f"picture {index}",
+        row.value or 0.0,
+    )
 
 
 def unasked(gallery: Gallery) -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """Who stands where: every setting's checkpoint chosen on the selection seeds, reported on the report seeds.
 
-A setting is a method with its settings; trainings that differ only in their seed are one setting, with one checkpoint for all.
-All figures are computed from rows, by the study's own rules (results/ranking.py): the best of many is flattered by being chosen, so
-what is reported comes from seeds that took no part in the choice (where a study drew none, `flattered` says so), and a setting
-that was stopped early stands behind those whose trainings ran to their end.
+A setting is a method with its settings; trainings that differ only in their seed are one setting, with one checkpoint
+for all. All figures are computed from rows, by the study's own rules (results/ranking.py): the best of many is
+flattered by being chosen, so what is reported comes from seeds that took no part in the choice (where a study drew
+none, `flattered` says so), and a setting that was stopped early stands behind those whose trainings ran to their end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ Values = Mapping[tuple[int, int], float]
 
 
 def measure_of(study: StudyFiles) -> str:
-    """What settings are ranked by: the study's KPI; without a word of it the thesis' KPI, or the half that was measured."""
+    """What settings are ranked by: the study's KPI; without a word of it the thesis' KPI, or the half that was
+    measured.
+    """
     if study.kpi in MEASURES:
         return study.kpi
     seen, read = bool(set(study.judges) & set(CONFIDENCE_JUDGES)), "ocr" in study.judges
@@ -37,7 +39,9 @@ def measure_of(study: StudyFiles) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One setting at one step: the score on the seeds that choose (None: not measured), and every picture's, by training."""
+    """One setting at one step: the score on the seeds that choose (None: not measured), and every picture's, by
+    training.
+    """
 
     step: int
     chosen_by: float | None
@@ -84,7 +88,9 @@ class Standing:
         return f"{self.parameters}, step {self.step}"
 
     def mean_of(self, name: str) -> float | None:
-        """Mean over trainings of train_seconds, sample_seconds, peak_memory_mib or adapter_bytes; None when none says."""
+        """Mean over trainings of train_seconds, sample_seconds, peak_memory_mib or adapter_bytes; None when none
+        says.
+        """
         known = [float(value) for trial in self.trials if isinstance(value := getattr(trial, name), int | float)]
         return sum(known) / len(known) if known else None
 
@@ -100,7 +106,11 @@ def standings_of(study: StudyFiles) -> list[Standing]:
     for trial in study.trials:
         groups.setdefault(trial.setting, []).append(trial)
     varying = varying_settings((t.method, t.settings) for t in study.trials)
-    found = [_standing(sorted(trials, key=lambda t: (t.seed, t.name)), study, varying) for trials in groups.values() if any(t.rows for t in trials)]
+    found = [
+        _standing(sorted(trials, key=lambda t: (t.seed, t.name)), study, varying)
+        for trials in groups.values()
+        if any(t.rows for t in trials)
+    ]
     return sorted(found, key=_rank)
 
 
@@ -124,12 +134,23 @@ def _standing(trials: Sequence[Trial], study: StudyFiles, varying: Mapping[str, 
     method, settings, kpi = trials[0].method, trials[0].settings, kpi_of(rows or at_step)
     verdicts = usable_by_picture(rows or at_step, checks) if (checks := checks_for(study.judges)) else {}
     return Standing(
-        method=method, settings=settings, parameters=parameters_of(method, settings, trials[0].config, varying.get(method, set())),
-        trials=trials, state=state, checkpoints=checkpoints, best=best, rows=rows or at_step, flattered=flattered, kpi=kpi,
-        value=mean(value for _, value in pictures), interval=clustered_mean([v for _, v in pictures], [c for c, _ in pictures]) if pictures else None,
-        usable=_rate((v.verdict, key[2]) for key, v in verdicts.items()), exact=_exact(rows or at_step), further=_further(rows or at_step),
+        method=method,
+        settings=settings,
+        parameters=parameters_of(method, settings, trials[0].config, varying.get(method, set())),
+        trials=trials,
+        state=state,
+        checkpoints=checkpoints,
+        best=best,
+        rows=rows or at_step,
+        flattered=flattered,
+        kpi=kpi,
+        value=mean(value for _, value in pictures),
+        interval=clustered_mean([v for _, v in pictures], [c for c, _ in pictures]) if pictures else None,
+        usable=_rate((v.verdict, key[2]) for key, v in verdicts.items()),
+        exact=_exact(rows or at_step),
+        further=_further(rows or at_step),
         failures=reasons(verdicts.values()),
-    )  # fmt: skip
+    )
 
 
 def _state(trial: Trial) -> str:
@@ -145,7 +166,12 @@ def _common_steps(trials: Sequence[Trial]) -> list[int]:
 def _checkpoint(trials: Sequence[Trial], step: int, study: StudyFiles, measure: str) -> Checkpoint:
     found = [picture_values((row for row in t.rows if row.step == step), measure) for t in trials]
     trainings = [values for values in found if values]
-    choosing = (v for values in trainings for (_, seed), v in values.items() if not study.selection_seeds or seed in study.selection_seeds)
+    choosing = (
+        v
+        for values in trainings
+        for (_, seed), v in values.items()
+        if not study.selection_seeds or seed in study.selection_seeds
+    )
     return Checkpoint(step, mean(choosing), trainings)
 
 
@@ -176,5 +202,7 @@ def best_of_each_method(standings: Sequence[Standing]) -> list[Standing]:
 
 def why_not_measured(study: StudyFiles, judge: str) -> str:
     """The commonest reason that a judge gave for measuring nothing, or that it did not run."""
-    given = Counter(row.reason for t in study.trials for row in t.rows if judge_name(row) == judge and row.value is None)
+    given = Counter(
+        row.reason for t in study.trials for row in t.rows if judge_name(row) == judge and row.value is None
+    )
     return given.most_common(1)[0][0] if given else f"judge {judge} did not run"

@@ -1,4 +1,5 @@
-"""Reading a STUDY folder: study.json, the trials with their rows and pictures, the concept's photos, the doctor's findings.
+"""Reading a STUDY folder: study.json, the trials with their rows and pictures, the concept's photos, the doctor's
+findings.
 
 Only files; no model, and nothing here scores. What is missing stays missing (None, empty) and the page says so.
 
@@ -98,7 +99,9 @@ class StudyFiles:
     @cached_property
     def judges(self) -> list[str]:
         """Names of all judges that measured at least one picture, in the order first met."""
-        return list(dict.fromkeys(judge_name(row) for trial in self.trials for row in trial.rows if row.value is not None))
+        return list(
+            dict.fromkeys(judge_name(row) for trial in self.trials for row in trial.rows if row.value is not None)
+        )
 
 
 def read_study(folder: Path) -> StudyFiles:
@@ -108,31 +111,50 @@ def read_study(folder: Path) -> StudyFiles:
     trials, unreadable = _read_trials(folder / "trials")
     if not trials:
         why = f" ({unreadable[0]})" if unreadable else ""
-        raise MissingResource(f"study '{folder}' has no readable trials{why}", hint="run it first: brandsmith study run study.yaml")
+        raise MissingResource(
+            f"study '{folder}' has no readable trials{why}", hint="run it first: brandsmith study run study.yaml"
+        )
     prompts = cases.get("prompts") or _prompts_of(trials)
     yaml_file = folder / "study.yaml"
     return StudyFiles(
-        folder=folder, name=str(record.get("name") or folder.name), token=str(concept.get("token") or "the concept"),
-        expected_text=str(concept.get("expected_text") or ""), concept_folder=str(concept.get("folder") or ""),
-        photos=find_photos(str(concept.get("folder") or ""), folder), kpi=str(record.get("kpi") or ""),
-        base=str(record.get("base") or "not recorded"), prompts=[str(p) for p in prompts],
-        selection_seeds=list(cases.get("selection_seeds") or []), report_seeds=list(cases.get("report_seeds") or []),
+        folder=folder,
+        name=str(record.get("name") or folder.name),
+        token=str(concept.get("token") or "the concept"),
+        expected_text=str(concept.get("expected_text") or ""),
+        concept_folder=str(concept.get("folder") or ""),
+        photos=find_photos(str(concept.get("folder") or ""), folder),
+        kpi=str(record.get("kpi") or ""),
+        base=str(record.get("base") or "not recorded"),
+        prompts=[str(p) for p in prompts],
+        selection_seeds=list(cases.get("selection_seeds") or []),
+        report_seeds=list(cases.get("report_seeds") or []),
         sampler={k: v for k, v in cases.items() if k not in ("prompts", "selection_seeds", "report_seeds")},
-        versions=_part(record, "versions"), created=str(record.get("created") or "not recorded"),
+        versions=_part(record, "versions"),
+        created=str(record.get("created") or "not recorded"),
         yaml_text=yaml_file.read_text(encoding="utf-8", errors="replace") if yaml_file.is_file() else "",
-        trials=trials, findings=_read_findings(folder / "findings.json"), unreadable=unreadable,
-    )  # fmt: skip
+        trials=trials,
+        findings=_read_findings(folder / "findings.json"),
+        unreadable=unreadable,
+    )
 
 
 def _read_record(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise MissingResource(f"'{path.parent}' is not a study folder (no study.json)", hint="give the folder that 'brandsmith study run' wrote")
+        raise MissingResource(
+            f"'{path.parent}' is not a study folder (no study.json)",
+            hint="give the folder that 'brandsmith study run' wrote",
+        )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"'{path}' is not valid JSON ({error})", hint="restore it; 'brandsmith study run' writes it whole") from None
+        raise InvalidInput(
+            f"'{path}' is not valid JSON ({error})", hint="restore it; 'brandsmith study run' writes it whole"
+        ) from None
     if not isinstance(record, dict):
-        raise InvalidInput(f"'{path}' holds {type(record).__name__}, expected an object", hint="restore it; 'brandsmith study run' writes it whole")
+        raise InvalidInput(
+            f"'{path}' holds {type(record).__name__}, expected an object",
+            hint="restore it; 'brandsmith study run' writes it whole",
+        )
     return record
 
 
@@ -143,7 +165,9 @@ def _part(record: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _read_trials(folder: Path) -> tuple[list[Trial], list[str]]:
     trials, unreadable = [], []
-    for path in sorted(p for p in folder.glob("*") if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []:
+    for path in (
+        sorted(p for p in folder.glob("*") if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+    ):
         try:
             trials.append(_read_trial(path))
         except (OSError, ValueError, KeyError, TypeError) as error:  # one broken trial must not hide the others
@@ -156,13 +180,24 @@ def _read_trial(folder: Path) -> Trial:
     config_file = folder / "config.json"
     config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
     settings = {key: value for key, value in (record.get("settings") or {}).items() if key not in ("seed", "method")}
-    numbers = {key: record.get(key) for key in ("stopped_at_step", "train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")}
+    numbers = {
+        key: record.get(key)
+        for key in ("stopped_at_step", "train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")
+    }
     method, rows = str(record["method"]), last_words(map(row_from_json, read_jsonl(folder / "scores.jsonl")))
     return Trial(
-        folder=folder, name=str(record.get("trial") or folder.name), setting=str(record.get("setting") or f"{method} {settings}"), method=method,
-        settings=settings, seed=int(record.get("seed") or 0), state=str(record.get("state") or "unknown"), reason=str(record.get("reason") or ""),
-        config=config, rows=rows, **numbers,
-    )  # fmt: skip
+        folder=folder,
+        name=str(record.get("trial") or folder.name),
+        setting=str(record.get("setting") or f"{method} {settings}"),
+        method=method,
+        settings=settings,
+        seed=int(record.get("seed") or 0),
+        state=str(record.get("state") or "unknown"),
+        reason=str(record.get("reason") or ""),
+        config=config,
+        rows=rows,
+        **numbers,
+    )
 
 
 def _prompts_of(trials: Sequence[Trial]) -> list[str]:
@@ -192,7 +227,14 @@ def _read_findings(path: Path) -> list[dict[str, Any]] | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return [{"severity": "unreadable", "message": f"findings.json is not valid JSON ({error})", "advice": "", "more": ""}]
+        return [
+            {
+                "severity": "unreadable",
+                "message": f"findings.json is not valid JSON ({error})",
+                "advice": "",
+                "more": "",
+            }
+        ]
     found = raw.get("findings", [raw]) if isinstance(raw, dict) else raw
     return [_finding(item) for item in (found if isinstance(found, list) else [found])]
 
@@ -200,9 +242,13 @@ def _read_findings(path: Path) -> list[dict[str, Any]] | None:
 def _finding(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {"severity": "note", "message": str(item), "advice": "", "more": ""}
-    picked = {name: next((key for key in keys if item.get(key)), None) for name, keys in
-              (("severity", _SEVERITY), ("message", _MESSAGE), ("advice", _ADVICE))}  # fmt: skip
+    picked = {
+        name: next((key for key in keys if item.get(key)), None)
+        for name, keys in (("severity", _SEVERITY), ("message", _MESSAGE), ("advice", _ADVICE))
+    }
     rest = {k: v for k, v in item.items() if k not in picked.values() and v not in (None, "", [], {})}
     shown = {name: str(item[key]) if key else "" for name, key in picked.items()}
-    more = "; ".join(f"{re.sub('_', ' ', str(k))}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in rest.items())
+    more = "; ".join(
+        f"{re.sub('_', ' ', str(k))}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in rest.items()
+    )
     return shown | {"severity": shown["severity"] or "note", "more": more}

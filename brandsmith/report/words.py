@@ -1,4 +1,6 @@
-"""How methods, settings, sizes and durations are written on the page. Words for people; the tables keep the thesis' names."""
+"""How methods, settings, sizes and durations are written on the page. Words for people; the tables keep the thesis'
+names.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ METHOD_NAMES = {
     "textual_inversion": "Textual Inversion",
     "hypernetwork": "Hypernetwork",
 }
-_SHORT = {"rank": "rank", "num_vectors": "vectors", "expansion": "expansion", "batch_size": "batch", "prior_weight": "prior weight"}
+_SHORT = {
+    "rank": "rank",
+    "num_vectors": "vectors",
+    "expansion": "expansion",
+    "batch_size": "batch",
+    "prior_weight": "prior weight",
+}
 _ALWAYS = ("rank", "num_vectors", "expansion")
 SIZE_SETTINGS = {"rank": "rank", "num_vectors": "vectors", "expansion": "expansion"}
 """The setting that decides how much a method can hold, and its word."""
@@ -35,8 +43,12 @@ def parameters_of(method: str, settings: Mapping[str, Any], config: Mapping[str,
     if text:
         parts = [f"U-Net {scientific(unet)}", f"text encoder {scientific(text)}"]
     shown = [key for key in _ALWAYS if setting_of(settings, config, key) is not None]
-    shown += [key for key in settings if key in varying and key not in (*shown, "learning_rate", "text_encoder_learning_rate")]
-    parts += [f"{_SHORT.get(key, key.replace('_', ' '))} {setting_text(setting_of(settings, config, key))}" for key in shown]
+    shown += [
+        key for key in settings if key in varying and key not in (*shown, "learning_rate", "text_encoder_learning_rate")
+    ]
+    parts += [
+        f"{_SHORT.get(key, key.replace('_', ' '))} {setting_text(setting_of(settings, config, key))}" for key in shown
+    ]
     return ", ".join(parts) or "default settings"
 
 

@@ -1,9 +1,11 @@
-"""Is one setting better than another? Paired by prompt and starting noise, with the spread between trainings counted in.
+"""Is one setting better than another? Paired by prompt and starting noise, with the spread between trainings counted
+in.
 
-Two things make a mean uncertain: the pictures (resembling within a prompt, so errors are clustered by prompt), and the training seed: train
-the same setting again and the mean moves. The second is estimated from every setting that was trained more than once, as what two of
-its trainings differ beyond what their pictures explain. Both enter one standard error; Student's t with Satterthwaite's degrees of
-freedom; Holm over all comparisons (1979). "Better" is said only when the widened interval excludes zero.
+Two things make a mean uncertain: the pictures (resembling within a prompt, so errors are clustered by prompt), and the
+training seed: train the same setting again and the mean moves. The second is estimated from every setting that was
+trained more than once, as what two of its trainings differ beyond what their pictures explain. Both enter one standard
+error; Student's t with Satterthwaite's degrees of freedom; Holm over all comparisons (1979). "Better" is said only when
+the widened interval excludes zero.
 """
 
 from __future__ import annotations
@@ -79,7 +81,10 @@ class Comparison:
 
     def sentence(self) -> str:
         if self.better or self.worse:
-            return f"{'better' if self.better else 'worse'} by {abs(self.gap.value):.3f} ({self.low:+.3f} to {self.high:+.3f}){self._caveat()}"
+            return (
+                f"{'better' if self.better else 'worse'} by {abs(self.gap.value):.3f} ({self.low:+.3f} to"
+                f" {self.high:+.3f}){self._caveat()}"
+            )
         return f"not distinguishable with {self.gap.num_images} images{self._needed()}{self._caveat()}"
 
     def _needed(self) -> str:
@@ -91,7 +96,11 @@ class Comparison:
         return f"; about {needed} would be needed"
 
     def _caveat(self) -> str:
-        return "" if self.gap.num_trainings > 1 else "; trained once: this is about these checkpoints, not about the settings"
+        return (
+            ""
+            if self.gap.num_trainings > 1
+            else "; trained once: this is about these checkpoints, not about the settings"
+        )
 
 
 def two_sided_p(t: float, degrees: float) -> float:
@@ -104,7 +113,9 @@ def two_sided_p(t: float, degrees: float) -> float:
 
 
 def spread_between_trainings(settings: Sequence[Sequence[Values]]) -> Spread:
-    """Pooled over settings, each a list of its trainings: half the squared difference of two, less what pictures explain."""
+    """Pooled over settings, each a list of its trainings: half the squared difference of two, less what pictures
+    explain.
+    """
     weighted, degrees = 0.0, 0
     for trainings in settings:
         pairs = [_variance_of_pair(a, b) for a, b in combinations(trainings, 2) if a.keys() & b.keys()]
@@ -165,10 +176,11 @@ def compare_all(gaps: Mapping[tuple[str, str], Gap]) -> list[Comparison]:
 
 
 def images_needed(gap: Gap, level: float = LEVEL) -> int | None:
-    """About how many images per setting (prompts and trainings growing alike) show a gap of this size in four of five studies.
+    """About how many images per setting (prompts and trainings growing alike) show a gap of this size in four of five
+    studies.
 
-    With Student's quantiles, and at the level that Holm's procedure asks of this comparison: with five prompts both weigh more than
-    the number of images. At least one prompt more than there were.
+    With Student's quantiles, and at the level that Holm's procedure asks of this comparison: with five prompts both
+    weigh more than the number of images. At least one prompt more than there were.
     """
     if not math.isfinite(gap.error) or gap.value == 0:
         return None

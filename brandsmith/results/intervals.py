@@ -22,7 +22,11 @@ def wilson_interval(successes: int, n: int) -> Interval:
 
 
 def clustered_interval(
-    clusters: Sequence[np.ndarray], statistic: Callable[[np.ndarray], float], *, num_resamples: int = 2000, seed: int = 0
+    clusters: Sequence[np.ndarray],
+    statistic: Callable[[np.ndarray], float],
+    *,
+    num_resamples: int = 2000,
+    seed: int = 0,
 ) -> Interval:
     """95 % percentile bootstrap interval that resamples whole clusters (the rows of one prompt).
 

@@ -1,8 +1,9 @@
-"""The thesis' KPI, exactly: average(ocr, yolo) = (mean_ocr_score + mean_confidence_score) / 2 over a checkpoint's pictures.
+"""The thesis' KPI, exactly: average(ocr, yolo) = (mean_ocr_score + mean_confidence_score) / 2 over a checkpoint's
+pictures.
 
 Per picture: the highest confidence of a detection, 0 if there is none; the best normalised similarity between the
-expected and the read text, 0 if nothing was read. It measures presence, not correctness (a wrong mark can score high): the
-usable rate stands beside it.
+expected and the read text, 0 if nothing was read. It measures presence, not correctness (a wrong mark can score high):
+the usable rate stands beside it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ def kpi_of(rows: Iterable[Row]) -> Kpi:
     pictures = {(r.run, r.step, r.case, r.seed) for r in (*confidence, *spelling)}
     unmeasured = {(r.run, r.step, r.case, r.seed) for r in (*confidence, *spelling) if r.value is None}
     exact = [float(bool(r.details.get("exact"))) for r in spelling if r.value is not None]
-    return Kpi(_mean_value(confidence), _mean_value(spelling), sum(exact) / len(exact) if exact else None, len(pictures), len(unmeasured))
+    return Kpi(
+        _mean_value(confidence),
+        _mean_value(spelling),
+        sum(exact) / len(exact) if exact else None,
+        len(pictures),
+        len(unmeasured),
+    )
 
 
 def _mean_value(rows: Sequence[Row]) -> float | None:
@@ -53,7 +60,9 @@ def _mean_value(rows: Sequence[Row]) -> float | None:
 
 def table_row(method: str, parameters: str, kpi: Kpi) -> dict[str, Any]:
     """One line of the table, under the thesis' column names."""
-    return dict(zip(COLUMNS, (method, parameters, kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score), strict=True))
+    return dict(
+        zip(COLUMNS, (method, parameters, kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score), strict=True)
+    )
 
 
 def kpi_table(groups: Mapping[tuple[str, str], Iterable[Row]]) -> list[dict[str, Any]]:

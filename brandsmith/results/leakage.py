@@ -19,7 +19,9 @@ from brandsmith.results.usable import PRESENT_FROM
 
 @dataclass(frozen=True)
 class Leakage:
-    """Share of pictures that show the mark unasked; `rate` is None when nothing was measured. `interval` is Wilson's, 95 %, over pictures."""
+    """Share of pictures that show the mark unasked; `rate` is None when nothing was measured. `interval` is Wilson's,
+    95 %, over pictures.
+    """
 
     rate: float | None
     interval: tuple[float, float]
@@ -29,12 +31,15 @@ class Leakage:
 
 
 def logo_leakage(rows: Iterable[Row], token: str, present_from: float = PRESENT_FROM) -> Leakage:
-    """Over the detector's rows whose prompt does not contain `token`; rows of other judges and prompts are passed over."""
+    """Over the detector's rows whose prompt does not contain `token`; rows of other judges and prompts are passed
+    over.
+    """
     unasked = [row for row in rows if judge_name(row) in CONFIDENCE_JUDGES and token not in row.prompt]
     measured = [(row.prompt, row.value >= present_from) for row in unasked if row.value is not None]
     hits = sum(shown for _, shown in measured)
     by_prompt = {
-        prompt: float(np.mean([shown for of, shown in measured if of == prompt])) for prompt in dict.fromkeys(prompt for prompt, _ in measured)
+        prompt: float(np.mean([shown for of, shown in measured if of == prompt]))
+        for prompt in dict.fromkeys(prompt for prompt, _ in measured)
     }
     rate = hits / len(measured) if measured else None
     return Leakage(rate, wilson_interval(hits, len(measured)), len(measured), len(unasked) - len(measured), by_prompt)

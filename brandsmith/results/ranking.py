@@ -1,4 +1,5 @@
-"""Which checkpoint of a setting, and which setting comes first: the study's rules, once, for its result and for its report.
+"""Which checkpoint of a setting, and which setting comes first: the study's rules, once, for its result and for its
+report.
 
 Plain values in and out: no files, no torch. Who asks brings scores from the selection pictures only.
 """
@@ -26,7 +27,9 @@ def shared_steps(steps: Iterable[Collection[int]]) -> list[int]:
 
 
 def best_step(kpis: Mapping[int, float | None], state: str) -> int | None:
-    """The checkpoint to keep, from {step: KPI or None}: the best, the earlier of equals; of what was stopped early the last. None of nothing."""
+    """The checkpoint to keep, from {step: KPI or None}: the best, the earlier of equals; of what was stopped early the
+    last. None of nothing.
+    """
     if state == "stopped":
         return max(kpis, default=None)
     measured = {step: kpi for step, kpi in kpis.items() if kpi is not None}
@@ -34,7 +37,8 @@ def best_step(kpis: Mapping[int, float | None], state: str) -> int | None:
 
 
 def rank(state: str, share_trained: float, kpi: float | None, name: str) -> tuple:
-    """Sorts best first: by state; of those stopped early the ones that came further; then by KPI, what has none last; ties by name.
+    """Sorts best first: by state; of those stopped early the ones that came further; then by KPI, what has none last;
+    ties by name.
 
     `share_trained` is the chosen step over the steps it was to train.
     """

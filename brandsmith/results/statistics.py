@@ -1,7 +1,7 @@
 """How sure: intervals and tests for scores of pictures that share prompts and seeds. Numpy and nothing else.
 
-Pictures of one prompt resemble each other, so prompts are resampled, not pictures: an image bootstrap's "95 %"
-interval covers the truth in as little as a third of cases. Two checkpoints are compared on the same prompts and the same
+Pictures of one prompt resemble each other, so prompts are resampled, not pictures: an image bootstrap's "95 %" interval
+covers the truth in as little as a third of cases. Two checkpoints are compared on the same prompts and the same
 starting noise, pair by pair. After Miller 2024 (arXiv:2411.00640); intervals are Hesterberg's expanded percentiles
 (2015, arXiv:1411.5279), because the plain percentile interval is too short for few clusters.
 """
@@ -49,8 +49,8 @@ class Difference:
 def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], *, seed: int = 0) -> Estimate:
     """Mean over pictures with an interval that resamples clusters (prompts). One cluster gives (-inf, inf).
 
-    Under ten clusters it is Student's interval over clusters: no resample of five prompts reaches past the five (its "95 %"
-    covered 91 % in simulation, this 95 %).
+    Under ten clusters it is Student's interval over clusters: no resample of five prompts reaches past the five (its
+    "95 %" covered 91 % in simulation, this 95 %).
     """
     sums, counts = _by_cluster(values, clusters)
     value = float(sums.sum() / counts.sum())
@@ -88,8 +88,9 @@ def _expanded_tail(num_clusters: int) -> float:
 
 @lru_cache(maxsize=256)
 def t_quantile(level: float, degrees: float) -> float:
-    """Quantile of Student's t for 0.5 <= level < 1 and one degree of freedom or more (Satterthwaite's are no whole number), by integrating
-    its density (error under 1e-3)."""
+    """Quantile of Student's t for 0.5 <= level < 1 and one degree of freedom or more (Satterthwaite's are no whole
+    number), by integrating its density (error under 1e-3).
+    """
     grid = np.sinh(np.linspace(0, 7, 40_001))  # fine near zero, far out at the end
     log_scale = (degrees + 1) / 2
     if degrees > 300:
@@ -120,16 +121,22 @@ def _design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> flo
 
 
 def paired_difference(first: Mapping[tuple, float], second: Mapping[tuple, float], *, seed: int = 0) -> Difference:
-    """Compare two checkpoints, each {(prompt, seed): value}, on what both have. The test flips signs of whole prompts."""
+    """Compare two checkpoints, each {(prompt, seed): value}, on what both have. The test flips signs of whole
+    prompts.
+    """
     shared = sorted(set(first) & set(second), key=repr)
     if not shared:
         raise ValueError("the two have no (prompt, seed) in common; sample both with the same prompts and seeds")
     gaps, prompts = [first[k] - second[k] for k in shared], [k[0] for k in shared]
-    return Difference(clustered_mean(gaps, prompts, seed=seed), _sign_flip_p(gaps, prompts, seed), len(set(first) ^ set(second)))
+    return Difference(
+        clustered_mean(gaps, prompts, seed=seed), _sign_flip_p(gaps, prompts, seed), len(set(first) ^ set(second))
+    )
 
 
 def _sign_flip_p(gaps: Sequence[float], prompts: Sequence[Hashable], seed: int) -> float:
-    """Share of sign flips at least as far from zero. All flips for up to 12 prompts; else NUM_RESAMPLES, counting what was seen (+1)."""
+    """Share of sign flips at least as far from zero. All flips for up to 12 prompts; else NUM_RESAMPLES, counting what
+    was seen (+1).
+    """
     sums, _ = _by_cluster(gaps, prompts)
     seen = abs(sums.sum()) - 1e-12
     if len(sums) <= 12:
@@ -155,7 +162,9 @@ class Spread:
     prompt_by_model: float = 0.02
 
 
-def detectable_difference(num_prompts: int, num_seeds: int, spread: Spread | None = None, *, power: float = 0.8) -> float:
+def detectable_difference(
+    num_prompts: int, num_seeds: int, spread: Spread | None = None, *, power: float = 0.8
+) -> float:
     """The smallest true difference that a paired comparison shows (95 % level) with this power."""
     error = _paired_error(num_prompts, num_seeds, spread or Spread())
     degrees = max(1, num_prompts - 1)

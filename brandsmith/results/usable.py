@@ -1,9 +1,10 @@
 """Could this picture be published? The usable verdict, composed from what the judges said of one picture.
 
 A picture is usable when the mark is present and right, spelled right (when it carries text), the rest of the prompt is
-obeyed, and it is not a copy of a training picture. The first check that fails is the reason. A check that was not measured
-makes the verdict "not measured" unless another has already failed: no is known as soon as one thing is wrong, yes only
-when everything was looked at. Checks that were never asked for (no such judge in the chain) are named, not guessed.
+obeyed, and it is not a copy of a training picture. The first check that fails is the reason. A check that was not
+measured makes the verdict "not measured" unless another has already failed: no is known as soon as one thing is wrong,
+yes only when everything was looked at. Checks that were never asked for (no such judge in the chain) are named, not
+guessed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Check:
 
 
 PRESENT_FROM = 0.25
-"""Detector confidence from which a mark counts as present. Low on purpose: a doubtful mark is for `correctness` to refuse."""
+"""Detector confidence from which a mark counts as present. Low on purpose: a doubtful mark is for `correctness` to
+refuse.
+"""
 
 CHECKS: dict[str, Check] = {
     "present": Check("detector", lambda row: row.value >= PRESENT_FROM, "mark missing"),

@@ -26,13 +26,17 @@ class Entry:
 
 
 class Board:
-    """Fed by the conductor; works as a context manager. Time left is judged by the pace of this session's training steps."""
+    """Fed by the conductor; works as a context manager. Time left is judged by the pace of this session's training
+    steps.
+    """
 
     def __init__(self, console: Console, title: str, planned_steps: float) -> None:
         self.console, self.title, self.planned_steps = console, title, planned_steps
         self.entries: dict[str, Entry] = {}
         self.started, self.steps_before = time.monotonic(), 0
-        self.live = Live(console=console, refresh_per_second=2, get_renderable=self.table) if console.is_terminal else None
+        self.live = (
+            Live(console=console, refresh_per_second=2, get_renderable=self.table) if console.is_terminal else None
+        )
         self.last_line = 0.0
 
     def __enter__(self) -> Board:
@@ -46,7 +50,9 @@ class Board:
             self.live.stop()
 
     def add(self, entries: Iterable[Entry]) -> None:
-        self.entries = self.entries | {entry.trial: entry for entry in entries}  # anew: the live table reads it from another thread
+        self.entries = self.entries | {
+            entry.trial: entry for entry in entries
+        }  # anew: the live table reads it from another thread
         self.steps_before = self._steps()
 
     def on_step(self, trial: str, step: int) -> None:
@@ -84,7 +90,9 @@ class Board:
         order = ("running", "finished", "stopped", "failed", "waiting")
         shown = sorted(self.entries.values(), key=lambda e: (order.index(e.state), -(e.kpi or 0.0)))[:MOST_ROWS]
         for entry in shown:
-            table.add_row(entry.trial, entry.state, f"{entry.step}/{entry.steps}", "" if entry.kpi is None else f"{entry.kpi:.3f}")
+            table.add_row(
+                entry.trial, entry.state, f"{entry.step}/{entry.steps}", "" if entry.kpi is None else f"{entry.kpi:.3f}"
+            )
         if len(self.entries) > len(shown):
             table.add_row(f"and {len(self.entries) - len(shown)} more", "", "", "")
         return table
@@ -97,4 +105,10 @@ class Board:
 
 
 def time_span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,9 +1,10 @@
-"""From rows to the result: which checkpoint of each setting, which setting, how sure. A pure function of a study's files.
+"""From rows to the result: which checkpoint of each setting, which setting, how sure. A pure function of a study's
+files.
 
-Chosen on the selection seeds, reported on the report seeds: the best of many is flattered on the very pictures it was chosen by. A
-setting's checkpoint is the same for all its training seeds, by their mean KPI. Only settings whose every training ran to its end can win;
-one that halving stopped stands in the table with the few pictures of its last rung, or, where it is the best of its method, with
-report pictures too, so that every method has a line.
+Chosen on the selection seeds, reported on the report seeds: the best of many is flattered on the very pictures it was
+chosen by. A setting's checkpoint is the same for all its training seeds, by their mean KPI. Only settings whose every
+training ran to its end can win; one that halving stopped stands in the table with the few pictures of its last rung,
+or, where it is the best of its method, with report pictures too, so that every method has a line.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class ScoredSetting:
     @cached_property
     def _values(self) -> list[dict[int, dict[tuple[int, int], float]]]:
         """By training and step."""
-        by_step = [{step: [r for r in t.rows if r.step == step] for step in {r.step for r in t.rows}} for t in self.trials]
+        by_step = [
+            {step: [r for r in t.rows if r.step == step] for step in {r.step for r in t.rows}} for t in self.trials
+        ]
         return [{step: picture_values(rows, self.records.kpi) for step, rows in steps.items()} for steps in by_step]
 
     def selection_kpi(self, step: int) -> float | None:
@@ -69,8 +72,14 @@ class ScoredSetting:
 
     @cached_property
     def chosen_step(self) -> int | None:
-        """The checkpoint to keep, by the selection seeds; None before the setting came to its end, and when it failed."""
-        return best_step({step: self.selection_kpi(step) for step in self.steps}, self.state) if self.state in ("finished", "stopped") else None
+        """The checkpoint to keep, by the selection seeds; None before the setting came to its end, and when it
+        failed.
+        """
+        return (
+            best_step({step: self.selection_kpi(step) for step in self.steps}, self.state)
+            if self.state in ("finished", "stopped")
+            else None
+        )
 
     @cached_property
     def rank(self) -> tuple:
@@ -84,7 +93,10 @@ def group_settings(records: StudyRecords) -> list[ScoredSetting]:
     groups: dict[str, list[ScoredTrial]] = {}
     for trial in records.trials:
         groups.setdefault(trial.record.setting, []).append(trial)
-    return sorted((ScoredSetting(tuple(sorted(g, key=lambda t: t.record.seed)), records) for g in groups.values()), key=lambda s: s.rank)
+    return sorted(
+        (ScoredSetting(tuple(sorted(g, key=lambda t: t.record.seed)), records) for g in groups.values()),
+        key=lambda s: s.rank,
+    )
 
 
 def to_report(settings: Sequence[ScoredSetting]) -> list[ScoredSetting]:
@@ -105,10 +117,16 @@ def result_of(records: StudyRecords) -> dict[str, Any]:
     comparisons = compare_to_winner(finished, settings)
     varying = varying_settings((s.method, s.trials[0].record.settings) for s in settings)
     table = [_line(s, varying.get(s.method, set())) for s in settings]
-    return _rounded({
-        "kpi": records.kpi, "leaderboard": table, "winner": _winner(finished, table, comparisons),
-        "comparisons": [_as_json(c) for c in comparisons], "num_settings": len(settings), "num_trials": len(records.trials),
-    })  # fmt: skip
+    return _rounded(
+        {
+            "kpi": records.kpi,
+            "leaderboard": table,
+            "winner": _winner(finished, table, comparisons),
+            "comparisons": [_as_json(c) for c in comparisons],
+            "num_settings": len(settings),
+            "num_trials": len(records.trials),
+        }
+    )
 
 
 def compare_to_winner(finished: Sequence[ScoredSetting], settings: Sequence[ScoredSetting]) -> list[Comparison]:
@@ -146,17 +164,33 @@ def _line(setting: ScoredSetting, varying: set[str]) -> dict[str, Any]:
     means = [mean(t.values()) for t in trainings]
     everything = [(case, value) for t in trainings for (case, _), value in t.items()]
     estimate = clustered_mean([v for _, v in everything], [c for c, _ in everything]) if everything else None
-    thesis = (setting.method, parameters_of(setting, varying), kpi.average, kpi.mean_confidence_score, kpi.mean_ocr_score)
+    thesis = (
+        setting.method,
+        parameters_of(setting, varying),
+        kpi.average,
+        kpi.mean_confidence_score,
+        kpi.mean_ocr_score,
+    )
     return dict(zip(COLUMNS, thesis, strict=True)) | {
-        "exact_match_rate": kpi.exact_rate, "usable_rate": usable_rate(rows), "kpi": mean(means), "kpi_low": estimate and max(0.0, estimate.low),
-        "kpi_high": estimate and min(1.0, estimate.high), "n": len(everything), "spread_between_seeds": stdev(means) if len(means) > 1 else None,
+        "exact_match_rate": kpi.exact_rate,
+        "usable_rate": usable_rate(rows),
+        "kpi": mean(means),
+        "kpi_low": estimate and max(0.0, estimate.low),
+        "kpi_high": estimate and min(1.0, estimate.high),
+        "n": len(everything),
+        "spread_between_seeds": stdev(means) if len(means) > 1 else None,
         "selection_kpi": None if step is None else setting.selection_kpi(step),
         "selection_n": 0 if step is None else sum(map(len, setting.values(step, records.selection_seeds))),
-        "step": step, "setting": setting.name, "settings": dict(setting.trials[0].record.settings), "state": setting.state,
+        "step": step,
+        "setting": setting.name,
+        "settings": dict(setting.trials[0].record.settings),
+        "state": setting.state,
         "reason": next((t.record.reason for t in setting.trials if t.record.reason), ""),
-        "other_judges": _other_judges(rows), "trials": [t.record.trial for t in setting.trials], "kpi_by_trial": means,
+        "other_judges": _other_judges(rows),
+        "trials": [t.record.trial for t in setting.trials],
+        "kpi_by_trial": means,
         "checkpoints": [{"step": s, "selection_kpi": setting.selection_kpi(s)} for s in setting.steps],
-    }  # fmt: skip
+    }
 
 
 def _other_judges(rows: Sequence[Row]) -> dict[str, float | None]:
@@ -164,19 +198,33 @@ def _other_judges(rows: Sequence[Row]) -> dict[str, float | None]:
     return {name: mean(r.value for r in rows if judge_name(r) == name and r.value is not None) for name in names}
 
 
-def _winner(finished: Sequence[ScoredSetting], table: Sequence[Mapping[str, Any]], comparisons: Sequence[Comparison]) -> dict[str, Any] | None:
+def _winner(
+    finished: Sequence[ScoredSetting], table: Sequence[Mapping[str, Any]], comparisons: Sequence[Comparison]
+) -> dict[str, Any] | None:
     if not finished:
         return None
     setting = finished[0]
     line = next(row for row in table if row["setting"] == setting.name)
     values = setting.values(setting.chosen_step, setting.records.selection_seeds)
-    best = max(range(len(values)), key=lambda i: (mean(values[i].values()) or 0.0, -i)) if len(values) == len(setting.trials) else 0
+    best = (
+        max(range(len(values)), key=lambda i: (mean(values[i].values()) or 0.0, -i))
+        if len(values) == len(setting.trials)
+        else 0
+    )
     trial = setting.trials[best].record.trial
     return {
-        "setting": setting.name, "method": setting.method, "parameters": line[COLUMNS[1]], "step": setting.chosen_step, "trial": trial,
-        "checkpoint": f"trials/{trial}/checkpoints/step-{setting.chosen_step:06d}", "kpi": line["kpi"], "kpi_low": line["kpi_low"],
-        "kpi_high": line["kpi_high"], "n": line["n"], "sentence": _sentence(setting, line, comparisons),
-    }  # fmt: skip
+        "setting": setting.name,
+        "method": setting.method,
+        "parameters": line[COLUMNS[1]],
+        "step": setting.chosen_step,
+        "trial": trial,
+        "checkpoint": f"trials/{trial}/checkpoints/step-{setting.chosen_step:06d}",
+        "kpi": line["kpi"],
+        "kpi_low": line["kpi_low"],
+        "kpi_high": line["kpi_high"],
+        "n": line["n"],
+        "sentence": _sentence(setting, line, comparisons),
+    }
 
 
 def _sentence(setting: ScoredSetting, line: Mapping[str, Any], comparisons: Sequence[Comparison]) -> str:
@@ -184,7 +232,10 @@ def _sentence(setting: ScoredSetting, line: Mapping[str, Any], comparisons: Sequ
         return f"No picture of the best setting scores on {setting.records.kpi}: nothing was learnt that this KPI sees."
     beaten = sum(c.better for c in comparisons)
     kpi = setting.records.kpi
-    found = f"{setting.method}, {line[COLUMNS[1]]}, has the highest {kpi} on the selection pictures and {line['kpi']:.3f} on the report pictures"
+    found = (
+        f"{setting.method}, {line[COLUMNS[1]]}, has the highest {kpi} on the selection pictures and {line['kpi']:.3f}"
+        " on the report pictures"
+    )
     if not comparisons:
         return f"{found}; there is nothing to compare it with."
     open_ones = len(comparisons) - beaten
@@ -195,10 +246,20 @@ def _sentence(setting: ScoredSetting, line: Mapping[str, Any], comparisons: Sequ
 def _as_json(comparison: Comparison) -> dict[str, Any]:
     gap = comparison.gap
     return {
-        "first": comparison.first, "second": comparison.second, "difference": gap.value, "low": comparison.low, "high": comparison.high,
-        "p_value": gap.p_value, "p_holm": comparison.p_holm, "better": comparison.better, "worse": comparison.worse,
-        "n": gap.num_images, "num_prompts": gap.num_prompts, "num_trainings": gap.num_trainings, "verdict": comparison.sentence(),
-    }  # fmt: skip
+        "first": comparison.first,
+        "second": comparison.second,
+        "difference": gap.value,
+        "low": comparison.low,
+        "high": comparison.high,
+        "p_value": gap.p_value,
+        "p_holm": comparison.p_holm,
+        "better": comparison.better,
+        "worse": comparison.worse,
+        "n": gap.num_images,
+        "num_prompts": gap.num_prompts,
+        "num_trainings": gap.num_trainings,
+        "verdict": comparison.sentence(),
+    }
 
 
 def _rounded(value: Any) -> Any:
@@ -208,5 +269,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
-
-

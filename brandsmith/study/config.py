@@ -1,6 +1,8 @@
-"""`study.yaml`: what is asked of a study. The schema is strict; `load_study` shows every mistake at once, with its line.
+"""`study.yaml`: what is asked of a study. The schema is strict; `load_study` shows every mistake at once, with its
+line.
 
-    concept × base × (methods × settings × training seeds) × checkpoints × standard cases, a KPI, and rules for stopping early
+    concept × base × (methods × settings × training seeds) × checkpoints × standard cases, a KPI, and rules for stopping
+    early
 
 Defaults live here. What a key may hold is checked in two places: its shape here, its meaning in `config_checks.py`.
 """
@@ -118,21 +120,30 @@ class StudyConfig(_Strict):
     """None: every trial runs to its end (the full grid)."""
     budget: Budget = Budget()
     trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = []
-    """Who else is told of every training step (`core/trackers.py`); each needs its extra: pip install 'brandsmith[tensorboard]'."""
+    """Who else is told of every training step (`core/trackers.py`); each needs its extra: pip install
+    'brandsmith[tensorboard]'.
+    """
     storage: str | None = None
     """Where Optuna keeps its trials: any SQLAlchemy URL; None is a SQLite file in the study's folder."""
 
 
 def load_study(file: Path) -> tuple[StudyConfig, str]:
-    """Read and check `study.yaml`; (configuration, its text). Raises MissingResource, or InvalidConfig listing every mistake."""
+    """Read and check `study.yaml`; (configuration, its text). Raises MissingResource, or InvalidConfig listing every
+    mistake.
+    """
     if not file.is_file():
-        raise MissingResource(f"no study file at '{file}'", hint="give a study.yaml, or the name of a shipped one: thesis-pocket, thesis-sd15")
+        raise MissingResource(
+            f"no study file at '{file}'",
+            hint="give a study.yaml, or the name of a shipped one: thesis-pocket, thesis-sd15",
+        )
     text = file.read_text(encoding="utf-8", errors="replace")
     return parse_study(text, str(file)), text
 
 
 def with_halving(text: str, name: str) -> tuple[StudyConfig, str]:
-    """The same study with `Halving`'s defaults and a name of its own; (configuration, its text). Raises InvalidConfig, as if its author had."""
+    """The same study with `Halving`'s defaults and a name of its own; (configuration, its text). Raises InvalidConfig,
+    as if its author had.
+    """
     named = re.sub(r"^(name:\s*)(['\"]?)([\w.\-]+)\2", r"\1\3-halving", text, count=1, flags=re.M)
     halved = f"{named.rstrip()}\n\nhalving: {{}}\n"
     return parse_study(halved, f"{name} with --halving"), halved
@@ -158,7 +169,10 @@ def parse_study(text: str, name: str = "study.yaml") -> StudyConfig:
     if problems:
         lines = "\n".join(f"  line {line}: {message}" for line, message in sorted(set(problems)))
         count = len(set(problems))
-        raise InvalidConfig(f"'{name}' has {count} mistake{'s' * (count > 1)}:\n{lines}", hint="nothing was started; mend the file and run it again")
+        raise InvalidConfig(
+            f"'{name}' has {count} mistake{'s' * (count > 1)}:\n{lines}",
+            hint="nothing was started; mend the file and run it again",
+        )
     assert config is not None
     return config
 
@@ -181,6 +195,13 @@ def _sentence(error: Any) -> str:
 
 
 def _allowed_beside(path: tuple[str | int, ...]) -> list[str]:
-    sections = {"methods": MethodSpace, "cases": StudyCases, "sampler": SamplerSettings, "search": Search, "halving": Halving, "budget": Budget}
+    sections = {
+        "methods": MethodSpace,
+        "cases": StudyCases,
+        "sampler": SamplerSettings,
+        "search": Search,
+        "halving": Halving,
+        "budget": Budget,
+    }
     names = [part for part in path[:-1] if isinstance(part, str)]
     return list(sections[names[-1]].model_fields if names else StudyConfig.model_fields)

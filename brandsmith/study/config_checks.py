@@ -1,4 +1,5 @@
-"""What the keys of `study.yaml` mean: do the concept, the methods and their settings exist, do the numbers fit together?
+"""What the keys of `study.yaml` mean: do the concept, the methods and their settings exist, do the numbers fit
+together?
 
 Works on the document as written, so that a mistake in one key does not hide those in others. Loads no weights.
 """
@@ -54,7 +55,12 @@ Complaints = Iterator[tuple[tuple[str | int, ...], str]]
 
 def _base(document: dict, concept: Concept | None) -> Complaints:
     given = document.get("base")
-    is_hub_id = isinstance(given, str) and given.count("/") == 1 and not given.startswith((".", "/", "~")) and not Path(given).exists()
+    is_hub_id = (
+        isinstance(given, str)
+        and given.count("/") == 1
+        and not given.startswith((".", "/", "~"))
+        and not Path(given).exists()
+    )
     if not isinstance(given, str) or is_hub_id:  # a hub id may need gigabytes: looked up when the study starts
         return
     try:
@@ -68,17 +74,26 @@ def _kpi(document: dict, concept: Concept | None) -> Complaints:
     if isinstance(given, str) and given not in MEASURES:
         yield ("kpi",), _said(unknown_name("KPI", given, MEASURES))
     elif concept and not concept.config.expected_text and given in NEEDS_TEXT:
-        yield ("kpi",), f"'{given}' reads text, and the concept has no expected_text (use detector, correctness or usable_rate)"
+        yield (
+            ("kpi",),
+            f"'{given}' reads text, and the concept has no expected_text (use detector, correctness or usable_rate)",
+        )
 
 
 def _seeds(document: dict, concept: Concept | None) -> Complaints:
     cases = document.get("cases") if isinstance(document.get("cases"), dict) else {}
-    for path, values in ((("training_seeds",), document.get("training_seeds")), *((("cases", k), cases.get(k)) for k in _CASE_LISTS)):
+    for path, values in (
+        (("training_seeds",), document.get("training_seeds")),
+        *((("cases", k), cases.get(k)) for k in _CASE_LISTS),
+    ):
         if isinstance(values, list) and len(set(map(str, values))) < len(values):
             yield path, f"{path[-1]} has a value twice"
     shared = [s for s in _list(cases.get("report_seeds")) if s in _list(cases.get("selection_seeds"))]
     if shared:
-        yield ("cases", "report_seeds"), f"seed {shared[0]} is a selection seed too: what the winner was chosen on cannot report it"
+        yield (
+            ("cases", "report_seeds"),
+            f"seed {shared[0]} is a selection seed too: what the winner was chosen on cannot report it",
+        )
     for i, prompt in enumerate(_list(cases.get("prompts"))):
         if isinstance(prompt, str) and "{token}" not in prompt:
             yield ("cases", "prompts", i), f"prompt '{prompt}' lacks {{token}}"
@@ -98,7 +113,10 @@ def _rungs(document: dict, concept: Concept | None) -> Complaints:
     rungs = halving.get("rungs", [1, 2])
     numbers = [r for r in _list(rungs) if isinstance(r, int)]
     if numbers != sorted(set(numbers)) or any(not 1 <= r < checkpoints for r in numbers):
-        yield ("halving", "rungs"), f"rungs rise and lie between 1 and {checkpoints - 1} (there are {checkpoints} checkpoints), given {rungs}"
+        yield (
+            ("halving", "rungs"),
+            f"rungs rise and lie between 1 and {checkpoints - 1} (there are {checkpoints} checkpoints), given {rungs}",
+        )
     cases = document.get("cases") if isinstance(document.get("cases"), dict) else {}
     available = len(_list(cases.get("selection_seeds"))) or 2
     if isinstance(halving.get("seeds"), int) and halving["seeds"] > available:
@@ -134,7 +152,12 @@ def _settings(at: tuple, space: dict, kind: type[TrainSettings], grid: bool) -> 
             if name in SET_BY_STUDY:
                 yield path, f"'{name}' is set by the study: use {SET_BY_STUDY[name]}"
             elif name not in kind.model_fields:
-                yield path, _said(unknown_name(f"setting of {method}", str(name), kind.model_fields.keys() - SET_BY_STUDY.keys()))
+                yield (
+                    path,
+                    _said(
+                        unknown_name(f"setting of {method}", str(name), kind.model_fields.keys() - SET_BY_STUDY.keys())
+                    ),
+                )
             elif section == "search" and name in (space.get("fixed") or {}):
                 yield path, f"'{name}' is both fixed and searched"
             else:
@@ -153,7 +176,13 @@ def _searched(path: tuple, name: str, given: Any, kind: type[TrainSettings], gri
     if isinstance(given, dict):
         yield from _range(path, name, given, kind, grid)
     elif not isinstance(given, list):
-        yield path, f"{name}: search takes a list of values or {{low, high, log}}, given {given!r}; a single value belongs under fixed"
+        yield (
+            path,
+            (
+                f"{name}: search takes a list of values or {{low, high, log}}, given {given!r}; a single value belongs"
+                " under fixed"
+            ),
+        )
     elif not given:
         yield path, f"{name}: the list is empty, so there is nothing to try"
     else:
@@ -189,4 +218,7 @@ def _steps(at: tuple, space: dict, kind: type[TrainSettings], document: dict) ->
     for steps in _list(search["steps"]) if "steps" in search else [default]:
         if isinstance(steps, int) and isinstance(checkpoints, int) and checkpoints > 0 and steps % checkpoints:
             section = "search" if "steps" in search else "fixed"
-            yield (*at, section, "steps"), f"steps: {steps} cannot be divided into {checkpoints} equal parts (checkpoints)"
+            yield (
+                (*at, section, "steps"),
+                f"steps: {steps} cannot be divided into {checkpoints} equal parts (checkpoints)",
+            )

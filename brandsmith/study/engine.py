@@ -1,11 +1,12 @@
 """Conducts a study: proposes settings, has trials trained and judged rung by rung, reports the best.
 
-    for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─► the rest to the end, all
+    for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─► the rest to the
+      end, all
                                  selection pictures of all checkpoints
     then: report pictures of the chosen checkpoints ─► result.json
 
-Every decision is a function of files, every piece of work may be cut off and done again: kill the study at any moment, start it
-again, and it ends in the same table.
+Every decision is a function of files, every piece of work may be cut off and done again: kill the study at any moment,
+start it again, and it ends in the same table.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ TABLE = (*COLUMNS, "usable_rate", "kpi_low", "kpi_high", "spread_between_seeds",
 
 
 def run_study(
-    config: StudyConfig, text: str, folder: Path, *, console: Console, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
+    config: StudyConfig,
+    text: str,
+    folder: Path,
+    *,
+    console: Console,
+    judges: Judges | None = None,
+    executor: OpenExecutor = LocalExecutor,
 ) -> dict[str, Any]:
     """Run a study, or go on with it, to its end; the content of `result.json`. `executor` is a class of `executors.py`.
 
@@ -75,7 +82,9 @@ def _finished_result(study: StudyFolder) -> dict[str, Any] | None:
 
 
 class Conductor:
-    def __init__(self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: OpenExecutor) -> None:
+    def __init__(
+        self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: OpenExecutor
+    ) -> None:
         self.study, self.config = study, config
         self.proposals = open_proposals(config, study.folder, study.record()["created"])
         self.board = Board(console, f"study {config.name}", 0)
@@ -115,11 +124,17 @@ class Conductor:
             if not self.study.has_trial(trial.name):
                 self.study.write_trial(_record(trial))
         self.board.planned_steps += self._share(len(trials)) * sum(t.config.steps for t in trials)
-        self.board.add(Entry(t.name, t.config.steps, RunDirectory(self.study.trial_folder(t.name)).step()) for t in trials)
+        self.board.add(
+            Entry(t.name, t.config.steps, RunDirectory(self.study.trial_folder(t.name)).step()) for t in trials
+        )
 
     def _share(self, num_trials: int) -> float:
         halving, num_settings = self.config.halving, num_trials // len(self.config.training_seeds)
-        return share_of_steps(num_settings, halving.rungs, halving.keep_one_in, self.config.checkpoints) if halving and num_settings else 1.0
+        return (
+            share_of_steps(num_settings, halving.rungs, halving.keep_one_in, self.config.checkpoints)
+            if halving and num_settings
+            else 1.0
+        )
 
     def _rung(self, names: Sequence[str], rung: int) -> list[str]:
         """Train everyone to a rung, look at a few pictures, stop the worst; the names that go on."""
@@ -139,7 +154,9 @@ class Conductor:
         if setting.state == "failed":
             return None
         few = self.selection[: self.config.halving.seeds]
-        values = [v for t in setting.values(self.trials[setting.name][0].checkpoint_step(rung), few) for v in t.values()]
+        values = [
+            v for t in setting.values(self.trials[setting.name][0].checkpoint_step(rung), few) for v in t.values()
+        ]
         return sum(values) / len(values) if values else None
 
     def _stop(self, name: str, rung: int, kpi: float | None, num_kept: int, num_before: int) -> None:
@@ -149,8 +166,12 @@ class Conductor:
                 continue
             seen = "could not be scored" if kpi is None else f"scored {kpi:.3f}"
             step = trial.checkpoint_step(rung)
-            record = replace(record, state="stopped", stopped_at_step=step,
-                             reason=f"{seen} at checkpoint {rung}; the best {num_kept} of {num_before} settings went on")  # fmt: skip
+            record = replace(
+                record,
+                state="stopped",
+                stopped_at_step=step,
+                reason=f"{seen} at checkpoint {rung}; the best {num_kept} of {num_before} settings went on",
+            )
             self.study.write_trial(record)
             shutil.rmtree(RunDirectory(self.study.trial_folder(trial.name)).state_file.parent, ignore_errors=True)
             self.board.update(trial.name, "stopped", step, kpi)
@@ -159,7 +180,10 @@ class Conductor:
         """Train to the end and draw every checkpoint's selection pictures."""
         numbers = range(1, self.config.checkpoints + 1)
         trials = [t for name in names for t in self.trials[name]]
-        jobs = [Job(t.name, t.config, t.config.steps, tuple((t.checkpoint_step(n), self.selection) for n in numbers)) for t in trials]
+        jobs = [
+            Job(t.name, t.config, t.config.steps, tuple((t.checkpoint_step(n), self.selection) for n in numbers))
+            for t in trials
+        ]
         self._execute(jobs)
         for job in jobs:
             record = self.study.read_trial(job.trial)
@@ -193,8 +217,10 @@ class Conductor:
     def _check_budget(self) -> None:
         limit = self.config.budget.max_time
         if limit is not None and (spent := self._seconds_spent()) >= limit:
-            raise BudgetSpent(f"the budget of {limit / 60:g} min is spent ({spent / 60:.1f} min of training and sampling)",
-                              hint="what is done is kept: raise budget.max_time in study.yaml and run the same command again")  # fmt: skip
+            raise BudgetSpent(
+                f"the budget of {limit / 60:g} min is spent ({spent / 60:.1f} min of training and sampling)",
+                hint="what is done is kept: raise budget.max_time in study.yaml and run the same command again",
+            )
 
     def _seconds_spent(self) -> float:
         records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
@@ -209,7 +235,10 @@ class Conductor:
         for proposals, proposal in proposed:
             setting = scored[proposal.setting.name]
             kpi = None if setting.chosen_step is None else setting.selection_kpi(setting.chosen_step)
-            measured = {rung: self._rung_kpi(setting, rung) for rung in (self.config.halving.rungs if self.config.halving else ())}
+            measured = {
+                rung: self._rung_kpi(setting, rung)
+                for rung in (self.config.halving.rungs if self.config.halving else ())
+            }
             rungs = {rung: value for rung, value in measured.items() if value is not None}
             proposals.tell(proposal, kpi, rungs, stopped=setting.state == "stopped")
 
@@ -219,7 +248,10 @@ class Conductor:
         if result["leaderboard"]:
             lines = [{name: line[name] for name in TABLE} for line in result["leaderboard"]]
             write_text(self.study.folder / "table.csv", as_csv(lines))
-            write_text(self.study.folder / "table.md", as_markdown(lines, footnote(row for t in records.trials for row in t.rows)))
+            write_text(
+                self.study.folder / "table.md",
+                as_markdown(lines, footnote(row for t in records.trials for row in t.rows)),
+            )
         write_json(self.study.result_file, result)
         return result
 

@@ -1,4 +1,6 @@
-"""Where trials run, by name. An executor is built from (study, judges, on_step) and obeys `worker.Executor`; that is all it must do."""
+"""Where trials run, by name. An executor is built from (study, judges, on_step) and obeys `worker.Executor`; that is
+all it must do.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """A study on disk. Knows files; runs nothing.
 
-    STUDY/study.json  study.yaml      what was asked
-    STUDY/studies.sqlite3             Optuna's storage (unless the study names another)
-    STUDY/cache/  verdicts.jsonl      latents and verdicts shared by all trials
-    STUDY/claims/                     who worked on which trial, on a cluster (`ray_executor.py`)
-    STUDY/trials/<name>/              a run directory, trial.json, samples/, scores.jsonl
-    STUDY/result.json  table.csv  table.md
+STUDY/study.json  study.yaml      what was asked
+STUDY/studies.sqlite3             Optuna's storage (unless the study names another)
+STUDY/cache/  verdicts.jsonl      latents and verdicts shared by all trials
+STUDY/claims/                     who worked on which trial, on a cluster (`ray_executor.py`)
+STUDY/trials/<name>/              a run directory, trial.json, samples/, scores.jsonl
+STUDY/result.json  table.csv  table.md
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class ScoredTrial:
-    """A trial's record with its rows: one per checkpoint, picture and judge (a picture judged again keeps the last word)."""
+    """A trial's record with its rows: one per checkpoint, picture and judge (a picture judged again keeps the last
+    word).
+    """
 
     record: TrialRecord
     rows: list[Row]
@@ -73,17 +75,26 @@ class StudyRecords:
 class StudyFolder:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.study_file, self.yaml_file, self.result_file = (self.folder / name for name in ("study.json", "study.yaml", "result.json"))
+        self.study_file, self.yaml_file, self.result_file = (
+            self.folder / name for name in ("study.json", "study.yaml", "result.json")
+        )
 
     def check_question(self, config: StudyConfig) -> None:
-        """Raise InvalidConfig naming what differs when this folder holds another study; only budget and trackers may change."""
+        """Raise InvalidConfig naming what differs when this folder holds another study; only budget and trackers may
+        change.
+        """
         if not self.study_file.is_file():
             return
-        have, want = (flatten(c.model_dump(mode="json", exclude={"budget", "trackers"})) for c in (self.config(), config))
+        have, want = (
+            flatten(c.model_dump(mode="json", exclude={"budget", "trackers"})) for c in (self.config(), config)
+        )
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, asked {want.get(key)!r}" for key in different[:4])
-            raise InvalidConfig(f"'{self.folder}' holds another study ({shown})", hint="give another folder with --out, or the same study to go on")
+            raise InvalidConfig(
+                f"'{self.folder}' holds another study ({shown})",
+                hint="give another folder with --out, or the same study to go on",
+            )
 
     def begin(self, config: StudyConfig, text: str, concept: Concept) -> None:
         """Write what was asked, once; only who is told of it may change."""
@@ -98,7 +109,10 @@ class StudyFolder:
     def record(self) -> dict[str, Any]:
         """`study.json`. Raises MissingResource when this is no study."""
         if not self.study_file.is_file():
-            raise MissingResource(f"'{self.folder}' is not a study folder (no study.json)", hint="give the folder that 'brandsmith study run' wrote")
+            raise MissingResource(
+                f"'{self.folder}' is not a study folder (no study.json)",
+                hint="give the folder that 'brandsmith study run' wrote",
+            )
         return json.loads(self.study_file.read_text(encoding="utf-8"))
 
     def config(self) -> StudyConfig:
@@ -110,7 +124,14 @@ class StudyFolder:
 
     def cases(self, seeds: tuple[int, ...]) -> Cases:
         cases = self.record()["cases"]
-        return Cases(tuple(cases["prompts"]), seeds, cases["num_steps"], cases["guidance_scale"], cases["scheduler"], cases["batch_size"])
+        return Cases(
+            tuple(cases["prompts"]),
+            seeds,
+            cases["num_steps"],
+            cases["guidance_scale"],
+            cases["scheduler"],
+            cases["batch_size"],
+        )
 
     def trial_folder(self, name: str) -> Path:
         return self.folder / "trials" / name
@@ -134,14 +155,22 @@ class StudyFolder:
         """All trials (or those named) with their rows, by name."""
         study = self.record()
         names = sorted(p.parent.name for p in (self.folder / "trials").glob("*/trial.json"))
-        trials = tuple(ScoredTrial(self.read_trial(n), read_rows(self.trial_folder(n) / "scores.jsonl")) for n in names if only is None or n in only)
+        trials = tuple(
+            ScoredTrial(self.read_trial(n), read_rows(self.trial_folder(n) / "scores.jsonl"))
+            for n in names
+            if only is None or n in only
+        )
         cases = study["cases"]
-        return StudyRecords(study["kpi"], tuple(cases["selection_seeds"]), tuple(cases["report_seeds"]), study["checkpoints"], trials)
+        return StudyRecords(
+            study["kpi"], tuple(cases["selection_seeds"]), tuple(cases["report_seeds"]), study["checkpoints"], trials
+        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Refuse a second conductor of the same study."""
-        refusal = InvalidInput(f"another process is running the study in '{self.folder}'", hint="wait for it, or give another --out")
+        refusal = InvalidInput(
+            f"another process is running the study in '{self.folder}'", hint="wait for it, or give another --out"
+        )
         with only_one(self.folder, refusal):
             yield
 
@@ -149,16 +178,29 @@ class StudyFolder:
 def describe_study(config: StudyConfig, concept: Concept) -> dict[str, Any]:
     templates = config.cases.prompts
     prompts = [p.replace("{token}", concept.token) for p in templates] if templates else concept.prompts()
-    cases = {"prompts": prompts, "selection_seeds": config.cases.selection_seeds, "report_seeds": config.cases.report_seeds}
+    cases = {
+        "prompts": prompts,
+        "selection_seeds": config.cases.selection_seeds,
+        "report_seeds": config.cases.report_seeds,
+    }
     return {
         "name": config.name,
-        "concept": {"token": concept.token, "folder": "demo" if config.concept == "demo" else str(concept.folder.resolve()),
-                    "expected_text": concept.config.expected_text},
-        "base": config.base, "cases": cases | config.cases.sampler.model_dump(), "kpi": config.kpi, "checkpoints": config.checkpoints,
-        "training_seeds": config.training_seeds, "trackers": config.trackers, "halving": config.halving.model_dump() if config.halving else None,
-        "versions": {"brandsmith": package_version()} | {name: version(name) for name in ("torch", "diffusers", "transformers", "optuna")},
+        "concept": {
+            "token": concept.token,
+            "folder": "demo" if config.concept == "demo" else str(concept.folder.resolve()),
+            "expected_text": concept.config.expected_text,
+        },
+        "base": config.base,
+        "cases": cases | config.cases.sampler.model_dump(),
+        "kpi": config.kpi,
+        "checkpoints": config.checkpoints,
+        "training_seeds": config.training_seeds,
+        "trackers": config.trackers,
+        "halving": config.halving.model_dump() if config.halving else None,
+        "versions": {"brandsmith": package_version()}
+        | {name: version(name) for name in ("torch", "diffusers", "transformers", "optuna")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
+    }
 
 
 def read_rows(file: Path) -> list[Row]:

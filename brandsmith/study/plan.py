@@ -1,7 +1,9 @@
-"""`brandsmith study run --dry-run`: what a study will take, before it is run. Nothing is written where the study would be.
+"""`brandsmith study run --dry-run`: what a study will take, before it is run. Nothing is written where the study would
+be.
 
-Counts are computed; the pace is measured on this machine, by training each method a few steps and drawing a few pictures in a folder that
-is thrown away. Class pictures for prior preservation and the loading of the base are not counted.
+Counts are computed; the pace is measured on this machine, by training each method a few steps and drawing a few
+pictures in a folder that is thrown away. Class pictures for prior preservation and the loading of the base are not
+counted.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class MethodPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """`training_steps` and `pictures` are upper bounds under halving (methods of unequal length) and tpe (a setting proposed twice)."""
+    """`training_steps` and `pictures` are upper bounds under halving (methods of unequal length) and tpe (a setting
+    proposed twice).
+    """
 
     methods: tuple[MethodPlan, ...]
     settings: int
@@ -72,13 +76,18 @@ def plan_study(config: StudyConfig, concept: Concept) -> Plan:
     seeds = len(config.training_seeds)
     methods = tuple(
         MethodPlan(trial.setting.method, total, total * seeds, _mean_steps(space, trial))
-        for space, total in zip(config.methods, totals, strict=True) for trial in [example_trial(config, space)]
-    )  # fmt: skip
+        for space, total in zip(config.methods, totals, strict=True)
+        for trial in [example_trial(config, space)]
+    )
     rounds = list(_settings_by_round(totals, config))
     share = fmean(_share(config, number) for number in rounds for _ in range(number))
     steps = share * sum(m.trials * m.steps for m in methods)
     prompts = len(config.cases.prompts or concept.prompts())
-    pictures = prompts * seeds * (sum(_drawn_for_choosing(config, number) for number in rounds) + _drawn_for_report(config, rounds))
+    pictures = (
+        prompts
+        * seeds
+        * (sum(_drawn_for_choosing(config, number) for number in rounds) + _drawn_for_report(config, rounds))
+    )
     return Plan(methods, sum(totals), seeds * sum(totals), ceil(steps), round(share, 4), pictures)
 
 
@@ -90,7 +99,11 @@ def example_trial(config: StudyConfig, space: MethodSpace) -> Trial:
 
 def _mean_steps(space: MethodSpace, trial: Trial) -> float:
     given = space.search.get("steps")
-    return fmean(given if isinstance(given, list) else (given["low"], given["high"])) if given else float(trial.config.steps)
+    return (
+        fmean(given if isinstance(given, list) else (given["low"], given["high"]))
+        if given
+        else float(trial.config.steps)
+    )
 
 
 def _settings_by_round(totals: Sequence[int], config: StudyConfig) -> Iterator[int]:
@@ -111,7 +124,9 @@ def _survivors(config: StudyConfig, number: int) -> int:
 
 
 def _drawn_for_choosing(config: StudyConfig, number: int) -> int:
-    """(training's checkpoint, selection seed) pairs of a round's settings: a few seeds at each rung, all seeds of the survivors' checkpoints."""
+    """(training's checkpoint, selection seed) pairs of a round's settings: a few seeds at each rung, all seeds of the
+    survivors' checkpoints.
+    """
     everything, drawn, alive = config.checkpoints * len(config.cases.selection_seeds), 0, number
     for _ in config.halving.rungs if config.halving else ():
         kept = max(1, alive // config.halving.keep_one_in)
@@ -129,7 +144,9 @@ def _drawn_for_report(config: StudyConfig, rounds: Sequence[int]) -> int:
 
 
 def measure_pace(plan: Plan, config: StudyConfig, text: str, concept: Concept, judges: Judges | None = None) -> Plan:
-    """The plan with seconds per step and per picture, measured here. Raises what the study would: no judges, no memory, an unloadable base."""
+    """The plan with seconds per step and per picture, measured here. Raises what the study would: no judges, no memory,
+    an unloadable base.
+    """
     with TemporaryDirectory(prefix="brandsmith-dry-run-") as folder:
         study = StudyFolder(Path(folder))
         study.begin(config.model_copy(update={"trackers": []}), text, concept)
@@ -137,7 +154,9 @@ def measure_pace(plan: Plan, config: StudyConfig, text: str, concept: Concept, j
         trials = [_begin_probe(study, config, space) for space in config.methods]
         paces = [_seconds_per_step(worker, trial) for trial in trials]
         per_picture = _seconds_per_picture(worker, trials[0], config)
-    methods = tuple(MethodPlan(**(asdict(m) | {"seconds_per_step": pace})) for m, pace in zip(plan.methods, paces, strict=True))
+    methods = tuple(
+        MethodPlan(**(asdict(m) | {"seconds_per_step": pace})) for m, pace in zip(plan.methods, paces, strict=True)
+    )
     return Plan(**(vars(plan) | {"methods": methods, "seconds_per_picture": per_picture}))
 
 
@@ -153,7 +172,9 @@ def _seconds_per_step(worker: Worker, trial: Trial) -> float:
     rows = RunDirectory(worker.study.trial_folder(trial.name)).metrics()
     if len(rows) < PROBE_STEPS:
         reason = worker.study.read_trial(trial.name).reason
-        raise BrandsmithError(f"{trial.setting.method} does not train here: {reason}", hint="the study would fail in the same way")
+        raise BrandsmithError(
+            f"{trial.setting.method} does not train here: {reason}", hint="the study would fail in the same way"
+        )
     return round(median(row["seconds"] for row in rows[1:]), 4)
 
 

@@ -1,12 +1,14 @@
 """Which settings are tried: Optuna's samplers and Optuna's storage, one Optuna study per method.
 
-An Optuna trial stands for a *setting*; its value is the mean KPI over training seeds, its intermediate values are the rungs. One per
-method, so that methods with different settings get the same number of tries. Settings belong to the study, not to a process:
-what a killed process left RUNNING is simply taken over by the next one, which the study's lock makes safe. (Optuna's heartbeats do
-the same for `Study.optimize`; with ask and tell, which side-by-side halving needs, Optuna itself warns against them.)
+An Optuna trial stands for a *setting*; its value is the mean KPI over training seeds, its intermediate values are the
+rungs. One per method, so that methods with different settings get the same number of tries. Settings belong to the
+study, not to a process: what a killed process left RUNNING is simply taken over by the next one, which the study's lock
+makes safe. (Optuna's heartbeats do the same for `Study.optimize`; with ask and tell, which side-by-side halving needs,
+Optuna itself warns against them.)
 
-Optuna's own SuccessiveHalvingPruner is not used: it decides as soon as a trial arrives, by what happens to be there, so an
-interruption or a second machine would change the outcome. `halving.py` waits for the whole rung and decides from the rows alone.
+Optuna's own SuccessiveHalvingPruner is not used: it decides as soon as a trial arrives, by what happens to be there, so
+an interruption or a second machine would change the outcome. `halving.py` waits for the whole rung and decides from the
+rows alone.
 """
 
 from __future__ import annotations
@@ -36,14 +38,18 @@ def open_storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
         return optuna.storages.RDBStorage(url or f"sqlite:///{(folder / 'studies.sqlite3').resolve()}")
     except Exception as error:  # SQLAlchemy and its drivers raise many kinds
         reason = str(error).splitlines()[0][:200]
-        raise InvalidConfig(f"storage '{url}' cannot be opened ({reason})",
-                            hint="give an SQLAlchemy URL and install its driver, or leave 'storage' out") from None  # fmt: skip
+        raise InvalidConfig(
+            f"storage '{url}' cannot be opened ({reason})",
+            hint="give an SQLAlchemy URL and install its driver, or leave 'storage' out",
+        ) from None
 
 
 def distributions(space: MethodSpace) -> dict[str, BaseDistribution]:
     """Lists as categories, ranges as numbers; a setting that is a whole number gets whole numbers."""
     fields = method_named(space.method).config.model_fields
-    return {name: _distribution(given, whole=fields[name].annotation is int) for name, given in sorted(space.search.items())}
+    return {
+        name: _distribution(given, whole=fields[name].annotation is int) for name, given in sorted(space.search.items())
+    }
 
 
 def _distribution(given: Any, *, whole: bool) -> BaseDistribution:
@@ -63,7 +69,9 @@ def num_settings(space: MethodSpace, search: Search) -> int:
 
 
 def wanted_by_round(totals: Sequence[int], search: Search) -> range:
-    """How many settings of each method there are after each round: a grid is one round, tpe learns from each before it asks for more."""
+    """How many settings of each method there are after each round: a grid is one round, tpe learns from each before it
+    asks for more.
+    """
     size = search.round_size if search.sampler == "tpe" else max(totals)
     return range(size, max(totals) + size, size)
 
@@ -82,8 +90,13 @@ class Proposals:
     def __init__(self, storage: optuna.storages.RDBStorage, name: str, space: MethodSpace, search: Search) -> None:
         self.space, self.search, self.distributions = space, search, distributions(space)
         # Telling must not consult the grid sampler: it tries to stop an optimize() loop that is not running.
-        self.study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True,
-                                         sampler=optuna.samplers.RandomSampler())  # fmt: skip
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=optuna.samplers.RandomSampler(),
+        )
 
     @property
     def total(self) -> int:
@@ -108,7 +121,9 @@ class Proposals:
         return known
 
     def _ask(self, number: int) -> None:
-        """A sampler's memory is the storage; its dice are named by the proposal's number, so that a restart throws the same."""
+        """A sampler's memory is the storage; its dice are named by the proposal's number, so that a restart throws the
+        same.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.sampler = self._sampler(number)
@@ -137,4 +152,7 @@ class Proposals:
 def open_proposals(config: StudyConfig, folder: Path, created: str) -> list[Proposals]:
     """One per method of the study; `created` keeps studies of the same name apart in a shared database."""
     storage = open_storage(config.storage, folder)
-    return [Proposals(storage, f"{config.name} {created} {i} {space.method}", space, config.search) for i, space in enumerate(config.methods)]
+    return [
+        Proposals(storage, f"{config.name} {created} {i} {space.method}", space, config.search)
+        for i, space in enumerate(config.methods)
+    ]

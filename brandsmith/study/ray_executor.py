@@ -1,13 +1,16 @@
 """Trials on a Ray cluster: the same study, the same files, one GPU (or, where there is none, one CPU) for each job.
 
-What Ray does: it finds a free place for a job, and starts it again elsewhere when its machine or process dies. What it does not do:
-decide anything, or keep anything. Jobs are no-ops where their files are in place, so a second start goes on from the last checkpoint.
-The study's folder must be one that every machine sees (NFS, or one machine), with file locks; concept and base at the same paths.
+What Ray does: it finds a free place for a job, and starts it again elsewhere when its machine or process dies. What it
+does not do: decide anything, or keep anything. Jobs are no-ops where their files are in place, so a second start goes
+on from the last checkpoint. The study's folder must be one that every machine sees (NFS, or one machine), with file
+locks; concept and base at the same paths.
 
-    STUDY/claims/<trial>/.lock            held by whoever works on the trial; a second start waits until the first is gone for good
+    STUDY/claims/<trial>/.lock            held by whoever works on the trial; a second start waits until the first is
+      gone for good
     STUDY/claims/<trial>/attempts.jsonl   where each job was begun and done
 
-Sums round by the number of threads: the table is the local one to the byte when both run with as many (Ray gives each job one per CPU).
+Sums round by the number of threads: the table is the local one to the byte when both run with as many (Ray gives each
+job one per CPU).
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ GRACE_SEC = 60.0
 
 
 class RayExecutor:
-    """Obeys `worker.Executor`. Connects to the cluster of RAY_ADDRESS or the one on this machine; without either it starts a local one."""
+    """Obeys `worker.Executor`. Connects to the cluster of RAY_ADDRESS or the one on this machine; without either it
+    starts a local one.
+    """
 
     def __init__(self, study: StudyFolder, *, judges: Judges | None = None, on_step: OnStep = lambda *_: None) -> None:
         """Raises MissingResource when Ray is not installed."""
@@ -74,7 +79,12 @@ class RayExecutor:
             raise error.cause if isinstance(error.cause, BrandsmithError) else error from None
         except RayError as error:
             reason = f"its process died {MOST_RESTARTS + 1} times ({type(error).__name__})"
-            self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=RunDirectory(self.study.trial_folder(job.trial)).step())
+            self.study.note(
+                job.trial,
+                state="failed",
+                reason=reason,
+                stopped_at_step=RunDirectory(self.study.trial_folder(job.trial)).step(),
+            )
 
     def _tell_steps(self, jobs: Sequence[Job]) -> None:
         """Progress is read from the runs' own files: whatever machine writes them."""

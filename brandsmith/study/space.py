@@ -1,4 +1,6 @@
-"""From a study's search space to trainings: a setting is a method with its searched values, a trial is a setting and a seed."""
+"""From a study's search space to trainings: a setting is a method with its searched values, a trial is a setting and a
+seed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ LONGEST_NAME = 90  # run names become folder names beside suffixes; file systems
 
 @dataclass(frozen=True)
 class Setting:
-    """A method with the values the search gave it. Its name is made of them, so that order and restarts do not matter."""
+    """A method with the values the search gave it. Its name is made of them, so that order and restarts do not
+    matter.
+    """
 
     method: str
     values: Mapping[str, Any]
@@ -42,7 +46,10 @@ class Trial:
 
 def name_setting(method: str, values: Mapping[str, Any]) -> str:
     """For example `lora_learning_rate-0.001_rank-8`; too long a name ends in a digest instead."""
-    parts = [f"{key}-{value:g}".replace("e+", "e") if isinstance(value, float) else f"{key}-{value}" for key, value in sorted(values.items())]
+    parts = [
+        f"{key}-{value:g}".replace("e+", "e") if isinstance(value, float) else f"{key}-{value}"
+        for key, value in sorted(values.items())
+    ]
     name = re.sub(r"[^A-Za-z0-9_.\-]", "-", "_".join([method_named(method).short, *parts]))
     exact = json.dumps({k: values[k] for k in sorted(values)}, default=str)
     lossy = len(name) > LONGEST_NAME or any(isinstance(v, float) and float(f"{v:g}") != v for v in values.values())

@@ -1,8 +1,10 @@
-"""A piece of work on one trial, done from files and left in files: train to a step, draw some pictures, have them judged.
+"""A piece of work on one trial, done from files and left in files: train to a step, draw some pictures, have them
+judged.
 
-Whoever executes jobs (this process, or a cluster's: `ray_executor.py`) needs the study's folder and the job, nothing else. A job that is
-already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are always drawn in the same batches (prompts of
-one seed) and judged one by one, so that an interruption changes no bit of them: batches of other sizes round otherwise.
+Whoever executes jobs (this process, or a cluster's: `ray_executor.py`) needs the study's folder and the job, nothing
+else. A job that is already done does nothing, a half-done one resumes; doing it twice changes nothing. Pictures are
+always drawn in the same batches (prompts of one seed) and judged one by one, so that an interruption changes no bit of
+them: batches of other sizes round otherwise.
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ class PromptedOneByOne(OneByOne):
     """The same for a judge that must know what was asked for."""
 
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
-        return [self.judge.score_prompted([picture], [prompt])[0] for picture, prompt in zip(pictures, prompts, strict=True)]
+        return [
+            self.judge.score_prompted([picture], [prompt])[0] for picture, prompt in zip(pictures, prompts, strict=True)
+        ]
 
 
 def one_by_one(judge: Judge) -> OneByOne:
@@ -92,7 +96,9 @@ def one_by_one(judge: Judge) -> OneByOne:
 
 
 class Worker:
-    """Holds what jobs share: the loaded base, the judges (None: the concept's own chain). Both load when first needed."""
+    """Holds what jobs share: the loaded base, the judges (None: the concept's own chain). Both load when first
+    needed.
+    """
 
     def __init__(self, study: StudyFolder, judges: Judges | None, on_step: OnStep) -> None:
         self.study, self._judges, self.on_step = study, judges, on_step
@@ -107,7 +113,11 @@ class Worker:
 
     @cached_property
     def judges(self) -> list[Judge]:
-        chain = self._judges(self.concept) if self._judges else judges_for(self.concept, resolve_base(self.study.record()["base"])).values()
+        chain = (
+            self._judges(self.concept)
+            if self._judges
+            else judges_for(self.concept, resolve_base(self.study.record()["base"])).values()
+        )
         return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in chain]
 
     def do(self, job: Job) -> None:
@@ -118,8 +128,14 @@ class Worker:
         with _peak_memory() as peak:
             try:
                 worked = self._train(job)
-            except (TrainingDiverged, RuntimeError, MemoryError) as error:  # torch's own errors, out of memory among them
-                reason = str(error) if isinstance(error, TrainingDiverged) else f"{type(error).__name__}: {str(error)[:200]}"
+            except (
+                TrainingDiverged,
+                RuntimeError,
+                MemoryError,
+            ) as error:  # torch's own errors, out of memory among them
+                reason = (
+                    str(error) if isinstance(error, TrainingDiverged) else f"{type(error).__name__}: {str(error)[:200]}"
+                )
                 run = RunDirectory(self.study.trial_folder(job.trial))
                 self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
                 return
@@ -147,7 +163,14 @@ class Worker:
         record = self.study.record()
         with tracked(run, record.get("trackers", []), record["name"]) as look:
             try:
-                train(job.config, self.concept, self.base, run.folder, progress=progress, cache_dir=self.study.folder / "cache")
+                train(
+                    job.config,
+                    self.concept,
+                    self.base,
+                    run.folder,
+                    progress=progress,
+                    cache_dir=self.study.folder / "cache",
+                )
             except RungReached:
                 pass
             finally:
@@ -197,7 +220,9 @@ def _adapter_bytes(run: RunDirectory) -> int | None:
 
 @contextmanager
 def _peak_memory() -> Iterator[Callable[[], float]]:
-    """Yield a function that says how many MiB were held at most since: on the GPU where there is one, else of this process."""
+    """Yield a function that says how many MiB were held at most since: on the GPU where there is one, else of this
+    process.
+    """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         yield lambda: torch.cuda.max_memory_allocated() / 2**20
@@ -207,4 +232,13 @@ def _peak_memory() -> Iterator[Callable[[], float]]:
     except OSError:
         yield lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return
-    yield lambda: next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")) / 1024
+    yield (
+        lambda: (
+            next(
+                int(line.split()[1])
+                for line in Path("/proc/self/status").read_text().splitlines()
+                if line.startswith("VmHWM")
+            )
+            / 1024
+        )
+    )

@@ -10,9 +10,22 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "brandsmith"
 ORDER = (
-    "core", "concept", "results", "base", "methods", "guidance", "judges", "draw", "evaluate", "study", "report", "benchmark", "demo",
-    "pocket", "cli",
-)  # fmt: skip
+    "core",
+    "concept",
+    "results",
+    "base",
+    "methods",
+    "guidance",
+    "judges",
+    "draw",
+    "evaluate",
+    "study",
+    "report",
+    "benchmark",
+    "demo",
+    "pocket",
+    "cli",
+)
 FLOORS = {name: floor for floor, name in enumerate(ORDER)}
 """Every package has a floor of its own; `demo` is the one module beside them."""
 STRANGERS = ("methods", "guidance", "judges")
@@ -38,12 +51,19 @@ def test_imports_point_down():
     upward = {(part, module) for part, module in own if FLOORS[module.split(".")[1]] > FLOORS[part]}
     assert not upward, f"of {len(own)} imports looked at, these point up: {sorted(upward)}"
     assert len(own) > 600, f"only {len(own)} imports looked at"
-    assert {part for part, _ in imports()} - {"__init__", "__main__"} == set(FLOORS), "a package without a floor, or a floor without a package"
+    assert {part for part, _ in imports()} - {"__init__", "__main__"} == set(FLOORS), (
+        "a package without a floor, or a floor without a package"
+    )
 
 
 def test_strangers_never_meet():
-    met = {(part, module) for part, module in imports() for other in STRANGERS if part in STRANGERS and other != part
-           if module.startswith(f"brandsmith.{other}")}  # fmt: skip
+    met = {
+        (part, module)
+        for part, module in imports()
+        for other in STRANGERS
+        if part in STRANGERS and other != part
+        if module.startswith(f"brandsmith.{other}")
+    }
     assert met == set()
     for part, allowed in ONLY.items():
         known = {module.split(".")[1] for own, module in imports() if own == part and module.startswith("brandsmith.")}
@@ -54,11 +74,15 @@ def test_nothing_at_run_time_imports_the_recipe():
     users = {part for part, module in imports() if module.startswith("brandsmith.pocket") and part != "pocket"}
     assert users <= {"cli"}
     text = "".join(f.read_text() for f in (PACKAGE / "cli").glob("*.py"))
-    assert len(re.findall(r"^from brandsmith\.pocket", text, re.M)) == 0, "the command line imports the recipe inside `base build` only"
+    assert len(re.findall(r"^from brandsmith\.pocket", text, re.M)) == 0, (
+        "the command line imports the recipe inside `base build` only"
+    )
 
 
 def test_reports_and_results_need_no_torch():
-    modules = sorted(f"brandsmith.{part}.{file.stem}" for part in ("report", "results") for file in (PACKAGE / part).glob("*.py"))
+    modules = sorted(
+        f"brandsmith.{part}.{file.stem}" for part in ("report", "results") for file in (PACKAGE / part).glob("*.py")
+    )
     modules = [module for module in modules if not module.endswith("__init__")]
     assert len(modules) > 16
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"

@@ -134,18 +134,46 @@ def test_a_real_run_gives_every_figure_and_resumes(tmp_path):
         judged.append(len(pictures))
         return [[sight("cat", "blue")] * num_things for _ in pictures]
 
-    options = {"setting": Setting(num_steps=2, batch_size=2), "num_cases": 4, "sets": ("binding",), "file": tmp_path / "rows.jsonl"}
+    options = {
+        "setting": Setting(num_steps=2, batch_size=2),
+        "num_cases": 4,
+        "sets": ("binding",),
+        "file": tmp_path / "rows.jsonl",
+    }
     result = benchmark_guidance(build_tiny(), judge, **options)
-    wanted = {"plain_success", "composable_success", "excite_success", "excite_over_and_success", "best_of_n_success", "failures_cut",
-              "success_vs_diffusers", "time_vs_diffusers", "idle_overhead", "not_removed", "redraw_success", "and_gain", "n"}  # fmt: skip
+    wanted = {
+        "plain_success",
+        "composable_success",
+        "excite_success",
+        "excite_over_and_success",
+        "best_of_n_success",
+        "failures_cut",
+        "success_vs_diffusers",
+        "time_vs_diffusers",
+        "idle_overhead",
+        "not_removed",
+        "redraw_success",
+        "and_gain",
+        "n",
+    }
     assert wanted <= set(result.figures) and json.loads(json.dumps(result.figures))["n"] == 4
     assert len(result.table) == len(ARMS) + 2 and all(row["n"] == 4 for row in result.table)
     (title, lines), *others = narrow(result.table).items()
-    assert title == "binding, n 4" and [line["arm"] for line in lines] == [row["arm"] for row in result.table] and not others
+    assert (
+        title == "binding, n 4"
+        and [line["arm"] for line in lines] == [row["arm"] for row in result.table]
+        and not others
+    )
     drawn = sum(judged)
     assert benchmark_guidance(build_tiny(), judge, **options) == result
     assert sum(judged) == drawn >= 9 * 4
     more = benchmark_guidance(build_tiny(), judge, **{**options, "sets": ("binding", "three")})
-    assert more.figures["n"] == 8 and more.figures["on_pairs_n"] == 4 and set(more.figures["by_set"]) == {"binding", "three"}
+    assert (
+        more.figures["n"] == 8
+        and more.figures["on_pairs_n"] == 4
+        and set(more.figures["by_set"]) == {"binding", "three"}
+    )
     assert more.figures["by_set"]["binding"].items() <= result.figures.items()
-    assert {row["arm"] for row in more.table if row["set"] == "three"} == {*ARMS, "diffusers", "best_of_n"} - set(ON_PAIRS)
+    assert {row["arm"] for row in more.table if row["set"] == "three"} == {*ARMS, "diffusers", "best_of_n"} - set(
+        ON_PAIRS
+    )

@@ -127,13 +127,41 @@ def test_a_wrong_option_is_one_clear_line_and_leaves_nothing(arguments, expected
 
 
 def test_train_sample_export_on_a_users_own_concept(concept, tiny_folder, tmp_path):
-    train = ("train", "lora", "--concept", concept, "--base", tiny_folder, "--run", "run", "--steps", 4, "--checkpoint-every", 2, "--set", "rank=2")
+    train = (
+        "train",
+        "lora",
+        "--concept",
+        concept,
+        "--base",
+        tiny_folder,
+        "--run",
+        "run",
+        "--steps",
+        4,
+        "--checkpoint-every",
+        2,
+        "--set",
+        "rank=2",
+    )
     trained = brandsmith(*train, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     again = brandsmith(*train, cwd=tmp_path)
     assert again.returncode == 0 and "step      4" in again.stdout
-    drawn = brandsmith("sample", "a red_qoga_logo cap", "--run", "run", "--base", tiny_folder, "--seeds", 2, "--num-steps", 2, "--out", "pictures",
-                       cwd=tmp_path)  # fmt: skip
+    drawn = brandsmith(
+        "sample",
+        "a red_qoga_logo cap",
+        "--run",
+        "run",
+        "--base",
+        tiny_folder,
+        "--seeds",
+        2,
+        "--num-steps",
+        2,
+        "--out",
+        "pictures",
+        cwd=tmp_path,
+    )
     assert drawn.returncode == 0, drawn.stderr
     assert [Image.open(p).size for p in sorted((tmp_path / "pictures").glob("*.png"))] == [(64, 64)] * 2
     exported = brandsmith("export", "run", "--out", "lora.safetensors", cwd=tmp_path)
@@ -148,7 +176,13 @@ def test_quick_demo_writes_table_and_sheet_and_then_does_nothing(tiny_folder, tm
     result = json.loads(done.stdout.strip().splitlines()[-1])
     assert {line["method"] for line in result["table"]} == {"untrained base", "dreambooth", "lora", "textual_inversion"}
     rows = list(csv.DictReader((tmp_path / "demo" / "table.csv").open()))
-    assert list(rows[0])[:5] == ["method", "parameters", "average(ocr, yolo)", "mean_confidence_score", "mean_ocr_score"]
+    assert list(rows[0])[:5] == [
+        "method",
+        "parameters",
+        "average(ocr, yolo)",
+        "mean_confidence_score",
+        "mean_ocr_score",
+    ]
     assert Image.open(tmp_path / "demo" / "contact_sheet.png").width > 1000
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "demo").rglob("case-*.png")}
     assert brandsmith(*demo, cwd=tmp_path).returncode == 0

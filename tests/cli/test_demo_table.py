@@ -15,7 +15,20 @@ def rows_of(scores, prompts=5, seeds=4):
         for seed in range(seeds):
             confidence, similarity, exact = scores(case, seed)
             for judge, value, details in (("detector@1", confidence, {}), ("ocr@2", similarity, {"exact": exact})):
-                rows.append(Row(case, f"prompt {case}", seed, "run", 100, judge, "hash", value, "" if value is not None else "torn", details))
+                rows.append(
+                    Row(
+                        case,
+                        f"prompt {case}",
+                        seed,
+                        "run",
+                        100,
+                        judge,
+                        "hash",
+                        value,
+                        "" if value is not None else "torn",
+                        details,
+                    )
+                )
     return rows
 
 
@@ -29,7 +42,9 @@ def test_intervals_are_over_prompts_not_pictures():
 
 def test_what_was_not_measured_has_no_interval():
     nothing = Candidate("lora", "none", rows_of(lambda case, seed: (None, 0.5, True)), Path("nowhere")).line()
-    assert nothing["kpi_interval"] is None and nothing["usable_interval"] is None and nothing["average(ocr, yolo)"] is None
+    assert (
+        nothing["kpi_interval"] is None and nothing["usable_interval"] is None and nothing["average(ocr, yolo)"] is None
+    )
     assert _for_a_terminal(nothing)["usable_rate"].startswith("not measured")
 
 
@@ -38,4 +53,8 @@ def test_a_line_keeps_the_thesis_columns_first():
     assert list(line)[:5] == ["method", "parameters", "average(ocr, yolo)", "mean_confidence_score", "mean_ocr_score"]
     assert line["usable_rate"] == 1.0 and line["n"] == 20 and line["kpi_interval"] == "1.00 to 1.00"
     narrow = _for_a_terminal(line)
-    assert narrow["average(ocr, yolo)"] == "1.0000\n1.00 to 1.00" and "kpi_interval" not in narrow and line["exact_match_rate"] == 1.0
+    assert (
+        narrow["average(ocr, yolo)"] == "1.0000\n1.00 to 1.00"
+        and "kpi_interval" not in narrow
+        and line["exact_match_rate"] == 1.0
+    )

@@ -47,7 +47,9 @@ def test_every_box_lies_on_a_red_patch_with_white_letters(split):
         _, x, y, w, h = (float(v) for v in label.read_text().split())
         pixels = np.asarray(Image.open(folder / "images" / f"{label.stem}.webp").convert("RGB"), float)
         side = pixels.shape[0]
-        crop = pixels[int((y - h / 2) * side) : int((y + h / 2) * side), int((x - w / 2) * side) : int((x + w / 2) * side)]
+        crop = pixels[
+            int((y - h / 2) * side) : int((y + h / 2) * side), int((x - w / 2) * side) : int((x + w / 2) * side)
+        ]
         red.append(((crop[..., 0] > 100) & (crop[..., 0] > 2 * crop[..., 1])).mean())
         white.append((crop.min(axis=2) > 130).mean())
     assert min(red) > 0.25 and np.mean(white) > 0.1

@@ -40,7 +40,10 @@ def test_markup_is_stripped_and_found(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("prompt", ["", "  ", "a", "AND", "NOT", "a AND", "a :1", ":", "{", "}", "{}", "a {b {c}}", '"', "a NOT NOT b", "é AND ::2"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "  ", "a", "AND", "NOT", "a AND", "a :1", ":", "{", "}", "{}", "a {b {c}}", '"', "a NOT NOT b", "é AND ::2"],
+)
 def test_strange_prompts_give_finite_weights_or_an_explained_error(name, prompt):
     try:
         branches = build_combiner(name).branches(prompt, 7.5)

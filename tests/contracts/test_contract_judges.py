@@ -58,7 +58,9 @@ def test_pictures_are_not_changed_and_details_are_json(judge):
     json.dumps([dict(v.details) for v in verdicts])
 
 
-@pytest.mark.parametrize("bad", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8), "picture"])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8), "picture"]
+)
 def test_what_is_no_picture_is_refused_in_one_line(judge, bad):
     with pytest.raises(InvalidInput, match="picture 1"):
         judge.score([pictures(1)[0], bad])

@@ -33,7 +33,9 @@ def snapshot(base):
 
 
 def same_bits(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) and one[key].dtype == other[key].dtype for key in one)
+    return one.keys() == other.keys() and all(
+        torch.equal(one[key], other[key]) and one[key].dtype == other[key].dtype for key in one
+    )
 
 
 @torch.no_grad()
@@ -154,7 +156,9 @@ def test_inputs_are_not_changed(name, tmp_path):
     assert torch.equal(training.material.concept.latents, again.concept.latents)
     assert training.material.concept.prompts == again.concept.prompts
     assert training.config == settings_of(name)
-    assert sorted(p.name for p in (tmp_path / "concept").rglob("*")) == sorted(p.name for p in (tmp_path / "again").rglob("*"))
+    assert sorted(p.name for p in (tmp_path / "concept").rglob("*")) == sorted(
+        p.name for p in (tmp_path / "again").rglob("*")
+    )
     attached.detach()
 
 

@@ -37,7 +37,15 @@ def test_moves_latents_on_every_family(name, family):
 def test_batch_of_two_is_two_batches_of_one(name, scheduler):
     base = build_tiny()
     together, apart = (
-        sample_latents(base, PROMPTS, [1, 2], num_steps=4, scheduler=scheduler, batch_size=size, refiner=build_refiner(name, max_tries=2))
+        sample_latents(
+            base,
+            PROMPTS,
+            [1, 2],
+            num_steps=4,
+            scheduler=scheduler,
+            batch_size=size,
+            refiner=build_refiner(name, max_tries=2),
+        )
         for size in (2, 1)
     )
     assert torch.allclose(together, apart, atol=2e-3, rtol=1e-3)
@@ -78,7 +86,9 @@ def test_leaves_the_base_as_it_was_after_an_exception(name):
 def test_zero_steps_is_no_refiner_bit_for_bit(name):
     base = build_tiny()
     plain = sample_latents(base, PROMPTS, [1, 2], num_steps=3)
-    assert torch.equal(plain, sample_latents(base, PROMPTS, [1, 2], num_steps=3, refiner=build_refiner(name, window=0.0)))
+    assert torch.equal(
+        plain, sample_latents(base, PROMPTS, [1, 2], num_steps=3, refiner=build_refiner(name, window=0.0))
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,5 +105,6 @@ def test_works_over_and(name):
 def test_a_prompt_without_subjects_is_left_alone(name):
     base = build_tiny()
     assert torch.equal(
-        sample_latents(base, [""], [1], num_steps=2), sample_latents(base, [""], [1], num_steps=2, refiner=build_refiner(name))
+        sample_latents(base, [""], [1], num_steps=2),
+        sample_latents(base, [""], [1], num_steps=2, refiner=build_refiner(name)),
     )

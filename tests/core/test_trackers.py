@@ -68,7 +68,9 @@ def test_mlflow_goes_on_in_the_run_it_began(run, monkeypatch):
     follow(run, "mlflow", range(4, 6))
     with sqlite3.connect(run.folder.parent / "mlflow.db") as database:
         assert database.execute("select name, status from runs").fetchall() == [("mine", "FINISHED")]
-        assert database.execute("select step, value from metrics where key = 'loss' order by step").fetchall() == [(s, 1 / s) for s in range(1, 6)]
+        assert database.execute("select step, value from metrics where key = 'loss' order by step").fetchall() == [
+            (s, 1 / s) for s in range(1, 6)
+        ]
 
 
 def test_wandb_works_offline(run, monkeypatch):
@@ -82,11 +84,29 @@ def test_wandb_works_offline(run, monkeypatch):
 
 def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path):
     pytest.importorskip("tensorboard")
-    done = brandsmith("train", "lora", "--concept", given[0], "--base", given[1], "--run", "run", "--steps", 4, "--checkpoint-every", 2,
-                      "--tracker", "tensorboard", cwd=tmp_path)  # fmt: skip
+    done = brandsmith(
+        "train",
+        "lora",
+        "--concept",
+        given[0],
+        "--base",
+        given[1],
+        "--run",
+        "run",
+        "--steps",
+        4,
+        "--checkpoint-every",
+        2,
+        "--tracker",
+        "tensorboard",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")
-    assert told_to_tensorboard(tmp_path / "run") == [(row["step"], pytest.approx(row["loss"], rel=1e-5)) for row in rows] and len(rows) == 4
+    assert (
+        told_to_tensorboard(tmp_path / "run") == [(row["step"], pytest.approx(row["loss"], rel=1e-5)) for row in rows]
+        and len(rows) == 4
+    )
 
 
 def test_a_study_tells_of_every_trial_and_ends_in_the_same_table(given, tmp_path):
@@ -97,7 +117,10 @@ def test_a_study_tells_of_every_trial_and_ends_in_the_same_table(given, tmp_path
     folders = sorted((tmp_path / "told" / "trials").iterdir())
     for folder in folders:
         rows = read_jsonl(folder / "metrics.jsonl")
-        assert told_to_tensorboard(folder) == [(row["step"], pytest.approx(row["loss"], rel=1e-5)) for row in rows] and rows
+        assert (
+            told_to_tensorboard(folder) == [(row["step"], pytest.approx(row["loss"], rel=1e-5)) for row in rows]
+            and rows
+        )
     assert len(folders) == 4
     assert (tmp_path / "told" / "result.json").read_bytes() == (tmp_path / "plain" / "result.json").read_bytes()
     assert StudyFolder(tmp_path / "told").record()["trackers"] == ["tensorboard"]
@@ -107,7 +130,9 @@ def test_a_missing_or_unknown_tracker_is_one_line_before_anything(given, tmp_pat
     with pytest.raises(InvalidConfig, match="unknown tracker 'tensorbord'") as caught:
         trackers.check_trackers(["tensorbord"])
     assert "did you mean 'tensorboard'" in caught.value.hint
-    unknown = brandsmith("train", "lora", "--concept", given[0], "--base", given[1], "--run", "run", "--tracker", "wandbee", cwd=tmp_path)
+    unknown = brandsmith(
+        "train", "lora", "--concept", given[0], "--base", given[1], "--run", "run", "--tracker", "wandbee", cwd=tmp_path
+    )
     assert unknown.returncode == 2 and "unknown tracker 'wandbee'" in unknown.stderr and not list(tmp_path.iterdir())
     monkeypatch.setattr("brandsmith.core.optional.find_spec", lambda name: None)
     for name in trackers.TRACKERS:

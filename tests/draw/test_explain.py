@@ -38,7 +38,9 @@ def test_watching_changes_no_bit(refiner, combiner):
 def test_the_last_guess_is_the_picture(scheduler):
     base = build_tiny()
     watch = Watch()
-    finished = sample_latents(base, [PROMPT], [1], num_steps=6, scheduler=scheduler, refiner=watch, on_step=watch.on_step)
+    finished = sample_latents(
+        base, [PROMPT], [1], num_steps=6, scheduler=scheduler, refiner=watch, on_step=watch.on_step
+    )
     assert all(torch.isfinite(m.guess).all() for m in watch.moments)
     assert torch.allclose(watch.moments[-1].guess, finished, atol=0.05)
 
@@ -59,7 +61,9 @@ def test_guesses_are_the_model_s_own():
     watch = Watch()
     sample_latents(base, [PROMPT], [1], num_steps=5, scheduler=Keeping, refiner=watch, on_step=watch.on_step)
     assert len(seen) == 5
-    assert all(torch.allclose(m.guess, s, atol=1e-2, rtol=1e-2) for m, s in zip(watch.moments[:-1], seen[:-1], strict=True))
+    assert all(
+        torch.allclose(m.guess, s, atol=1e-2, rtol=1e-2) for m, s in zip(watch.moments[:-1], seen[:-1], strict=True)
+    )
 
 
 def test_files(tmp_path):
@@ -74,7 +78,9 @@ def test_files(tmp_path):
     facts = json.loads((tmp_path / "seen" / "explain.json").read_text())
     assert facts["verdict"] == result.verdict and "red cat 0." in result.verdict and "blue bowl 0." in result.verdict
     assert len(facts["steps"]) == 4 and facts["refiner"]["extra_passes"] > 0
-    assert np.array_equal(result.picture, sample(base, [PROMPT], [3], num_steps=4, refiner=AttendExcite(max_tries=1))[0])
+    assert np.array_equal(
+        result.picture, sample(base, [PROMPT], [3], num_steps=4, refiner=AttendExcite(max_tries=1))[0]
+    )
 
 
 def test_a_sentence_that_makes_one_thing_of_two_is_told(tmp_path):
@@ -83,7 +89,10 @@ def test_a_sentence_that_makes_one_thing_of_two_is_told(tmp_path):
     merges = json.loads((tmp_path / "list" / "explain.json").read_text())["merging"]
     assert merges > MERGED and result.verdict.endswith(f"; the sentence makes one thing of two ({merges:.2f})")
     alone = explain(build_tiny(), "a red cat", 3, tmp_path / "alone", num_steps=4)
-    assert "one thing" not in alone.verdict and json.loads((tmp_path / "alone" / "explain.json").read_text())["merging"] == 0
+    assert (
+        "one thing" not in alone.verdict
+        and json.loads((tmp_path / "alone" / "explain.json").read_text())["merging"] == 0
+    )
 
 
 def test_the_last_word_is_shown_too(tmp_path):
@@ -122,12 +131,26 @@ def test_drawings_are_deterministic_and_sized():
 @pytest.mark.parametrize(("combiner", "refiner"), [("cfg", "none"), ("regional", "attend_excite")])
 def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, combiner, refiner):
     monkeypatch.setattr(sampling, "load_base", lambda name: build_tiny())
-    options = {"run": None, "step": None, "concept_name": "demo", "base_name": "pocket", "seeds": [1, 2], "num_steps": 2, "guidance_scale": 3.0,
-               "scheduler": "ddim", "combiner": combiner, "refiner": refiner, "redraw": None, "console": Console(quiet=True)}  # fmt: skip
+    options = {
+        "run": None,
+        "step": None,
+        "concept_name": "demo",
+        "base_name": "pocket",
+        "seeds": [1, 2],
+        "num_steps": 2,
+        "guidance_scale": 3.0,
+        "scheduler": "ddim",
+        "combiner": combiner,
+        "refiner": refiner,
+        "redraw": None,
+        "console": Console(quiet=True),
+    }
     plain = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "plain", **options)
     explained = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "explained", explained=True, **options)
     for before, after in zip(plain, explained, strict=True):
         assert before.name == after.name
         pixels = [np.asarray(Image.open(file), int) for file in (before, after)]
         assert np.abs(pixels[0] - pixels[1]).mean() < 1  # one picture at a time, where the others are a batch
-        assert {"attention.png", "denoising.png", "noising.png", "peaks.png", "explain.json"} <= {p.name for p in after.with_suffix("").iterdir()}
+        assert {"attention.png", "denoising.png", "noising.png", "peaks.png", "explain.json"} <= {
+            p.name for p in after.with_suffix("").iterdir()
+        }

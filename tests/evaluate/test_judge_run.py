@@ -1,4 +1,6 @@
-"""`brandsmith judge run`: pictures on disk in, rows and one summary out; on true pictures whose construction is known."""
+"""`brandsmith judge run`: pictures on disk in, rows and one summary out; on true pictures whose construction is
+known.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def add(folder: Path, name: str, pixels: np.ndarray, prompt: str) -> None:
 
 @pytest.fixture
 def planted(tmp_path) -> Path:
-    """Ten true pictures: three right, two with a wrong mark, one without it, one training picture, three that were never asked for a mark."""
+    """Ten true pictures: three right, two with a wrong mark, one without it, one training picture, three that were
+    never asked for a mark.
+    """
     folder = tmp_path / "planted"
     folder.mkdir()
     val = load_split(demo_folder(), "val")
@@ -35,7 +39,12 @@ def planted(tmp_path) -> Path:
     for i in range(3):
         add(folder, f"right-{i}", marked[i].pixels, f"a {TOKEN}")
     for i in (3, 4):
-        add(folder, f"wrong-{i}", make_near_miss(marked[i].pixels, marked[i].box, "mirrored", np.random.default_rng(i)), f"a {TOKEN}")
+        add(
+            folder,
+            f"wrong-{i}",
+            make_near_miss(marked[i].pixels, marked[i].box, "mirrored", np.random.default_rng(i)),
+            f"a {TOKEN}",
+        )
     add(folder, "without", plain[0], f"a {TOKEN}")
     add(folder, "copy", np.asarray(Image.open(demo_folder() / "images" / "04.png").convert("RGB")), f"a {TOKEN}")
     for name, pixels in (("quiet-0", plain[1]), ("quiet-1", plain[2]), ("leak", marked[5].pixels)):
@@ -50,7 +59,9 @@ def test_likeness_stands_between_the_untrained_base_and_real_pictures(tmp_path, 
     marked = [p.pixels for p in load_split(demo_folder(), "val") if p.box is not None]
     for i in range(3):
         Image.fromarray(marked[i]).save(folder / f"prompt-0_seed-{i}.png")
-    (folder / "prompts.json").write_text(json.dumps({"prompts": [f"a {TOKEN}"], "seeds": [0, 1, 2], "run": None, "base": "pocket"}))
+    (folder / "prompts.json").write_text(
+        json.dumps({"prompts": [f"a {TOKEN}"], "seeds": [0, 1, 2], "run": None, "base": "pocket"})
+    )
     code, out, _ = brandsmith("judge", "run", folder, "--no-check", "--json")
     (found,) = json.loads(out.splitlines()[-1])["albums"]
     line = found["judges"]["clip_i_pocket"]
@@ -71,9 +82,14 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsm
         assert found["judges"][name]["mean"] is None and "missing" in found["judges"][name]["reason"]
     reasons = found["usable"]["reasons"]
     assert reasons == {"mark missing": 3, "copy of a training picture": 1}, "the detector refuses mirrored marks itself"
-    assert found["usable"]["rate"] == pytest.approx(3 / 7, abs=1e-4) and found["usable"]["n"] == 7, "three were not asked for the mark"
+    assert found["usable"]["rate"] == pytest.approx(3 / 7, abs=1e-4) and found["usable"]["n"] == 7, (
+        "three were not asked for the mark"
+    )
     assert found["logo_leakage"]["rate"] == pytest.approx(1 / 3, abs=1e-4) and found["logo_leakage"]["n"] == 3
-    assert set(found["diversity"]["by_prompt"]) == {f"a {TOKEN}", "a logo"} and found["diversity"]["by_prompt"]["a logo"]["n"] == 3
+    assert (
+        set(found["diversity"]["by_prompt"]) == {f"a {TOKEN}", "a logo"}
+        and found["diversity"]["by_prompt"]["a logo"]["n"] == 3
+    )
     assert found["diversity"]["by_prompt"]["a logo"]["vendi"] > 1
     assert found["copying"]["by"] == "copying@1" and "sscd-disc-mixup missing" in found["copying"]["sscd"]
     rows = [json.loads(line) for line in Path(found["rows"]).read_text().splitlines()]
@@ -93,7 +109,10 @@ def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, bran
     for i, picture in enumerate([p for p in load_split(demo_folder(), "val") if p.box is not None][:2]):
         Image.fromarray(picture.pixels).save(folder / f"{i}.png")
     detections = folder / "theirs.jsonl"
-    rows = [{"image": f"{i}.png", "box": [1, 1, 9, 9], "score": score, "label": "logo", "detector": "x"} for i, score in enumerate((0.5, 0.7))]
+    rows = [
+        {"image": f"{i}.png", "box": [1, 1, 9, 9], "score": score, "label": "logo", "detector": "x"}
+        for i, score in enumerate((0.5, 0.7))
+    ]
     detections.write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, out, _ = brandsmith("judge", "run", folder, "--detections", detections, "--no-check", "--json")
     (found,) = json.loads(out.splitlines()[-1])["albums"]
@@ -112,10 +131,19 @@ def drawn(folder: Path, names: list[str], note: str, prompts: list[str]) -> None
 def test_albums_of_runs_samples_and_loose_folders(tmp_path):
     run = tmp_path / "runs" / "brand"
     for step in (20, 40):
-        drawn(run / "samples" / f"step-{step:06d}", ["case-0_seed-7.png", "case-1_seed-7.png"], "settings.json", ["a", "b"])
+        drawn(
+            run / "samples" / f"step-{step:06d}",
+            ["case-0_seed-7.png", "case-1_seed-7.png"],
+            "settings.json",
+            ["a", "b"],
+        )
     (run / "config.json").write_text(json.dumps({"base": "pocket"}))
     albums = find_albums(run)
-    assert [album.shots[1].step for album in albums] == [20, 40] and albums[0].base == "pocket" and albums[0].title == "brand step 20"
+    assert (
+        [album.shots[1].step for album in albums] == [20, 40]
+        and albums[0].base == "pocket"
+        and albums[0].title == "brand step 20"
+    )
     assert [(s.case, s.prompt, s.seed) for s in albums[0].shots] == [(0, "a", 7), (1, "b", 7)]
     assert [album.shots[0].step for album in find_albums(run, 40)] == [40]
     drawn(tmp_path / "samples", ["prompt-1_seed-1001.png"], "prompts.json", ["a", "b"])

@@ -30,7 +30,9 @@ def test_the_same_pictures_on_both_sides_have_no_gap(tmp_path):
 
 
 def test_shared_noises_cancel_in_the_interval():
-    """Noise that moves every picture's loss alike must not widen the interval; it would, were the sets' noises drawn apart."""
+    """Noise that moves every picture's loss alike must not widen the interval; it would, were the sets' noises drawn
+    apart.
+    """
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 5.0, (1, 16))
     training, held_out = shared + rng.normal(1.0, 0.05, (12, 16)), shared + rng.normal(1.3, 0.05, (12, 16))
@@ -64,7 +66,9 @@ def learnt_by_heart(base, pictured: Pictured, num_steps: int) -> dict[str, torch
         words = encode_prompts(base, list(pictured.prompts) * 3)
     optimizer = torch.optim.Adam(learner.parameters(), 3e-3)
     for step in range(num_steps):
-        noise, timesteps = draw_noise(1, 2, list(range(step * len(latents), (step + 1) * len(latents))), tuple(latents.shape[1:]), 1000)
+        noise, timesteps = draw_noise(
+            1, 2, list(range(step * len(latents), (step + 1) * len(latents))), tuple(latents.shape[1:]), 1000
+        )
         optimizer.zero_grad()
         loss(latents, words, noise, timesteps).mean().backward()
         optimizer.step()
@@ -73,8 +77,13 @@ def learnt_by_heart(base, pictured: Pictured, num_steps: int) -> dict[str, torch
 
 def test_learning_by_heart_opens_the_gap_and_the_base_is_left_as_it_was(tmp_path, monkeypatch):
     base = build_tiny()
-    base.vae.register_to_config(scaling_factor=12.0)  # an untrained autoencoder's latents hardly differ: 12 gives them a spread
-    training, held_out = training_pictures(write_concept(tmp_path / "concept")), write_noise_pictures(tmp_path / "other")
+    base.vae.register_to_config(
+        scaling_factor=12.0
+    )  # an untrained autoencoder's latents hardly differ: 12 gives them a spread
+    training, held_out = (
+        training_pictures(write_concept(tmp_path / "concept")),
+        write_noise_pictures(tmp_path / "other"),
+    )
     before = {name: value.clone() for name, value in base.unet.state_dict().items()}
     learnt = learnt_by_heart(base, training, num_steps=45)
 

@@ -33,15 +33,27 @@ def test_paper_mode_equals_diffusers():
 
     base = build_tiny()
     pipeline = StableDiffusionAttendAndExcitePipeline(
-        vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet,
-        scheduler=DDIMScheduler.from_config(base.scheduler.config), safety_checker=None, feature_extractor=None,
-    )  # fmt: skip
+        vae=base.vae,
+        text_encoder=base.text_encoders[0],
+        tokenizer=base.tokenizers[0],
+        unet=base.unet,
+        scheduler=DDIMScheduler.from_config(base.scheduler.config),
+        safety_checker=None,
+        feature_extractor=None,
+    )
     pipeline.set_progress_bar_config(disable=True)
     # Peaks of a random network are near 0.05: thresholds around it make refinement both stop early and run out.
     stock = pipeline(
-        PROMPT, [2, 5], num_inference_steps=10, generator=torch.Generator().manual_seed(3), attn_res=(8, 8), output_type="latent",
-        thresholds={0: 0.0503, 2: 0.06}, max_iter_to_alter=5, scale_factor=2000,
-    ).images  # fmt: skip
+        PROMPT,
+        [2, 5],
+        num_inference_steps=10,
+        generator=torch.Generator().manual_seed(3),
+        attn_res=(8, 8),
+        output_type="latent",
+        thresholds={0: 0.0503, 2: 0.06},
+        max_iter_to_alter=5,
+        scale_factor=2000,
+    ).images
     refiner = AttendExcite.paper(thresholds=((0.0, 0.0503), (0.2, 0.06)), step_size=2000.0, factors=(1,))
     ours = sample_latents(base, [PROMPT], [3], num_steps=10, refiner=refiner)
     plain = sample_latents(base, [PROMPT], [3], num_steps=10)
@@ -224,7 +236,9 @@ def test_a_gradient_that_is_not_finite_is_skipped_and_reported(monkeypatch):
 
 def test_moves_raise_the_weakest_peak():
     base = build_tiny()
-    refiner = AttendExcite(losses=(("product", 1.0),), thresholds=((0.0, 0.95),), step_size=300.0, window=0.01, max_tries=20)
+    refiner = AttendExcite(
+        losses=(("product", 1.0),), thresholds=((0.0, 0.95),), step_size=300.0, window=0.01, max_tries=20
+    )
     sample_latents(base, [PROMPT], [1], num_steps=4, refiner=refiner)
     peaks = [min(values) for _, values in refiner.reports[0].peaks]
     assert len(peaks) == 21 and peaks[-1] > peaks[0]
@@ -288,7 +302,9 @@ def test_end_and_padding_compete_only_in_paper_mode():
     assert peaks[0] < 0.1 < peaks[1]
 
 
-@pytest.mark.parametrize("changes", [{"window": 1.5}, {"screen": 0}, {"max_extra_passes": -1}, {"thresholds": ((0.5, 3.0),)}])
+@pytest.mark.parametrize(
+    "changes", [{"window": 1.5}, {"screen": 0}, {"max_extra_passes": -1}, {"thresholds": ((0.5, 3.0),)}]
+)
 def test_settings_are_checked(changes):
     with pytest.raises(InvalidConfig):
         AttendExcite(**changes)
@@ -329,7 +345,9 @@ def test_moves_are_bounded_and_keep_the_length_of_latents(keep_norm):
 
 
 def test_the_default_moves_what_is_below_its_target_and_nothing_else():
-    """A random network shares its attention out among the words: of many words each peaks low, of two each peaks high."""
+    """A random network shares its attention out among the words: of many words each peaks low, of two each peaks
+    high.
+    """
     base = build_tiny()
     few, many = "cat bowl", "a cat and a bowl and a key and a bus and a tree and a hat and a ring and a cup"
     for prompt, moves in ((few, False), (many, True)):

@@ -19,14 +19,26 @@ PROMPT = "a red logo on a blue sweater"
 def stock_pipeline(base):
     if base.family == "sdxl":
         pipeline = StableDiffusionXLPipeline(
-            vae=base.vae, text_encoder=base.text_encoders[0], text_encoder_2=base.text_encoders[1], tokenizer=base.tokenizers[0],
-            tokenizer_2=base.tokenizers[1], unet=base.unet, scheduler=base.scheduler, add_watermarker=False,
-        )  # fmt: skip
+            vae=base.vae,
+            text_encoder=base.text_encoders[0],
+            text_encoder_2=base.text_encoders[1],
+            tokenizer=base.tokenizers[0],
+            tokenizer_2=base.tokenizers[1],
+            unet=base.unet,
+            scheduler=base.scheduler,
+            add_watermarker=False,
+        )
     else:
         pipeline = StableDiffusionPipeline(
-            vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet, scheduler=base.scheduler,
-            safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        )  # fmt: skip
+            vae=base.vae,
+            text_encoder=base.text_encoders[0],
+            tokenizer=base.tokenizers[0],
+            unet=base.unet,
+            scheduler=base.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -35,7 +47,14 @@ def stock_picture(base, prompt, seed, *, scheduler, num_steps, guidance_scale, *
     pipeline = stock_pipeline(base)
     pipeline.scheduler = type(build_scheduler(base, scheduler, 5)).from_config(base.scheduler.config)
     generator = torch.Generator("cpu").manual_seed(seed)
-    images = pipeline(prompt, num_inference_steps=num_steps, guidance_scale=guidance_scale, generator=generator, output_type="np", **more).images
+    images = pipeline(
+        prompt,
+        num_inference_steps=num_steps,
+        guidance_scale=guidance_scale,
+        generator=generator,
+        output_type="np",
+        **more,
+    ).images
     return (images[0] * 255).round().astype(np.uint8)
 
 
@@ -114,8 +133,12 @@ def test_weights_and_modes_are_left_alone():
 def test_on_step_reports_every_step_of_every_batch():
     base = build_tiny()
     seen = []
-    finished = sample_latents(base, ["a cat"] * 3, [0, 1, 2], num_steps=4, batch_size=2, on_step=lambda step, z: seen.append((step, z)))
-    assert [(s.index, s.num, s.images) for s, _ in seen] == [(i, 4, slice(*p)) for p in ((0, 2), (2, 3)) for i in range(4)]
+    finished = sample_latents(
+        base, ["a cat"] * 3, [0, 1, 2], num_steps=4, batch_size=2, on_step=lambda step, z: seen.append((step, z))
+    )
+    assert [(s.index, s.num, s.images) for s, _ in seen] == [
+        (i, 4, slice(*p)) for p in ((0, 2), (2, 3)) for i in range(4)
+    ]
     assert torch.equal(torch.cat([seen[3][1], seen[7][1]]), finished)
 
 
@@ -126,11 +149,17 @@ def test_no_prompts_is_no_pictures():
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"seeds": [1, 2]}, InvalidInput), ({"num_steps": 0}, InvalidConfig), ({"scheduler": "eulr"}, InvalidConfig),
-        ({"scheduler": "UNet2DConditionModel"}, InvalidConfig), ({"combiner": "cgf"}, InvalidConfig), ({"image_px": 60}, InvalidConfig),
-        ({"image_px": (64, 0)}, InvalidConfig), ({"guidance_scale": float("nan")}, InvalidConfig), ({"batch_size": 0}, InvalidConfig),
+        ({"seeds": [1, 2]}, InvalidInput),
+        ({"num_steps": 0}, InvalidConfig),
+        ({"scheduler": "eulr"}, InvalidConfig),
+        ({"scheduler": "UNet2DConditionModel"}, InvalidConfig),
+        ({"combiner": "cgf"}, InvalidConfig),
+        ({"image_px": 60}, InvalidConfig),
+        ({"image_px": (64, 0)}, InvalidConfig),
+        ({"guidance_scale": float("nan")}, InvalidConfig),
+        ({"batch_size": 0}, InvalidConfig),
     ],
-)  # fmt: skip
+)
 def test_bad_input_names_what_is_allowed(changes, error):
     arguments = {"prompts": ["a cat"], "seeds": [1], "num_steps": 2, **changes}
     with pytest.raises(error) as raised:

@@ -25,7 +25,10 @@ def parsed(prompt):
     [
         ("a blue cat", [("a blue cat", None, False)]),
         ("A blue cat AND a yellow bowl", [("A blue cat", None, False), ("a yellow bowl", None, False)]),
-        ("A man wearing a blue t shirt AND NOT red pants", [("A man wearing a blue t shirt", None, False), ("red pants", None, True)]),
+        (
+            "A man wearing a blue t shirt AND NOT red pants",
+            [("A man wearing a blue t shirt", None, False), ("red pants", None, True)],
+        ),
         ("a cat AND a bowl :1.3", [("a cat", None, False), ("a bowl", 1.3, False)]),
         ("a cat:0.5 AND a bowl: 2", [("a cat", 0.5, False), ("a bowl", 2.0, False)]),
         ("a cat AND red:-0.5", [("a cat", None, False), ("red", 0.5, True)]),
@@ -46,7 +49,20 @@ def test_syntax(prompt, expected):
     assert parsed(prompt) == expected
 
 
-UNREADABLE = ["AND", "a AND", "AND b", "a AND AND b", "a NOT", "a AND NOT", "a AND :2", "a NOT NOT b", "a {b", "a }b", "{a{b}}", "{} a"]
+UNREADABLE = [
+    "AND",
+    "a AND",
+    "AND b",
+    "a AND AND b",
+    "a NOT",
+    "a AND NOT",
+    "a AND :2",
+    "a NOT NOT b",
+    "a {b",
+    "a }b",
+    "{a{b}}",
+    "{} a",
+]
 
 
 @pytest.mark.parametrize("prompt", [*UNREADABLE, "a AND b :1e999"])
@@ -63,7 +79,25 @@ def test_markup_inside_parts():
 
 
 def test_fuzz_never_fails_otherwise():
-    pieces = ["AND", "NOT", "a cat", '"', "{", "}", ":1", ":-2", ":", "\\{", " ", "é🐱", "“", "and", "\t", ":nan", ":1.2.3"]
+    pieces = [
+        "AND",
+        "NOT",
+        "a cat",
+        '"',
+        "{",
+        "}",
+        ":1",
+        ":-2",
+        ":",
+        "\\{",
+        " ",
+        "é🐱",
+        "“",
+        "and",
+        "\t",
+        ":nan",
+        ":1.2.3",
+    ]
     chooser = random.Random(7)
     read = 0
     for _ in range(3000):
@@ -114,7 +148,20 @@ def test_adjectives_share_a_noun(text, expected):
 
 
 ANIMALS = ["cat", "dog", "bird", "bear", "lion", "horse", "elephant", "monkey", "frog", "turtle", "rabbit", "mouse"]
-OBJECTS = ["backpack", "glasses", "crown", "suitcase", "chair", "balloon", "bow", "car", "bowl", "bench", "clock", "apple"]
+OBJECTS = [
+    "backpack",
+    "glasses",
+    "crown",
+    "suitcase",
+    "chair",
+    "balloon",
+    "bow",
+    "car",
+    "bowl",
+    "bench",
+    "clock",
+    "apple",
+]
 COLOURS = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "gray", "black", "white"]
 
 

@@ -18,24 +18,56 @@ from brandsmith.guidance.redraw import Redraw
 
 CROSS3 = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 SHAPES = {  # the published unet/config.json, block_out_channels divided by eight or ten
-    "sd1": {"sample_size": 64, "block_out_channels": (32, 64, 128, 128), "attention_head_dim": 8, "cross_attention_dim": 768,
-            "down_block_types": CROSS3, "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3, "norm_num_groups": 32},
-    "sd2": {"sample_size": 96, "block_out_channels": (40, 80, 160, 160), "attention_head_dim": (5, 10, 20, 20), "cross_attention_dim": 1024,
-            "down_block_types": CROSS3, "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3, "norm_num_groups": 8,
-            "use_linear_projection": True},
-    "sdxl": {"sample_size": 128, "block_out_channels": (40, 80, 160), "attention_head_dim": (5, 10, 20), "cross_attention_dim": 2048,
-             "down_block_types": ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2, "norm_num_groups": 8, "use_linear_projection": True,
-             "up_block_types": ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",), "transformer_layers_per_block": (1, 2, 10),
-             "addition_embed_type": "text_time", "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816},
-}  # fmt: skip
+    "sd1": {
+        "sample_size": 64,
+        "block_out_channels": (32, 64, 128, 128),
+        "attention_head_dim": 8,
+        "cross_attention_dim": 768,
+        "down_block_types": CROSS3,
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        "norm_num_groups": 32,
+    },
+    "sd2": {
+        "sample_size": 96,
+        "block_out_channels": (40, 80, 160, 160),
+        "attention_head_dim": (5, 10, 20, 20),
+        "cross_attention_dim": 1024,
+        "down_block_types": CROSS3,
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        "norm_num_groups": 8,
+        "use_linear_projection": True,
+    },
+    "sdxl": {
+        "sample_size": 128,
+        "block_out_channels": (40, 80, 160),
+        "attention_head_dim": (5, 10, 20),
+        "cross_attention_dim": 2048,
+        "down_block_types": ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2,
+        "norm_num_groups": 8,
+        "use_linear_projection": True,
+        "up_block_types": ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",),
+        "transformer_layers_per_block": (1, 2, 10),
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 2816,
+    },
+}
 TEXT_WIDTHS = {"sd1": (768,), "sd2": (1024,), "sdxl": (768, 1280)}
 
 
 def text_encoder(width, tokenizer, projected):
     config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width, num_hidden_layers=1, num_attention_heads=8, projection_dim=width,
-        max_position_embeddings=24, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=8,
+        projection_dim=width,
+        max_position_embeddings=24,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
 
 
@@ -61,7 +93,10 @@ def test_the_layers_read_are_the_published_ones(family):
 @pytest.mark.parametrize("family", sorted(SHAPES))
 def test_everything_together_runs_small_and_wide(family):
     base = build_shaped(family)
-    prompts, options = ["a red cat AND a {blue bowl} AND NOT a logo", "a cat"], {"num_steps": 2, "combiner": "composable", "image_px": (128, 256)}
+    prompts, options = (
+        ["a red cat AND a {blue bowl} AND NOT a logo", "a cat"],
+        {"num_steps": 2, "combiner": "composable", "image_px": (128, 256)},
+    )
     refiner = AttendExcite(max_tries=1, step_size=50.0, target=None)
     plain = sample_latents(base, prompts, [1, 2], **options)
     ran = []
@@ -79,7 +114,10 @@ def test_everything_together_runs_small_and_wide(family):
 def test_small_things_of_a_wide_picture_are_redrawn_at_native_size(family):
     base = build_shaped(family)
     options = {"num_steps": 2, "combiner": "regional", "image_px": (128, 256)}
-    plain, redrawn = (sample(base, ["a red cat AND a blue bowl"], [1], finish=finish, **options)[0] for finish in (None, Redraw(largest=1.0)))
+    plain, redrawn = (
+        sample(base, ["a red cat AND a blue bowl"], [1], finish=finish, **options)[0]
+        for finish in (None, Redraw(largest=1.0))
+    )
     assert redrawn.shape == plain.shape == (128, 256, 3)
     assert 0.02 < (redrawn != plain).any(2).mean() < 1
 
@@ -92,7 +130,10 @@ def test_a_list_is_glimpsed_and_laid_out_over_a_wide_picture(family):
     asked = [build_combiner("cfg").branches(prompt, 5.0) for prompt in ("a red cat and a blue bowl", "a cat")]
     list_merges, thing_merges = merging(base, asked, [1, 2], (128, 256), Run(2, 5.0, "ddim", "", 2))
     assert 0 < list_merges <= 1 and thing_merges == 0
-    plain, laid = (sample_latents(base, ["a red cat and a blue bowl"], [1], start=start, **options) for start in (None, Layout(0.0, strength=0.5)))
+    plain, laid = (
+        sample_latents(base, ["a red cat and a blue bowl"], [1], start=start, **options)
+        for start in (None, Layout(0.0, strength=0.5))
+    )
     assert laid.shape == plain.shape == (1, 4, 16, 32) and laid.isfinite().all() and (laid - plain).abs().max() > 0.1
 
 

@@ -44,7 +44,9 @@ def one_thing(colour, backdrop=(255, 255, 255)):
 
 
 def test_things_lie_left_to_right_on_one_backdrop():
-    canvas = as_picture(side_by_side([one_thing((255, 0, 0)), one_thing((0, 0, 255), (250, 250, 255))], (64, 128), 1.0, (0.04, 0.1)))
+    canvas = as_picture(
+        side_by_side([one_thing((255, 0, 0)), one_thing((0, 0, 255), (250, 250, 255))], (64, 128), 1.0, (0.04, 0.1))
+    )
     assert canvas.shape == (64, 128, 3)
     assert canvas[32, 32].tolist() == [255, 0, 0] and canvas[32, 96].tolist() == [0, 0, 255]
     assert (canvas[:, 56:72] == 255).all() and (canvas[:8] == 255).all()  # the second one's own backdrop is left out
@@ -58,7 +60,9 @@ def test_things_lie_left_to_right_on_one_backdrop():
 def test_only_lists_begin_differently(family):
     base, prompts, seeds = build_tiny(family), [AND, "a cat", AND], [1, 2, 3]
     options = {"num_steps": 4, "combiner": "regional", "image_px": (64, 128)}
-    plain, laid = (sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout(merged_above=0.0)))
+    plain, laid = (
+        sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout(merged_above=0.0))
+    )
     assert torch.allclose(plain[1], laid[1], atol=1e-4) and laid.isfinite().all()
     assert all((plain[i] - laid[i]).abs().max() > 0.1 for i in (0, 2))
     alone = sample_latents(base, [AND], [3], start=Layout(merged_above=0.0), **options)
@@ -68,7 +72,15 @@ def test_only_lists_begin_differently(family):
 def test_a_refiner_knows_which_picture_it_moves():
     refiner = AttendExcite(max_tries=1)
     prompts, seeds = ["a cat and a bowl", AND, "a dog"], [7, 8, 9]
-    sample_latents(build_tiny(), prompts, seeds, num_steps=4, combiner="regional", start=Layout(merged_above=0.0, strength=0.75), refiner=refiner)
+    sample_latents(
+        build_tiny(),
+        prompts,
+        seeds,
+        num_steps=4,
+        combiner="regional",
+        start=Layout(merged_above=0.0, strength=0.75),
+        refiner=refiner,
+    )
     assert [(report.image, report.seed) for report in refiner.reports] == [(0, 7), (1, 8), (2, 9)]
 
 
@@ -77,11 +89,16 @@ def test_little_strength_keeps_the_layout():
     branches = [build_combiner("regional").branches(AND, 1.0)]
     clean = Layout(merged_above=0.0).begun(base, branches, [1], (64, 64), Run(10, 1.0, "ddim", "", 4))[0]
     options = {"num_steps": 10, "guidance_scale": 1.0, "combiner": "regional"}
-    near, far = (sample_latents(base, [AND], [1], start=Layout(merged_above=0.0, strength=s), **options)[0] for s in (0.1, 1.0))
+    near, far = (
+        sample_latents(base, [AND], [1], start=Layout(merged_above=0.0, strength=s), **options)[0] for s in (0.1, 1.0)
+    )
     assert (near - clean).norm() < 0.7 * (far - clean).norm()
 
 
-@pytest.mark.parametrize("wrong", [{"strength": 0.0}, {"strength": 1.5}, {"size": 0.1}, {"size": 9.0}, {"merged_above": -0.1}, {"merged_above": 2.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"strength": 0.0}, {"strength": 1.5}, {"size": 0.1}, {"size": 9.0}, {"merged_above": -0.1}, {"merged_above": 2.0}],
+)
 def test_wrong_settings(wrong):
     with pytest.raises(InvalidConfig, match=next(iter(wrong))):
         Layout(**wrong)
@@ -115,7 +132,10 @@ def test_parts_that_keep_apart_begin_from_noise(monkeypatch):
     begin = (base, asked, [1, 2, 3], (64, 64), Run(3, 2.0, "ddim", "", 4))
     begun = Layout(merged_above=0.5).begun(*begin)
     assert given == [1, 3] and [own is not None for own in begun] == [False, False, True]
-    assert [own is not None for own in Layout(merged_above=0.0).begun(*begin)] == [True, False, True] and given == [1, 3]
+    assert [own is not None for own in Layout(merged_above=0.0).begun(*begin)] == [True, False, True] and given == [
+        1,
+        3,
+    ]
 
 
 @pytest.mark.slow
@@ -131,6 +151,12 @@ def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(asking):
     kept = {}
     for arm in ("plain", asking):
         pictures = ARMS[arm](pocket, cases, list(range(12)), Setting()).pictures
-        kept[arm] = sum(judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True))
+        kept[arm] = sum(
+            judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True)
+        )
     assert kept[asking] >= kept["plain"] + 3
-    assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (128, 128, 3)
+    assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (
+        128,
+        128,
+        3,
+    )

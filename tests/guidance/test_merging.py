@@ -31,11 +31,16 @@ def maps_with(*places, everywhere=0.0):
 LEFT, RIGHT, MIDDLE = (slice(0, 4), slice(0, 2)), (slice(0, 4), slice(2, 4)), (slice(0, 4), slice(1, 3))
 
 
-@pytest.mark.parametrize(("places", "overlap"), [((LEFT, RIGHT), 0.0), ((LEFT, LEFT), 1.0), ((LEFT, MIDDLE), 0.5), ((LEFT, RIGHT, MIDDLE), 0.5)])
+@pytest.mark.parametrize(
+    ("places", "overlap"),
+    [((LEFT, RIGHT), 0.0), ((LEFT, LEFT), 1.0), ((LEFT, MIDDLE), 0.5), ((LEFT, RIGHT, MIDDLE), 0.5)],
+)
 @pytest.mark.parametrize("everywhere", [0.0, 0.05])
 def test_it_is_the_share_of_places_that_the_closest_two_have_in_common(places, overlap, everywhere):
     things = [Thing("", (word,)) for word in range(1, len(places) + 1)]
-    assert largest_overlap(maps_with(*places, everywhere=everywhere), things, (1, 5)) == pytest.approx(overlap, abs=1e-5)
+    assert largest_overlap(maps_with(*places, everywhere=everywhere), things, (1, 5)) == pytest.approx(
+        overlap, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
@@ -52,7 +57,10 @@ def test_each_image_has_its_own(family, combiner):
 
 def test_an_and_is_seen_as_the_sentence_it_makes():
     base = build_tiny()
-    parts, sentence = branches_of("a red cat AND a blue bowl")[0], branches_of("a red cat and a blue bowl", combiner="cfg")[0]
+    parts, sentence = (
+        branches_of("a red cat AND a blue bowl")[0],
+        branches_of("a red cat and a blue bowl", combiner="cfg")[0],
+    )
     assert merging(base, [parts], [1], (64, 64), RUN) == pytest.approx(merging(base, [sentence], [1], (64, 64), RUN))
 
 
@@ -60,7 +68,9 @@ def test_an_and_is_seen_as_the_sentence_it_makes():
 def test_leaving_early_leaves_what_was_there(scheduler):
     base, seen = build_tiny(), []
     options = {"num_steps": 5, "scheduler": scheduler}
-    whole = sample_latents(base, ["a cat", "a dog"], [1, 2], on_step=lambda step, latents: seen.append(latents.clone()), **options)
+    whole = sample_latents(
+        base, ["a cat", "a dog"], [1, 2], on_step=lambda step, latents: seen.append(latents.clone()), **options
+    )
     assert torch.equal(sample_latents(base, ["a cat", "a dog"], [1, 2], stop_after=3, **options), seen[2])
     assert torch.equal(sample_latents(base, ["a cat", "a dog"], [1, 2], stop_after=99, **options), whole)
 
@@ -71,7 +81,10 @@ def test_a_glimpse_costs_its_steps_and_a_look_that_stops_half_way():
     def count(what):
         passes[what] += 1
 
-    hooks = [base.unet.conv_in.register_forward_hook(lambda *_: count("begun")), base.unet.conv_out.register_forward_hook(lambda *_: count("ended"))]
+    hooks = [
+        base.unet.conv_in.register_forward_hook(lambda *_: count("begun")),
+        base.unet.conv_out.register_forward_hook(lambda *_: count("ended")),
+    ]
     merging(base, branches_of("a cat and a bowl", "a dog", "a car and a key"), [1, 2, 3], (64, 64), RUN)
     for hook in hooks:
         hook.remove()
@@ -90,9 +103,13 @@ def test_it_foretells_which_pairs_pocket_makes_one_thing_of():
     cases, pocket, eyes = load_cases("two", "tuning")[:24], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     setting, seeds = Setting(), list(range(24))
     asked = branches_of(*(case.text for case in cases), combiner="cfg")
-    merges = torch.tensor(merging(pocket, asked, seeds, (128, 128), Run(setting.num_steps, setting.guidance_scale, "ddim", "", 8)))
+    merges = torch.tensor(
+        merging(pocket, asked, seeds, (128, 128), Run(setting.num_steps, setting.guidance_scale, "ddim", "", 8))
+    )
     pictures = ARMS["plain"](pocket, cases, seeds, setting).pictures
-    kept = torch.tensor([judge_picture(case, seen).success for case, seen in zip(cases, eyes.look(pictures, 2), strict=True)])
+    kept = torch.tensor(
+        [judge_picture(case, seen).success for case, seen in zip(cases, eyes.look(pictures, 2), strict=True)]
+    )
     told_apart = (merges[~kept][:, None] > merges[kept][None]).float().mean()  # area under the ROC curve
     assert told_apart > 0.8
     assert (merges > MERGED)[~kept].float().mean() > 0.6 and (merges > MERGED)[kept].float().mean() < 0.4

@@ -32,8 +32,14 @@ def test_the_square_lies_around_a_things_own_place():
     shares = place_shares(maps, [Thing("a", (1,)), Thing("b", (2,))], (1, 4), (64, 128))
     assert shares.shape == (2, 64, 128) and shares.flatten(1).max(1).values.tolist() == pytest.approx([1, 1])
     first, second = (square_around(shares, number, 1.0) for number in (0, 1))
-    assert abs(first.side - 32) <= 4 and abs(first.left + first.side / 2 - 16) <= 4 and abs(first.top + first.side / 2 - 24) <= 3
-    assert abs(second.side - 48) <= 4 and abs(second.left + second.side / 2 - 88) <= 3 and second.top + second.side <= 64
+    assert (
+        abs(first.side - 32) <= 4
+        and abs(first.left + first.side / 2 - 16) <= 4
+        and abs(first.top + first.side / 2 - 24) <= 3
+    )
+    assert (
+        abs(second.side - 48) <= 4 and abs(second.left + second.side / 2 - 88) <= 3 and second.top + second.side <= 64
+    )
     assert square_around(torch.zeros(2, 8, 8), 1, 1.0) is None
 
 
@@ -54,7 +60,9 @@ def test_only_the_square_changes_and_the_given_picture_stays(base, monkeypatch):
     one_square(monkeypatch, square)
     plain = sample(base, [LIST], [1], num_steps=3)[0]
     before, finisher = plain.copy(), Redraw()
-    redrawn = finisher.finished(base, [plain], [build_combiner("cfg").branches(LIST, 5.0)], [1], Run(3, 5.0, "ddim", "", 4))[0]
+    redrawn = finisher.finished(
+        base, [plain], [build_combiner("cfg").branches(LIST, 5.0)], [1], Run(3, 5.0, "ddim", "", 4)
+    )[0]
     assert np.array_equal(plain, before) and redrawn.dtype == np.uint8 and redrawn.shape == plain.shape
     changed = (redrawn.astype(int) != plain).any(2)
     inside = np.zeros_like(changed)
@@ -76,7 +84,9 @@ def test_a_picture_does_not_depend_on_its_batch():
     base, prompts, seeds = build_tiny(), [LIST, "a cat, a bowl and a car", LIST], [1, 2, 3]
     options = {"num_steps": 3, "finish": Redraw(largest=1.0)}
     together = sample(base, prompts, seeds, batch_size=3, **options)
-    alone = [sample(base, [prompt], [seed], batch_size=1, **options)[0] for prompt, seed in zip(prompts, seeds, strict=True)]
+    alone = [
+        sample(base, [prompt], [seed], batch_size=1, **options)[0] for prompt, seed in zip(prompts, seeds, strict=True)
+    ]
     plain = sample(base, prompts, seeds, num_steps=3)
     for one, many, untouched in zip(alone, together, plain, strict=True):
         assert np.abs(one.astype(int) - many).max() <= 1
@@ -86,15 +96,30 @@ def test_a_picture_does_not_depend_on_its_batch():
 @pytest.mark.parametrize(("strength", "steps"), [(0.5, 6), (0.34, 6), (1.0, 4)])
 def test_drawing_anew_is_image_to_image_of_stock_diffusers(strength, steps):
     base = build_tiny()
-    scheduler = DDIMScheduler.from_config(base.scheduler.config, steps_offset=1)  # the pipeline would set it, on its own copy
+    scheduler = DDIMScheduler.from_config(
+        base.scheduler.config, steps_offset=1
+    )  # the pipeline would set it, on its own copy
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
     pipeline = StableDiffusionImg2ImgPipeline(
-        vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizers[0], unet=base.unet,
-        scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        vae=base.vae,
+        text_encoder=base.text_encoders[0],
+        tokenizer=base.tokenizers[0],
+        unet=base.unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipeline.set_progress_bar_config(disable=True)
-    stock = pipeline(LIST, image=latents, strength=strength, num_inference_steps=steps, guidance_scale=5.0, output_type="latent",
-                     generator=torch.Generator("cpu").manual_seed(9)).images  # fmt: skip
+    stock = pipeline(
+        LIST,
+        image=latents,
+        strength=strength,
+        num_inference_steps=steps,
+        guidance_scale=5.0,
+        output_type="latent",
+        generator=torch.Generator("cpu").manual_seed(9),
+    ).images
     ours = redo_latents(base, latents, [LIST], [9], Run(steps, 5.0, scheduler, "", 4), strength)
     assert torch.allclose(ours, stock, atol=1e-4)
 
@@ -103,7 +128,9 @@ def test_drawing_anew_is_image_to_image_of_stock_diffusers(strength, steps):
 def test_any_scheduler_can_begin_half_way(scheduler):
     base = build_tiny("sd2")
     latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(5))
-    some, all_of_it = (redo_latents(base, latents, [LIST] * 2, [1, 2], Run(10, 1.0, scheduler, "", 4), s) for s in (0.1, 1.0))
+    some, all_of_it = (
+        redo_latents(base, latents, [LIST] * 2, [1, 2], Run(10, 1.0, scheduler, "", 4), s) for s in (0.1, 1.0)
+    )
     assert some.isfinite().all() and some.shape == latents.shape
     assert (some - latents).norm() < 0.7 * (all_of_it - latents).norm()  # little strength keeps more
 
@@ -116,7 +143,9 @@ def test_the_tint_is_that_of_the_rim_and_leaves_the_middle():
     assert tint[:, 0, 10].tolist() == pytest.approx([0, 0.25, 0]) and tint[:, 10, 10].abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("wrong", [{"strength": 0.0}, {"strength": 1.2}, {"largest": 0}, {"fade": -1}, {"room": 9}, {"room": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"strength": 0.0}, {"strength": 1.2}, {"largest": 0}, {"fade": -1}, {"room": 9}, {"room": float("nan")}]
+)
 def test_wrong_settings(wrong):
     with pytest.raises(InvalidConfig, match=next(iter(wrong))):
         Redraw(**wrong)
@@ -124,16 +153,25 @@ def test_wrong_settings(wrong):
 
 @pytest.mark.parametrize(
     ("asked", "combiner", "refiner", "redrawn"),
-    [(None, "cfg", "none", False), (None, "regional", "none", True), (None, "cfg", "attend_excite", True), (False, "regional", "none", False),
-     (None, "composable", "none", False), (None, "cfg", "attend_excite_paper", False), (True, "cfg", "none", True)],
-)  # fmt: skip
+    [
+        (None, "cfg", "none", False),
+        (None, "regional", "none", True),
+        (None, "cfg", "attend_excite", True),
+        (False, "regional", "none", False),
+        (None, "composable", "none", False),
+        (None, "cfg", "attend_excite_paper", False),
+        (True, "cfg", "none", True),
+    ],
+)
 def test_it_is_for_those_who_want_every_part(asked, combiner, refiner, redrawn):
     assert isinstance(build_finish(asked, combiner, refiner), Redraw) == redrawn
 
 
 @pytest.mark.slow
 def test_it_mends_what_pocket_draws_too_small():
-    """Three things have 40 pixels each: of 16 tuning prompts plain pocket draws about two thirds, and redrawing mends some and breaks hardly any."""
+    """Three things have 40 pixels each: of 16 tuning prompts plain pocket draws about two thirds, and redrawing mends
+    some and breaks hardly any.
+    """
     from brandsmith.base.base import load_base, resolve_base
     from brandsmith.benchmark.guidance_arms import ARMS, Setting
     from brandsmith.benchmark.outcome import judge_picture

@@ -42,9 +42,17 @@ def test_what_is_taken_back_acts_where_the_sentence_names_it():
     assert sentence.parts[2] == pushed.region.part == rest.region.part not in sentence.parts[:2]
     assert pushed.region.beside and pushed.region.whole and not rest.region.beside and rest.region.until == 1.0
     both = Regional().branches("a blue cat AND a bowl AND NOT a red bowl", 5.0)
-    assert [branch.text for branch in both] == ["a blue cat and a bowl", "a blue cat", "a bowl", "a red bowl", "a blue cat"]
+    assert [branch.text for branch in both] == [
+        "a blue cat and a bowl",
+        "a blue cat",
+        "a bowl",
+        "a red bowl",
+        "a blue cat",
+    ]
     alone, pushed = Regional().branches("a bowl AND NOT a bowl", 5.0)
-    assert alone.text == "a bowl" and not pushed.region.beside  # nothing is left to say there: the place is left to the unconditional
+    assert (
+        alone.text == "a bowl" and not pushed.region.beside
+    )  # nothing is left to say there: the place is left to the unconditional
     elsewhere = Regional().branches("a blue cat AND NOT a dog", 5.0)
     assert [branch.region for branch in elsewhere] == [None, None]
 
@@ -94,14 +102,18 @@ def test_regions_are_shares_of_each_place():
 
 
 def test_without_strength_it_is_the_sentence(base):
-    assert torch.allclose(draw(base, PROMPT, Regional(strength=0.0)), draw(base, "a blue cat and a yellow bowl", "cfg"), atol=1e-4)
+    assert torch.allclose(
+        draw(base, PROMPT, Regional(strength=0.0)), draw(base, "a blue cat and a yellow bowl", "cfg"), atol=1e-4
+    )
 
 
 def test_a_part_that_owns_every_place_speaks_alone(base, monkeypatch):
     everywhere = torch.zeros(2, 1, 1)
     everywhere[1] = 1.0
     monkeypatch.setattr(regional, "regions", lambda maps, nouns, words, size: everywhere.expand(2, *size))
-    assert torch.allclose(draw(base, PROMPT, Regional(strength=1.0, until=1.0)), draw(base, "a yellow bowl", "cfg"), atol=1e-4)
+    assert torch.allclose(
+        draw(base, PROMPT, Regional(strength=1.0, until=1.0)), draw(base, "a yellow bowl", "cfg"), atol=1e-4
+    )
 
 
 def test_parts_change_the_picture_and_not_takes_away_everywhere(base):

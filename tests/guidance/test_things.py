@@ -18,7 +18,10 @@ def things_of(base, prompt, combiner="cfg"):
     [
         ("a blue cat and a yellow bowl", ["a blue cat", "a yellow bowl"]),
         ("a blue cat, a yellow bowl and red shorts", ["a blue cat", "a yellow bowl", "red shorts"]),
-        ("a cat, a bowl, and a car, oil painting", ["a cat, oil painting", "a bowl, oil painting", "a car, oil painting"]),
+        (
+            "a cat, a bowl, and a car, oil painting",
+            ["a cat, oil painting", "a bowl, oil painting", "a car, oil painting"],
+        ),
         ("a photo of a cat next to a bowl", ["a photo of a cat", "a bowl"]),
         ("a man wearing a blue t shirt and red pants", []),
         ("a cat on a table and a bowl", []),
@@ -40,6 +43,11 @@ def test_and_parts_are_things_and_what_is_taken_back_is_none(combiner):
     listed = things_of(base, "a man wearing a blue t shirt AND a {bowl} on a table AND NOT a dog", combiner)
     assert [thing.alone for thing in listed.things] == ["a man wearing a blue t shirt", "a bowl on a table"]
     pieces = base.tokenizers[0].convert_ids_to_tokens(base.tokenizers[0](listed.expanded)["input_ids"])
-    assert [[pieces[t] for t in thing.tokens] for thing in listed.things] == [["man</w>", "t</w>", "shirt</w>"], ["bowl</w>"]]
+    assert [[pieces[t] for t in thing.tokens] for thing in listed.things] == [
+        ["man</w>", "t</w>", "shirt</w>"],
+        ["bowl</w>"],
+    ]
     if combiner == "regional":
-        assert [thing.alone for thing in things_of(base, "a cat AND a bowl AND a dog AND NOT a bowl", combiner).things] == ["a cat", "a dog"]
+        assert [
+            thing.alone for thing in things_of(base, "a cat AND a bowl AND a dog AND NOT a bowl", combiner).things
+        ] == ["a cat", "a dog"]

@@ -1,4 +1,6 @@
-"""The judge commands that look at a taught base: leakage draws and counts, overfit weighs losses; and the suite they draw from."""
+"""The judge commands that look at a taught base: leakage draws and counts, overfit weighs losses; and the suite they
+draw from.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, 
     found = last_object(out)
     assert code == 0 and found["taught"]["rate"] == found["untrained"]["rate"] == 0.0
     assert found["taught"]["n"] == found["untrained"]["n"] == 8 and found["class_prompt"] == "a logo"
-    assert found["detector_false_alarms"] == 0.0 and found["taught"]["high"] > 0.3, "eight pictures without a leak allow a third"
+    assert found["detector_false_alarms"] == 0.0 and found["taught"]["high"] > 0.3, (
+        "eight pictures without a leak allow a third"
+    )
     drawn = sorted((tmp_path / "leakage").glob("*/*.png"))
     assert {p.parent.name for p in drawn} == {"step-000002", "untrained"} and len(drawn) == 16
 
@@ -73,15 +77,22 @@ def test_the_untrained_base_has_a_gap_of_its_own(run, brandsmith):
     base = run.parent / "tiny"
     code, out, _ = brandsmith("judge", "overfit", "--base", base, "--noises", 2, "--json")
     (line,) = last_object(out)["checkpoints"]
-    assert code == 0 and line["checkpoint"] == "untrained" and line["beyond_base"] is None and "untrained" in last_object(out)["reading"]
+    assert (
+        code == 0
+        and line["checkpoint"] == "untrained"
+        and line["beyond_base"] is None
+        and "untrained" in last_object(out)["reading"]
+    )
 
 
 def test_wrong_runs_are_one_line_and_exit_code_2(run, tmp_path, brandsmith):
     for command in ("leakage", "overfit"):
         for arguments, said in (
-            ((tmp_path,), "not a run directory"), ((run, "--step", 9), "no checkpoint at step 9"), (("--step", 1), "without a run"),
+            ((tmp_path,), "not a run directory"),
+            ((run, "--step", 9), "no checkpoint at step 9"),
+            (("--step", 1), "without a run"),
             (("--base", "no-such-base"), "no-such-base"),
-        ):  # fmt: skip
+        ):
             code, _, err = brandsmith("judge", command, *arguments)
             assert code == 2 and said in err and "Traceback" not in err, (command, arguments)
     asked = json.loads((run / "config.json").read_text())
@@ -97,9 +108,13 @@ def test_the_suite_is_printed_and_drawn_from(run, tmp_path, brandsmith):
     prompts = last_object(out)["prompts"]
     assert code == 0 and len(prompts) == 31 and sum(not p["mark"] for p in prompts) == 8
     concept = load_concept("demo")
-    assert prompts_of(concept, "brand") == [p["prompt"] for p in prompts] and prompts_of(concept, "unasked") == leakage_prompts(concept)
+    assert prompts_of(concept, "brand") == [p["prompt"] for p in prompts] and prompts_of(
+        concept, "unasked"
+    ) == leakage_prompts(concept)
     assert prompts_of(concept, "standard") == concept.prompts()
-    code, out, _ = brandsmith("sample", "--suite", "unasked", "--run", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path)
+    code, out, _ = brandsmith(
+        "sample", "--suite", "unasked", "--run", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path
+    )
     assert code == 0 and len(list(tmp_path.glob("prompt-*.png"))) == 8
     assert json.loads((tmp_path / "prompts.json").read_text())["prompts"] == leakage_prompts(concept)
     code, _, err = brandsmith("sample", "--suite", "brnad")

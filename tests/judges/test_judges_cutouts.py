@@ -35,7 +35,11 @@ def save_mark(folder: Path) -> Path:
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(cutouts, "NUM_PICTURES", {"train": {"mark": 24, "plain": 12, "other": 8}, "val": {"mark": 12, "plain": 12, "other": 8}})
+    monkeypatch.setattr(
+        cutouts,
+        "NUM_PICTURES",
+        {"train": {"mark": 24, "plain": 12, "other": 8}, "val": {"mark": 12, "plain": 12, "other": 8}},
+    )
 
 
 def test_a_cutout_is_cropped_to_what_shows(tmp_path):
@@ -64,7 +68,11 @@ def test_pictures_repeat_splits_differ_and_boxes_are_true(tmp_path, few):
     assert not any((pixels == other[name]).all() for name, pixels, _ in first if name in other)
     assert [sum(name.startswith(sort) for name, _, _ in first) for sort in ("mark", "plain", "other")] == [12, 12, 8]
     for name, pixels, box in first:
-        assert pixels.shape == (SIDE_PX, SIDE_PX, 3) and pixels.dtype == np.uint8 and (box is not None) == name.startswith("mark")
+        assert (
+            pixels.shape == (SIDE_PX, SIDE_PX, 3)
+            and pixels.dtype == np.uint8
+            and (box is not None) == name.startswith("mark")
+        )
         if box:
             x0, y0, x1, y1 = box
             assert 0 <= x0 < x1 <= SIDE_PX and 0 <= y0 < y1 <= SIDE_PX and x1 - x0 > 15
@@ -98,19 +106,29 @@ def test_judge_fit_runs_whole_on_a_cutout_and_says_so(tmp_path, few):
     save_mark(concept.folder)
     settings = FitSettings(num_steps=2, batch_size=4, size_px=64, widths=(8, 8, 8, 8))
     card = fit_concept(concept, tmp_path / "judges", settings, num_right_views=8, num_views_per_kind=1)
-    assert card["detector"]["trained_on"] == {"marked": 24, "without": 20, "pictures": "mark.png laid into drawn scenes, no photo among them"}
+    assert card["detector"]["trained_on"] == {
+        "marked": 24,
+        "without": 20,
+        "pictures": "mark.png laid into drawn scenes, no photo among them",
+    }
     assert json.loads((tmp_path / "judges" / "card.json").read_text()) == card and "ocr" not in card
 
 
 @pytest.mark.slow
 def test_a_detector_taught_by_cutouts_finds_the_mark_in_unseen_scenes(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutouts, "NUM_PICTURES", {"train": {"mark": 60, "plain": 40, "other": 30}, "val": {"mark": 24, "plain": 24, "other": 24}})
+    monkeypatch.setattr(
+        cutouts,
+        "NUM_PICTURES",
+        {"train": {"mark": 60, "plain": 40, "other": 30}, "val": {"mark": 24, "plain": 24, "other": 24}},
+    )
     save_mark(tmp_path)
     training, unseen = load_split(tmp_path, "train"), load_split(tmp_path, "val")
     settings = FitSettings(num_steps=110, batch_size=10, size_px=80, widths=(12, 16, 24, 32))
     net = fit_detector([p for p in training if p.box], [p for p in training if not p.box], settings)
     values = [v.value for v in Detector(net, size_px=80).score([p.pixels for p in unseen])]
-    right, wrong = ([v for v, p in zip(values, unseen, strict=True) if bool(p.box) is marked] for marked in (True, False))
+    right, wrong = (
+        [v for v, p in zip(values, unseen, strict=True) if bool(p.box) is marked] for marked in (True, False)
+    )
     assert area_under_curve(right, wrong) > 0.9
 
 

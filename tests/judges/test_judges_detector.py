@@ -19,7 +19,7 @@ from brandsmith.judges.detector import (
     MarkNet,
     _decode,
     build_targets,
-    letterboxed,  # fmt: skip
+    letterboxed,
     load_detector,
     overlap,
 )
@@ -30,7 +30,7 @@ from brandsmith.judges.train_detector import (
     FitSettings,
     area_under_curve,
     average_precision,
-    box_loss,  # fmt: skip
+    box_loss,
     detection_loss,
     fit_detector,
     measure_detector,
@@ -88,7 +88,11 @@ def test_average_precision_on_hand_made_cases():
 
 
 def test_area_under_curve_counts_ties_half():
-    assert area_under_curve([1, 1], [0, 0]) == 1.0 and area_under_curve([1], [1]) == 0.5 and area_under_curve([0.2], [0.9]) == 0.0
+    assert (
+        area_under_curve([1, 1], [0, 0]) == 1.0
+        and area_under_curve([1], [1]) == 0.5
+        and area_under_curve([0.2], [0.9]) == 0.0
+    )
 
 
 def demo_marks(count: int) -> list[Labelled]:
@@ -109,7 +113,9 @@ def test_a_near_miss_changes_the_mark_and_nothing_else(kind):
 
 
 def test_a_wrong_word_is_never_the_right_one():
-    words = [wrong_word(kind, "QOGA", np.random.default_rng(i)) for i in range(300) for kind in ("misspelt", "reworded")]
+    words = [
+        wrong_word(kind, "QOGA", np.random.default_rng(i)) for i in range(300) for kind in ("misspelt", "reworded")
+    ]
     assert "QOGA" not in words and len(set(words)) > 200
     assert "misspelt" not in kinds_for("")
 
@@ -142,21 +148,42 @@ def coco_split(folder, **changed) -> None:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for name in "abc":
         Image.new("RGB", (40, 30)).save(folder / "images" / f"{name}.png")
-    boxes = [{"image_id": 1, "bbox": [2, 3, 5, 4]}, {"image_id": 1, "bbox": [10, 5, 20, 12]}, {"image_id": 2, "bbox": [0, 0, 8.5, 6]}]
-    content = {"images": [{"id": 1, "file_name": "images/a.png"}, {"id": 2, "file_name": "b.png"}, {"id": 3, "file_name": "c.png"}],
-               "annotations": boxes, "categories": [{"id": 1, "name": "logo"}]}  # fmt: skip
+    boxes = [
+        {"image_id": 1, "bbox": [2, 3, 5, 4]},
+        {"image_id": 1, "bbox": [10, 5, 20, 12]},
+        {"image_id": 2, "bbox": [0, 0, 8.5, 6]},
+    ]
+    content = {
+        "images": [
+            {"id": 1, "file_name": "images/a.png"},
+            {"id": 2, "file_name": "b.png"},
+            {"id": 3, "file_name": "c.png"},
+        ],
+        "annotations": boxes,
+        "categories": [{"id": 1, "name": "logo"}],
+    }
     (folder / "annotations.json").write_text(json.dumps(content | changed))
 
 
 def test_coco_labels_are_read_as_yolo_ones_are(tmp_path):
     coco_split(tmp_path / "detector" / "train")
-    assert {p.name: p.box for p in load_split(tmp_path, "train")} == {"a": (10, 5, 30, 17), "b": (0, 0, 8.5, 6), "c": None}
+    assert {p.name: p.box for p in load_split(tmp_path, "train")} == {
+        "a": (10, 5, 30, 17),
+        "b": (0, 0, 8.5, 6),
+        "c": None,
+    }
 
 
 @pytest.mark.parametrize(
-    "changed", [{"annotations": [{"bbox": [1, 2, 3, 4]}]}, {"images": 3}, {"annotations": [{"image_id": 9, "bbox": [1, 2, 3, 4]}]},
-                {"annotations": [{"image_id": 1, "bbox": [1, 2, 0, 4]}]}, {"annotations": [{"image_id": 1, "bbox": [1, 2]}]}]
-)  # fmt: skip
+    "changed",
+    [
+        {"annotations": [{"bbox": [1, 2, 3, 4]}]},
+        {"images": 3},
+        {"annotations": [{"image_id": 9, "bbox": [1, 2, 3, 4]}]},
+        {"annotations": [{"image_id": 1, "bbox": [1, 2, 0, 4]}]},
+        {"annotations": [{"image_id": 1, "bbox": [1, 2]}]},
+    ],
+)
 def test_broken_coco_labels_are_named(tmp_path, changed):
     coco_split(tmp_path / "detector" / "train", **changed)
     with pytest.raises(InvalidConcept, match=r"annotations\.json"):
@@ -181,7 +208,9 @@ def test_nothing_labelled_or_trained_is_a_missing_resource(tmp_path):
 def test_fitting_repeats_exactly():
     settings = FitSettings(num_steps=3, batch_size=4, size_px=64, widths=(4, 4, 8, 8))
     nets = [fit_detector(demo_marks(4), [], settings, expected_text="QOGA") for _ in range(2)]
-    assert all(torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True)
+    )
 
 
 @pytest.mark.slow
@@ -204,7 +233,10 @@ def test_fitted_judges_are_written_with_their_card_and_read_back(tmp_path):
     assert json.loads((tmp_path / "card.json").read_text()) == card
     judges = load_judges(concept, tmp_path)
     assert [j.name for j in judges] == ["detector", "ocr", "correctness"]
-    assert judges[0].weights_hash == card["detector"]["weights"] and judges[2].weights_hash == card["correctness"]["weights"]
+    assert (
+        judges[0].weights_hash == card["detector"]["weights"]
+        and judges[2].weights_hash == card["correctness"]["weights"]
+    )
     assert card["detector"]["validation"]["n_marks"] == 60 and card["detector"]["validation"]["n_free"] == 300
 
 
@@ -230,8 +262,13 @@ def test_shipped_detector_tells_the_mark_from_random_letters_on_the_same_patch()
 
 def test_shipped_correctness_tells_right_from_wrong():
     marks = [p for p in load_split(demo_folder(), "val") if p.box][:12]
-    wrong = [make_near_miss(p.pixels, p.box, KINDS[i % len(KINDS)], np.random.default_rng(i), "QOGA") for i, p in enumerate(marks)]
-    verdicts = shipped_judges()["correctness"].score([*(p.pixels for p in marks), *wrong, np.full((128, 128, 3), 240, np.uint8)])
+    wrong = [
+        make_near_miss(p.pixels, p.box, KINDS[i % len(KINDS)], np.random.default_rng(i), "QOGA")
+        for i, p in enumerate(marks)
+    ]
+    verdicts = shipped_judges()["correctness"].score(
+        [*(p.pixels for p in marks), *wrong, np.full((128, 128, 3), 240, np.uint8)]
+    )
     right = [v.value for v in verdicts[:12]]
     nearly = [v.value if v.value is not None else 0.0 for v in verdicts[12:24]]
     assert np.mean([v > 0.5 for v in right]) >= 0.9 and np.mean([v < 0.5 for v in nearly]) >= 0.8

@@ -1,4 +1,6 @@
-"""Detections from elsewhere: the neutral file, and the bridge to a `yolo` program (here a stand-in that obeys its interface)."""
+"""Detections from elsewhere: the neutral file, and the bridge to a `yolo` program (here a stand-in that obeys its
+interface).
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,25 @@ def test_highest_score_zero_for_nothing_and_none_for_not_looked_at(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ["{", "[]", "3", json.dumps({"image": "a"}), *(json.dumps(GOOD | change) for change in (
-        {"score": 1.2}, {"score": "high"}, {"score": True}, {"score": float("nan")}, {"box": [1, 2, 3]}, {"box": [9, 2, 3, 4]}, {"box": "all"}))],
-)  # fmt: skip
+    [
+        "{",
+        "[]",
+        "3",
+        json.dumps({"image": "a"}),
+        *(
+            json.dumps(GOOD | change)
+            for change in (
+                {"score": 1.2},
+                {"score": "high"},
+                {"score": True},
+                {"score": float("nan")},
+                {"box": [1, 2, 3]},
+                {"box": [9, 2, 3, 4]},
+                {"box": "all"},
+            )
+        ),
+    ],
+)
 def test_a_bad_line_is_named(tmp_path, line):
     with pytest.raises(InvalidInput, match="line 2"):
         read_detections(written(tmp_path, GOOD, line))
@@ -102,12 +120,16 @@ def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
     pictures.mkdir()
     for name in ("one.png", "two.png"):
         Image.fromarray(np.zeros((40, 80, 3), np.uint8)).save(pictures / name)
-    judge = ForeignDetector(judge_with_yolov8(load_concept("demo"), pictures, tmp_path / "work", program=str(program)), "yolov8")
+    judge = ForeignDetector(
+        judge_with_yolov8(load_concept("demo"), pictures, tmp_path / "work", program=str(program)), "yolov8"
+    )
     one, two = judge.verdicts(["one.png", "two.png"])
     assert one.value == 0.8 and one.details["box"] == pytest.approx([30, 10, 50, 30])
     assert two.value == 0.0
     with pytest.raises(InvalidConfig, match="epochs was 40, now 3"):
-        judge_with_yolov8(load_concept("demo"), pictures, tmp_path / "work", program=str(program), settings=YoloSettings(epochs=3))
+        judge_with_yolov8(
+            load_concept("demo"), pictures, tmp_path / "work", program=str(program), settings=YoloSettings(epochs=3)
+        )
     with pytest.raises(MissingResource, match="no folder"):
         judge_with_yolov8(load_concept("demo"), tmp_path / "nowhere", tmp_path / "work", program=str(program))
 
@@ -115,18 +137,32 @@ def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
 def test_the_bridge_measures_both_detectors_alike(tmp_path, program):
     found = run_bridge("demo", None, tmp_path / "work", program=str(program), epochs=2, size_px=64, copies=0)
     theirs, ours = found["table"]
-    assert (theirs["n_marks"], theirs["n_free"], theirs["n_near_misses"]) == (60, 300, 80) == (ours["n_marks"], ours["n_free"], ours["n_near_misses"])
+    assert (
+        (theirs["n_marks"], theirs["n_free"], theirs["n_near_misses"])
+        == (60, 300, 80)
+        == (ours["n_marks"], ours["n_free"], ours["n_near_misses"])
+    )
     assert theirs["recall"] < 0.02 and ours["recall"] == 1.0 and ours["false_alarm_rate"] == 0.0
     assert len(found["lines"]) == 2 and "yolov8" in found["lines"][0]
-    exported = run_bridge("demo", None, tmp_path / "other", program="no-such", epochs=2, size_px=64, copies=1, export_only=True)
+    exported = run_bridge(
+        "demo", None, tmp_path / "other", program="no-such", epochs=2, size_px=64, copies=1, export_only=True
+    )
     assert exported["pictures"] == {"train": 540, "val": 440}, "exporting needs no program"
 
 
 def test_perfect_foreign_detections_measure_as_perfect(tmp_path):
     """Read-back on construction truth: the true boxes, handed in as another program's, get full marks."""
     validation = load_split(demo_folder(), "val")
-    rows = [{"image": f"{p.name}.png", "box": list(p.box) if p.box else None, "score": 0.9 if p.box else 0.0, "label": "x", "detector": "t"}
-            for p in validation]  # fmt: skip
+    rows = [
+        {
+            "image": f"{p.name}.png",
+            "box": list(p.box) if p.box else None,
+            "score": 0.9 if p.box else 0.0,
+            "label": "x",
+            "detector": "t",
+        }
+        for p in validation
+    ]
     theirs, _ = compare_detectors(load_concept("demo"), written(tmp_path, *rows))
     assert (theirs["recall"], theirs["ap50"], theirs["mean_iou"], theirs["false_alarm_rate"]) == (1.0, 1.0, 1.0, 0.0)
     unseen = ReadBack(written(tmp_path, GOOD), ["b.png"]).detect([None])
@@ -142,7 +178,12 @@ def test_a_missing_or_failing_program_is_one_clear_line(tmp_path):
 
 def test_nothing_of_ultralytics_is_imported_or_required():
     root = Path(__file__).resolve().parents[2]
-    sources = [*root.glob("brandsmith/**/*.py"), root / "pyproject.toml", *root.glob("*constraints*.txt"), *root.glob("*.lock")]
+    sources = [
+        *root.glob("brandsmith/**/*.py"),
+        root / "pyproject.toml",
+        *root.glob("*constraints*.txt"),
+        *root.glob("*.lock"),
+    ]
     assert len(sources) > 20
     for source in sources:
         text = source.read_text(encoding="utf-8")

@@ -40,7 +40,9 @@ def test_the_suite_covers_what_a_brand_team_asks_for():
 
 def test_the_suite_speaks_pockets_language():
     concept, eyes = load_concept("demo"), PocketClasses(pocket_folder())
-    asked = {e.prompt: asked_of(parser_for(TOKEN)(e.prompt), eyes.vocabulary, eyes.palette) for e in brand_suite(concept)}
+    asked = {
+        e.prompt: asked_of(parser_for(TOKEN)(e.prompt), eyes.vocabulary, eyes.palette) for e in brand_suite(concept)
+    }
     known = [prompt for prompt, of in asked.items() if of.demands]
     assert len(known) == len(asked) - 3, "all but the mark alone, twice, and the bare class word"
     left_over = {word for of in asked.values() for word in of.unmeasured}

@@ -1,4 +1,6 @@
-"""The judge of prompts: read right, held against true pictures, silent where it knows nothing; and its place in rows and cache."""
+"""The judge of prompts: read right, held against true pictures, silent where it knows nothing; and its place in rows
+and cache.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from brandsmith.judges.pocket_classes import Look
 from brandsmith.results.usable import checks_for, judge_usable
 
 TOKEN = "red_qoga_logo"
-WORDS, COLOURS = ["cat", "bowl", "t shirt", "sweater", "pants", "shoe", "fragrance", "billboard"], ["red", "blue", "yellow", "gray"]
+WORDS, COLOURS = (
+    ["cat", "bowl", "t shirt", "sweater", "pants", "shoe", "fragrance", "billboard"],
+    ["red", "blue", "yellow", "gray"],
+)
 
 
 def asked(prompt: str) -> Asked:
@@ -70,8 +75,16 @@ def test_things_take_the_places_that_fit_them_whatever_the_order():
 def test_the_prompt_decides_and_what_is_outside_is_not_measured(judge):
     held_out, captions = captioned_pictures(load_concept("demo"))
     bag = held_out[captions.index("a pink bag with a red_qoga_logo")]
-    prompts = ["a pink bag with a red_qoga_logo", "a blue bag with a red_qoga_logo", "a pink cap", "a spaceship", "a photo of a pink bag", "",
-               "a red_qoga_logo", "a pink bag, a cat, a dog and a cow"]  # fmt: skip
+    prompts = [
+        "a pink bag with a red_qoga_logo",
+        "a blue bag with a red_qoga_logo",
+        "a pink cap",
+        "a spaceship",
+        "a photo of a pink bag",
+        "",
+        "a red_qoga_logo",
+        "a pink bag, a cat, a dog and a cow",
+    ]
     verdicts = judge.score_prompted([bag] * len(prompts), prompts)
     assert [v.value for v in verdicts] == [1.0, 0.0, 0.0, None, 0.0, None, 1.0, None]
     assert verdicts[4].details["failed"] == ["drawn, not a photo"] and verdicts[4].details["unmeasured"] == ["pink bag"]
@@ -105,7 +118,13 @@ def test_a_number_of_one_thing_is_counted_and_no_other(prompt, count, unmeasured
     assert found.demands[0].count == count and found.unmeasured == unmeasured and found.counted is (count is not None)
 
 
-PLURALS = [("strawberries", "strawberry"), ("scarves", "scarf"), ("boxes", "box"), ("buses", "bus"), ("t shirts", "t shirt")]
+PLURALS = [
+    ("strawberries", "strawberry"),
+    ("scarves", "scarf"),
+    ("boxes", "box"),
+    ("buses", "bus"),
+    ("t shirts", "t shirt"),
+]
 
 
 @pytest.mark.parametrize(("word", "meant"), PLURALS)
@@ -128,7 +147,11 @@ def test_what_is_drawn_is_counted(judge):
     folder = demo_folder() / "detector" / "val" / "images"
     plain = [np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("plain-*.webp"))]
     things = [(picture, judge.eyes.look([picture], 1)[0]) for picture in plain]
-    sure = [(p, own[0]) for p, own in things if own and min(max(own[0].words.values()), max(own[0].colours.values()), 1 - own[0].photo) > 0.99]
+    sure = [
+        (p, own[0])
+        for p, own in things
+        if own and min(max(own[0].words.values()), max(own[0].colours.values()), 1 - own[0].photo) > 0.99
+    ]
     right, wrong = [], []
     for picture, seen in sure[:24]:
         for number, word in ((2, "two"), (3, "three"), (4, "four")):
@@ -170,7 +193,11 @@ def test_rows_and_cache_hand_the_prompt_on(tmp_path):
     assert [row.value for row in score_shots(cached, shots, [picture] * 3)] == [1.0, 3.0, 1.0]
     assert inner.asked == ["a", "abc"]
     again = CachedJudge(SaysThePrompt(), tmp_path / "cache.jsonl")
-    assert [row.value for row in score_shots(again, shots, [picture] * 3)] == [1.0, 3.0, 1.0] and again.judge.asked == []
+    assert [row.value for row in score_shots(again, shots, [picture] * 3)] == [
+        1.0,
+        3.0,
+        1.0,
+    ] and again.judge.asked == []
     assert cached.score([picture])[0].value is None
 
 

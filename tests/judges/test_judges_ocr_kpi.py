@@ -51,7 +51,12 @@ def test_stray_words_are_named_and_the_best_run_is_not_among_them():
 
 
 def test_reading_order_is_lines_then_columns():
-    scattered = [Word("d", (50, 22, 60, 32), 1), Word("b", (50, 1, 60, 11), 1), Word("c", (0, 20, 10, 30), 1), Word("a", (0, 0, 10, 10), 1)]
+    scattered = [
+        Word("d", (50, 22, 60, 32), 1),
+        Word("b", (50, 1, 60, 11), 1),
+        Word("c", (0, 20, 10, 30), 1),
+        Word("a", (0, 0, 10, 10), 1),
+    ]
     assert "".join(w.text for w in in_reading_order(scattered)) == "abcd"
 
 
@@ -74,7 +79,12 @@ def row(judge: str, value: float | None, seed: int = 0, **details) -> Row:
 
 
 def test_kpi_is_the_mean_of_two_means():
-    rows = [row("detector", 0.9), row("detector", 0.0, 1), row("ocr", 1.0, 0, exact=True), row("ocr", 0.5, 1, exact=False)]
+    rows = [
+        row("detector", 0.9),
+        row("detector", 0.0, 1),
+        row("ocr", 1.0, 0, exact=True),
+        row("ocr", 0.5, 1, exact=False),
+    ]
     kpi = kpi_of(rows)
     assert (kpi.mean_confidence_score, kpi.mean_ocr_score, kpi.average) == pytest.approx((0.45, 0.75, 0.6))
     assert kpi.exact_rate == 0.5 and kpi.num_pictures == 2

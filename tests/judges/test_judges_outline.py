@@ -71,7 +71,11 @@ def test_shares_of_drawn_patches():
 
 def test_the_cap_is_half_at_the_lowest_right_share_and_steep():
     assert outlined(0.9, None, 0.4) == outlined(0.9, 0.1, None) == 0.9
-    assert outlined(0.99, 0.4, 0.4) == pytest.approx(0.5) and outlined(0.99, 0.2, 0.4) < 0.05 and outlined(0.99, 0.5, 0.4) == 0.99
+    assert (
+        outlined(0.99, 0.4, 0.4) == pytest.approx(0.5)
+        and outlined(0.99, 0.2, 0.4) < 0.05
+        and outlined(0.99, 0.5, 0.4) == 0.99
+    )
     assert outlined(0.1, 0.9, 0.4) == 0.1
 
 

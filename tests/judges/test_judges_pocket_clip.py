@@ -1,4 +1,6 @@
-"""CLIP over the pair for judging, on true captioned pictures: a picture's own caption must score above a changed one."""
+"""CLIP over the pair for judging, on true captioned pictures: a picture's own caption must score above a changed
+one.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_identity_prefers_the_concept_to_pictures_without_it():
 def test_a_base_without_a_pair_has_no_such_judge(tmp_path):
     assert has_pair(pocket_folder()) and not has_pair(tmp_path)
     concept = load_concept("demo")
-    assert "clip_pocket" in every_judge(concept, pocket_folder()) and "clip_pocket" not in every_judge(concept, tmp_path)
+    assert "clip_pocket" in every_judge(concept, pocket_folder()) and "clip_pocket" not in every_judge(
+        concept, tmp_path
+    )
     verdict = PocketClipText("t", "logo", tmp_path).score_prompted(held_out_pictures(concept)[:1], ["a t"])[0]
     assert verdict.value is None and "no CLIP pair for judging" in verdict.reason
 

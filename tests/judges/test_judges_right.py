@@ -17,7 +17,14 @@ from brandsmith.judges.copying import Copying, memorising_ratio, similarity, ven
 from brandsmith.judges.correctness import CorrectnessNet, View, fit_net, probabilities, view_of
 from brandsmith.judges.labelled import load_split
 from brandsmith.judges.near_miss import make_near_miss
-from brandsmith.judges.rectify import NUM_FEATURES, Reference, build_reference, compare_to_reference, cut_out, structural_similarity
+from brandsmith.judges.rectify import (
+    NUM_FEATURES,
+    Reference,
+    build_reference,
+    compare_to_reference,
+    cut_out,
+    structural_similarity,
+)
 from brandsmith.results.usable import CHECKS, checks_for, judge_usable, reasons, usable_by_picture
 
 
@@ -56,12 +63,26 @@ def test_cut_out_puts_the_box_in_the_middle():
     assert cut[10:46, 24:116].min() > 200 and cut[:4].max() < 60 and cut[:, :12].max() < 60
 
 
-@pytest.mark.parametrize("kind, figure", [("mirrored", "worst_cell"), ("inverted", "correlation"), ("dropped", "worst_cell"),
-                                          ("erased", "worst_cell"), ("warped", "mean_cell"), ("reworded", "correlation")])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, figure",
+    [
+        ("mirrored", "worst_cell"),
+        ("inverted", "correlation"),
+        ("dropped", "worst_cell"),
+        ("erased", "worst_cell"),
+        ("warped", "mean_cell"),
+        ("reworded", "correlation"),
+    ],
+)
 def test_without_training_the_worst_place_tells_wrong_marks(marks, reference, kind, figure):
     right = [getattr(compare_to_reference(p.pixels, p.box, reference), figure) for p in marks[:12]]
     wrong = [
-        getattr(compare_to_reference(make_near_miss(p.pixels, p.box, kind, np.random.default_rng(i), "QOGA"), p.box, reference), figure)
+        getattr(
+            compare_to_reference(
+                make_near_miss(p.pixels, p.box, kind, np.random.default_rng(i), "QOGA"), p.box, reference
+            ),
+            figure,
+        )
         for i, p in enumerate(marks[:12])
     ]
     assert np.mean(np.array(right)[:, None] > np.array(wrong)[None]) > 0.9
@@ -69,12 +90,17 @@ def test_without_training_the_worst_place_tells_wrong_marks(marks, reference, ki
 
 def test_colours_are_compared_whatever_the_shade(marks, reference):
     dark = [compare_to_reference((p.pixels * 0.8).astype(np.uint8), p.box, reference).patch_distance for p in marks[:8]]
-    blue = [compare_to_reference(np.ascontiguousarray(p.pixels[..., ::-1]), p.box, reference).patch_distance for p in marks[:8]]
+    blue = [
+        compare_to_reference(np.ascontiguousarray(p.pixels[..., ::-1]), p.box, reference).patch_distance
+        for p in marks[:8]
+    ]
     assert max(dark) < 30 < 60 < min(blue)
 
 
 def test_a_flat_picture_is_compared_without_a_crash(reference):
-    purple = np.dstack([np.random.default_rng(0).integers(0, 256, (64, 64)), np.full((64, 64), 90), np.full((64, 64), 200)]).astype(np.uint8)
+    purple = np.dstack(
+        [np.random.default_rng(0).integers(0, 256, (64, 64)), np.full((64, 64), 90), np.full((64, 64), 200)]
+    ).astype(np.uint8)
     for picture in (np.full((64, 64, 3), 90, np.uint8), purple):  # the second is flat in green alone
         for box in ((5, 5, 50, 25), (10, 10, 11, 11), (0, 0, 64, 64), (-8, -8, 3, 2)):
             compared = compare_to_reference(picture, box, reference)
@@ -93,19 +119,33 @@ def test_the_network_learns_a_local_difference_from_views():
         if i % 2:
             y, x = rng.integers(4, 36), rng.integers(4, 90)
             laid[y : y + 16, x : x + 16] = 255 - laid[y : y + 16, x : x + 16]
-        views.append(View(np.dstack([laid, like]), np.zeros(NUM_FEATURES, np.float32), right=not i % 2, kind="hole" if i % 2 else ""))
+        views.append(
+            View(
+                np.dstack([laid, like]),
+                np.zeros(NUM_FEATURES, np.float32),
+                right=not i % 2,
+                kind="hole" if i % 2 else "",
+            )
+        )
     values = probabilities(fit_net(views[:160], num_epochs=16), views[160:])
     assert np.mean(values[0::2]) > np.mean(values[1::2]) + 0.4
 
 
 def test_leaving_a_kind_out_leaves_its_views_out():
     views = [
-        View(np.full((56, 112, 6), v, np.uint8), np.zeros(NUM_FEATURES, np.float32), v < 9, "" if v < 9 else "odd" if v < 14 else "even")
+        View(
+            np.full((56, 112, 6), v, np.uint8),
+            np.zeros(NUM_FEATURES, np.float32),
+            v < 9,
+            "" if v < 9 else "odd" if v < 14 else "even",
+        )
         for v in range(18)
     ]
     kept = [v for v in views if v.kind != "odd"]
     with_all, without = fit_net(views, num_epochs=1, leave_out="odd"), fit_net(kept, num_epochs=1)
-    assert all(torch.equal(a, b) for a, b in zip(with_all.state_dict().values(), without.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(with_all.state_dict().values(), without.state_dict().values(), strict=True)
+    )
 
 
 def test_a_batch_of_two_is_two_batches_of_one(marks, reference):
@@ -167,12 +207,25 @@ def test_vendi_counts_different_pictures():
 
 
 def row(judge: str, value: float | None, *, seed: int = 0, **details) -> Row:
-    return Row(0, "p", seed, "run", 1, f"{judge}@1", "w", value, "" if value is not None else "weights X missing", details)
+    return Row(
+        0, "p", seed, "run", 1, f"{judge}@1", "w", value, "" if value is not None else "weights X missing", details
+    )
 
 
-GOOD = [row("detector", 0.95), row("correctness", 0.9), row("ocr", 1.0, exact=True), row("obeyed", 1.0), row("copying", 0.1)]
-BAD = {"detector": row("detector", 0.0), "correctness": row("correctness", 0.2), "ocr": row("ocr", 0.75, exact=False),
-       "obeyed": row("obeyed", 0.0), "copying": row("copying", 0.9)}  # fmt: skip
+GOOD = [
+    row("detector", 0.95),
+    row("correctness", 0.9),
+    row("ocr", 1.0, exact=True),
+    row("obeyed", 1.0),
+    row("copying", 0.1),
+]
+BAD = {
+    "detector": row("detector", 0.0),
+    "correctness": row("correctness", 0.2),
+    "ocr": row("ocr", 0.75, exact=False),
+    "obeyed": row("obeyed", 0.0),
+    "copying": row("copying", 0.9),
+}
 
 
 def test_usable_is_yes_only_when_everything_passes():

@@ -1,5 +1,6 @@
-"""SSCD in the place of the weightless copying: only when the declared file is sealed, and only that file. Run here on a small stand-in
-network in the same file format; the real weights have never been at hand."""
+"""SSCD in the place of the weightless copying: only when the declared file is sealed, and only that file. Run here on a
+small stand-in network in the same file format; the real weights have never been at hand.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,10 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def pictures(first: int, count: int) -> list[np.ndarray]:
-    return [np.random.default_rng(first + i).integers(0, 256, (8, 8, 3), np.uint8).repeat(16, 0).repeat(16, 1) for i in range(count)]
+    return [
+        np.random.default_rng(first + i).integers(0, 256, (8, 8, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+        for i in range(count)
+    ]
 
 
 def test_without_sealed_weights_the_weightless_judge_speaks(folder):
@@ -49,7 +53,9 @@ def test_without_sealed_weights_the_weightless_judge_speaks(folder):
     verify_weights([SSCD], folder)
     judge = copying_judge(pictures(0, 6), pictures(50, 10), folder)
     assert isinstance(judge, SscdCopying) and isinstance(judge, Judge)
-    assert (judge.name, judge.version) == ("copying", "sscd-1") and judge.weights_hash.startswith(registry.DECLARED[SSCD].weights_hash[:6])
+    assert (judge.name, judge.version) == ("copying", "sscd-1") and judge.weights_hash.startswith(
+        registry.DECLARED[SSCD].weights_hash[:6]
+    )
 
 
 def test_copies_are_found_mirrored_ones_too(folder):

@@ -1,4 +1,6 @@
-"""Declared weights: sealed or not used, never substituted; and the judges over them, on tiny real models saved to disk."""
+"""Declared weights: sealed or not used, never substituted; and the judges over them, on tiny real models saved to
+disk.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +32,25 @@ def save_tiny_models(folder: Path) -> None:
     torch.manual_seed(0)
     tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=24)
     tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    ends = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     text = tower | {"vocab_size": len(tokenizer), "max_position_embeddings": 24} | ends
     vision = tower | {"image_size": 32, "patch_size": 8}
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder / CLIP)
     tokenizer.save_pretrained(folder / "tokenizer")
     learnt = json.loads((folder / "tokenizer" / "tokenizer.json").read_text())["model"]
     (folder / CLIP / "vocab.json").write_text(json.dumps(learnt["vocab"]))
-    (folder / CLIP / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(m) if isinstance(m, list) else m for m in learnt["merges"]))
+    (folder / CLIP / "merges.txt").write_text(
+        "#version: 0.2\n" + "\n".join(" ".join(m) if isinstance(m, list) else m for m in learnt["merges"])
+    )
     Dinov2Model(Dinov2Config(**vision)).save_pretrained(folder / DINO)
     for name in (CLIP, DINO):
-        CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder / name)
+        CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
+            folder / name
+        )
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +81,12 @@ def test_every_declaration_is_whole():
     assert len(DECLARED) >= 3
     for name, weights in DECLARED.items():
         assert name == weights.name and weights.licence and weights.purpose and weights.size_mb > 0
-        assert bool(weights.url) != (len(weights.revision) == 40), "a commit on the hub, or a file that its digest names"
-        assert {weights.main_file} | (set() if weights.url else {"config.json", "preprocessor_config.json"}) <= set(weights.files)
+        assert bool(weights.url) != (len(weights.revision) == 40), (
+            "a commit on the hub, or a file that its digest names"
+        )
+        assert {weights.main_file} | (set() if weights.url else {"config.json", "preprocessor_config.json"}) <= set(
+            weights.files
+        )
         assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in weights.files.values())
 
 
@@ -85,7 +99,10 @@ def test_what_is_missing_is_not_measured_and_says_how_to_get_it(tmp_path):
         rows = score_shots(judge, shots, pictures())
         assert isinstance(judge, Judge) and judge.weights_hash == "missing"
         assert [row.value for row in rows] == [None] * 3
-        assert all(f"weights {judge.weights.name} missing" in row.reason and "judge weights fetch" in row.reason for row in rows)
+        assert all(
+            f"weights {judge.weights.name} missing" in row.reason and "judge weights fetch" in row.reason
+            for row in rows
+        )
 
 
 def test_only_sealed_weights_are_used_and_a_changed_file_is_refused(folder):
@@ -102,7 +119,9 @@ def test_only_sealed_weights_are_used_and_a_changed_file_is_refused(folder):
     assert check_weights(DINO, folder).files == ("config.json",)
     with pytest.raises(MissingResource, match=DINO):
         verify_weights([DINO], folder)
-    assert [s.state for s in verify_weights([], folder)].count("sealed") == 1, "without names, what is missing is listed"
+    assert [s.state for s in verify_weights([], folder)].count("sealed") == 1, (
+        "without names, what is missing is listed"
+    )
 
 
 def test_fetching_takes_declared_files_only_and_seals_them(folder, tmp_path_factory, monkeypatch):
@@ -136,15 +155,22 @@ def test_clip_scores_pictures_by_their_prompts_with_the_model_beside(folder):
     verdicts = judge.score_prompted(pictures(), prompts)
     assert all(-1 <= v.value <= 1 for v in verdicts[:2]) and verdicts[2].value is None
     assert verdicts[0].details["text"] == "a logo" and verdicts[0].details["scale"] == "cosine x 1"
-    assert verdicts[0].details["model"] == DECLARED[CLIP].model and verdicts[0].details["revision"] == DECLARED[CLIP].revision
+    assert (
+        verdicts[0].details["model"] == DECLARED[CLIP].model
+        and verdicts[0].details["revision"] == DECLARED[CLIP].revision
+    )
     alone = judge.score_prompted(pictures()[1:2], prompts[1:2])[0]
     assert alone.value == pytest.approx(verdicts[1].value, abs=1e-5)
     other = judge.score_prompted(pictures()[1:2], ["the new fragrance"])[0]
     assert other.value != pytest.approx(verdicts[1].value, abs=1e-4), "the prompt must matter"
     model = CLIPModel.from_pretrained(folder / CLIP)
-    stock = model(pixel_values=judge._encoder.prepare(images=[pictures()[1]], return_tensors="pt")["pixel_values"],
-                  **judge._encoder.tokenizer(["a cat and a bowl"], return_tensors="pt"))  # fmt: skip
-    assert (stock.image_embeds @ stock.text_embeds.T).item() == pytest.approx(verdicts[1].value, abs=1e-4), "as transformers computes it"
+    stock = model(
+        pixel_values=judge._encoder.prepare(images=[pictures()[1]], return_tensors="pt")["pixel_values"],
+        **judge._encoder.tokenizer(["a cat and a bowl"], return_tensors="pt"),
+    )
+    assert (stock.image_embeds @ stock.text_embeds.T).item() == pytest.approx(verdicts[1].value, abs=1e-4), (
+        "as transformers computes it"
+    )
 
 
 @pytest.mark.parametrize(("name", "weights"), [("clip_i", CLIP), ("dinov2", DINO)])
@@ -153,7 +179,11 @@ def test_identity_knows_its_own_references_and_its_ceiling(folder, name, weights
     held_out = pictures(4)
     judge = Identity(name, weights, held_out, folder)
     verdicts = judge.score([held_out[0], np.zeros((40, 48, 3), np.uint8)])
-    assert all(-1 <= v.value <= 1 for v in verdicts) and verdicts[0].details["num_references"] == 4 and verdicts[0].details["crop"] is None
+    assert (
+        all(-1 <= v.value <= 1 for v in verdicts)
+        and verdicts[0].details["num_references"] == 4
+        and verdicts[0].details["crop"] is None
+    )
     alone = Identity(name, weights, held_out[:1], folder).score(held_out[:1])[0]
     assert alone.value == pytest.approx(1.0, abs=1e-4)
     assert -1 <= judge.ceiling() <= 1 and Identity(name, weights, held_out[:1], folder).ceiling() is None

@@ -1,4 +1,6 @@
-"""Pocket's classifier and its card; things told apart although their shadows touch, cut where they touch themselves, and counted."""
+"""Pocket's classifier and its card; things told apart although their shadows touch, cut where they touch themselves,
+and counted.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ THREE = ((8, 50, 38, 90), (48, 50, 78, 90), (88, 50, 118, 90))
 
 
 def near(found, wanted) -> bool:
-    return len(found) == len(wanted) and all(np.abs(np.subtract(a, b)).max() <= 3 for a, b in zip(sorted(found), sorted(wanted), strict=True))
+    return len(found) == len(wanted) and all(
+        np.abs(np.subtract(a, b)).max() <= 3 for a, b in zip(sorted(found), sorted(wanted), strict=True)
+    )
 
 
 def test_a_shadow_joins_nothing():
@@ -43,18 +47,26 @@ def test_a_shadow_joins_nothing():
 
 
 def test_what_touches_is_cut_where_something_is_missing():
-    assert side_by_side((0.0, 0.0, 30.0, 10.0), 3) == [(0.0, 0.0, 10.0, 10.0), (10.0, 0.0, 20.0, 10.0), (20.0, 0.0, 30.0, 10.0)]
+    assert side_by_side((0.0, 0.0, 30.0, 10.0), 3) == [
+        (0.0, 0.0, 10.0, 10.0),
+        (10.0, 0.0, 20.0, 10.0),
+        (20.0, 0.0, 30.0, 10.0),
+    ]
     touching = boxes_apart(scene((8, 50, 78, 90), (88, 50, 118, 90)))
     assert near(as_many_as(touching, 3), [(8, 50, 43, 90), (43, 50, 78, 90), (88, 50, 118, 90)])
     assert as_many_as([], 3) == [] and len(as_many_as(boxes_apart(scene(*THREE)), 2)) == 2
 
 
-@pytest.mark.parametrize(("boxes", "expected"), [(THREE, (3, 0)), (THREE[:2], (2, 0)), ((), (0, 0)), (((8, 50, 78, 90), THREE[2]), (2, 1))])
+@pytest.mark.parametrize(
+    ("boxes", "expected"), [(THREE, (3, 0)), (THREE[:2], (2, 0)), ((), (0, 0)), (((8, 50, 78, 90), THREE[2]), (2, 1))]
+)
 def test_a_place_whose_halves_look_like_the_thing_may_be_two(boxes, expected):
     """A box is the thing when it is about as wide as high; the wide one is too, and so are its halves."""
 
     def look(places):
-        return [Look(box, {"cat": 0.99 if 0.6 < (box[2] - box[0]) / (box[3] - box[1]) < 2 else 0.0}, {}) for box in places]
+        return [
+            Look(box, {"cat": 0.99 if 0.6 < (box[2] - box[0]) / (box[3] - box[1]) < 2 else 0.0}, {}) for box in places
+        ]
 
     assert count_sure(scene(*boxes), look, lambda one: one.words["cat"] > 0.9) == expected
 
@@ -78,4 +90,6 @@ def test_the_card_of_a_base_without_photos_can_be_written(tmp_path):
     assert "photos it never saw" not in (tmp_path / "README.md").read_text()
     shutil.copy(pocket_folder() / "classes.json", tmp_path / "classes.json")
     write_card(tmp_path, json.loads((tmp_path / "check.json").read_text()))
-    assert (tmp_path / "README.md").read_text() == (pocket_folder() / "README.md").read_text(), "the shipped card is not what its figures say"
+    assert (tmp_path / "README.md").read_text() == (pocket_folder() / "README.md").read_text(), (
+        "the shipped card is not what its figures say"
+    )

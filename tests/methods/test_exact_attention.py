@@ -1,4 +1,6 @@
-"""Cross-attention in doubles is the stock attention. What it is for is tested in test_packed.py: packed and alone end alike on pocket."""
+"""Cross-attention in doubles is the stock attention. What it is for is tested in test_packed.py: packed and alone end
+alike on pocket.
+"""
 
 from __future__ import annotations
 

@@ -80,8 +80,12 @@ def test_stock_diffusers_draws_the_same_picture_sdxl(name, tmp_path):
         pipeline.load_lora_weights(checkpoint)
     else:
         pipeline.load_textual_inversion(checkpoint, text_encoder=pipeline.text_encoder, tokenizer=pipeline.tokenizer)
-        pipeline.load_textual_inversion(checkpoint, weight_name="learned_embeds_2.safetensors", text_encoder=pipeline.text_encoder_2,
-                                        tokenizer=pipeline.tokenizer_2)  # fmt: skip
+        pipeline.load_textual_inversion(
+            checkpoint,
+            weight_name="learned_embeds_2.safetensors",
+            text_encoder=pipeline.text_encoder_2,
+            tokenizer=pipeline.tokenizer_2,
+        )
     assert np.abs(ours - plain).max() > 8 / 255
     assert np.abs(ours - draw(pipeline)).max() <= 2 / 255
 

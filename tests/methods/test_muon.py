@@ -25,7 +25,9 @@ def test_singular_values_come_near_one(shape):
 
 def with_gradients(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
-    net = torch.nn.Sequential(torch.nn.Conv2d(24, 32, 3), torch.nn.GroupNorm(4, 32), torch.nn.Flatten(), torch.nn.Linear(32 * 16, 20))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(24, 32, 3), torch.nn.GroupNorm(4, 32), torch.nn.Flatten(), torch.nn.Linear(32 * 16, 20)
+    )
     net(torch.randn(8, 24, 6, 6)).square().mean().backward()
     return net
 
@@ -58,7 +60,9 @@ def test_tables_of_embeddings_are_no_matrices():
     before = net[0].weight.detach().clone()
     optimizer = Muon(net.parameters(), lr=1e-2, weight_decay=0.0, tables=[net[0].weight])
     optimizer.step()
-    assert set(optimizer.state[net[0].weight]) == {"step", "mean", "square"} and set(optimizer.state[net[1].weight]) == {"momentum"}
+    assert set(optimizer.state[net[0].weight]) == {"step", "mean", "square"} and set(
+        optimizer.state[net[1].weight]
+    ) == {"momentum"}
     assert (net[0].weight != before).any(1).nonzero().flatten().tolist() == [3, 4], "rows that were not seen stay"
 
 

@@ -28,7 +28,9 @@ from brandsmith.methods.registry import build_config
 from brandsmith.methods.textual_inversion import ExtendedEmbedding, TextualInversion
 
 BAR = 1e-3
-"""The bar in fp32. In fp64, where rounding cannot hide a mistake in the mathematics, every element must agree to EXACT."""
+"""The bar in fp32. In fp64, where rounding cannot hide a mistake in the mathematics, every element must agree to
+EXACT.
+"""
 EXACT = 1e-6
 
 
@@ -36,7 +38,9 @@ def exactly(one, other):
     return compare_runs(one, other).element <= EXACT
 
 
-FP32: dict[str, object] = {"precision": "fp32"}  # the promise is for fp32: `auto` takes bf16 where the processor multiplies it
+FP32: dict[str, object] = {
+    "precision": "fp32"
+}  # the promise is for fp32: `auto` takes bf16 where the processor multiplies it
 
 
 def lora(seed, **more):
@@ -45,20 +49,40 @@ def lora(seed, **more):
 
 
 def word(seed, **more):
-    return build_config("ti", **(FP32 | {"steps": 6, "checkpoint_every": 3, "seed": seed} | QUICK["textual_inversion"] | more))
+    return build_config(
+        "ti", **(FP32 | {"steps": 6, "checkpoint_every": 3, "seed": seed} | QUICK["textual_inversion"] | more)
+    )
 
 
 PACKS = {
     "alike": ("sd1", [lora(s) for s in range(3)]),
-    "everything differs": ("sd1", [
-        lora(0, rank=2, alpha=1.0, warmup_steps=3),
-        lora(1, rank=8, learning_rate=3e-2, text_encoder_learning_rate=1e-2, batch_size=2, steps=4),
-        lora(2, feed_forward=True, gradient_clip=0.05, min_snr_gamma=5.0, weight_decay=0.5),
-        lora(3, text_encoder_learning_rate=3e-3, checkpoint_every=2, steps=8, prior_weight=0.5, num_class_images=2, class_image_steps=2),
-    ]),
-    "words": ("sd2", [word(0), word(1, num_vectors=3, learning_rate=0.1), word(2, num_vectors=1, batch_size=2, initial_word="sweater")]),
+    "everything differs": (
+        "sd1",
+        [
+            lora(0, rank=2, alpha=1.0, warmup_steps=3),
+            lora(1, rank=8, learning_rate=3e-2, text_encoder_learning_rate=1e-2, batch_size=2, steps=4),
+            lora(2, feed_forward=True, gradient_clip=0.05, min_snr_gamma=5.0, weight_decay=0.5),
+            lora(
+                3,
+                text_encoder_learning_rate=3e-3,
+                checkpoint_every=2,
+                steps=8,
+                prior_weight=0.5,
+                num_class_images=2,
+                class_image_steps=2,
+            ),
+        ],
+    ),
+    "words": (
+        "sd2",
+        [
+            word(0),
+            word(1, num_vectors=3, learning_rate=0.1),
+            word(2, num_vectors=1, batch_size=2, initial_word="sweater"),
+        ],
+    ),
     "both methods": ("sdxl", [lora(0, text_encoder_learning_rate=1e-2), word(1), lora(2, rank=1)]),
-}  # fmt: skip
+}
 
 
 def rows(run):
@@ -72,7 +96,9 @@ def trials_of(configs, concept, folder):
 def train_both_ways(base, configs, tmp_path):
     """(alone, packed) runs of each configuration."""
     concept, cache = write_concept(tmp_path / "concept"), tmp_path / "cache"
-    alone = [train(config, concept, base, tmp_path / "alone" / str(i), cache_dir=cache) for i, config in enumerate(configs)]
+    alone = [
+        train(config, concept, base, tmp_path / "alone" / str(i), cache_dir=cache) for i, config in enumerate(configs)
+    ]
     return alone, train_packed(trials_of(configs, concept, tmp_path / "packed"), base, cache_dir=cache)
 
 
@@ -93,7 +119,11 @@ def snapshot(base):
 def in_fp64(monkeypatch):
     for method in (Lora, TextualInversion):
         plain = method.attach
-        monkeypatch.setattr(method, "attach", lambda self, base, settings, words, plain=plain: plain(self, base, settings, words, torch.float64))
+        monkeypatch.setattr(
+            method,
+            "attach",
+            lambda self, base, settings, words, plain=plain: plain(self, base, settings, words, torch.float64),
+        )
 
 
 @pytest.mark.parametrize("name", sorted(PACKS))
@@ -105,8 +135,14 @@ def test_every_trial_ends_where_it_ends_alone(name, tmp_path, in_fp64):
     assert torch.equal(predict(base), plain) and snapshot(base) == before
     for single, together, config in zip(alone, packed, configs, strict=True):
         assert exactly(single, together)
-        assert together.config() == single.config() and together.status() == "finished" and not together.state_file.parent.exists()
-        assert [row.keys() for row in rows(together)] == [row.keys() for row in rows(single)] and len(rows(single)) == config.steps
+        assert (
+            together.config() == single.config()
+            and together.status() == "finished"
+            and not together.state_file.parent.exists()
+        )
+        assert [row.keys() for row in rows(together)] == [row.keys() for row in rows(single)] and len(
+            rows(single)
+        ) == config.steps
         for mine, theirs in zip(rows(together), rows(single), strict=True):
             assert mine == pytest.approx(theirs, rel=1e-4)
 
@@ -117,12 +153,16 @@ def test_in_fp32_rounding_stays_below_the_bar(tmp_path):
     for single, together in zip(alone, packed, strict=True):
         assert whole_difference(single, together) <= BAR
     other = train(lora(9, rank=2), write_concept(tmp_path / "again"), base, tmp_path / "other")
-    assert whole_difference(alone[1], other) > 100 * BAR, "another seed looks the same: the comparison would prove nothing"
+    assert whole_difference(alone[1], other) > 100 * BAR, (
+        "another seed looks the same: the comparison would prove nothing"
+    )
 
 
 def whole_difference(one, other):
     """|a - b| / |a| over all weights of the last checkpoint."""
-    mine, theirs = (torch.cat([t.flatten() for f in last_files(run) for t in load_file(f).values()]) for run in (one, other))
+    mine, theirs = (
+        torch.cat([t.flatten() for f in last_files(run) for t in load_file(f).values()]) for run in (one, other)
+    )
     return float((mine - theirs).norm() / mine.norm())
 
 
@@ -147,7 +187,9 @@ def test_gradients_lost_in_rounding_move_nothing():
 def test_adapters_of_a_pack_load_as_any_other(tmp_path):
     base = build_tiny()
     plain = predict(base)
-    for alone, packed in zip(*train_both_ways(base, [lora(0, rank=2), lora(1, rank=4), word(2)], tmp_path), strict=True):
+    for alone, packed in zip(
+        *train_both_ways(base, [lora(0, rank=2), lora(1, rank=4), word(2)], tmp_path), strict=True
+    ):
         drawn = []
         for run in (alone, packed):
             with load_adapter(base, run.checkpoints()[-1][1]):
@@ -162,7 +204,9 @@ def build_like_pocket():
 
     base, config = build_tiny(), dict(build_tiny().unet.config)
     torch.manual_seed(1)
-    base.unet = UNet2DConditionModel.from_config(config | {"addition_embed_type": "text", "addition_embed_type_num_heads": 4})
+    base.unet = UNet2DConditionModel.from_config(
+        config | {"addition_embed_type": "text", "addition_embed_type_num_heads": 4}
+    )
     base.scheduler.register_to_config(prediction_type="sample")
     return base.freeze()
 
@@ -219,7 +263,9 @@ def test_interrupted_goes_on_packed_or_alone(tmp_path, in_fp64):
     interrupt(handed_over, base)
     single = train(configs[0], concept, base, handed_over[0].run_dir)
     assert exactly(whole[0], single)
-    late = train_packed([*handed_over, Trial(lora(5), concept, tmp_path / "late")], base)  # one finished, one at step 4, one new
+    late = train_packed(
+        [*handed_over, Trial(lora(5), concept, tmp_path / "late")], base
+    )  # one finished, one at step 4, one new
     assert exactly(whole[1], late[1]) and [run.status() for run in late] == ["finished"] * 3
 
 
@@ -262,11 +308,16 @@ def test_a_diverging_trial_does_not_end_the_others(tmp_path):
 
 @pytest.mark.parametrize(
     ("configs", "says"),
-    [([], "no trials"), ([lora(0), build_config("db")], "dreambooth trials cannot be packed"), ([build_config("hn")], "hypernetwork trials"),
-     ([lora(0, convolutions=True)], "convolutions"),
-     ([lora(0, optimizer="adafactor")], "optimizer 'adafactor'"), ([lora(0), lora(1, image_px=32)], "share resolution and precision"),
-     ([lora(0, precision="fp32"), word(1, precision="bf16")], "share resolution and precision")],
-)  # fmt: skip
+    [
+        ([], "no trials"),
+        ([lora(0), build_config("db")], "dreambooth trials cannot be packed"),
+        ([build_config("hn")], "hypernetwork trials"),
+        ([lora(0, convolutions=True)], "convolutions"),
+        ([lora(0, optimizer="adafactor")], "optimizer 'adafactor'"),
+        ([lora(0), lora(1, image_px=32)], "share resolution and precision"),
+        ([lora(0, precision="fp32"), word(1, precision="bf16")], "share resolution and precision"),
+    ],
+)
 def test_what_cannot_be_packed(configs, says, tmp_path):
     concept = write_concept(tmp_path / "concept")
     with pytest.raises(InvalidConfig, match=says) as caught:
@@ -279,7 +330,13 @@ def test_two_trials_in_one_folder_a_known_word_and_another_process(tmp_path):
     with pytest.raises(InvalidConfig, match="two trials of a pack in one run directory"):
         train_packed([Trial(lora(s), concept, tmp_path / "run") for s in (0, 1)], base)
     with pytest.raises(InvalidConcept, match="already in the base's vocabulary"):
-        train_packed([Trial(lora(0), concept, tmp_path / "run"), Trial(lora(0), write_concept(tmp_path / "logo", "logo"), tmp_path / "b")], base)
+        train_packed(
+            [
+                Trial(lora(0), concept, tmp_path / "run"),
+                Trial(lora(0), write_concept(tmp_path / "logo", "logo"), tmp_path / "b"),
+            ],
+            base,
+        )
     assert not (tmp_path / "run").exists()
     with RunDirectory(tmp_path / "run").locked(), pytest.raises(InvalidConfig, match="another process"):
         train_packed([Trial(lora(0), concept, tmp_path / "free"), Trial(lora(1), concept, tmp_path / "run")], base)
@@ -287,8 +344,14 @@ def test_two_trials_in_one_folder_a_known_word_and_another_process(tmp_path):
 
 
 def test_benchmark_figures(tmp_path):
-    figures = benchmark_pack(build_tiny(), write_concept(tmp_path / "concept"), tmp_path / "out", num_trials=2, num_steps=3)
-    assert figures["trials"] == 2 and figures["steps"] == 3 and 0 <= figures["max_rel_diff"] <= figures["max_element_diff"] < 0.1
+    figures = benchmark_pack(
+        build_tiny(), write_concept(tmp_path / "concept"), tmp_path / "out", num_trials=2, num_steps=3
+    )
+    assert (
+        figures["trials"] == 2
+        and figures["steps"] == 3
+        and 0 <= figures["max_rel_diff"] <= figures["max_element_diff"] < 0.1
+    )
     assert 0 < figures["max_adapter_diff"] <= BAR
     assert figures["time_ratio"] > 0 and (figures["memory_ratio"] is None or figures["memory_ratio"] > 0.5)
     assert len(figures["seconds_alone"]) == len(figures["seconds_per_packed_trial"]) == 2

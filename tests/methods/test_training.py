@@ -32,7 +32,9 @@ def quick_config(name, **more):
 
 
 def adapters(run):
-    return {(step, file.name): load_file(file) for step, folder in run.checkpoints() for file in sorted(folder.iterdir())}
+    return {
+        (step, file.name): load_file(file) for step, folder in run.checkpoints() for file in sorted(folder.iterdir())
+    }
 
 
 def rows(run):
@@ -76,7 +78,13 @@ def test_ctrl_c_leaves_the_base_clean_and_the_handlers_in_place(tmp_path):
     base, before = build_tiny(), signal.getsignal(signal.SIGINT)
     weights = {key: tensor.clone() for key, tensor in base.unet.state_dict().items()}
     with pytest.raises(KeyboardInterrupt):
-        train(quick_config("dreambooth"), write_concept(tmp_path / "concept"), base, tmp_path / "run", progress=send(signal.SIGINT, 1))
+        train(
+            quick_config("dreambooth"),
+            write_concept(tmp_path / "concept"),
+            base,
+            tmp_path / "run",
+            progress=send(signal.SIGINT, 1),
+        )
     assert all(torch.equal(tensor, weights[key]) for key, tensor in base.unet.state_dict().items())
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -99,7 +107,8 @@ def die(*_):
 if sys.argv[4] == "inside a checkpoint":
     os.replace = lambda old, new: die() if "step-000004" in str(new) else os.rename(old, new)
 
-train(quick_config("lora"), load_concept(Path(sys.argv[2])), build_tiny(), sys.argv[3], progress=lambda stage, done, *_: done == 5 and die())
+config, concept = quick_config("lora"), load_concept(Path(sys.argv[2]))
+train(config, concept, build_tiny(), sys.argv[3], progress=lambda stage, done, *_: done == 5 and die())
 """
 
 
@@ -150,7 +159,10 @@ def test_finished_run_does_nothing(name, tmp_path):
 
 def test_same_seed_same_run_other_seed_other_run(tmp_path):
     concept = write_concept(tmp_path / "concept")
-    one, same, other = (train(quick_config("lora", seed=s), concept, build_tiny(), tmp_path / n) for n, s in (("a", 5), ("b", 5), ("c", 6)))
+    one, same, other = (
+        train(quick_config("lora", seed=s), concept, build_tiny(), tmp_path / n)
+        for n, s in (("a", 5), ("b", 5), ("c", 6))
+    )
     assert_same_run(one, same)
     assert rows(one) != rows(other)
 
@@ -183,7 +195,9 @@ def test_prior_preservation_counts(tmp_path):
     assert not any("prior_loss" in row for row in without.metrics())
     assert run.metrics()[0]["loss"] == pytest.approx(without.metrics()[0]["loss"], rel=1e-5)  # same draws
     assert run.metrics()[-1]["loss"] != without.metrics()[-1]["loss"]
-    assert len(list((tmp_path / "with" / "cache").glob("class-*"))) == 1 and not list((tmp_path / "without" / "cache").glob("class-*"))
+    assert len(list((tmp_path / "with" / "cache").glob("class-*"))) == 1 and not list(
+        (tmp_path / "without" / "cache").glob("class-*")
+    )
 
 
 def test_own_class_pictures_are_used(tmp_path):
@@ -195,13 +209,19 @@ def test_own_class_pictures_are_used(tmp_path):
 
 
 def test_class_pictures_can_be_of_the_captions(tmp_path):
-    """As many as asked for, in turn, the class word where the token was; a cache of the one kind is not taken for the other."""
+    """As many as asked for, in turn, the class word where the token was; a cache of the one kind is not taken for the
+    other.
+    """
     concept, base = write_concept(tmp_path / "concept"), build_tiny()
     settings = quick_config("dreambooth", class_prompts="captions", num_class_images=len(concept.examples) + 1)
     material = prepare(base, concept, settings, tmp_path / "cache", lambda *_: None)
     asked = [example.caption.replace(concept.token, concept.config.class_word) for example in concept.examples]
-    assert list(material.prior.prompts) == [*asked, asked[0]] and not any(concept.token in prompt for prompt in material.prior.prompts)
-    prepare(base, concept, quick_config("dreambooth", num_class_images=len(asked) + 1), tmp_path / "cache", lambda *_: None)
+    assert list(material.prior.prompts) == [*asked, asked[0]] and not any(
+        concept.token in prompt for prompt in material.prior.prompts
+    )
+    prepare(
+        base, concept, quick_config("dreambooth", num_class_images=len(asked) + 1), tmp_path / "cache", lambda *_: None
+    )
     assert len(list((tmp_path / "cache").glob("class-*"))) == 2
 
 
@@ -231,18 +251,28 @@ def test_diverged_training_stops_and_keeps_the_checkpoint(tmp_path, monkeypatch)
     assert "step-000004" in caught.value.hint and len(run.metrics()) == 4
     assert not any(".lora_" in key for key in base.unet.state_dict())
     monkeypatch.undo()
-    assert_same_run(train(quick_config("lora"), concept, base, tmp_path / "run"), train(quick_config("lora"), concept, base, tmp_path / "calm"))
+    assert_same_run(
+        train(quick_config("lora"), concept, base, tmp_path / "run"),
+        train(quick_config("lora"), concept, base, tmp_path / "calm"),
+    )
 
 
 def test_absurd_learning_rate_diverges_by_itself(tmp_path):
     with pytest.raises(TrainingDiverged, match="diverged at step"):
-        train(quick_config("dreambooth", learning_rate=1e30), write_concept(tmp_path / "concept"), build_tiny(), tmp_path / "run")
+        train(
+            quick_config("dreambooth", learning_rate=1e30),
+            write_concept(tmp_path / "concept"),
+            build_tiny(),
+            tmp_path / "run",
+        )
 
 
 # Bad input: one clear error, nothing written.
 
 
-@pytest.mark.parametrize(("given", "guess"), [("lorra", "lora"), ("dreamboth", "dreambooth"), ("x", "textual_inversion")])
+@pytest.mark.parametrize(
+    ("given", "guess"), [("lorra", "lora"), ("dreamboth", "dreambooth"), ("x", "textual_inversion")]
+)
 def test_unknown_method(given, guess):
     with pytest.raises(InvalidConfig, match=f"unknown method '{given}'") as caught:
         method_named(given)
@@ -250,14 +280,25 @@ def test_unknown_method(given, guess):
 
 
 def test_short_names():
-    assert [method_named(short).name for short in ("db", "lora", "ti", "hn")] == ["dreambooth", "lora", "textual_inversion", "hypernetwork"]
+    assert [method_named(short).name for short in ("db", "lora", "ti", "hn")] == [
+        "dreambooth",
+        "lora",
+        "textual_inversion",
+        "hypernetwork",
+    ]
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"learning_rat": 1}, "learning_rat"), ({"steps": 0}, "steps"), ({"rank": "many"}, "rank"), ({"learning_rate": float("nan")}, "learning_rate"),
-     ({"precision": "fp8"}, "precision"), ({"num_vectors": 2}, "num_vectors")],
-)  # fmt: skip
+    [
+        ({"learning_rat": 1}, "learning_rat"),
+        ({"steps": 0}, "steps"),
+        ({"rank": "many"}, "rank"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"precision": "fp8"}, "precision"),
+        ({"num_vectors": 2}, "num_vectors"),
+    ],
+)
 def test_wrong_setting(options, says):
     with pytest.raises(InvalidConfig, match=says) as caught:
         build_config("lora", **options)
@@ -341,9 +382,13 @@ def test_loss_is_the_papers(family):
     conditioning = encode_prompts(base, ["a cat", "a bowl"])
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     a = torch.cumprod(1 - betas, 0)[timesteps].view(2, 1, 1, 1)
-    predicted = base.unet(a.sqrt() * latents + (1 - a).sqrt() * noise, timesteps, encoder_hidden_states=conditioning.hidden).sample
+    predicted = base.unet(
+        a.sqrt() * latents + (1 - a).sqrt() * noise, timesteps, encoder_hidden_states=conditioning.hidden
+    ).sample
     target = noise if family == "sd1" else a.sqrt() * noise - (1 - a).sqrt() * latents
-    assert torch.allclose(loss(latents, conditioning, noise, timesteps), (predicted - target).square().mean((1, 2, 3)), rtol=1e-4)
+    assert torch.allclose(
+        loss(latents, conditioning, noise, timesteps), (predicted - target).square().mean((1, 2, 3)), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
@@ -363,7 +408,10 @@ def test_adafactor_is_the_papers(layout):
     kernel = torch.nn.Parameter(torch.randn(6, 5, 3, 3).to(memory_format=layout))
     bias = torch.nn.Parameter(torch.randn(6))
     before, gradient = kernel.detach().clone(), torch.randn(6, 5, 3, 3)
-    kernel.grad, bias.grad = gradient.clone(memory_format=torch.preserve_format).to(memory_format=layout), torch.full((6,), -2.0)
+    kernel.grad, bias.grad = (
+        gradient.clone(memory_format=torch.preserve_format).to(memory_format=layout),
+        torch.full((6,), -2.0),
+    )
     old_bias, optimizer = bias.detach().clone(), Adafactor([{"params": [kernel, bias], "lr": 0.1}], weight_decay=0.5)
     optimizer.step()
     flat = gradient.flatten(1)

@@ -1,9 +1,9 @@
 """The same code at Stable Diffusion 1.5's real size: 860 M-parameter U-Net, CLIP ViT-L, its VAE; random weights.
 
-Pictures are 128 px instead of 512, so that two cores finish in minutes: a convolution does not care.
-DreamBooth trains as one does on a card: the frozen originals in bf16, what trains in fp32, Adafactor instead of
-AdamW's 7 GB. Measured: all four methods in 2 min 37 s on one thread of a busy two-core machine (AVX-512 bf16), 3 min 43 s on another
-(AVX2), peak 11.7 GB. One test for all: two of these at once, one in each worker, would not fit.
+Pictures are 128 px instead of 512, so that two cores finish in minutes: a convolution does not care. DreamBooth trains
+as one does on a card: the frozen originals in bf16, what trains in fp32, Adafactor instead of AdamW's 7 GB. Measured:
+all four methods in 2 min 37 s on one thread of a busy two-core machine (AVX-512 bf16), 3 min 43 s on another (AVX2),
+peak 11.7 GB. One test for all: two of these at once, one in each worker, would not fit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         "BRANDSMITH_FULL_SIZE" not in os.environ and psutil.virtual_memory().available < NEEDED_GB * 1e9,
-        reason=f"takes 11.7 GB, and less than {NEEDED_GB:.0f} GB are free: set BRANDSMITH_FULL_SIZE=1 to try all the same",
+        reason=(
+            f"takes 11.7 GB, and less than {NEEDED_GB:.0f} GB are free: set BRANDSMITH_FULL_SIZE=1 to try all the same"
+        ),
     ),
 ]
 

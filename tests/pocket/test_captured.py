@@ -16,7 +16,9 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.i
 
 def net(device: str) -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(16, 24, 3, padding=1), nn.GroupNorm(4, 24), nn.SiLU(), nn.Flatten(), nn.Linear(24 * 16, 32)).to(device)
+    return nn.Sequential(
+        nn.Conv2d(16, 24, 3, padding=1), nn.GroupNorm(4, 24), nn.SiLU(), nn.Flatten(), nn.Linear(24 * 16, 32)
+    ).to(device)
 
 
 def captured(model: nn.Module, x: torch.Tensor, y: torch.Tensor, decay: float = 0.9) -> CapturedStep:
@@ -30,7 +32,9 @@ def test_it_steps_as_the_plain_loop_does(device):
     model, x, y = net(device), torch.randn(8, 16, 4, 4, device=device), torch.randn(8, 32, device=device)
     plain, start = copy.deepcopy(model), [p.detach().clone() for p in model.parameters()]
     step, optimizer = captured(model, x, y), Muon(plain.parameters(), weight_decay=0.01)
-    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), plain.parameters(), strict=True))  # made at a rate of zero
+    assert all(
+        torch.equal(one, other) for one, other in zip(model.parameters(), plain.parameters(), strict=True)
+    )  # made at a rate of zero
     warm_up = [0.0] * (WARM_UP + 1 if device == "cuda" else 1)
     for lr in (*warm_up, 1e-2, 5e-3, 1e-3):
         losses = step(lr, x, y) if lr else step.losses
@@ -42,8 +46,12 @@ def test_it_steps_as_the_plain_loop_does(device):
         optimizer.step()
         assert losses.shape == (8,) and torch.allclose(losses, expected, rtol=0.05)
     ways = zip(model.parameters(), plain.parameters(), start, strict=True)
-    apart = [float((one - other).detach().norm() / (other - old).detach().norm()) for one, other, old in ways if one.ndim > 1]
-    assert max(apart) < 0.3  # of the way gone; not equal, because Adam's averages (of the biases) are not corrected here
+    apart = [
+        float((one - other).detach().norm() / (other - old).detach().norm()) for one, other, old in ways if one.ndim > 1
+    ]
+    assert (
+        max(apart) < 0.3
+    )  # of the way gone; not equal, because Adam's averages (of the biases) are not corrected here
 
 
 def test_it_learns_and_keeps_an_average():
@@ -62,4 +70,7 @@ def test_a_gradient_that_is_no_number_moves_nothing_but_by_decay():
     step = captured(model, x, y)
     before = [p.detach().clone() for p in model.parameters()]
     step(1e-4, x * torch.nan, y)
-    assert all(torch.isfinite(p).all() and torch.allclose(p, old, atol=1e-3) for p, old in zip(model.parameters(), before, strict=True))
+    assert all(
+        torch.isfinite(p).all() and torch.allclose(p, old, atol=1e-3)
+        for p, old in zip(model.parameters(), before, strict=True)
+    )

@@ -34,7 +34,9 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def source(work) -> Source:
-    return Source(Path("no-artwork-here"), None, patch_code(work), work / "tokenizer", seed=3, mix=MIX, words=DRAWN_WORDS)
+    return Source(
+        Path("no-artwork-here"), None, patch_code(work), work / "tokenizer", seed=3, mix=MIX, words=DRAWN_WORDS
+    )
 
 
 def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
@@ -55,7 +57,10 @@ def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
 
 def test_the_first_shards_can_be_of_what_is_hardest(source, tmp_path):
     later = replace(source, first_mix={"mark_alone": 1.0}, first_scenes=SHARD, mix={"single": 1.0})
-    maker, tokenizer = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), CLIPTokenizer.from_pretrained(source.tokenizer)
+    maker, tokenizer = (
+        SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS),
+        CLIPTokenizer.from_pretrained(source.tokenizer),
+    )
     for shard in (0, 1):
         draw_shard(maker, later, tokenizer, tmp_path, shard)
     first, second = Incoming(tmp_path).take()
@@ -87,7 +92,9 @@ def test_cuts_lie_on_the_grid_near_their_mark_and_weigh_it():
 def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
-    stage = Stage("brief", tmp_path, model, num_steps=10**9, learning_rate=1.0, seed=0, warmup_steps=1, fall=0.5, limit_sec=0.4)
+    stage = Stage(
+        "brief", tmp_path, model, num_steps=10**9, learning_rate=1.0, seed=0, warmup_steps=1, fall=0.5, limit_sec=0.4
+    )
     rates = []
 
     def loss_of(step, rng):
@@ -101,8 +108,12 @@ def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
     other.step = 7
     other.save()
     stage.hand_over("other")
-    again = Stage("other", tmp_path, torch.nn.Linear(2, 1), num_steps=7, learning_rate=0.1, seed=0)  # what a later training finds
-    assert torch.equal(again.average["weight"], stage.average["weight"]) and torch.equal(again.model.weight, stage.average["weight"])
+    again = Stage(
+        "other", tmp_path, torch.nn.Linear(2, 1), num_steps=7, learning_rate=0.1, seed=0
+    )  # what a later training finds
+    assert torch.equal(again.average["weight"], stage.average["weight"]) and torch.equal(
+        again.model.weight, stage.average["weight"]
+    )
     assert again.step == 7 and again.progress() >= 1
 
 
@@ -110,15 +121,34 @@ def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
 def test_all_three_stages_train_and_the_base_can_be_put_together(work, source, tmp_path):
     """Drawn words only; the drawing processes, the decoder's own process and the hand-over are real."""
     for shard in range(3):
-        maker, tokenizer = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS), CLIPTokenizer.from_pretrained(source.tokenizer)
+        maker, tokenizer = (
+            SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS),
+            CLIPTokenizer.from_pretrained(source.tokenizer),
+        )
         draw_shard(maker, source, tokenizer, work / "stream", shard)
-    before = {name: torch.load(work / f"{name}.pt", weights_only=True)["average"] for name in ("decoder", "clip", "unet")}
-    plan = Plan(decoder_sec=3, clip_sec=2, spelling_sec=2, unet_sec=4, decoder_crops=2, clip_batch=8, unet_batch=2, most_scenes=600, first_scenes=600)
+    before = {
+        name: torch.load(work / f"{name}.pt", weights_only=True)["average"] for name in ("decoder", "clip", "unet")
+    }
+    plan = Plan(
+        decoder_sec=3,
+        clip_sec=2,
+        spelling_sec=2,
+        unet_sec=4,
+        decoder_crops=2,
+        clip_batch=8,
+        unet_batch=2,
+        most_scenes=600,
+        first_scenes=600,
+    )
     train_on_the_clock(work, source.artwork, None, 3, plan, num_workers=0)
     for name, old in before.items():
         new = torch.load(work / f"{name}.pt", weights_only=True)["average"]
-        moved = [key for key in old if old[key].is_floating_point() and not torch.equal(old[key].float(), new[key].float())]
+        moved = [
+            key for key in old if old[key].is_floating_point() and not torch.equal(old[key].float(), new[key].float())
+        ]
         assert moved and all(torch.isfinite(value).all() for value in new.values() if value.is_floating_point()), name
     assemble(work, tmp_path / "base")
     config = json.loads((tmp_path / "base" / "vae" / "config.json").read_text())
-    assert config["scaling_factor"] == pytest.approx(json.loads((pocket_folder() / "vae" / "config.json").read_text())["scaling_factor"])
+    assert config["scaling_factor"] == pytest.approx(
+        json.loads((pocket_folder() / "vae" / "config.json").read_text())["scaling_factor"]
+    )

@@ -42,7 +42,9 @@ def test_stock_diffusers_loads_it_and_draws_the_same_picture(pocket):
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(7)
-    theirs = pipeline("a blue t shirt", num_inference_steps=6, guidance_scale=4.0, generator=generator, output_type="np").images[0]
+    theirs = pipeline(
+        "a blue t shirt", num_inference_steps=6, guidance_scale=4.0, generator=generator, output_type="np"
+    ).images[0]
     ours = sample(pocket, ["a blue t shirt"], [7], num_steps=6, guidance_scale=4.0)[0]
     assert np.abs(theirs * 255 - ours.astype(float)).max() <= 2
 
@@ -78,10 +80,20 @@ STEPS = {"dreambooth": 400, "lora": 480, "textual_inversion": 160}
 def taught(request, pocket, tmp_path_factory):
     """(method, checkpoint) of a short real training; the base is as before."""
     before = {name: tensor.clone() for name, tensor in pocket.unet.state_dict().items()}
-    options = preset_for(request.param, "pocket") | {"steps": STEPS[request.param], "checkpoint_every": STEPS[request.param]}
-    run = train(build_config(request.param, **options), load_concept("demo"), pocket, tmp_path_factory.mktemp("runs") / request.param)
+    options = preset_for(request.param, "pocket") | {
+        "steps": STEPS[request.param],
+        "checkpoint_every": STEPS[request.param],
+    }
+    run = train(
+        build_config(request.param, **options),
+        load_concept("demo"),
+        pocket,
+        tmp_path_factory.mktemp("runs") / request.param,
+    )
     ((step, checkpoint),) = run.checkpoints()
-    assert step == STEPS[request.param] and all(torch.equal(before[name], tensor) for name, tensor in pocket.unet.state_dict().items())
+    assert step == STEPS[request.param] and all(
+        torch.equal(before[name], tensor) for name, tensor in pocket.unet.state_dict().items()
+    )
     return request.param, checkpoint
 
 

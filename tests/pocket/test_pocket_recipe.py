@@ -28,7 +28,16 @@ from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colou
 from brandsmith.pocket.stage import Stage, in_parallel
 from brandsmith.pocket.terminal_snr import signal_to_noise, strongest_variance
 from brandsmith.pocket.text_projection_init import balance_text
-from brandsmith.pocket.unet import SHOWN, Captioned, build_scheduler, build_unet, encode_captions, kind_of, shares, train_unet
+from brandsmith.pocket.unet import (
+    SHOWN,
+    Captioned,
+    build_scheduler,
+    build_unet,
+    encode_captions,
+    kind_of,
+    shares,
+    train_unet,
+)
 from brandsmith.pocket.vae import LATENT_CHANNELS, build_vae, fit_patch_code, train_decoder
 from brandsmith.pocket.warm_start import _loaded, warm_start
 
@@ -83,7 +92,11 @@ def test_latents_are_zero_mean_and_ordered(pool):
 def test_an_untrained_denoiser_answers_zero():
     unet = build_unet()
     with torch.inference_mode():
-        out = unet(torch.randn(2, LATENT_CHANNELS, 16, 16), torch.tensor([1, 900]), encoder_hidden_states=torch.randn(2, 48, 192)).sample
+        out = unet(
+            torch.randn(2, LATENT_CHANNELS, 16, 16),
+            torch.tensor([1, 900]),
+            encoder_hidden_states=torch.randn(2, 48, 192),
+        ).sample
     assert float(out.abs().max()) == 0.0
 
 
@@ -92,7 +105,9 @@ def test_an_error_of_x0_counts_as_the_same_error_of_v():
     t = torch.tensor([200, 500, 900])
     x0, noise, guess = (torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(3))
     noisy = scheduler.add_noise(x0, noise, t)
-    alpha, sigma = (s[t].reshape(3, 1, 1, 1) for s in (scheduler.alphas_cumprod.sqrt(), (1 - scheduler.alphas_cumprod).sqrt()))
+    alpha, sigma = (
+        s[t].reshape(3, 1, 1, 1) for s in (scheduler.alphas_cumprod.sqrt(), (1 - scheduler.alphas_cumprod).sqrt())
+    )
     guessed_v = (alpha * noisy - guess) / sigma  # v = (alpha x_t - x0) / sigma
     of_v = (guessed_v - scheduler.get_velocity(x0, noise, t)).square().mean((1, 2, 3))
     of_x0 = (guess - x0).square().mean((1, 2, 3)) * snr_plus_one(scheduler.alphas_cumprod[t])
@@ -117,7 +132,13 @@ def test_the_strongest_direction_is_found():
 
 
 def test_exchanged_captions_say_one_other_word():
-    truth = {"caption": "a red cat on a blue background", "look": "3-D art", "person": "", "marks": [], "things": [{"word": "cat", "colour": "red"}]}
+    truth = {
+        "caption": "a red cat on a blue background",
+        "look": "3-D art",
+        "person": "",
+        "marks": [],
+        "things": [{"word": "cat", "colour": "red"}],
+    }
     pair = truth | {"things": truth["things"] * 2}
     assert plain_objects([pair, truth, truth | {"caption": "a red kitten"}], 5).tolist() == [1]
     said = {exchanged(truth, "word", ("cat", "bus", "key"), np.random.default_rng(i)) for i in range(20)}
@@ -126,8 +147,12 @@ def test_exchanged_captions_say_one_other_word():
 
 def test_shares_add_up_whatever_the_pool_holds():
     single = {"look": "3-D art", "person": "", "marks": [], "things": [{}]}
-    kinds = {"branded": {"marks": [{}], "person": "male"}, "mark": {"marks": [{}], "things": []}, "person": {"person": "male"},
-             "photo": {"look": "photo"}}  # fmt: skip
+    kinds = {
+        "branded": {"marks": [{}], "person": "male"},
+        "mark": {"marks": [{}], "things": []},
+        "person": {"person": "male"},
+        "photo": {"look": "photo"},
+    }
     assert all(kind_of(single | changes) == kind for kind, changes in kinds.items())
     share = shares([single, single, single | {"things": [{}, {}]}])
     assert share.sum() == pytest.approx(1) and share[0] == share[1]
@@ -149,7 +174,9 @@ def test_objects_are_louder_than_colours_where_the_unet_reads_the_text():
     torch.manual_seed(0)
     clip, unet = build_clip(tokenizer).eval(), build_unet()
     loud = [tokenizer(colour, add_special_tokens=False).input_ids[-1] for colour in COLOURS]
-    clip.text_model.embeddings.token_embedding.weight.data[loud] *= 30  # what contrastive training does to colours, only more so
+    clip.text_model.embeddings.token_embedding.weight.data[loud] *= (
+        30  # what contrastive training does to colours, only more so
+    )
     words, colours = ("cat", "dog", "car", "tree"), ("red", "blue", "green")
     captions = [f"a {colour} {word}" for word in words for colour in colours]
     ids = tokenizer(captions, padding="max_length", max_length=48, return_tensors="pt").input_ids
@@ -178,7 +205,11 @@ def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
     with torch.inference_mode():
         assert torch.allclose(clip.text_model(ids)[0], base.text_encoders[0](ids)[0], atol=1e-4)
         x = torch.from_numpy(pool.pixels[:2]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        assert torch.allclose(torch.from_numpy(patch_code(tmp_path).encode(pool.pixels[:2])), base.vae.encode(x).latent_dist.mean, atol=5e-3)
+        assert torch.allclose(
+            torch.from_numpy(patch_code(tmp_path).encode(pool.pixels[:2])),
+            base.vae.encode(x).latent_dist.mean,
+            atol=5e-3,
+        )
     states = {name: torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("decoder", "clip", "unet")}
     assert {name: state["step"] for name, state in states.items()} == {"decoder": 7, "clip": 5, "unet": 0}
     assert all(torch.equal(tensor, states["unet"]["model"][name]) for name, tensor in base.unet.state_dict().items())
@@ -244,7 +275,9 @@ def test_where_a_finished_base_cannot_be_taken_up(tmp_path):
 
 def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:
     torch.manual_seed(0)
-    stage = Stage("line", folder, torch.nn.Linear(3, 1), num_steps=num_steps, learning_rate=0.05, seed=5, warmup_steps=1)
+    stage = Stage(
+        "line", folder, torch.nn.Linear(3, 1), num_steps=num_steps, learning_rate=0.05, seed=5, warmup_steps=1
+    )
 
     def loss_of(step: int, rng: np.random.Generator):
         parts = [np.random.default_rng([step, r]).standard_normal((batch, 3)).astype(np.float32) for r in (0, 1)]
@@ -263,9 +296,15 @@ def test_two_processes_learn_what_one_with_both_batches_learns(tmp_path):
 
 
 def test_stopping_the_parent_stops_the_workers(tmp_path):
-    code = "from test_pocket_recipe import _fit_line, in_parallel; from pathlib import Path\nif __name__ == '__main__':\n"
+    code = (
+        "from test_pocket_recipe import _fit_line, in_parallel; from pathlib import Path\nif __name__ == '__main__':\n"
+    )
     (tmp_path / "go.py").write_text(code + f"    in_parallel(_fit_line, 2, Path({str(tmp_path)!r}), 10**7, 4)\n")
-    parent = subprocess.Popen([sys.executable, tmp_path / "go.py"], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, cwd=tmp_path)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "go.py"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        cwd=tmp_path,
+    )
     wait_for(lambda: (tmp_path / "line.jsonl").is_file())
     parent.terminate()
     assert parent.wait(60) == 0

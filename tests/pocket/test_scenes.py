@@ -42,7 +42,9 @@ def test_caption_and_truth_name_what_is_drawn(maker, word):
     (thing,) = scene.things
     x0, y0, x1, y1 = (int(v) for v in thing.box)
     assert (x1 - x0) * (y1 - y0) > 1000
-    assert nearest_colour(scene.pixels[(y0 + y1) // 2 - 4 : (y0 + y1) // 2 + 14, (x0 + x1) // 2 - 8 : (x0 + x1) // 2 + 8]) in ("green", "teal")
+    assert nearest_colour(
+        scene.pixels[(y0 + y1) // 2 - 4 : (y0 + y1) // 2 + 14, (x0 + x1) // 2 - 8 : (x0 + x1) // 2 + 8]
+    ) in ("green", "teal")
     found = object_boxes(scene.pixels)[0]
     assert abs(found[0] - x0) < 12 and abs(found[2] - x1) < 12
     assert window(scene.pixels, thing.box).shape == (48, 48, 3)
@@ -50,7 +52,10 @@ def test_caption_and_truth_name_what_is_drawn(maker, word):
 
 def test_printed_marks_are_read_by_ocr(maker):
     mark = Mark("QOGA", name="red_qoga_logo")
-    scenes = [one_object(maker, np.random.default_rng(i), w, "blue", mark) for i, w in enumerate(("sweater", "billboard", "fragrance") * 2)]
+    scenes = [
+        one_object(maker, np.random.default_rng(i), w, "blue", mark)
+        for i, w in enumerate(("sweater", "billboard", "fragrance") * 2)
+    ]
     scenes += [KINDS["mark_alone"](maker, np.random.default_rng(i), mark) for i in range(4)]
     scores = [v.value for v in Ocr("QOGA").score([s.pixels for s in scenes])]
     assert np.mean(scores) >= 0.9
@@ -69,7 +74,11 @@ def test_an_object_aside_stands_where_one_of_a_pair_does(maker):
 def test_of_two_objects_in_company_the_caption_names_one(maker):
     for i in range(12):
         scene = KINDS["in_company"](maker, np.random.default_rng(i), None)
-        said = [thing for thing in scene.things if f"{thing.colour} {thing.word}" in scene.caption.replace("perfume", "fragrance")]
+        said = [
+            thing
+            for thing in scene.things
+            if f"{thing.colour} {thing.word}" in scene.caption.replace("perfume", "fragrance")
+        ]
         assert len(scene.things) == 2 and len(said) == 1 and " and " not in scene.caption
 
 
@@ -111,8 +120,15 @@ def test_a_number_word_says_how_many_are_drawn(maker):
 
 
 def test_plurals_are_english():
-    assert [PLURALS[w] for w in ("cat", "box", "bus", "dress", "strawberry", "key", "scarf")] == \
-        ["cats", "boxes", "buses", "dresses", "strawberries", "keys", "scarves"]  # fmt: skip
+    assert [PLURALS[w] for w in ("cat", "box", "bus", "dress", "strawberry", "key", "scarf")] == [
+        "cats",
+        "boxes",
+        "buses",
+        "dresses",
+        "strawberries",
+        "keys",
+        "scarves",
+    ]
     assert not {"pants", "socks", "cheese"} & PLURALS.keys()
 
 
@@ -120,7 +136,10 @@ def test_most_nameless_marks_are_spelled_out_and_no_named_one(maker):
     scenes = [KINDS["mark_alone"](maker, np.random.default_rng(i), None) for i in range(60)]
     spelled = [scene for scene in scenes if " ".join(scene.marks[0].mark.text) in scene.caption]
     assert 40 < len(spelled) < 58
-    named = [KINDS["mark_alone"](maker, np.random.default_rng(i), Mark("QOGA", name="red_qoga_logo")).caption for i in range(20)]
+    named = [
+        KINDS["mark_alone"](maker, np.random.default_rng(i), Mark("QOGA", name="red_qoga_logo")).caption
+        for i in range(20)
+    ]
     assert not any("Q O G A" in caption for caption in named)
 
 

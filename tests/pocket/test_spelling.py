@@ -52,9 +52,16 @@ def test_labels_say_which_letter_and_the_how_manieth(tokenizer):
     asked = labelled(captions, tokenizer)
     pieces = tokenizer.convert_ids_to_tokens(asked.ids[0])
     where = [i for i, letter in enumerate(asked.letter[0]) if letter >= 0]
-    assert [pieces[i].removesuffix("</w>") for i in where] == list("qoga") and asked.place[0, where].tolist() == [0, 1, 2, 3]
+    assert [pieces[i].removesuffix("</w>") for i in where] == list("qoga") and asked.place[0, where].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
     assert asked.word.tolist() == [[16, 14, 6, 0, 26], [26] * 5, [0, 0, 1, 26, 26]]
-    assert all(asked.ids[row, end] == tokenizer.eos_token_id != asked.ids[row, end - 1] for row, end in enumerate(asked.end))
+    assert all(
+        asked.ids[row, end] == tokenizer.eos_token_id != asked.ids[row, end - 1] for row, end in enumerate(asked.end)
+    )
 
 
 def test_respelling_changes_the_letters_alone():
@@ -67,7 +74,9 @@ def test_respelling_changes_the_letters_alone():
 
 @torch.no_grad()
 def test_the_shipped_tower_holds_every_letter_by_its_place_at_the_end_of_the_text(tokenizer):
-    """A linear map found on some words reads the third letter of others from the text's last state; chance is 1 in 26."""
+    """A linear map found on some words reads the third letter of others from the text's last state; chance is 1 in
+    26.
+    """
     base = load_base("pocket")
 
     def states(texts: list[str]) -> torch.Tensor:
@@ -90,12 +99,17 @@ def test_a_short_lesson_teaches_letters_and_leaves_the_rest(tmp_path, tokenizer)
     clip, _ = trained_clip(tmp_path)
     with torch.no_grad():
         clip.text_model.final_layer_norm.weight.add_(0.3 * torch.randn(192, generator=torch.Generator().manual_seed(0)))
-    captions = [f"a red {' '.join(text)} logo" for text in words(50, 3)] + ["a blue cat", "a green bottle on a white background"]
+    captions = [f"a red {' '.join(text)} logo" for text in words(50, 3)] + [
+        "a blue cat",
+        "a green bottle on a white background",
+    ]
     said = clip.get_text_features(**tokenizer(["a blue cat"], return_tensors="pt")).pooler_output.detach()
     teach_spelling(captions, clip, tokenizer, tmp_path, num_steps=60, seed=0, batch=16)
     (learnt,) = (json.loads(line) for line in (tmp_path / "spelling.jsonl").read_text().splitlines())
     assert learnt["step"] == 50 and learnt["place"] >= 0.8  # chance is 0.25
-    kept = torch.nn.functional.cosine_similarity(said, clip.get_text_features(**tokenizer(["a blue cat"], return_tensors="pt")).pooler_output)
+    kept = torch.nn.functional.cosine_similarity(
+        said, clip.get_text_features(**tokenizer(["a blue cat"], return_tensors="pt")).pooler_output
+    )
     assert float(kept) > 0.8
     handed_over, _ = trained_clip(tmp_path)
     assert torch.equal(handed_over.text_model.final_layer_norm.weight, clip.text_model.final_layer_norm.weight)
@@ -106,7 +120,10 @@ def test_the_base_draws_the_letters_that_a_prompt_spells():
     asked = spelling_prompts(20, "QOGA")
     pictures = sample(load_base("pocket"), [prompt for prompt, _ in asked], list(range(20)), batch_size=10, **SETTINGS)
     read = Ocr("").read(pictures)
-    right, other = ([compare(seen, text).similarity for seen, (_, text) in zip(read, texts, strict=True)] for texts in (asked, asked[1:] + asked[:1]))
+    right, other = (
+        [compare(seen, text).similarity for seen, (_, text) in zip(read, texts, strict=True)]
+        for texts in (asked, asked[1:] + asked[:1])
+    )
     assert np.mean(right) >= np.mean(other) + 0.25
 
 

@@ -1,4 +1,6 @@
-"""The report: its numbers are the rows', its choices the selection seeds', its gaps named, and nothing a user wrote is markup."""
+"""The report: its numbers are the rows', its choices the selection seeds', its gaps named, and nothing a user wrote is
+markup.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,9 @@ def test_headings_names_and_links_are_there_for_every_reader(page):
     links = [a["href"] for a in page.all("a")]
     assert len(links) >= 11 and {link[1:] for link in links} <= targets
     assert page.elements[0] == ("html", {"lang": "en"})
-    assert all("tabindex" in a for _, a in page.elements if a.get("class") == "scroll")  # a box that scrolls can be reached by keyboard
+    assert all(
+        "tabindex" in a for _, a in page.elements if a.get("class") == "scroll"
+    )  # a box that scrolls can be reached by keyboard
 
 
 def test_same_files_same_page(study, tmp_path):
@@ -148,7 +152,9 @@ def test_the_table_is_the_mean_of_the_rows(study, tmp_path):
 
 
 def test_selection_seeds_choose_and_report_seeds_report(bare, tmp_path):
-    """Step 100 is made best on the seeds that choose and worst on those that report: it is chosen, and reported as bad as it is."""
+    """Step 100 is made best on the seeds that choose and worst on those that report: it is chosen, and reported as bad
+    as it is.
+    """
 
     def flatter(row):
         high = row["step"] == 100 and row["seed"] in SELECTION_SEEDS
@@ -164,7 +170,9 @@ def test_selection_seeds_choose_and_report_seeds_report(bare, tmp_path):
 
 @pytest.mark.parametrize("stopped", [(), ("lora-1", "dreambooth-2", "hypernetwork-0")])
 def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
-    """Two readers of the same rows, one set of rules (results/ranking.py): result.json and the page name the same settings in the same order."""
+    """Two readers of the same rows, one set of rules (results/ranking.py): result.json and the page name the same
+    settings in the same order.
+    """
     study = build_study(tmp_path / "two", pictures=False, training_seeds=(0, 1))
     for file in (study / "trials").glob("*/trial.json"):
         record = json.loads(file.read_text())
@@ -177,7 +185,10 @@ def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
     assert [(m, pytest.approx(k, abs=1e-5), pytest.approx(s, abs=1e-5)) for m, k, s in ours] == [
         (line["method"], line["kpi"], line["selection_kpi"]) for line in table
     ]
-    assert result["winner"]["method"] == lines[0]["method"] and f"(step {result['winner']['step']})" in lines[0]["parameters"]
+    assert (
+        result["winner"]["method"] == lines[0]["method"]
+        and f"(step {result['winner']['step']})" in lines[0]["parameters"]
+    )
 
 
 def test_without_report_pictures_the_page_says_that_it_flatters(bare, tmp_path):
@@ -199,7 +210,11 @@ def test_trainings_that_differ_in_their_seed_are_one_setting(tmp_path):
 def test_a_setting_that_was_stopped_early_stands_behind_those_that_finished(bare, tmp_path):
     edit(bare / "trials" / "lora-1-seed0" / "trial.json", state="stopped", reason="halving")
     page, lines, _ = report(bare, tmp_path)
-    assert lines[0]["method"] == "dreambooth" and lines[-1]["parameters"] == "lr 1e-4, rank 16 (step 400)" and lines[-1]["state"] == "stopped"
+    assert (
+        lines[0]["method"] == "dreambooth"
+        and lines[-1]["parameters"] == "lr 1e-4, rank 16 (step 400)"
+        and lines[-1]["state"] == "stopped"
+    )
     assert "step 400, stopped" in page.text
 
 
@@ -207,7 +222,11 @@ def test_a_study_ranks_by_its_own_kpi(bare, tmp_path):
     edit(bare / "study.json", kpi="correctness")
     page, lines, _ = report(bare, tmp_path)
     best = max(lines, key=lambda line: float(line["correctness"]))
-    assert float(lines[0]["score"]) == pytest.approx(float(lines[0]["correctness"])) == pytest.approx(float(best["correctness"]))
+    assert (
+        float(lines[0]["score"])
+        == pytest.approx(float(lines[0]["correctness"]))
+        == pytest.approx(float(best["correctness"]))
+    )
     assert "correctness ranks" in page.text
 
 
@@ -217,7 +236,11 @@ def test_a_study_ranks_by_its_own_kpi(bare, tmp_path):
 def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
     study = build_study(tmp_path / "half", pictures=False, judges=("detector",), kpi=None)
     page, lines, _ = report(study, tmp_path)
-    assert lines[0]["average(ocr, yolo)"] == "" and lines[0]["mean_ocr_score"] == "" and float(lines[0]["mean_confidence_score"]) > 0.8
+    assert (
+        lines[0]["average(ocr, yolo)"] == ""
+        and lines[0]["mean_ocr_score"] == ""
+        and float(lines[0]["mean_confidence_score"]) > 0.8
+    )
     assert "mean_ocr_score was not measured (judge ocr did not run)" in page.text
     assert "Not measured: no judge looked for copies." in page.text and "passes: present." in page.text
 
@@ -227,7 +250,11 @@ def test_a_judge_that_measured_nothing_asks_nothing(tmp_path):
     study = build_study(tmp_path / "half", pictures=False)
     for folder in (study / "trials").iterdir():
         if (folder / "scores.jsonl").is_file():
-            rewrite(study, folder.name, lambda r: r | {"value": None, "reason": "needs 8 photos"} if r["judge"] == "copying@1" else r)
+            rewrite(
+                study,
+                folder.name,
+                lambda r: r | {"value": None, "reason": "needs 8 photos"} if r["judge"] == "copying@1" else r,
+            )
     page, lines, _ = report(study, tmp_path)
     assert float(lines[0]["usable_rate"]) > 0.8 and lines[0]["copying"] == ""
     assert "“not copied” was not measured (needs 8 photos)" in page.text
@@ -266,7 +293,15 @@ def test_failed_and_unreadable_trials_are_listed_with_their_reason(bare, tmp_pat
 
 
 def test_findings_of_the_doctor_in_any_reasonable_form(bare, tmp_path):
-    findings = [{"severity": "warning", "message": "two pictures are the same", "fix": "remove one", "files": ["03.png", "07.png"]}, "all is dark"]
+    findings = [
+        {
+            "severity": "warning",
+            "message": "two pictures are the same",
+            "fix": "remove one",
+            "files": ["03.png", "07.png"],
+        },
+        "all is dark",
+    ]
     (bare / "findings.json").write_text(json.dumps({"findings": findings}))
     page, _, _ = report(bare, tmp_path)
     for words in ("warning", "two pictures are the same", "remove one", "files: 03.png, 07.png", "all is dark"):
@@ -283,8 +318,14 @@ def test_findings_of_the_doctor_in_any_reasonable_form(bare, tmp_path):
 def test_nothing_a_user_wrote_becomes_markup(tmp_path):
     study = build_study(tmp_path / "hostile", token=HOSTILE, name=ATTRIBUTE, side_px=32, expected_text=HOSTILE)
     edit(study / "trials" / "lora-9-seed0" / "trial.json", reason=ATTRIBUTE, trial=HOSTILE, method=ATTRIBUTE)
-    edit(study / "trials" / "lora-1-seed0" / "trial.json", settings={"learning_rate": 1e-4, "rank": 16, "initial_word": HOSTILE})
-    edit(study / "trials" / "lora-0-seed0" / "trial.json", settings={"learning_rate": 1e-4, "rank": 4, "initial_word": ATTRIBUTE})
+    edit(
+        study / "trials" / "lora-1-seed0" / "trial.json",
+        settings={"learning_rate": 1e-4, "rank": 16, "initial_word": HOSTILE},
+    )
+    edit(
+        study / "trials" / "lora-0-seed0" / "trial.json",
+        settings={"learning_rate": 1e-4, "rank": 4, "initial_word": ATTRIBUTE},
+    )
     rewrite(study, "lora-1-seed0", lambda r: r | {"details": r["details"] | {"read": [HOSTILE], "best": ATTRIBUTE}})
     (study / "study.yaml").write_text(f"name: {HOSTILE}</pre>{ATTRIBUTE}")
     (study / "findings.json").write_text(json.dumps([{"message": HOSTILE, ATTRIBUTE: HOSTILE}]))
@@ -302,7 +343,11 @@ def test_nothing_a_user_wrote_becomes_markup(tmp_path):
 
 
 def test_boxes_lie_where_the_rows_say(study, page):
-    row = next(r for r in rows_of(study, "lora-1-seed0") if (r["step"], r["case"], r["seed"], r["judge"]) == (300, 0, 2000, "detector@1"))
+    row = next(
+        r
+        for r in rows_of(study, "lora-1-seed0")
+        if (r["step"], r["case"], r["seed"], r["judge"]) == (300, 0, 2000, "detector@1")
+    )
     left, top, right, bottom = (100 * v / 48 for v in row["details"]["box"])
     wanted = f"left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;height:{bottom - top:.1f}%"
     assert wanted in [a.get("style") for a in page.all("i")]
@@ -311,11 +356,17 @@ def test_boxes_lie_where_the_rows_say(study, page):
 
 def test_the_nearest_training_picture_stands_beside_its_sample(study, page):
     examples = load_examples(study.parent / "study-concept" / "images", "red_qoga_logo")
-    rows = [r for r in rows_of(study, "lora-1-seed0") if r["step"] == 300 and r["seed"] in REPORT_SEEDS and r["judge"] == "copying@1"]
+    rows = [
+        r
+        for r in rows_of(study, "lora-1-seed0")
+        if r["step"] == 300 and r["seed"] in REPORT_SEEDS and r["judge"] == "copying@1"
+    ]
     worst = max(rows, key=lambda r: r["value"])
     nearest = examples[worst["details"]["nearest"]].image
     sources = [a["src"] for a in page.all("img")]
-    sample = study / "trials" / "lora-1-seed0" / "samples" / "step-000300" / f"case-{worst['case']}_seed-{worst['seed']}.png"
+    sample = (
+        study / "trials" / "lora-1-seed0" / "samples" / "step-000300" / f"case-{worst['case']}_seed-{worst['seed']}.png"
+    )
     pairs = list(pairwise(sources))
     assert (load_picture(sample, 224).uri, load_picture(nearest, 224).uri) in pairs
     assert f"right {nearest.name} from training. Copying {worst['value']:.2f}" in page.text
@@ -324,10 +375,15 @@ def test_the_nearest_training_picture_stands_beside_its_sample(study, page):
 def test_columns_share_one_starting_noise(page):
     """In the sheet of methods every method shows the same prompts of the same seed, in the same order."""
     shown = [a["alt"] for a in page.all("img") if ", drawn by " in a["alt"]]
-    per_method = {m: [a.split(", drawn by")[0] + a.rpartition("seed")[2] for a in shown if f"drawn by {m} " in a] for m in ("LoRA", "DreamBooth")}
+    per_method = {
+        m: [a.split(", drawn by")[0] + a.rpartition("seed")[2] for a in shown if f"drawn by {m} " in a]
+        for m in ("LoRA", "DreamBooth")
+    }
     assert set(per_method["DreamBooth"]) <= set(per_method["LoRA"])
     assert {a.rpartition("seed ")[2] for a in shown} <= set(map(str, (*REPORT_SEEDS, *SELECTION_SEEDS)))
-    assert all(any(f"drawn by LoRA at step {step}" in a for a in shown) for step in STEPS), "the winner's training, checkpoint by checkpoint"
+    assert all(any(f"drawn by LoRA at step {step}" in a for a in shown) for step in STEPS), (
+        "the winner's training, checkpoint by checkpoint"
+    )
 
 
 def test_large_pictures_are_shrunk_and_keep_their_boxes(tmp_path):

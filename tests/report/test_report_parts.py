@@ -1,4 +1,6 @@
-"""The report's parts: comparisons, advice, the front, plots, words, the budget of pictures, and colours one can read."""
+"""The report's parts: comparisons, advice, the front, plots, words, the budget of pictures, and colours one can
+read.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,10 @@ def made_up(files, standings, num_prompts: int, gap: float, noise: float) -> lis
     first, second = best_of_each_method(standings)[:2]
     keys = [(case, seed) for case in range(num_prompts) for seed in files.report_seeds]
     base = {key: float(rng.uniform(0.4, 0.6)) for key in keys}
-    return [with_values(first, {k: v + gap + float(rng.normal(0, noise)) for k, v in base.items()}), with_values(second, base)]
+    return [
+        with_values(first, {k: v + gap + float(rng.normal(0, noise)) for k, v in base.items()}),
+        with_values(second, base),
+    ]
 
 
 def test_a_clear_gap_is_better_and_none_is_not_distinguishable(files, standings):
@@ -54,7 +59,9 @@ def test_a_clear_gap_is_better_and_none_is_not_distinguishable(files, standings)
     same = made_up(files, standings, 8, 0.0, 0.05)
     (found,) = compare_winner(files, same)
     assert found.verdict == "not distinguishable"
-    assert "DreamBooth cannot be ruled out" in headline(files, same, [found]) and "not distinguishable with" not in headline(files, same, [found])
+    assert "DreamBooth cannot be ruled out" in headline(
+        files, same, [found]
+    ) and "not distinguishable with" not in headline(files, same, [found])
     assert "Not distinguishable from DreamBooth" in verdict_line([found])
 
 
@@ -76,7 +83,10 @@ def test_a_winner_worse_on_the_held_back_pictures_is_not_called_better(files, st
 
 def test_a_study_where_nothing_was_learnt_names_no_best(files, standings):
     zero = [replace(s, value=0.0) for s in standings]
-    assert headline(files, zero, compare_winner(files, standings)) == "No method learned red_qoga_logo: every picture scores 0."
+    assert (
+        headline(files, zero, compare_winner(files, standings))
+        == "No method learned red_qoga_logo: every picture scores 0."
+    )
     running = [replace(standings[0], state="running"), *standings[1:]]
     assert headline(files, running, []).startswith("Not finished yet: LoRA leads")
 
@@ -94,18 +104,28 @@ def four(standings) -> dict[str, Standing]:
 
 
 def test_each_need_gets_the_thriftiest_that_still_learned_it(four):
-    found = advise([
-        costing(four["dreambooth"], 0.9, adapter_bytes=4e9, train_seconds=900.0),
-        costing(four["lora"], 0.8, adapter_bytes=3e6, train_seconds=300.0),
-        costing(four["hypernetwork"], 0.9 * KEEP + 0.001, adapter_bytes=5e6, train_seconds=200.0),
-        costing(four["textual_inversion"], 0.5, adapter_bytes=9e3, train_seconds=100.0),
-    ], [])  # fmt: skip
+    found = advise(
+        [
+            costing(four["dreambooth"], 0.9, adapter_bytes=4e9, train_seconds=900.0),
+            costing(four["lora"], 0.8, adapter_bytes=3e6, train_seconds=300.0),
+            costing(four["hypernetwork"], 0.9 * KEEP + 0.001, adapter_bytes=5e6, train_seconds=200.0),
+            costing(four["textual_inversion"], 0.5, adapter_bytes=9e3, train_seconds=100.0),
+        ],
+        [],
+    )
     chosen = {a.need: a.recommendation.partition(",")[0] for a in found}
-    assert chosen == {"Best likeness": "DreamBooth", "A small file": "LoRA", "Many concepts": "LoRA", "Little time": "Hypernetwork"}
+    assert chosen == {
+        "Best likeness": "DreamBooth",
+        "A small file": "LoRA",
+        "Many concepts": "LoRA",
+        "Little time": "Hypernetwork",
+    }
     reasons = {a.need: a.reason for a in found}
     assert "3.0 MB at a score of 0.80, against 4.0 GB at 0.90 for DreamBooth" in reasons["A small file"]
     assert "Textual Inversion takes only 9.0 kB, but scores 0.50" in reasons["A small file"]
-    assert "100 concepts take about 300 MB of files and 8.3 h of training (DreamBooth: 400 GB)" in reasons["Many concepts"]
+    assert (
+        "100 concepts take about 300 MB of files and 8.3 h of training (DreamBooth: 400 GB)" in reasons["Many concepts"]
+    )
     assert all(a.thesis for a in found)
 
 
@@ -123,17 +143,32 @@ def test_what_was_not_measured_is_not_advised(four):
 
 def test_the_front_is_what_nobody_beats_in_all_three(standings):
     rng = np.random.default_rng(3)
-    some = [costing(standings[i % len(standings)], *rng.integers(1, 5, 1) / 5, adapter_bytes=float(b), train_seconds=float(t))
-            for i, (b, t) in enumerate(rng.integers(1, 5, (25, 2)))]  # fmt: skip
+    some = [
+        costing(
+            standings[i % len(standings)], *rng.integers(1, 5, 1) / 5, adapter_bytes=float(b), train_seconds=float(t)
+        )
+        for i, (b, t) in enumerate(rng.integers(1, 5, (25, 2)))
+    ]
     figures = [(-s.value, s.mean_of("adapter_bytes"), s.mean_of("train_seconds")) for s in some]
-    wanted = [i for i, a in enumerate(figures) if not any(all(x <= y for x, y in zip(b, a, strict=True)) and b != a for b in figures)]
+    wanted = [
+        i
+        for i, a in enumerate(figures)
+        if not any(all(x <= y for x, y in zip(b, a, strict=True)) and b != a for b in figures)
+    ]
     assert [i for i, s in enumerate(some) if any(s is f for f in not_beaten(some))] == wanted and 0 < len(wanted) < 25
 
 
 def test_plots_are_well_formed_and_escape_what_they_are_given(standings):
     colours = {s.method: i for i, s in enumerate(best_of_each_method(standings))}
     drawn = [f.svg for f in (*steps_figures(standings, colours), *pareto_figures(standings, colours))]
-    drawn.append(draw_plot([Series('<b>"&', [Point(1, 0.5, "<script>")], 2)], log_axis("<i>", [1.0], str), unit_axis("a & b"), "<title>"))
+    drawn.append(
+        draw_plot(
+            [Series('<b>"&', [Point(1, 0.5, "<script>")], 2)],
+            log_axis("<i>", [1.0], str),
+            unit_axis("a & b"),
+            "<title>",
+        )
+    )
     drawn.append(draw_bar(0.4, float("-inf"), float("inf"), 3))
     for svg in drawn:
         ElementTree.fromstring(svg)
@@ -168,7 +203,9 @@ def test_the_album_stops_at_its_budget_and_counts_what_it_left_out(tmp_path):
     assert album.num_left_out == 2 and album.spent_bytes <= 2.5 * one
 
 
-@pytest.mark.parametrize("box", [None, [1, 2, 3], "abcd", [5, 5, 5, 9], [9, 1, 2, 3], [None, 0, 1, 1], [300, 300, 400, 400]])
+@pytest.mark.parametrize(
+    "box", [None, [1, 2, 3], "abcd", [5, 5, 5, 9], [9, 1, 2, 3], [None, 0, 1, 1], [300, 300, 400, 400]]
+)
 def test_a_box_that_is_none_is_not_drawn(files, box):
     row = replace(files.trials[0].rows[0], details={"box": box})
     assert seen_in({"detector": row}, None, Picture("", 100, 100)).object_box is None
@@ -177,14 +214,41 @@ def test_a_box_that_is_none_is_not_drawn(files, box):
 
 
 def test_words_for_people():
-    assert [scientific(v) for v in (2e-5, 1e-4, 2.5e-4, 0.01, 0.5, 1, 0)] == ["2e-5", "1e-4", "2.5e-4", "1e-2", "0.5", "1", "0"]
-    assert [size_text(v) for v in (None, 400, 9_400, 3_300_000, 41e6, 4.1e9)] == ["not measured", "400 bytes", "9.4 kB", "3.3 MB", "41 MB", "4.1 GB"]
-    assert [duration_text(v) for v in (None, 31.4, 220, 1500, 7200)] == ["not measured", "31 s", "3.7 min", "25 min", "2.0 h"]
+    assert [scientific(v) for v in (2e-5, 1e-4, 2.5e-4, 0.01, 0.5, 1, 0)] == [
+        "2e-5",
+        "1e-4",
+        "2.5e-4",
+        "1e-2",
+        "0.5",
+        "1",
+        "0",
+    ]
+    assert [size_text(v) for v in (None, 400, 9_400, 3_300_000, 41e6, 4.1e9)] == [
+        "not measured",
+        "400 bytes",
+        "9.4 kB",
+        "3.3 MB",
+        "41 MB",
+        "4.1 GB",
+    ]
+    assert [duration_text(v) for v in (None, 31.4, 220, 1500, 7200)] == [
+        "not measured",
+        "31 s",
+        "3.7 min",
+        "25 min",
+        "2.0 h",
+    ]
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
     thesis = {"learning_rate": 5e-6, "text_encoder_learning_rate": 1e-4, "rank": 16}
     assert parameters_of("lora", thesis, {}, ()) == "U-Net 5e-6, text encoder 1e-4, rank 16"
-    assert parameters_of("dreambooth", {"prior_weight": 1.0}, {"settings": {"learning_rate": 2e-5}}, {"prior_weight"}) == "lr 2e-5, prior weight 1"
-    assert epoch_of(300, {"concept": {"num_images": 20}, "settings": {"batch_size": 8}}) == 120 and epoch_of(300, {}) is None
+    assert (
+        parameters_of("dreambooth", {"prior_weight": 1.0}, {"settings": {"learning_rate": 2e-5}}, {"prior_weight"})
+        == "lr 2e-5, prior weight 1"
+    )
+    assert (
+        epoch_of(300, {"concept": {"num_images": 20}, "settings": {"batch_size": 8}}) == 120
+        and epoch_of(300, {}) is None
+    )
 
 
 def luminance(colour: str) -> float:
@@ -206,6 +270,8 @@ def test_every_colour_can_be_read_in_light_dark_and_print():
     for palette in palettes:
         colours = dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})", palette))
         for name in ("ink", "quiet", "good", "bad"):
-            assert contrast(colours[name], colours["paper"]) >= 4.5 and contrast(colours[name], colours["wash"]) >= 4.5, name
+            assert (
+                contrast(colours[name], colours["paper"]) >= 4.5 and contrast(colours[name], colours["wash"]) >= 4.5
+            ), name
         for name in (f"m{i}" for i in range(6)):
             assert contrast(colours[name], colours["paper"]) >= 3, name  # WCAG 1.4.11: graphics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brandsmith.results.statistics import (  # fmt: skip
+from brandsmith.results.statistics import (
     Spread,
     clustered_mean,
     describe_power,
@@ -86,7 +86,9 @@ def test_one_prompt_has_no_interval():
         clustered_mean([], [])
 
 
-@pytest.mark.parametrize("hits, n, low, high", [(14, 20, 0.48, 0.86), (70, 100, 0.60, 0.78), (280, 400, 0.65, 0.74), (0, 100, 0.0, 0.037)])
+@pytest.mark.parametrize(
+    "hits, n, low, high", [(14, 20, 0.48, 0.86), (70, 100, 0.60, 0.78), (280, 400, 0.65, 0.74), (0, 100, 0.0, 0.037)]
+)
 def test_wilson_gives_the_published_intervals(hits, n, low, high):
     estimate = rate([True] * hits + [False] * (n - hits))
     assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.006)
@@ -98,7 +100,10 @@ def test_a_rate_whose_prompts_agree_counts_prompts_not_pictures():
     clustered, plain = rate(all_or_nothing, prompts), rate(all_or_nothing)
     ten = rate([p < 5 for p in range(10)])
     assert clustered.value == plain.value == 0.5
-    assert clustered.high - clustered.low == pytest.approx(ten.high - ten.low, abs=0.06) and clustered.low < plain.low - 0.1
+    assert (
+        clustered.high - clustered.low == pytest.approx(ten.high - ten.low, abs=0.06)
+        and clustered.low < plain.low - 0.1
+    )
 
 
 def test_holm_by_hand():
@@ -108,7 +113,10 @@ def test_holm_by_hand():
     assert holm({"only": 0.2}) == {"only": 0.2}
 
 
-@pytest.mark.parametrize("level, degrees, value", [(0.975, 4, 2.7764), (0.975, 24, 2.0639), (0.8, 9, 0.8834), (0.975, 1, 12.706), (0.975, 999, 1.96)])
+@pytest.mark.parametrize(
+    "level, degrees, value",
+    [(0.975, 4, 2.7764), (0.975, 24, 2.0639), (0.8, 9, 0.8834), (0.975, 1, 12.706), (0.975, 999, 1.96)],
+)
 def test_t_quantiles_of_the_tables(level, degrees, value):
     assert t_quantile(level, degrees) == pytest.approx(value, rel=2e-3)
 

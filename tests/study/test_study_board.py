@@ -32,8 +32,16 @@ def test_a_terminal_gets_one_table_with_progress_best_and_time_left(monkeypatch)
     shown = run_a_little(console, [1000.0], monkeypatch)
     written = console.file.getvalue()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).split("study mine")[-1]
-    rows = {line.split("│")[1].strip(): [c.strip() for c in line.split("│")[2:5]] for line in last.splitlines() if line.count("│") >= 5}
-    assert rows == {"lora_a": ["finished", "100/100", "0.710"], "lora_b": ["stopped", "50/100", "0.200"], "lora_c": ["running", "30/100", ""]}
+    rows = {
+        line.split("│")[1].strip(): [c.strip() for c in line.split("│")[2:5]]
+        for line in last.splitlines()
+        if line.count("│") >= 5
+    }
+    assert rows == {
+        "lora_a": ["finished", "100/100", "0.710"],
+        "lora_b": ["stopped", "50/100", "0.200"],
+        "lora_c": ["running", "30/100", ""],
+    }
     assert "2 of 3 trials over, best so far 0.710 (lora_a), about 2 min left" in " ".join(last.split())
     assert "\x1b[" in written, "redrawn in place"
     assert shown.seconds_left() == pytest.approx(120)

@@ -29,8 +29,11 @@ from brandsmith.study.config import Halving
 from brandsmith.study.folder import StudyRecords
 from brandsmith.study.halving import share_of_steps, survivors
 
-TWELVE = {f"{m}_learning_rate-{i}": q for m, best in (("db", 0.85), ("lora", 0.7), ("ti", 0.45), ("hn", 0.3))
-          for i, q in enumerate((best, best - 0.15, best - 0.25))}  # fmt: skip
+TWELVE = {
+    f"{m}_learning_rate-{i}": q
+    for m, best in (("db", 0.85), ("lora", 0.7), ("ti", 0.45), ("hn", 0.3))
+    for i, q in enumerate((best, best - 0.15, best - 0.25))
+}
 
 
 def training(mean: float, seed: int, scatter: float = 0.05, luck: float = 0.0) -> dict[tuple[int, int], float]:
@@ -49,13 +52,23 @@ def test_the_rules_of_ranking():
     assert best_step({100: 0.5, 200: 0.7, 300: 0.7, 400: None}, "finished") == 200, "the earlier of equals"
     assert best_step({100: 0.9, 200: 0.1}, "stopped") == 200, "the last before it was stopped"
     assert best_step({100: None}, "finished") is None and best_step({}, "stopped") is None
-    assert worst_state(["finished", "stopped", "finished"]) == "stopped" and worst_state(["failed", "waiting"]) == "failed"
+    assert (
+        worst_state(["finished", "stopped", "finished"]) == "stopped" and worst_state(["failed", "waiting"]) == "failed"
+    )
     assert shared_steps([{1, 2, 3}, {2, 3}]) == [2, 3] and shared_steps([]) == []
-    best_first = [rank("finished", 1.0, 0.2, "b"), rank("finished", 0.5, 0.1, "a"), rank("finished", 1.0, None, "a"), rank("stopped", 0.5, 0.3, "a"),
-                  rank("stopped", 0.25, 0.9, "a"), rank("running", 0.5, 0.9, "a"), rank("failed", 0.0, None, "a")]  # fmt: skip
+    best_first = [
+        rank("finished", 1.0, 0.2, "b"),
+        rank("finished", 0.5, 0.1, "a"),
+        rank("finished", 1.0, None, "a"),
+        rank("stopped", 0.5, 0.3, "a"),
+        rank("stopped", 0.25, 0.9, "a"),
+        rank("running", 0.5, 0.9, "a"),
+        rank("failed", 0.0, None, "a"),
+    ]
     assert best_first == sorted(best_first)
-    assert varying_settings([("lora", {"rank": 4, "steps": 1}), ("lora", {"rank": 8, "steps": 1}), ("db", {"rank": 2})]) == {
-        "lora": {"rank"}, "db": set()}  # fmt: skip
+    assert varying_settings(
+        [("lora", {"rank": 4, "steps": 1}), ("lora", {"rank": 8, "steps": 1}), ("db", {"rank": 2})]
+    ) == {"lora": {"rank"}, "db": set()}
 
 
 def test_share_of_steps_counts_what_is_trained():
@@ -77,12 +90,19 @@ def test_the_winner_is_chosen_on_selection_seeds_and_reported_on_the_others(tmp_
     assert line["selection_kpi"] > line["kpi"] + 0.2, "the choice is flattered, the report is not"
     assert line["n"] == 2 * len(PROMPTS) * len(REPORT) and line["selection_n"] == 2 * len(PROMPTS) * len(SELECTION)
     honest = result_of(raised(records, "lora_b", REPORT, 0.3))
-    assert honest["leaderboard"][0]["selection_kpi"] == result_of(records)["leaderboard"][0]["selection_kpi"], "report pictures choose nothing"
+    assert honest["leaderboard"][0]["selection_kpi"] == result_of(records)["leaderboard"][0]["selection_kpi"], (
+        "report pictures choose nothing"
+    )
 
 
 def raised(records: StudyRecords, setting: str, seeds: tuple[int, ...], by: float) -> StudyRecords:
     trials = [
-        replace(t, rows=[replace(r, value=r.value + by) if r.seed in seeds and t.record.setting == setting else r for r in t.rows])
+        replace(
+            t,
+            rows=[
+                replace(r, value=r.value + by) if r.seed in seeds and t.record.setting == setting else r for r in t.rows
+            ],
+        )
         for t in records.trials
     ]
     return replace(records, trials=tuple(trials))
@@ -92,7 +112,9 @@ def test_a_checkpoint_is_chosen_for_the_setting_and_the_earlier_of_equals(tmp_pa
     records = build_grid(tmp_path / "s", {"lora_a": 0.6}, between_pictures=0.0, between_seeds=0.0).records()
     setting = group_settings(records)[0]
     assert setting.chosen_step == 240
-    flat = replace(records, trials=tuple(replace(t, rows=[replace(r, value=0.5) for r in t.rows]) for t in records.trials))
+    flat = replace(
+        records, trials=tuple(replace(t, rows=[replace(r, value=0.5) for r in t.rows]) for t in records.trials)
+    )
     assert group_settings(flat)[0].chosen_step == 60
 
 
@@ -105,7 +127,9 @@ def test_better_is_said_only_of_what_is_better(tmp_path):
     for c in verdicts.values():
         assert c["better"] == (c["low"] > 0) and c["worse"] == (c["high"] < 0) and c["p_holm"] >= c["p_value"]
         assert ("not distinguishable with 40 images" in c["verdict"]) == (not c["better"] and not c["worse"])
-    twins = result_of(build_grid(tmp_path / "t", {"lora_a": 0.6, "lora_b": 0.59}).records())["comparisons"][0]["verdict"]
+    twins = result_of(build_grid(tmp_path / "t", {"lora_a": 0.6, "lora_b": 0.59}).records())["comparisons"][0][
+        "verdict"
+    ]
     assert twins.startswith("not distinguishable with 40 images")
     json.dumps(result, allow_nan=False)
 
@@ -121,7 +145,10 @@ def test_luck_between_trainings_counts_against_a_claim():
 
 def test_spread_between_trainings_is_what_pictures_do_not_explain():
     rng = np.random.default_rng(0)
-    pairs = [[training(0.5, 10 * i, luck=rng.normal(0, 0.1)), training(0.5, 10 * i + 1, luck=rng.normal(0, 0.1))] for i in range(200)]
+    pairs = [
+        [training(0.5, 10 * i, luck=rng.normal(0, 0.1)), training(0.5, 10 * i + 1, luck=rng.normal(0, 0.1))]
+        for i in range(200)
+    ]
     assert spread_between_trainings(pairs).variance == pytest.approx(0.01, rel=0.3)
     alike = [[training(0.5, 10 * i), training(0.5, 10 * i + 1)] for i in range(200)]
     assert spread_between_trainings(alike).variance < 2e-5
@@ -129,7 +156,9 @@ def test_spread_between_trainings_is_what_pictures_do_not_explain():
 
 @pytest.mark.parametrize("degrees", (2.95, 5.9, 11.99))
 def test_a_setting_is_called_better_exactly_when_the_interval_shown_excludes_zero(degrees):
-    """Satterthwaite's degrees of freedom are no whole number; taken as one in the interval alone, "better by 0.32 (-0.01 to +0.66)" was said."""
+    """Satterthwaite's degrees of freedom are no whole number; taken as one in the interval alone, "better by 0.32
+    (-0.01 to +0.66)" was said.
+    """
     for value in np.linspace(0.02, 0.3, 57):
         (found,) = compare_all({("a", "b"): Gap(float(value), 0.05, degrees, 40, 5, 2)})
         assert found.better == (found.low > 0) == (found.p_holm < 0.05)
@@ -161,7 +190,11 @@ def test_every_method_gets_a_line_with_report_pictures(tmp_path):
     failed = replace(study.read_trial("db_a_seed-1"), state="failed", reason="diverged")
     study.write_trial(failed)
     result = result_of(study.records())
-    assert result["winner"] is None and result["leaderboard"][-1]["state"] == "failed" and result["leaderboard"][-1]["reason"] == "diverged"
+    assert (
+        result["winner"] is None
+        and result["leaderboard"][-1]["state"] == "failed"
+        and result["leaderboard"][-1]["reason"] == "diverged"
+    )
 
 
 def test_early_stopping_finds_the_winner_at_under_two_fifths_of_the_steps(tmp_path):
@@ -175,15 +208,23 @@ def test_early_stopping_is_caught_when_it_stops_the_best(tmp_path):
     qualities = {f"lora_{i}": 0.5 for i in range(9)} | {"db_late": 0.95}
     records = build_grid(tmp_path / "s", qualities, between_pictures=0.03, between_seeds=0.01).records()
     dimmed = [
-        replace(t, rows=[replace(r, value=0.0) if r.step < 240 and t.record.setting == "db_late" else r for r in t.rows]) for t in records.trials
+        replace(
+            t, rows=[replace(r, value=0.0) if r.step < 240 and t.record.setting == "db_late" else r for r in t.rows]
+        )
+        for t in records.trials
     ]
     figures = replay_study(replace(records, trials=tuple(dimmed)), Halving(), num_replays=20, num_aa=20)
     assert figures["same_winner_rate"] == 0.0
 
 
 def test_identical_settings_are_rarely_called_different(tmp_path):
-    """40 comparisons in each of three grids, as the benchmark's bar counts them. Uncorrected, about one in twenty is called different."""
-    grids = [replay_study(build_grid(tmp_path / str(i), TWELVE, seed=i).records(), Halving(), num_replays=20, num_aa=40) for i in range(3)]
+    """40 comparisons in each of three grids, as the benchmark's bar counts them. Uncorrected, about one in twenty is
+    called different.
+    """
+    grids = [
+        replay_study(build_grid(tmp_path / str(i), TWELVE, seed=i).records(), Halving(), num_replays=20, num_aa=40)
+        for i in range(3)
+    ]
     assert all(figures["aa_called_different"] <= 0.05 for figures in grids), grids
     assert float(np.mean([figures["aa_uncorrected"] for figures in grids])) <= 0.1
 
@@ -218,11 +259,15 @@ def test_the_command_prints_one_json_object_last(tmp_path):
     shown = CliRunner().invoke(app, ["benchmark", "earlystop", str(study.folder), "--replays", "20", "--json"])
     assert shown.exit_code == 0, shown.output
     figures = json.loads(shown.output.strip().splitlines()[-1])
-    assert {"same_winner_rate", "step_fraction", "aa_called_different", "replays"} <= figures.keys() and figures["replays"] == 20
+    assert {"same_winner_rate", "step_fraction", "aa_called_different", "replays"} <= figures.keys() and figures[
+        "replays"
+    ] == 20
 
 
 def test_images_needed_are_more_prompts_not_one_more_picture():
-    """Five prompts, t = 4.5: shown alone (t needs 2.8), not among eleven comparisons (5.7): more prompts are wanted, as few as do."""
+    """Five prompts, t = 4.5: shown alone (t needs 2.8), not among eleven comparisons (5.7): more prompts are wanted, as
+    few as do.
+    """
     gap = Gap(0.75, 0.75 / 4.5, 4.0, 40, 5, 2)
     assert images_needed(gap) == 48, "one prompt more at least"
     for level in (0.05 / 11, 0.001):

@@ -56,12 +56,31 @@ storage: 7
 name: twice
 """
 EXPECTED = [
-    (2, "no concept folder"), (3, "unknown KPI 'nice'"), (4, "unknown key 'colour'"), (5, "has a value twice"), (8, "did you mean 'lora'"),
-    (10, "'seed' is set by the study"), (10, "did you mean 'rank'"), (10, "100 cannot be divided into 3"), (12, "the list is empty"),
-    (13, "a grid needs a list"), (13, "from 4 to 2 is empty"), (14, "search takes a list"), (15, "given 'none'"), (17, "given '5 px'"),
-    (20, "seed 2 is a selection seed too"), (21, "did you mean 'euler'"), (21, "valid integer"), (22, "lacks {token}"), (23, "a number and a unit"),
-    (25, "between 1 and 2"), (26, "at most the 2 selection seeds"), (27, "unknown key 'halving.keep'"), (28, "storage"), (29, "given twice"),
-]  # fmt: skip
+    (2, "no concept folder"),
+    (3, "unknown KPI 'nice'"),
+    (4, "unknown key 'colour'"),
+    (5, "has a value twice"),
+    (8, "did you mean 'lora'"),
+    (10, "'seed' is set by the study"),
+    (10, "did you mean 'rank'"),
+    (10, "100 cannot be divided into 3"),
+    (12, "the list is empty"),
+    (13, "a grid needs a list"),
+    (13, "from 4 to 2 is empty"),
+    (14, "search takes a list"),
+    (15, "given 'none'"),
+    (17, "given '5 px'"),
+    (20, "seed 2 is a selection seed too"),
+    (21, "did you mean 'euler'"),
+    (21, "valid integer"),
+    (22, "lacks {token}"),
+    (23, "a number and a unit"),
+    (25, "between 1 and 2"),
+    (26, "at most the 2 selection seeds"),
+    (27, "unknown key 'halving.keep'"),
+    (28, "storage"),
+    (29, "given twice"),
+]
 
 
 def mistakes(text: str) -> list[tuple[int, str]]:
@@ -103,7 +122,10 @@ def test_a_range_is_for_tpe():
     assert "a grid needs a list" in mistakes(text)[0][1]
     space = parse_study(text + "search: {sampler: tpe}\n").methods[0]
     kinds = distributions(space)
-    assert type(kinds["rank"]).__name__ == "IntDistribution" and type(kinds["learning_rate"]).__name__ == "CategoricalDistribution"
+    assert (
+        type(kinds["rank"]).__name__ == "IntDistribution"
+        and type(kinds["learning_rate"]).__name__ == "CategoricalDistribution"
+    )
 
 
 def test_a_concept_without_text_cannot_be_ranked_by_reading(tmp_path):
@@ -116,7 +138,11 @@ def test_a_concept_without_text_cannot_be_ranked_by_reading(tmp_path):
 
 
 def test_numbers_in_scientific_notation_are_numbers():
-    assert read_yaml("a: [1e-4, 1E+3, -2e5, .5e-1, 1.0e-4]\nb: 1e\nc: e5").value == {"a": [1e-4, 1e3, -2e5, 0.05, 1e-4], "b": "1e", "c": "e5"}
+    assert read_yaml("a: [1e-4, 1E+3, -2e5, .5e-1, 1.0e-4]\nb: 1e\nc: e5").value == {
+        "a": [1e-4, 1e3, -2e5, 0.05, 1e-4],
+        "b": "1e",
+        "c": "e5",
+    }
 
 
 def test_names_tell_settings_apart():
@@ -129,7 +155,9 @@ def test_names_tell_settings_apart():
 @pytest.mark.parametrize(("name", "fewest"), [("thesis-pocket", 3), ("thesis-sd15", 3)])
 def test_shipped_studies_are_right(name, fewest):
     config, _ = load_study(shipped_study(name))
-    assert config.name == name and len(config.methods) == 4 and config.checkpoints >= 4 and len(config.training_seeds) >= 2
+    assert (
+        config.name == name and len(config.methods) == 4 and config.checkpoints >= 4 and len(config.training_seeds) >= 2
+    )
     for space in config.methods:
         combinations = 1
         for choices in space.search.values():
@@ -145,7 +173,9 @@ def test_shipped_studies_are_right(name, fewest):
         assert 16 in lora.search["rank"] and lora.fixed["text_encoder_learning_rate"] == 1e-4
 
 
-@pytest.mark.parametrize("text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()])
+@pytest.mark.parametrize(
+    "text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()]
+)
 def test_halving_is_a_preset_for_any_study(text):
     plain = parse_study(text)
     halved, written = with_halving(text, "study.yaml")
@@ -154,7 +184,9 @@ def test_halving_is_a_preset_for_any_study(text):
 
 
 def test_halving_of_too_few_checkpoints_is_refused():
-    with pytest.raises(InvalidConfig, match=r"with --halving' has 1 mistake:\n  line 11: rungs rise and lie between 1 and 1"):
+    with pytest.raises(
+        InvalidConfig, match=r"with --halving' has 1 mistake:\n  line 11: rungs rise and lie between 1 and 1"
+    ):
         with_halving(f"{GOOD}checkpoints: 2\n", "study.yaml")
 
 

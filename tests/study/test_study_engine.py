@@ -64,11 +64,19 @@ def test_files_are_as_agreed(finished):
     record = finished.record()
     assert {"name", "concept", "base", "cases", "versions", "created"} <= record.keys()
     assert record["concept"]["token"] == "red_qoga_logo" and record["concept"]["expected_text"] == "QOGA"
-    assert record["cases"]["prompts"] == ["a red_qoga_logo", "a blue sweater and a red_qoga_logo"] and record["cases"]["num_steps"] == 2
+    assert (
+        record["cases"]["prompts"] == ["a red_qoga_logo", "a blue sweater and a red_qoga_logo"]
+        and record["cases"]["num_steps"] == 2
+    )
     trials = trial_records(finished)
     assert len(trials) == 8
     for name, trial in trials.items():
-        assert trial["trial"] == name and trial["train_seconds"] > 0 and trial["adapter_bytes"] > 0 and trial["peak_memory_mib"] > 1
+        assert (
+            trial["trial"] == name
+            and trial["train_seconds"] > 0
+            and trial["adapter_bytes"] > 0
+            and trial["peak_memory_mib"] > 1
+        )
         assert trial["settings"]["steps"] == 4 and trial["seed"] in (0, 1)
         assert (finished.trial_folder(name) / "samples" / "step-000002" / "case-0_seed-1.png").is_file()
         rows = read_jsonl(finished.trial_folder(name) / "scores.jsonl")
@@ -81,7 +89,9 @@ def test_halving_stops_by_the_kpi_of_the_rung(finished):
     trials = trial_records(finished)
     rung: dict[str, list[float]] = {}
     for name, trial in trials.items():
-        rows = [r for r in read_jsonl(finished.trial_folder(name) / "scores.jsonl") if r["step"] == 2 and r["seed"] == 1]
+        rows = [
+            r for r in read_jsonl(finished.trial_folder(name) / "scores.jsonl") if r["step"] == 2 and r["seed"] == 1
+        ]
         rung.setdefault(trial["setting"], []).extend(r["value"] for r in rows)
     best = sorted(rung, key=lambda s: -sum(rung[s]) / len(rung[s]))[:2]
     assert {t["setting"] for t in trials.values() if t["state"] == "finished"} == set(best)
@@ -103,16 +113,26 @@ def test_the_result_is_a_pure_function_of_the_files(finished):
 
 def test_optuna_keeps_every_setting(finished):
     storage = f"sqlite:///{finished.folder / 'studies.sqlite3'}"
-    states = [t.state.name for name in optuna.get_all_study_names(storage) for t in optuna.load_study(study_name=name, storage=storage).trials]
+    states = [
+        t.state.name
+        for name in optuna.get_all_study_names(storage)
+        for t in optuna.load_study(study_name=name, storage=storage).trials
+    ]
     assert sorted(states) == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
 
 
 def test_the_plan_counts_what_was_done(finished, brand):
-    """Steps to the one; pictures too, but for the report of a method whose every setting was stopped, which only the run can know."""
+    """Steps to the one; pictures too, but for the report of a method whose every setting was stopped, which only the
+    run can know.
+    """
     plan = plan_study(finished.config(), load_concept(str(brand)))
     trials = trial_records(finished)
     assert (plan.settings, plan.trials, plan.share_of_grid) == (4, 8, 0.75)
-    assert plan.training_steps == sum(len(read_jsonl(finished.trial_folder(name) / "metrics.jsonl")) for name in trials) == 24
+    assert (
+        plan.training_steps
+        == sum(len(read_jsonl(finished.trial_folder(name) / "metrics.jsonl")) for name in trials)
+        == 24
+    )
     num_methods_finished = len({t["method"] for t in trials.values() if t["state"] == "finished"})
     reported = 2 * 2 * 2 * (2 - num_methods_finished)
     assert len(list(finished.folder.glob("trials/*/samples/*/*.png"))) == plan.pictures - 2 * 2 * 2 + reported
@@ -144,7 +164,10 @@ def test_another_question_or_a_second_process_is_refused(finished):
     text = finished.yaml_file.read_text()
     with pytest.raises(InvalidConfig, match=r"holds another study.*checkpoints"):
         run_study(parse_study(text.replace("checkpoints: 2", "checkpoints: 4")), text, finished.folder, console=quiet())
-    holder = f"import fcntl,time; f=open({str(finished.folder / '.lock')!r},'w'); fcntl.flock(f,2); print('held',flush=True); time.sleep(60)"
+    holder = (
+        f"import fcntl,time; f=open({str(finished.folder / '.lock')!r},'w'); fcntl.flock(f,2);"
+        " print('held',flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(InvalidInput, match="another process"):
@@ -167,7 +190,9 @@ def test_a_spent_budget_stops_and_more_budget_goes_on(tmp_path, finished, brand,
 
 @pytest.mark.parametrize(("rate", "reason"), [("1e+30", "diverged"), ("1e+38", "RuntimeError")])
 def test_a_trial_that_breaks_fails_alone(tmp_path, brand, base, rate, reason):
-    text = study_text(brand, base, "halving: null").replace("search: {learning_rate: [1e-3, 1e-1]}", f"search: {{learning_rate: [1e-3, {rate}]}}")
+    text = study_text(brand, base, "halving: null").replace(
+        "search: {learning_rate: [1e-3, 1e-1]}", f"search: {{learning_rate: [1e-3, {rate}]}}"
+    )
     text = text.replace("training_seeds: [0, 1]", "training_seeds: [0]")
     result = run_study(parse_study(text), text, tmp_path / "s", console=quiet(), judges=colour_judges)
     lines = {line["setting"]: line for line in result["leaderboard"]}
@@ -189,10 +214,14 @@ def test_replicate_trains_the_winner_anew(finished):
 def test_tpe_learns_in_rounds_and_goes_on_where_it_was(tmp_path, brand, base):
     ranges = "search: {learning_rate: {low: 1e-4, high: 1e-1, log: true}}"
     text = study_text(brand, base, "search: {sampler: tpe, trials_per_method: 3, round_size: 2}")
-    text = text.replace("training_seeds: [0, 1]", "training_seeds: [0]").replace("search: {learning_rate: [1e-3, 1e-1]}", ranges)
+    text = text.replace("training_seeds: [0, 1]", "training_seeds: [0]").replace(
+        "search: {learning_rate: [1e-3, 1e-1]}", ranges
+    )
     text = text.replace("search: {learning_rate: [1e-2, 3e-1]}", "search: {}")
     result = run_study(parse_study(text), text, tmp_path / "a", console=quiet(), judges=colour_judges)
-    rates = sorted(line["settings"]["learning_rate"] for line in result["leaderboard"] if line["method"] == "hypernetwork")
+    rates = sorted(
+        line["settings"]["learning_rate"] for line in result["leaderboard"] if line["method"] == "hypernetwork"
+    )
     assert len(rates) == 3 and all(1e-4 <= rate <= 1e-1 for rate in rates) and result["num_settings"] == 4
 
 
@@ -203,7 +232,9 @@ NUM_KILLS = 10
 def test_kill_9_changes_nothing(tmp_path, finished, brand, base, monkeypatch):
     """Killed at ten random moments of its work, then left alone: byte for byte the undisturbed result."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    processes = multiprocessing.get_context("forkserver")  # forks of a process that has torch loaded: real processes, quick to start
+    processes = multiprocessing.get_context(
+        "forkserver"
+    )  # forks of a process that has torch loaded: real processes, quick to start
     processes.set_forkserver_preload(["brandsmith.study.engine"])
     out, whole, killed_at = tmp_path / "killed", work_done(finished.folder), []
     for goal in sorted(random.Random(9).sample(range(1, int(0.95 * whole)), NUM_KILLS)):

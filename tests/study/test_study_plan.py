@@ -32,7 +32,9 @@ def test_halving_tpe_and_searched_steps_are_counted(given):
     tpe = study_text(*given, "search: {sampler: tpe, trials_per_method: 5, round_size: 2}")
     plan = plan_study(parse_study(tpe), load_concept(str(given[0])))
     assert (plan.settings, plan.trials, plan.training_steps) == (10, 20, 80)
-    searched = study_text(*given, "").replace("fixed: {steps: 4}\n    search: {learning_rate: [1e-3, 1e-1]}", "search: {steps: [4, 8]}")
+    searched = study_text(*given, "").replace(
+        "fixed: {steps: 4}\n    search: {learning_rate: [1e-3, 1e-1]}", "search: {steps: [4, 8]}"
+    )
     plan = plan_study(parse_study(searched), load_concept(str(given[0])))
     assert [m.steps for m in plan.methods] == [6.0, 4.0] and plan.training_steps == 4 * 6 + 4 * 4
 
@@ -41,7 +43,9 @@ def test_the_command_measures_and_leaves_nothing(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(worker, "judges_for", lambda concept, base: {judge.name: judge for judge in colour_judges(concept)})
+    monkeypatch.setattr(
+        worker, "judges_for", lambda concept, base: {judge.name: judge for judge in colour_judges(concept)}
+    )
     (tmp_path / "study.yaml").write_text(study_text(*given) + "budget: {max_time: 0.01 s}\n")
     before = sorted(tmp_path.rglob("*"))
     done = CliRunner().invoke(app, ["study", "run", "study.yaml", "--dry-run", "--json"])

@@ -1,4 +1,6 @@
-"""Settings kept in PostgreSQL: a real server, where there is one (Debian: `apt-get install postgresql`, and the extra `postgres`)."""
+"""Settings kept in PostgreSQL: a real server, where there is one (Debian: `apt-get install postgresql`, and the extra
+`postgres`).
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,23 @@ from brandsmith.study.proposals import open_proposals
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
 pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
-pytestmark = pytest.mark.skipif(BINARIES is None or os.geteuid() != 0, reason="needs a PostgreSQL server, and root to start it as its user")
+pytestmark = pytest.mark.skipif(
+    BINARIES is None or os.geteuid() != 0, reason="needs a PostgreSQL server, and root to start it as its user"
+)
 
 
 def as_postgres(*command: str) -> None:
-    subprocess.run(["runuser", "-u", "postgres", "--", *map(str, command)], check=True, capture_output=True, timeout=60, cwd="/")
+    subprocess.run(
+        ["runuser", "-u", "postgres", "--", *map(str, command)], check=True, capture_output=True, timeout=60, cwd="/"
+    )
 
 
 @pytest.fixture
 def url():
     """A database of its own, in a server of its own that ends with the test."""
-    folder = Path(subprocess.check_output(["runuser", "-u", "postgres", "--", "mktemp", "-d"], text=True, cwd="/").strip())
+    folder = Path(
+        subprocess.check_output(["runuser", "-u", "postgres", "--", "mktemp", "-d"], text=True, cwd="/").strip()
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,6 +57,8 @@ def test_settings_are_proposed_told_and_found_again(url, tmp_path):
     first[0].tell(asked[0][1], None, {100: 0.1}, stopped=True)
     again = open_proposals(config, tmp_path, "one")
     assert [proposals.first(2) for proposals in again] == asked
-    assert [trial.state.name for trial in again[0].study.trials] == ["COMPLETE", "PRUNED"] and again[0].study.best_value == 0.5
+    assert [trial.state.name for trial in again[0].study.trials] == ["COMPLETE", "PRUNED"] and again[
+        0
+    ].study.best_value == 0.5
     assert all(not proposals.study.trials for proposals in open_proposals(config, tmp_path, "another time"))
     assert not list(tmp_path.iterdir())  # nothing in the study's folder: it is all in the database

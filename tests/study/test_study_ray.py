@@ -1,4 +1,6 @@
-"""The same study on a Ray cluster of two nodes, one of which is killed in the middle: nothing is lost, nothing runs twice."""
+"""The same study on a Ray cluster of two nodes, one of which is killed in the middle: nothing is lost, nothing runs
+twice.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,11 @@ def cluster():
 def attempts(study: StudyFolder) -> Counter:
     """{(trial, what was asked of it, event): how often}"""
     logs = study.folder.glob("claims/*/attempts.jsonl")
-    return Counter((log.parent.name, json.dumps([row["train_to"], row["score"]]), row["event"]) for log in logs for row in read_jsonl(log))
+    return Counter(
+        (log.parent.name, json.dumps([row["train_to"], row["score"]]), row["event"])
+        for log in logs
+        for row in read_jsonl(log)
+    )
 
 
 def in_the_middle(study: StudyFolder) -> list[str]:
@@ -136,7 +142,10 @@ def check_every_step_and_row_once(study: StudyFolder, local: StudyFolder) -> Non
 def check_attempts(study: StudyFolder, seen: dict) -> None:
     """Every job ended once; only what was in progress on the killed node was begun again."""
     counted = attempts(study)
-    begun, done = ({(trial, job): n for (trial, job, event), n in counted.items() if event == wanted} for wanted in ("begun", "done"))
+    begun, done = (
+        {(trial, job): n for (trial, job, event), n in counted.items() if event == wanted}
+        for wanted in ("begun", "done")
+    )
     assert begun.keys() == done.keys() and set(done.values()) == {1}
     assert [(trial in seen["middle"], n) for (trial, _), n in begun.items() if n > 1] == [(True, 2)]
 
