@@ -1,0 +1,78 @@
+"""How pictures are drawn: the one record that the sampling loop, studies, benchmarks, picture files and the command line share.
+
+Plain data, and no torch: the command line reads its defaults before anything heavy is loaded. What the names build is in
+`guidance/parts.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STABLE_DIFFUSION_SCALE = 7.5
+"""Stock diffusers' `StableDiffusionPipeline`."""
+POCKET_SCALE = 2.5
+"""pocket predicts x0 and is overdriven by what suits Stable Diffusion. Chosen on the tuning prompts, where plain
+sampling succeeds 0.90 of 40 (4.0: 0.825, 1.5: 0.85; docs/log.md)."""
+FINE_TUNED_POCKET_SCALE = 1.5
+"""The more so after it was taught twenty pictures (docs/log.md)."""
+
+
+def default_guidance_scale(base_name: str, *, fine_tuned: bool) -> float:
+    """The scale of a base by name, as it is or with an adapter, where nobody gave one."""
+    if base_name == "pocket":
+        return FINE_TUNED_POCKET_SCALE if fine_tuned else POCKET_SCALE
+    return STABLE_DIFFUSION_SCALE
+
+
+class DrawSettings(BaseModel):
+    """How every picture of a command, a study or a benchmark is drawn. Defaults stand here and nowhere else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    num_steps: int = Field(25, ge=1)
+    """Denoising steps. 25: half of Stable Diffusion's 50; on pocket more change no score (docs/log.md)."""
+    guidance_scale: float | None = None
+    """Scale of classifier-free guidance (Ho & Salimans 2022). None: the base's own, `default_guidance_scale`."""
+    scheduler: str = "ddim"
+    """A short name of `guidance/schedulers.py`, `base` (what the base declares), or a class of diffusers. ddim (Song et
+    al. 2021): deterministic, so that a seed names a picture."""
+    combiner: str = "cfg"
+    """How the predictions of several prompts become one: cfg, composable, composable-paper, composable-a1111, regional.
+    cfg: AND and NOT are words like others."""
+    refiner: str = "none"
+    """What moves latents before a step: none, attend_excite, attend_excite_paper."""
+    layout: Literal["never", "merging", "always"] = "never"
+    """Whether the objects of a list are drawn alone first and laid side by side: never, where two of them would merge, or
+    always."""
+    redraw: bool = False
+    """Whether small objects of a list are drawn once more, larger, when the picture is finished."""
+    screen: int = Field(1, ge=1)
+    """Candidate seeds per picture; the one with the best first-step attention wins. 1: the seed's own noise."""
+    size_px: tuple[int, int] | None = None
+    """(height, width) in pixels; None is the base's native size."""
+    negative_prompt: str = ""
+    """What the unconditional branch says. Empty: Stable Diffusion's own."""
+    batch_size: int = Field(8, ge=1)
+    """Pictures drawn together. 8 fits SD 1.5 in 12 GB; the last bits of a picture depend on it."""
+
+    def resolved(self, base_name: str, *, fine_tuned: bool) -> DrawSettings:
+        """The same settings with the base's own guidance scale where none was given."""
+        if self.guidance_scale is not None:
+            return self
+        scale = default_guidance_scale(base_name, fine_tuned=fine_tuned)
+        return self.model_copy(update={"guidance_scale": scale})
+
+    def plain(self) -> DrawSettings:
+        """The same steps, scale, scheduler and batch without any guidance beyond cfg, at the base's native size."""
+        return self.model_copy(update=GUIDANCE["plain"] | {"size_px": None})
+
+
+GUIDANCE: dict[str, dict[str, str | bool | int]] = {
+    "plain": {"combiner": "cfg", "refiner": "none", "layout": "never", "redraw": False, "screen": 1},
+    "faithful": {"combiner": "cfg", "refiner": "attend_excite", "layout": "merging", "redraw": True, "screen": 1},
+    "faithful-and": {"combiner": "regional", "refiner": "none", "layout": "merging", "redraw": True, "screen": 1},
+}
+"""Named presets of the fields that guide, as `brandsmith benchmark guidance` measures them: arms `plain`, `excite` and
+`regional`. `faithful-and` is for prompts with AND and NOT."""
