@@ -1,7 +1,7 @@
-"""How pictures are drawn: the one record that the sampling loop, studies, benchmarks, picture files and the command line share.
+"""How pictures are drawn: the one record that loop, studies, benchmarks, picture files and command line share.
 
-Plain data, and no torch: the command line reads its defaults before anything heavy is loaded. What the names build is in
-`guidance/parts.py`.
+Plain data, and no torch: the command line reads its defaults before anything heavy is loaded. What the names build is
+in `guidance/parts.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DrawSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     num_steps: int = Field(25, ge=1)
-    """Denoising steps. 25: half of Stable Diffusion's 50; on pocket more change no score (docs/log.md)."""
+    """Denoising steps. 25: half of Stable Diffusion's 50, as DDIM allows."""
     guidance_scale: float | None = None
     """Scale of classifier-free guidance (Ho & Salimans 2022). None: the base's own, `default_guidance_scale`."""
     scheduler: str = "ddim"
@@ -44,8 +44,8 @@ class DrawSettings(BaseModel):
     refiner: str = "none"
     """What moves latents before a step: none, attend_excite, attend_excite_paper."""
     layout: Literal["never", "merging", "always"] = "never"
-    """Whether the objects of a list are drawn alone first and laid side by side: never, where two of them would merge, or
-    always."""
+    """Whether the objects of a list are drawn alone first and laid side by side: never, where two of them would merge,
+    or always."""
     redraw: bool = False
     """Whether small objects of a list are drawn once more, larger, when the picture is finished."""
     screen: int = Field(1, ge=1)
@@ -55,7 +55,7 @@ class DrawSettings(BaseModel):
     negative_prompt: str = ""
     """What the unconditional branch says. Empty: Stable Diffusion's own."""
     batch_size: int = Field(8, ge=1)
-    """Pictures drawn together. 8 fits SD 1.5 in 12 GB; the last bits of a picture depend on it."""
+    """Pictures drawn together. 8: enough to keep two CPU cores busy; the last bits of a picture depend on it."""
 
     def resolved(self, base_name: str, *, fine_tuned: bool) -> DrawSettings:
         """The same settings with the base's own guidance scale where none was given."""
