@@ -1,44 +1,37 @@
-"""`brandsmith judge …`. No logic, and nothing heavy is imported before a command runs."""
+"""`brandsmith judge …`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from brandsmith.cli.options import (
+    FittedConceptOption,
+    Json,
+    JudgedBaseOption,
+    RunArgument,
+    StepOption,
+    WeightNames,
+    WeightsFolder,
+    console,
+    print_json,
+)
 from brandsmith.guidance.scales import TAUGHT_POCKET
 
-judge_app = typer.Typer(
+commands = typer.Typer(
     help=(
         "Train the judges (fit), trust them (check, weights), and use them: on pictures (run), on a taught base"
         " (leakage, overfit), or the thesis' own detector (yolov8)."
     ),
     no_args_is_help=True,
 )
-weights_app = typer.Typer(help="Weights that judges need and that are not shipped.", no_args_is_help=True)
-judge_app.add_typer(weights_app, name="weights")
-
-console = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-ConceptOption = Annotated[str, typer.Option(help="A concept folder whose judges were fitted, or 'demo'.")]
-BaseOption = Annotated[
-    str | None, typer.Option("--base", help="Base; default the one that drew or was taught, else pocket.")
-]
-WeightsFolder = Annotated[
-    Path | None, typer.Option(help="Where weights are; default $BRANDSMITH_WEIGHTS, else the user's cache.")
-]
-WeightNames = Annotated[list[str] | None, typer.Argument(help="Names; none: all that are declared.")]
-RunArgument = Annotated[Path | None, typer.Argument(help="Run directory; none: the untrained base.")]
+weights = typer.Typer(help="Weights that judges need and that are not shipped.", no_args_is_help=True)
+commands.add_typer(weights, name="weights")
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False))
-
-
-@judge_app.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
+@commands.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
 def judge_fit(
     concept: Annotated[
         str, typer.Argument(help="A concept folder with detector/train and detector/val, or with mark.png; or 'demo'.")
@@ -54,12 +47,10 @@ def judge_fit(
         card = fit_concept(
             loaded, out, on_step=lambda step, loss: status.update(f"detector step {step}, loss {loss:.4f}")
         )
-    _print_json(
-        {key: card["detector"]["validation"][key] for key in ("recall", "ap50", "false_alarm_rate", "mean_iou")}
-    )
+    print_json({key: card["detector"]["validation"][key] for key in ("recall", "ap50", "false_alarm_rate", "mean_iou")})
 
 
-@judge_app.command("check", epilog="Example: [cyan]brandsmith judge check demo[/]")
+@commands.command("check", epilog="Example: [cyan]brandsmith judge check demo[/]")
 def judge_check(
     concept: Annotated[str, typer.Argument(help="A concept folder whose judges were fitted, or 'demo'.")] = "demo",
     as_json: Json = False,
@@ -74,7 +65,7 @@ def judge_check(
     for checked in results:
         console.print(f"{checked.judge:12} good {checked.good:.3f}  bad {checked.bad:.3f}  fit", highlight=False)
     if as_json:
-        _print_json(
+        print_json(
             {
                 c.judge: {"good": round(c.good, 4), "bad": round(c.bad, 4), "n_good": c.num_good, "n_bad": c.num_bad}
                 for c in results
@@ -82,14 +73,14 @@ def judge_check(
         )
 
 
-@judge_app.command("run", epilog="Example: [cyan]brandsmith judge run out/samples --concept demo --json[/]")
+@commands.command("run", epilog="Example: [cyan]brandsmith judge run out/samples --concept demo --json[/]")
 def judge_run(
     pictures: Annotated[
         Path,
         typer.Argument(help="A run directory with samples, what 'brandsmith sample' wrote, or any folder of pictures."),
     ],
-    concept: ConceptOption = "demo",
-    base: BaseOption = None,
+    concept: FittedConceptOption = "demo",
+    base: JudgedBaseOption = None,
     step: Annotated[
         int | None, typer.Option(help="Only this checkpoint of a run; default all that were drawn.")
     ] = None,
@@ -125,15 +116,15 @@ def judge_run(
         for line in lines_of(summary):
             console.print(line, highlight=False)
     if as_json:
-        _print_json({"albums": summaries})
+        print_json({"albums": summaries})
 
 
-@judge_app.command("leakage", epilog="Example: [cyan]brandsmith judge leakage runs/demo-lora --seeds 4 --json[/]")
+@commands.command("leakage", epilog="Example: [cyan]brandsmith judge leakage runs/demo-lora --seeds 4 --json[/]")
 def judge_leakage(
     run: RunArgument = None,
-    concept: ConceptOption = "demo",
-    base: BaseOption = None,
-    step: Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")] = None,
+    concept: FittedConceptOption = "demo",
+    base: JudgedBaseOption = None,
+    step: StepOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
     num_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     guidance_scale: Annotated[
@@ -169,14 +160,14 @@ def judge_leakage(
     for prompt, rate in (found["taught"] or found["untrained"])["by_prompt"].items():
         console.print(f"  {rate:.2f}  {prompt}", highlight=False)
     if as_json:
-        _print_json(found)
+        print_json(found)
 
 
-@judge_app.command("overfit", epilog="Example: [cyan]brandsmith judge overfit runs/demo-lora --json[/]")
+@commands.command("overfit", epilog="Example: [cyan]brandsmith judge overfit runs/demo-lora --json[/]")
 def judge_overfit(
     run: RunArgument = None,
-    concept: ConceptOption = "demo",
-    base: BaseOption = None,
+    concept: FittedConceptOption = "demo",
+    base: JudgedBaseOption = None,
     step: Annotated[int | None, typer.Option(help="Only this checkpoint; default every one.")] = None,
     noises: Annotated[int, typer.Option(min=2, help="Noises per picture, the same for all.")] = 16,
     as_json: Json = False,
@@ -200,10 +191,10 @@ def judge_overfit(
         )
     console.print(found["reading"], highlight=False)
     if as_json:
-        _print_json(found)
+        print_json(found)
 
 
-@judge_app.command(
+@commands.command(
     "suite",
     epilog="Example: [cyan]brandsmith judge suite demo; brandsmith sample --suite brand --run runs/demo-lora[/]",
 )
@@ -222,10 +213,10 @@ def judge_suite(
     for entry in suite:
         console.print(f"{entry.group:10} {'mark' if entry.mark else 'no mark':8} {entry.prompt}", highlight=False)
     if as_json:
-        _print_json({"prompts": [asdict(entry) for entry in suite]})
+        print_json({"prompts": [asdict(entry) for entry in suite]})
 
 
-@judge_app.command(
+@commands.command(
     "yolov8", epilog="Example: [cyan]brandsmith judge yolov8 --workdir out/yolov8 --yolo ~/yolo/bin/yolo[/]"
 )
 def judge_yolov8(
@@ -235,7 +226,7 @@ def judge_yolov8(
     workdir: Annotated[Path, typer.Option(help="Data set, training and detections.jsonl go here.")] = Path(
         "out/yolov8"
     ),
-    concept: ConceptOption = "demo",
+    concept: FittedConceptOption = "demo",
     yolo: Annotated[str, typer.Option(help="Your own 'yolo' program, in its own environment.")] = "yolo",
     epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 40,
     size_px: Annotated[int, typer.Option("--size", min=32, help="Side of the square it trains on, in pixels.")] = 256,
@@ -264,10 +255,10 @@ def judge_yolov8(
     for line in found.pop("lines"):
         print(line)
     if as_json:
-        _print_json(found)
+        print_json(found)
 
 
-@weights_app.command("fetch", epilog="Example: [cyan]brandsmith judge weights fetch dinov2-small --folder weights[/]")
+@weights.command("fetch", epilog="Example: [cyan]brandsmith judge weights fetch dinov2-small --folder weights[/]")
 def weights_fetch(names: WeightNames = None, folder: WeightsFolder = None) -> None:
     """Download declared weights at their declared revision, check every file and seal the folder. Nothing else ever
     downloads them.
@@ -280,7 +271,7 @@ def weights_fetch(names: WeightNames = None, folder: WeightsFolder = None) -> No
         console.print(state.line, highlight=False)
 
 
-@weights_app.command("verify", epilog="Example: [cyan]brandsmith judge weights verify --folder /media/weights[/]")
+@weights.command("verify", epilog="Example: [cyan]brandsmith judge weights verify --folder /media/weights[/]")
 def weights_verify(names: WeightNames = None, folder: WeightsFolder = None) -> None:
     """Hash what is in the folder against what is declared; seal what is right, refuse what is not (exit code 2)."""
     from brandsmith.judges.weights import verify_weights

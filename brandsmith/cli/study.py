@@ -1,29 +1,24 @@
-"""`brandsmith study …` and `brandsmith benchmark earlystop`. No logic, and nothing heavy is imported before a command
-runs.
-"""
+"""`brandsmith study …`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+from brandsmith.cli.options import Json, StudyArgument, console, print_json
 
 if TYPE_CHECKING:
     from brandsmith.study.config import StudyConfig
 
-study_app = typer.Typer(
+commands = typer.Typer(
     help="Many trainings, one honest answer: which method, which settings, which checkpoint, how sure.",
     no_args_is_help=True,
 )
-console = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith study run' wrote.")]
 
 
-@study_app.command("run", epilog="Example: [cyan]brandsmith study run thesis-pocket --out studies/thesis[/]")
+@commands.command("run", epilog="Example: [cyan]brandsmith study run thesis-pocket --out studies/thesis[/]")
 def study_run(
     file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
@@ -55,15 +50,15 @@ def study_run(
     if dry_run:
         figures = _dry_run(config, text, folder)
         if as_json:
-            _print_json(figures)
+            print_json(figures)
         return
     result = run_study(config, text, folder, console=console, executor=place)
     _show(result, folder)
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
-@study_app.command("replicate", epilog="Example: [cyan]brandsmith study replicate studies/thesis-pocket --seeds 3[/]")
+@commands.command("replicate", epilog="Example: [cyan]brandsmith study replicate studies/thesis-pocket --seeds 3[/]")
 def study_replicate(
     study: StudyArgument,
     seeds: Annotated[int, typer.Option(help="New training seeds.")] = 3,
@@ -79,25 +74,7 @@ def study_replicate(
         highlight=False,
     )
     if as_json:
-        _print_json(figures)
-
-
-def benchmark_earlystop(
-    study: StudyArgument,
-    replays: Annotated[int, typer.Option(help="Replays with shuffled seeds, 20 or more.")] = 40,
-    as_json: Json = False,
-) -> None:
-    """Replay early stopping on a full grid's recorded rows: the same winner, at what share of the steps? Trains
-    nothing.
-    """
-    from brandsmith.benchmark.early_stop import benchmark_early_stop
-    from brandsmith.study.folder import StudyFolder
-
-    figures = benchmark_early_stop(StudyFolder(study), num_replays=replays)
-    for name, value in figures.items():
-        console.print(f"{name:24} {value}", highlight=False)
-    if as_json:
-        _print_json(figures)
+        print_json(figures)
 
 
 def _dry_run(config: StudyConfig, text: str, folder: Path) -> dict[str, Any]:
@@ -144,7 +121,3 @@ def _show(result: dict[str, Any], folder: Path) -> None:
             console.print(f"recommended: {folder / result['winner']['checkpoint']}", highlight=False)
     for comparison in result["comparisons"]:
         console.print(f"  against {comparison['second']}: {comparison['verdict']}", highlight=False)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False))

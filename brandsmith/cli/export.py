@@ -1,0 +1,24 @@
+"""`brandsmith export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brandsmith.cli.options import StepOption, console
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: [cyan]brandsmith export runs/demo-lora --out lora.safetensors[/]")
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path, typer.Option(help="File (lora, ti) or folder (dreambooth) to write.")],
+    step: StepOption = None,
+) -> None:
+    """Write an adapter in the form stock diffusers loads."""
+    from brandsmith.draw.to_folder import export_run
+
+    console.print(str(export_run(run, step, out)))

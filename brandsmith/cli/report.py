@@ -1,0 +1,26 @@
+"""`brandsmith report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brandsmith.cli.options import console
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: [cyan]brandsmith report studies/my-brand --out out/report[/]")
+def report(
+    study: Annotated[Path, typer.Argument(help="Study folder.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, .csv and .md; default the study's own.")
+    ] = None,
+) -> None:
+    """One HTML page that opens anywhere: which method, which settings, which checkpoint, how sure."""
+    from brandsmith.report.html import write_report
+
+    for path in write_report(study, out):
+        console.print(f"wrote {path}", highlight=False)
