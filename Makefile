@@ -1,5 +1,6 @@
 # make demo   teach the demo brand by three methods and print the table (sets itself up)
 # make test   every test (sets itself up)
+# make docs   build the documentation as a site into out/docs
 # make clean  remove what these made; your own runs/ stay
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docs clean
 
 setup: $(READY)
 
@@ -28,6 +29,10 @@ test: setup
 
 lint: setup
 	$(BIN)/ruff check brandsmith tests
+
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs out/docs
+	@echo "open out/docs/index.html"
 
 clean:
 	rm -rf $(VENV) out build *.egg-info
