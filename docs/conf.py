@@ -27,6 +27,7 @@ html_title = "Brandsmith"
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
+highlight_language = "text"
 pygments_style = "friendly"
 
 PAGES = {

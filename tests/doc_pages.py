@@ -14,6 +14,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "brandsmith" / "data" / "pocket" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 )
 MARKDOWN = MarkdownIt("commonmark").enable("table")

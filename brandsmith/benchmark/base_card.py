@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ Faces, real text, photos of anything but garments, anything outside its word lis
 (neglected objects, swapped colours, misspelt lettering), which is what it is for.
 """
 
+CARD_WIDTH = 118
+"""Columns of a line, tables excepted."""
 BARS = {
     "vae_ocr_ratio": ("text through the VAE and back, OCR score over the originals'", "≥ 0.95", "vae_ocr_n"),
     "object_accuracy": ("one-object prompts: right object", "≥ 0.90", "object_n"),
@@ -81,17 +84,18 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
             f"colour {classes['photo_colour_accuracy']:.3f}, photo or drawing {classes['look_accuracy']:.3f}"
         )
     )
-    lines.append(
-        f"\nThe classifier itself, on {classes['n']} objects of true scenes it never saw: object"
+    classifier = (
+        f"The classifier itself, on {classes['n']} objects of true scenes it never saw: object"
         f" {classes['object_accuracy']:.3f}, colour {classes['colour_accuracy']:.3f}{of_photos}."
     )
     chain = figures["chain_on_true"]
-    lines.append(
-        "\nThe whole chain of this check on true pictures it never saw (its ceiling): object"
+    ceiling = (
+        "The whole chain of this check on true pictures it never saw (its ceiling): object"
         f" {chain['object_accuracy']:.3f} (n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present"
         f" {chain['both_present']:.3f}, both colours {chain['both_colours']:.3f} (n {chain['both_n']})."
     )
-    history = (folder / "history.txt").read_text().strip()
+    lines += ["", textwrap.fill(classifier, CARD_WIDTH), "", textwrap.fill(ceiling, CARD_WIDTH)]
+    history = textwrap.fill((folder / "history.txt").read_text().strip(), CARD_WIDTH)
     card = CARD.format(
         num_words=len(classes["words"]),
         num_colours=len(classes["colours"]),
