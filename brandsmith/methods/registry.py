@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -11,6 +13,7 @@ from brandsmith.methods.dreambooth import DreamBooth, DreamBoothConfig
 from brandsmith.methods.hypernetwork import Hypernetwork, HypernetworkConfig
 from brandsmith.methods.lora import Lora, LoraConfig
 from brandsmith.methods.method import Method
+from brandsmith.methods.presets import preset_for
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.textual_inversion import TextualInversion, TextualInversionConfig
 
@@ -31,9 +34,14 @@ def method_named(name: str) -> Method:
     raise unknown_name("method", name, {n for m in METHODS.values() for n in (m.name, m.short)})
 
 
-def build_config(method: str, /, **options: Any) -> TrainSettings:
-    """The configuration of a method from options, as a command line gives them. Raises InvalidConfig naming the key."""
-    kind = method_named(method).config
+def build_config(method: str, /, *, base: str | None = None, **options: Any) -> TrainSettings:
+    """The training settings of a method (`lora`, `dreambooth`, … or its short name) from keyword options.
+
+    base: start from what suits that base (`presets.py`); None starts from the settings' own defaults. Raises
+    InvalidConfig naming the key and what is allowed.
+    """
+    found = method_named(method)
+    kind, options = found.config, (preset_for(found.name, base) if base else {}) | options
     unknown = sorted(options.keys() - kind.model_fields.keys())
     if unknown:
         raise unknown_name(f"setting of {method}", unknown[0], kind.model_fields.keys() - {"method"})
@@ -42,6 +50,31 @@ def build_config(method: str, /, **options: Any) -> TrainSettings:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, given {e['input']!r}" for e in error.errors())
         raise InvalidConfig(f"{method} settings: {wrong}", hint="see 'brandsmith train --help'") from None
+
+
+def resolve_config(
+    method: str, base: str, given: Mapping[str, Any] | None = None, pairs: Iterable[str] = ()
+) -> TrainSettings:
+    """The training settings of a command: what suits the base, then `given` (None: not given), then `key=value` pairs.
+
+    Raises InvalidConfig naming the key.
+    """
+    chosen = {key: value for key, value in (given or {}).items() if value is not None}
+    return build_config(method, base=base, **(chosen | parse_pairs(pairs)))
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """`key=value` texts as options: a value that reads as JSON is that, any other is text. Raises InvalidConfig."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidConfig(f"--set '{pair}' is not key=value", hint="for example: --set rank=8")
+        try:
+            options[key] = json.loads(value)
+        except json.JSONDecodeError:
+            options[key] = value
+    return options
 
 
 def parse_config(record: dict[str, Any]) -> TrainSettings:

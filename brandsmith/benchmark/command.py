@@ -1,0 +1,131 @@
+"""`brandsmith benchmark …` and `base check` as functions: names of a concept and a base in, figures and lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from brandsmith.base.base import load_base, resolve_base
+from brandsmith.base.random_sd15 import build_random_sd15
+from brandsmith.benchmark.base import check_base
+from brandsmith.benchmark.base_card import write_card
+from brandsmith.benchmark.clip import clip_error
+from brandsmith.benchmark.early_stop import benchmark_early_stop
+from brandsmith.benchmark.guidance import Result, benchmark_guidance, narrow
+from brandsmith.benchmark.judges import benchmark_judges
+from brandsmith.benchmark.packing import benchmark_pack
+from brandsmith.benchmark.prompt_judge import captioned_pictures, obeyed_error
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import unknown_name
+from brandsmith.core.table import as_rich
+from brandsmith.evaluate.chain import obeyed_judge
+from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.judges.pocket_clip import PocketClipText
+from brandsmith.methods.loop import default_device
+from brandsmith.study.folder import StudyFolder
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def guidance_figures(base: str, *, quick: bool, binding_only: bool, rows: Path | None) -> Result:
+    """Every arm on held-out prompts, judged by the base's own classifier. `rows`: a file to resume from."""
+    classifier = PocketClasses(resolve_base(base))
+    sets = ("binding",) if binding_only else ("binding", "two", "three")
+    return benchmark_guidance(load_base(base), classifier.look, quick=quick, sets=sets, file=rows)
+
+
+def guidance_tables(result: Result) -> Iterator[Table]:
+    """One table per set of prompts."""
+    return (as_rich(lines, title) for title, lines in narrow(result.table).items())
+
+
+def pack_figures(
+    concept: str,
+    base: str,
+    *,
+    random_sd15: bool,
+    num_trials: int,
+    num_steps: int,
+    precision: str,
+    image_px: int | None,
+    log: Callable[[str], None],
+) -> dict[str, Any]:
+    """Packed training against one run after another. `random_sd15` replaces the base by Stable Diffusion 1.5's sizes.
+
+    Raises InvalidConfig before anything is loaded.
+    """
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    loaded = load_concept(concept)
+    device = default_device()
+    model = build_random_sd15().to(device) if random_sd15 else load_base(base, device=device)
+    with TemporaryDirectory() as folder:
+        return benchmark_pack(
+            model,
+            loaded,
+            Path(folder),
+            num_trials=num_trials,
+            num_steps=num_steps,
+            precision=precision,
+            image_px=image_px,
+            say=log,
+        )
+
+
+def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) -> dict[str, Any]:
+    """The judges' accuracy on planted faults; `num_epochs` 0 leaves out the trainings without a kind of near miss."""
+    return benchmark_judges(load_concept(concept), num_epochs=num_epochs, say=log)
+
+
+def obeyed_figures(concept: str, base: str) -> dict[str, Any]:
+    """The error of the judge of prompts on the concept's captioned pictures, by kind of caption."""
+    loaded = load_concept(concept)
+    return obeyed_error(obeyed_judge(loaded, resolve_base(base)), *captioned_pictures(loaded))
+
+
+def obeyed_lines(figures: Mapping[str, Any]) -> list[str]:
+    """A line per kind of caption."""
+    return [
+        f"{name:15} correct {shares['correct']} {shares['interval']} of {shares['n']}, "
+        f"not measured {shares['not_measured']} of {shares['not_measured_n']}"
+        for name, shares in figures.items()
+    ]
+
+
+def clip_figures(concept: str, base: str) -> dict[str, Any]:
+    """How often the CLIP pair for judging prefers a picture's own caption, by kind of change."""
+    loaded, folder = load_concept(concept), resolve_base(base)
+    judge = PocketClipText(loaded.token, loaded.config.class_word, folder)
+    return clip_error(judge, obeyed_judge(loaded, folder), *captioned_pictures(loaded))
+
+
+def clip_lines(figures: Mapping[str, Any]) -> list[str]:
+    """A line per kind of change."""
+    return [
+        f"{name:15} own caption above it {shares['own above changed']} {shares['interval']} of {shares['n']}; "
+        f"mean {shares['mean own']} against {shares['mean changed']}"
+        for name, shares in figures.items()
+    ]
+
+
+def early_stop_figures(study: Path, num_replays: int) -> dict[str, Any]:
+    """Early stopping replayed on a study's rows. Raises InvalidInput when the study is no finished full grid."""
+    return benchmark_early_stop(StudyFolder(study), num_replays=num_replays)
+
+
+def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, console: Console) -> dict[str, Any]:
+    """Measure a base; `sheet`: also one PNG of its pictures, `card`: also its model card."""
+    figures = check_base(name, seeds=seeds, sheet=sheet, console=console)
+    if card:
+        write_card(resolve_base(name), figures)
+    return figures
+
+
+def figure_lines(figures: Mapping[str, Any]) -> list[str]:
+    """A line per figure: its name and its value."""
+    return [f"{name:24} {value}" for name, value in figures.items()]

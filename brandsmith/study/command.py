@@ -1,0 +1,81 @@
+"""`brandsmith study …` as functions: which file, what a dry run prints, what a finished study prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from brandsmith.core.table import as_rich
+from brandsmith.study.board import time_span
+from brandsmith.study.config import StudyConfig, load_study, shipped_study, with_halving
+from brandsmith.study.engine import SCREEN, check_study
+from brandsmith.study.plan import Plan, measure_pace, plan_study
+
+
+def open_study(file: Path, *, halving: bool = False) -> tuple[StudyConfig, str]:
+    """(configuration, its text) of a study.yaml, or of a study that ships with Brandsmith, by name.
+
+    halving: add successive halving where the study does not set it. Raises MissingResource or InvalidConfig.
+    """
+    shipped = shipped_study(str(file))
+    config, text = load_study(shipped if shipped.is_file() and not file.exists() else file)
+    return with_halving(text, str(file)) if halving and not config.halving else (config, text)
+
+
+def study_folder(config: StudyConfig, out: Path | None) -> Path:
+    """Where a study is written: `out`, or studies/<name>."""
+    return out or Path("studies") / config.name
+
+
+def dry_run(config: StudyConfig, text: str, folder: Path, console: Console) -> Plan:
+    """Count what a study takes, measure the pace of this machine, print both. Nothing is written to `folder`."""
+    concept, _ = check_study(config, folder)
+    plan = plan_study(config, concept)
+    console.print(_counted(plan))
+    console.print("measuring the pace of this machine …")
+    plan = measure_pace(plan, config, text, concept)
+    for line in _timed(plan, folder, config.budget.max_time):
+        console.print(line, highlight=False)
+    return plan
+
+
+def _counted(plan: Plan) -> str:
+    fraction = "" if plan.share_of_grid == 1 else f" ({plan.share_of_grid:.0%} of the full grid's)"
+    return (
+        f"{plan.settings} settings, {plan.trials} trials, {plan.training_steps} training steps{fraction},"
+        f" {plan.pictures} pictures"
+    )
+
+
+def _timed(plan: Plan, folder: Path, max_time: float | None) -> Iterator[str]:
+    for m in plan.methods:
+        yield f"  {m.method}: {m.trials} trials of {m.steps:g} steps, {m.seconds_per_step} s a step"
+    yield f"  a picture, drawn and judged: {plan.seconds_per_picture} s"
+    seconds = plan.seconds or 0.0
+    yield f"about {time_span(seconds)} on one worker like this; nothing was written, '{folder}' is as it was"
+    if max_time and max_time < seconds:
+        yield f"the budget of {time_span(max_time)} would be spent before the end"
+
+
+def result_lines(result: Mapping[str, Any], folder: Path) -> Iterator[RenderableType]:
+    """The leaderboard of a finished study, its winner, and the comparisons with the others."""
+    lines = [{name: line[name] for name in SCREEN} for line in result["leaderboard"]]
+    yield as_rich(lines, f"study in {folder}: {result['num_settings']} settings, {result['num_trials']} trials")
+    winner = result["winner"]
+    if winner:
+        yield winner["sentence"]
+        if winner["kpi"]:
+            yield f"recommended: {folder / winner['checkpoint']}"
+    for comparison in result["comparisons"]:
+        yield f"  against {comparison['second']}: {comparison['verdict']}"
+
+
+def replicate_lines(figures: Mapping[str, Any]) -> list[str]:
+    """The winner's score by training, and how much it moves."""
+    return [
+        f"{figures['setting']}: {figures['kpi']} by training {figures['kpi_by_trial']}",
+        f"mean {figures['mean']}, spread {figures['spread']}; the study reported {figures['kpi_in_study']}",
+    ]
