@@ -1,14 +1,22 @@
-# make demo   teach the demo brand by three methods and print the table (sets itself up)
-# make test   every test (sets itself up)
-# make docs   build the documentation as a site into out/docs
-# make clean  remove what these made; your own runs/ stay
+# Every target sets up .venv by itself.
+# make demo    teach the demo brand by three methods and print the table
+# make test    every test
+# make check   lint, types and the tests that are not slow, side by side: before every commit
+# make lint    ruff: rules and format, nothing is written
+# make format  let ruff format everything
+# make types   mypy
+# make docs    build the documentation as a site into out/docs
+# make clean   remove what these made; your own runs/ stay
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
+# Two workers of one thread each beat one worker of two threads by a third. A file's tests stay in one worker, so that
+# what they share is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test lint docs clean
+.PHONY: setup demo test check lint format types quick-tests docs clean
 
 setup: $(READY)
 
@@ -24,11 +32,23 @@ demo: setup
 	$(BIN)/brandsmith demo --out out/demo
 
 test: setup
-	# one thread each: two single-threaded workers beat one with two threads by a third
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST)
+
+check: setup
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
 
 lint: setup
-	$(BIN)/ruff check brandsmith tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: setup
+	$(BIN)/ruff format
+
+types: setup
+	$(BIN)/mypy
+
+quick-tests: setup
+	$(PYTEST) -m "not slow"
 
 docs: setup
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs out/docs

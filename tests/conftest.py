@@ -12,6 +12,8 @@ from lessons import write_concept
 
 from brandsmith.cli import main as cli
 
+pytest_plugins = ["ci_rules"]
+
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory) -> tuple[Path, Path]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from study_process import colour_judges, study_text
-from test_cli import brandsmith
 from test_study_config import GOOD, mistakes
 
 from brandsmith.core import trackers
@@ -61,8 +60,8 @@ def test_tensorboard_is_told_every_step_once_however_often_the_run_stops(run):
     assert told_to_tensorboard(run.folder) == [(step, pytest.approx(1 / step)) for step in range(1, 8)]
 
 
+@pytest.mark.only_with("mlflow")
 def test_mlflow_goes_on_in_the_run_it_began(run, monkeypatch):
-    pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{run.folder.parent / 'mlflow.db'}")
     follow(run, "mlflow", range(1, 4))
     follow(run, "mlflow", range(4, 6))
@@ -73,8 +72,8 @@ def test_mlflow_goes_on_in_the_run_it_began(run, monkeypatch):
         ]
 
 
+@pytest.mark.only_with("wandb")
 def test_wandb_works_offline(run, monkeypatch):
-    pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     follow(run, "wandb", range(1, 4))
@@ -82,9 +81,10 @@ def test_wandb_works_offline(run, monkeypatch):
     assert json.loads((run.folder / "trackers" / "wandb.json").read_text())["step"] == 3
 
 
-def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path):
+def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path, monkeypatch, brandsmith):
     pytest.importorskip("tensorboard")
-    done = brandsmith(
+    monkeypatch.chdir(tmp_path)
+    code, _, complaint = brandsmith(
         "train",
         "lora",
         "--concept",
@@ -99,9 +99,8 @@ def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path)
         2,
         "--tracker",
         "tensorboard",
-        cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
+    assert code == 0, complaint
     rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")
     assert (
         told_to_tensorboard(tmp_path / "run") == [(row["step"], pytest.approx(row["loss"], rel=1e-5)) for row in rows]
@@ -126,14 +125,15 @@ def test_a_study_tells_of_every_trial_and_ends_in_the_same_table(given, tmp_path
     assert StudyFolder(tmp_path / "told").record()["trackers"] == ["tensorboard"]
 
 
-def test_a_missing_or_unknown_tracker_is_one_line_before_anything(given, tmp_path, monkeypatch):
+def test_a_missing_or_unknown_tracker_is_one_line_before_anything(given, tmp_path, monkeypatch, brandsmith):
     with pytest.raises(InvalidConfig, match="unknown tracker 'tensorbord'") as caught:
         trackers.check_trackers(["tensorbord"])
     assert "did you mean 'tensorboard'" in caught.value.hint
-    unknown = brandsmith(
-        "train", "lora", "--concept", given[0], "--base", given[1], "--run", "run", "--tracker", "wandbee", cwd=tmp_path
+    monkeypatch.chdir(tmp_path)
+    code, _, complaint = brandsmith(
+        "train", "lora", "--concept", given[0], "--base", given[1], "--run", "run", "--tracker", "wandbee"
     )
-    assert unknown.returncode == 2 and "unknown tracker 'wandbee'" in unknown.stderr and not list(tmp_path.iterdir())
+    assert code == 2 and "unknown tracker 'wandbee'" in complaint and not list(tmp_path.iterdir())
     monkeypatch.setattr("brandsmith.core.optional.find_spec", lambda name: None)
     for name in trackers.TRACKERS:
         with pytest.raises(MissingResource, match=f"needs the package '{name}'") as caught:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from test_cli import brandsmith
 
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.study.config import Halving, load_study, parse_study, shipped_study, with_halving
@@ -190,10 +189,11 @@ def test_halving_of_too_few_checkpoints_is_refused():
         with_halving(f"{GOOD}checkpoints: 2\n", "study.yaml")
 
 
-def test_the_command_lists_mistakes_and_writes_nothing(tmp_path):
+def test_the_command_lists_mistakes_and_writes_nothing(tmp_path, monkeypatch, brandsmith):
     (tmp_path / "study.yaml").write_text(MISTAKES)
-    done = brandsmith("study", "run", "study.yaml", cwd=tmp_path)
-    assert done.returncode == 2 and f"has {len(EXPECTED)} mistakes" in done.stderr and "line 29" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    code, _, complaint = brandsmith("study", "run", "study.yaml")
+    assert code == 2 and f"has {len(EXPECTED)} mistakes" in complaint and "line 29" in complaint
     assert [p.name for p in tmp_path.iterdir()] == ["study.yaml"]
 
 

@@ -1,5 +1,7 @@
-"""Settings kept in PostgreSQL: a real server, where there is one (Debian: `apt-get install postgresql`, and the extra
-`postgres`).
+"""Settings kept in PostgreSQL: a real server of the test's own, where one is installed (Debian: `apt-get install
+postgresql`), and the extra `postgres`.
+
+A server refuses to run as root: root starts it as the user that Debian makes for it.
 """
 
 from __future__ import annotations
@@ -16,34 +18,39 @@ import pytest
 from brandsmith.study.config import parse_study
 from brandsmith.study.proposals import open_proposals
 
-BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
 pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
-pytestmark = pytest.mark.skipif(
-    BINARIES is None or os.geteuid() != 0, reason="needs a PostgreSQL server, and root to start it as its user"
-)
 
 
-def as_postgres(*command: str) -> None:
-    subprocess.run(
-        ["runuser", "-u", "postgres", "--", *map(str, command)], check=True, capture_output=True, timeout=60, cwd="/"
-    )
+def folder_of_binaries() -> Path | None:
+    """Debian's newest, which is not on PATH, or else what is on PATH."""
+    debian = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    on_path = shutil.which("initdb")
+    return max(debian, default=on_path and Path(on_path).parent, key=lambda path: int(path.parent.name))
+
+
+BINARIES = folder_of_binaries()
+AS_ITS_USER = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+pytestmark = pytest.mark.skipif(BINARIES is None, reason="no PostgreSQL server is installed")
+
+
+def as_its_user(*command: object) -> str:
+    arguments = [*AS_ITS_USER, *map(str, command)]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60, cwd="/").stdout.strip()
 
 
 @pytest.fixture
 def url():
     """A database of its own, in a server of its own that ends with the test."""
-    folder = Path(
-        subprocess.check_output(["runuser", "-u", "postgres", "--", "mktemp", "-d"], text=True, cwd="/").strip()
-    )
+    folder = Path(as_its_user("mktemp", "-d"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     try:
-        as_postgres(BINARIES / "initdb", "-D", folder / "data", "-A", "trust")
+        as_its_user(BINARIES / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-        as_postgres(BINARIES / "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start")
+        as_its_user(BINARIES / "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start")
         yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-        as_postgres(BINARIES / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+        as_its_user(BINARIES / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,7 +20,6 @@ from bases import build_tiny, save_as_diffusers_folder
 from lessons import write_concept
 from rich.console import Console
 from study_process import HALVING, colour_judges, study_text
-from test_cli import brandsmith
 
 from brandsmith.core.errors import BrandsmithError, MissingResource
 from brandsmith.core.files import read_jsonl
@@ -205,7 +204,8 @@ def test_without_ray_it_is_one_line_and_nothing_is_written(monkeypatch, tmp_path
     assert caught.value.exit_code == 2 and "brandsmith[ray]" in caught.value.hint
 
 
-def test_an_unknown_executor_is_one_line(tmp_path):
-    done = brandsmith("study", "run", "thesis-pocket", "--executor", "rey", cwd=tmp_path)
-    assert done.returncode == 2 and "unknown executor 'rey'" in done.stderr and "did you mean 'ray'" in done.stderr
+def test_an_unknown_executor_is_one_line(tmp_path, monkeypatch, brandsmith):
+    monkeypatch.chdir(tmp_path)
+    code, _, complaint = brandsmith("study", "run", "thesis-pocket", "--executor", "rey")
+    assert code == 2 and "unknown executor 'rey'" in complaint and "did you mean 'ray'" in complaint
     assert not list(tmp_path.iterdir())
