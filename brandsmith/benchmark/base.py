@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 
 from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
 from brandsmith.concept.concept import load_concept
-from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi
+from brandsmith.core.pictures import save_png
+from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi, training_pictures
 from brandsmith.guidance import scales
 from brandsmith.guidance.loop import sample
 from brandsmith.judges.ocr import Ocr, compare
@@ -133,10 +133,7 @@ def _text_through_vae(base: Base) -> dict[str, Any]:
     """OCR similarity on true marked pictures, and on the same pictures after encode and decode."""
     concept = load_concept("demo")
     ocr = judges_for(concept)["ocr"]
-    originals = [
-        *held_out_pictures(concept),
-        *(np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples),
-    ]
+    originals = [*held_out_pictures(concept), *training_pictures(concept)]
     pixels = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     decoded = torch.cat([decode_latents(base, encode_images(base, part)) for part in pixels.split(8)])
     after = list((decoded * 255).round().byte().permute(0, 2, 3, 1).numpy())
@@ -216,8 +213,7 @@ def _untrained_kpi(base: Base) -> dict[str, Any]:
 def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     columns = 8
     rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures) - columns + 1, columns)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+    save_png(path, np.concatenate(rows, axis=0))
 
 
 def _print(figures: dict[str, Any], console: Console) -> None:

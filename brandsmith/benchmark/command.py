@@ -79,7 +79,7 @@ def pack_figures(
 
 def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) -> dict[str, Any]:
     """The judges' accuracy on planted faults; `num_epochs` 0 leaves out the trainings without a kind of near miss."""
-    return benchmark_judges(load_concept(concept), num_epochs=num_epochs, say=log)
+    return benchmark_judges(load_concept(concept), num_epochs=num_epochs, log=log)
 
 
 def obeyed_figures(concept: str, base: str) -> dict[str, Any]:

@@ -7,32 +7,33 @@ are held out of the correctness judge's training in turn. The figures' names and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from brandsmith.base.base import resolve_base
 from brandsmith.concept.concept import Concept
+from brandsmith.core.pictures import load_rgb
+from brandsmith.core.progress import Log
 from brandsmith.core.rows import Row, Shot
-from brandsmith.evaluate.chain import every_judge, held_out_pictures, judges_for
+from brandsmith.evaluate.chain import every_judge, held_out_pictures, judges_for, training_pictures
 from brandsmith.judges.augment import seen_by_another_camera
 from brandsmith.judges.background import Background
-from brandsmith.judges.correctness import fit_net, loosened, probabilities, training_views, view_of
+from brandsmith.judges.correctness import View, fit_net, loosened, probabilities, training_views, view_of
 from brandsmith.judges.detector import Detector
+from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge, score_shots
-from brandsmith.judges.labelled import Labelled, load_split
+from brandsmith.judges.labelled import Labelled, load_split, with_mark
+from brandsmith.judges.measure import area_under_curve, measure_detector
 from brandsmith.judges.near_miss import CROP_KINDS, kinds_for, make_near_miss, oval_patch
 from brandsmith.judges.rectify import build_reference
-from brandsmith.judges.train_detector import area_under_curve, measure_detector
 from brandsmith.results.kpi import kpi_of
 from brandsmith.results.statistics import spearman
 from brandsmith.results.usable import checks_for, usable_by_picture
 
 FAULT_RATES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,23 @@ class Planted:
     fault: str
 
 
-def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda what: None) -> dict[str, Any]:
+def benchmark_judges(concept: Concept, *, num_epochs: int = 5, log: Log = lambda what: None) -> dict[str, Any]:
     """The figures, each with its n. About seven CPU minutes, all but one for the held-out kinds; `num_epochs` 0 leaves
     those out.
     """
     validation = load_split(concept.folder, "val")
-    by_name = judges_for(concept)
+    fitted = load_judges(concept)
+    by_name = judges_for(concept, fitted=fitted)
     judges = list(by_name.values())
-    say("detector on marked and concept-free pictures")
-    seen = measure_detector(by_name["detector"], validation)
+    log("detector on marked and concept-free pictures")
+    seen = measure_detector(fitted.detector, validation)
     figures: dict[str, Any] = {
-        "detector_ap50": seen["ap50"],
-        "detector_ap50_n": seen["n_marks"] + seen["n_free"],
-        "false_alarm_rate": seen["false_alarm_rate"],
-        "false_alarm_rate_n": seen["n_free"],
+        "detector_ap50": seen.ap50,
+        "detector_ap50_n": seen.n_marks + seen.n_free,
+        "false_alarm_rate": seen.false_alarm_rate,
+        "false_alarm_rate_n": seen.n_free,
     }
-    say("verdicts on planted faults")
+    log("verdicts on planted faults")
     pictures = plant_faults(concept, validation)
     rows = _rows(judges, pictures)
     figures |= (
@@ -69,16 +71,16 @@ def benchmark_judges(concept: Concept, *, num_epochs: int = 5, say: Say = lambda
     figures |= (
         _near_misses(judges, validation)
         | _ovals(judges, validation)
-        | backgrounds(concept, by_name["detector"], validation)
+        | backgrounds(concept, fitted.detector, validation)
     )
-    say("time per picture")
+    log("time per picture")
     figures |= _seconds(
         every_judge(concept, resolve_base("pocket")), concept.prompts(), [p.pixels for p in pictures[:64]]
     )
     if not num_epochs:
         return figures
-    say("near misses of kinds not trained on")
-    return figures | held_out_kinds(concept, validation, num_epochs=num_epochs, say=say)
+    log("near misses of kinds not trained on")
+    return figures | held_out_kinds(concept, validation, num_epochs=num_epochs, log=log)
 
 
 def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0) -> list[Planted]:
@@ -86,7 +88,7 @@ def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0
     text = concept.config.expected_text
     shapes = [kind for kind in CROP_KINDS if kind not in ("recoloured", "inverted")]
     planted: list[Planted] = []
-    for i, source in enumerate(p for p in validation if p.box is not None):
+    for i, source in enumerate(with_mark(validation)):
         rng = np.random.default_rng([seed, i])
         wrong = {"wrong mark": shapes[i % len(shapes)], "wrong colour": "recoloured"} | (
             {"misspelt": "misspelt"} if text else {}
@@ -98,14 +100,8 @@ def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0
     planted += [Planted(p.pixels, "missing") for p in validation if p.sort == "plain"][:100]
     for i, example in enumerate(concept.examples):
         for copy in range(4):
-            planted.append(
-                Planted(
-                    _copied(
-                        np.asarray(Image.open(example.image).convert("RGB")), np.random.default_rng([seed, i, copy])
-                    ),
-                    "copied",
-                )
-            )
+            rng = np.random.default_rng([seed, i, copy])
+            planted.append(Planted(_copied(load_rgb(example.image), rng), "copied"))
     return planted
 
 
@@ -159,7 +155,7 @@ def _near_misses(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dic
 
 def _ovals(judges: Sequence[Judge], validation: Sequence[Labelled]) -> dict[str, Any]:
     """Share of right marks cut to an oval that the chain finds unusable; no judge was trained on those."""
-    ovals = [Planted(oval_patch(p.pixels, p.box), "oval") for p in validation if p.box is not None]
+    ovals = [Planted(oval_patch(p.pixels, p.box), "oval") for p in with_mark(validation)]
     refused = [verdict is False for verdict in _verdicts(judges, _rows(judges, ovals))]
     return {"oval_refused": round(float(np.mean(refused)), 4) if ovals else None, "oval_refused_n": len(ovals)}
 
@@ -168,7 +164,7 @@ def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Label
     """The judge `background`: training pictures given back with another mark must be found, true pictures of other
     scenes must not.
     """
-    training = [np.asarray(Image.open(example.image).convert("RGB")) for example in concept.examples]
+    training = training_pictures(concept)
     judge = Background(training, held_out_pictures(concept), detector)
     given_back = []
     for i, (picture, found) in enumerate(zip(training, detector.detect(training), strict=True)):
@@ -176,7 +172,7 @@ def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Label
         if found:
             picture = make_near_miss(picture, found[0].box, "reworded", rng, concept.config.expected_text)
         given_back.append(_copied(picture, rng))
-    others = [p.pixels for p in validation if p.box is not None]
+    others = [p.pixels for p in with_mark(validation)]
     caught, false = (
         [v.value is not None and v.value >= 0.5 for v in judge.score(shown)] for shown in (given_back, others)
     )
@@ -230,11 +226,14 @@ def _spelling(
         if row.judge.startswith("ocr@")
     ]
     values += [v.value for v in judges["ocr"].score(held_out_pictures(concept))]
-    return {"ocr_true_score": round(float(np.mean(values)), 4), "ocr_true_score_n": len(values)}
+    return {
+        "ocr_true_score": round(float(np.mean([v for v in values if v is not None])), 4),
+        "ocr_true_score_n": len(values),
+    }
 
 
 def _seconds(judges: Mapping[str, Judge], prompts: Sequence[str], pictures: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Of every judge that could say something: those whose weights are missing answer at once and are left out."""
+    """Of every judge that could measure something: those whose weights are missing answer at once and are left out."""
     shots = [Shot(0, prompts[i % len(prompts)], i, "timed", 0) for i in range(len(pictures))]
     per_judge = {}
     for name, judge in judges.items():
@@ -255,19 +254,19 @@ def held_out_kinds(
     *,
     num_epochs: int = 5,
     seed: int = 0,
-    say: Say = lambda what: None,
+    log: Log = lambda what: None,
 ) -> dict[str, Any]:
     """Right-vs-wrong AUC on each kind of near miss, by a correctness judge that was trained without that kind.
 
     Boxes are the constructed ones, moved about as a detector's are: the shipped detector has seen every kind.
     """
     text = concept.config.expected_text
-    marked = [p for p in load_split(concept.folder, "train") if p.box is not None]
+    marked = with_mark(load_split(concept.folder, "train"))
     reference = build_reference([p.pixels for p in marked], [p.box for p in marked])
     views = training_views(marked, reference, text, num_right=500, num_per_kind=50, seed=seed)
-    tested = [p for p in validation if p.box is not None]
+    tested = with_mark(validation)
 
-    def views_of(kind: str) -> list:
+    def views_of(kind: str) -> list[View]:
         made = []
         for i, p in enumerate(tested):
             rng = np.random.default_rng([seed, 1, i])
@@ -279,7 +278,7 @@ def held_out_kinds(
     for kind in kinds_for(text, tested):
         net = fit_net(views, num_epochs=num_epochs, seed=seed, leave_out=kind)
         curves[kind] = area_under_curve(probabilities(net, right), probabilities(net, views_of(kind)))
-        say(f"  {kind}: {curves[kind]:.3f}")
+        log(f"  {kind}: {curves[kind]:.3f}")
     values = list(curves.values())
     return {
         "right_wrong_auc": round(float(np.mean(values)), 4),

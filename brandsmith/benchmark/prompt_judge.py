@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from brandsmith.concept.concept import Concept, load_examples
+from brandsmith.core.pictures import load_rgb_all
 from brandsmith.evaluate.prompt_phrases import NUMBERS
 from brandsmith.judges.judge import Verdict
-from brandsmith.judges.obeyed import Asked, Obeyed, Phrase, asked_of
+from brandsmith.judges.obeyed import Obeyed, Phrase, Request, request_of
 from brandsmith.results.statistics import rate
 
 KINDS = ("own caption", "another colour", "another thing", "another number")
@@ -31,8 +31,7 @@ def captioned_pictures(concept: Concept) -> tuple[list[np.ndarray], list[str]]:
     held_out = concept.folder / "held_out"
     captioned = held_out.is_dir() and any(held_out.glob("*.txt"))
     examples = [*concept.examples, *(load_examples(held_out, concept.token) if captioned else ())]
-    pictures = [np.asarray(Image.open(example.image).convert("RGB")) for example in examples]
-    return pictures, [example.caption for example in examples]
+    return load_rgb_all(example.image for example in examples), [example.caption for example in examples]
 
 
 def obeyed_error(
@@ -72,9 +71,9 @@ def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> d
     """The caption with its first thing in another colour, with another first thing, and with another number where it
     counts one thing.
     """
-    vocabulary, palette, whole = judge.eyes.vocabulary, judge.eyes.palette, judge.asked(caption)
+    vocabulary, palette, whole = judge.classifier.vocabulary, judge.classifier.palette, judge.request(caption)
     for phrase in judge.parse(caption):
-        asked = asked_of([phrase], vocabulary, palette)
+        asked = request_of([phrase], vocabulary, palette)
         if asked.demands:
             changed = _other_colour(caption, phrase, asked, palette, rng) | {
                 "another thing": _other_thing(caption, phrase, whole, vocabulary, rng)
@@ -91,7 +90,7 @@ def _other_number(caption: str, number: int | None, rng: np.random.Generator) ->
 
 
 def _other_colour(
-    caption: str, phrase: Phrase, asked: Asked, palette: Sequence[str], rng: np.random.Generator
+    caption: str, phrase: Phrase, asked: Request, palette: Sequence[str], rng: np.random.Generator
 ) -> dict[str, str]:
     colour = asked.demands[0].colour
     if colour is None:
@@ -101,7 +100,7 @@ def _other_colour(
 
 
 def _other_thing(
-    caption: str, phrase: Phrase, whole: Asked, vocabulary: Sequence[str], rng: np.random.Generator
+    caption: str, phrase: Phrase, whole: Request, vocabulary: Sequence[str], rng: np.random.Generator
 ) -> str:
     shown = {demand.word for demand in whole.demands}
     others = [word for word in (GARMENTS if whole.worn else vocabulary) if word not in shown]

@@ -80,7 +80,8 @@ def judge_run(
     as_json: Json = False,
 ) -> None:
     """Score pictures with every judge: mark, spelling, prompt, copying, likeness, diversity, leakage; usable rate."""
-    from brandsmith.evaluate.album_scores import judge_all, lines_of, table_of
+    from brandsmith.evaluate.album_scores import judge_all
+    from brandsmith.evaluate.album_text import lines_of, table_of
 
     with console.status("loading the judges") as status:
         summaries = judge_all(
@@ -92,12 +93,12 @@ def judge_run(
             weights=weights,
             check=check,
             floor=floor,
-            say=status.update,
+            log=status.update,
         )
     for summary in summaries:
         print_lines([table_of(summary), *lines_of(summary)])
     if as_json:
-        print_json({"albums": summaries})
+        print_json({"albums": [summary.as_json() for summary in summaries]})
 
 
 @commands.command("leakage", epilog="Example: [cyan]brandsmith judge leakage runs/demo-lora --seeds 4 --json[/]")
@@ -115,7 +116,6 @@ def judge_leakage(
     as_json: Json = False,
 ) -> None:
     """Draw prompts that do not request the mark and count how often it shows, beside the untrained base's rate."""
-    from brandsmith.evaluate.command import leakage_lines
     from brandsmith.evaluate.leakage import leakage_of_run
 
     with console.status("loading") as status:
@@ -128,11 +128,11 @@ def judge_leakage(
             num_steps=num_steps,
             guidance_scale=guidance_scale,
             out=out,
-            say=status.update,
+            log=status.update,
         )
-    print_lines(leakage_lines(found))
+    print_lines(found.lines)
     if as_json:
-        print_json(found)
+        print_json(found.as_json())
 
 
 @commands.command("overfit", epilog="Example: [cyan]brandsmith judge overfit runs/demo-lora --json[/]")
@@ -145,16 +145,15 @@ def judge_overfit(
     as_json: Json = False,
 ) -> None:
     """The gap in denoising loss between held-out and training pictures, by checkpoint. Draws nothing."""
-    from brandsmith.evaluate.command import overfit_lines
     from brandsmith.evaluate.overfit import overfit_of_run
 
     with console.status("loading") as status:
         found = overfit_of_run(
-            run, concept_name=concept, base_name=base, step=step, num_noises=noises, say=status.update
+            run, concept_name=concept, base_name=base, step=step, num_noises=noises, log=status.update
         )
-    print_lines(overfit_lines(found))
+    print_lines(found.lines)
     if as_json:
-        print_json(found)
+        print_json(found.as_json())
 
 
 @commands.command(
@@ -206,10 +205,10 @@ def judge_yolov8(
             copies=copies,
             export_only=export_only,
         )
-    for line in found.pop("lines"):
+    for line in found.lines:
         print(line)
     if as_json:
-        print_json(found)
+        print_json(found.as_json())
 
 
 @weights_commands.command(

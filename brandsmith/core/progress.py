@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LINE_EVERY_SEC = 15
+Log = Callable[[str], None]
+"""Takes one line about what is being done now, for whoever waits for it."""
 
 
 @contextmanager

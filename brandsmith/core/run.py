@@ -112,6 +112,29 @@ class RunDirectory:
         found = [(int(match[1]), folder) for folder in folders if (match := _CHECKPOINT.fullmatch(folder.name))]
         return sorted(found)
 
+    def checkpoints_at(self, step: int | None = None) -> list[tuple[int, Path]]:
+        """(step, folder) of the checkpoint at `step` alone (None: of all), in order of steps; never empty.
+
+        Raises MissingResource when this is no run directory, InvalidConfig when it has no such checkpoint.
+        """
+        self.config()
+        found = self.checkpoints()
+        if not found:
+            raise InvalidConfig(
+                f"run '{self.folder}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint"
+            )
+        chosen = [(at, folder) for at, folder in found if step in (None, at)]
+        if not chosen:
+            raise InvalidConfig(
+                f"run '{self.folder}' has no checkpoint at step {step}",
+                hint=f"allowed: {', '.join(str(at) for at, _ in found)}",
+            )
+        return chosen
+
+    def checkpoint_at(self, step: int | None = None) -> Path:
+        """The folder of the checkpoint at `step` (None: the last). Raises as `checkpoints_at` does."""
+        return self.checkpoints_at(step)[-1][1]
+
     @contextmanager
     def writing_checkpoint(self, step: int) -> Iterator[Path]:
         """Yield an empty folder; it becomes the checkpoint of `step`, whole, when the block ends without an error."""

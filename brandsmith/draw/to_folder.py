@@ -26,18 +26,7 @@ from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, re
 
 def find_checkpoint(run: Path, step: int | None) -> Path:
     """The checkpoint of a run at `step` (None: the last). Raises MissingResource or InvalidConfig."""
-    directory = RunDirectory(run)
-    directory.config()
-    found = dict(directory.checkpoints())
-    if not found:
-        raise InvalidConfig(
-            f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint"
-        )
-    if step is not None and step not in found:
-        raise InvalidConfig(
-            f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(map(str, found))}"
-        )
-    return found[step if step is not None else max(found)]
+    return RunDirectory(run).checkpoint_at(step)
 
 
 def chosen_refiner(name: str, screen: int = 1) -> Any:

@@ -1,4 +1,4 @@
-"""The chain of judges that scores a concept: one place says who is in it, in every command."""
+"""The chain of judges that scores a concept, the same in every command."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of
+from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.rows import Shot
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.background import Background
 from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
 from brandsmith.judges.detector import Detector
-from brandsmith.judges.fit import load_judges
+from brandsmith.judges.fit import FittedJudges, load_judges
 from brandsmith.judges.judge import Judge, score_shots
 from brandsmith.judges.obeyed import Obeyed
 from brandsmith.judges.pocket_classes import PocketClasses
@@ -26,22 +26,24 @@ from brandsmith.results.kpi import kpi_of
 CLASSES_FILE = "classes.safetensors"
 
 
-def judges_for(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
+def judges_for(
+    concept: Concept, base_folder: Path | None = None, weights: Path | None = None, fitted: FittedJudges | None = None
+) -> dict[str, Judge]:
     """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the
     base that draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed
-    (in `weights`, else where weights are kept). Raises MissingResource when the concept's judges are not fitted.
+    (in `weights`, else where weights are kept).
+
+    fitted: the concept's own judges; None loads them. Raises MissingResource when there are none.
     """
-    training = [_load(example.image) for example in concept.examples]
-    chain: list[Judge] = [*load_judges(concept), copying_judge(training, held_out_pictures(concept), weights)]
+    fitted = fitted or load_judges(concept)
+    chain = [*fitted.chain, copying_judge(training_pictures(concept), held_out_pictures(concept), weights)]
     if base_folder and (base_folder / CLASSES_FILE).is_file():
         chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}
 
 
 def obeyed_judge(concept: Concept, base_folder: Path) -> Obeyed:
-    """Whether prompts of this concept are obeyed, by the classifier in a base's folder. Raises MissingResource without
-    one.
-    """
+    """Is the prompt followed, by the classifier in a base's folder? Raises MissingResource without one."""
     return Obeyed(PocketClasses(base_folder), parser_for(concept.token), sha256_of(base_folder / CLASSES_FILE)[:12])
 
 
@@ -50,32 +52,36 @@ def weighted_judges(concept: Concept, folder: Path | None = None, detector: Dete
     measured: weights X missing".
     """
     held_out = held_out_pictures(concept)
-    identity = [Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()]
-    return {judge.name: judge for judge in (ClipText(concept.token, concept.config.class_word, folder), *identity)}
+    judges: list[Judge] = [
+        ClipText(concept.token, concept.config.class_word, folder),
+        *(Identity(name, weights, held_out, folder, detector) for name, weights in IDENTITY_WEIGHTS.items()),
+    ]
+    return {judge.name: judge for judge in judges}
 
 
 def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
     """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one,
     and the judges over sealed weights.
     """
-    chain = judges_for(concept, base_folder, weights)
-    detector, held_out = chain["detector"], held_out_pictures(concept)
-    beside: list[Judge] = [Background([_load(example.image) for example in concept.examples], held_out, detector)]
+    fitted, held_out = load_judges(concept), held_out_pictures(concept)
+    chain = judges_for(concept, base_folder, weights, fitted)
+    beside: list[Judge] = [Background(training_pictures(concept), held_out, fitted.detector)]
     if base_folder and has_pair(base_folder):
         beside += [
             PocketClipText(concept.token, concept.config.class_word, base_folder),
-            PocketIdentity(held_out, base_folder, detector),
+            PocketIdentity(held_out, base_folder, fitted.detector),
         ]
-    return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, detector)
+    return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, fitted.detector)
+
+
+def training_pictures(concept: Concept) -> list[np.ndarray]:
+    return load_rgb_all(example.image for example in concept.examples)
 
 
 def held_out_pictures(concept: Concept) -> list[np.ndarray]:
     """True pictures of the concept that no training may use: the control for copying."""
-    return [_load(p) for p in sorted((concept.folder / "held_out").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
-
-
-def _load(path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
+    files = sorted((concept.folder / "held_out").glob("*"))
+    return load_rgb_all(file for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def thesis_kpi(judges: dict[str, Judge], pictures: Sequence[np.ndarray]) -> float | None:

@@ -1,8 +1,8 @@
-"""`brandsmith judge fit`, `check`, `leakage`, `overfit` and `suite` as functions: a concept's name in, lines out."""
+"""`brandsmith judge fit`, `check` and `suite` as functions: a concept's name in, lines out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ VALIDATION = ("recall", "ap50", "false_alarm_rate", "mean_iou")
 
 def fit_named(concept: str, out: Path | None, on_step: Callable[[int, float], None]) -> dict[str, Any]:
     """Train a concept's judges; the detector's validation figures. `on_step` gets the detector's (step, loss)."""
-    card = fit_concept(load_concept(concept), out, on_step=on_step)
-    return {key: card["detector"]["validation"][key] for key in VALIDATION}
+    figures = fit_concept(load_concept(concept), out, on_step=on_step).detector.validation.as_json()
+    return {key: figures[key] for key in VALIDATION}
 
 
 def check_named(concept: str) -> list[Checked]:
     """Run a concept's judges on known-good and known-bad pictures. Raises JudgeUnfit for the first that fails."""
     loaded = load_concept(concept)
-    return check_judges(loaded, load_judges(loaded))
+    return check_judges(loaded, load_judges(loaded).chain)
 
 
 def check_lines(results: Sequence[Checked]) -> list[str]:
@@ -32,36 +32,9 @@ def check_lines(results: Sequence[Checked]) -> list[str]:
     return [f"{checked.judge:12} good {checked.good:.3f}  bad {checked.bad:.3f}  fit" for checked in results]
 
 
-def check_figures(results: Sequence[Checked]) -> dict[str, dict[str, float | int]]:
+def check_figures(results: Sequence[Checked]) -> dict[str, dict[str, float]]:
     """By judge: mean values on good and bad pictures, and how many of each."""
-    return {
-        c.judge: {"good": round(c.good, 4), "bad": round(c.bad, 4), "n_good": c.num_good, "n_bad": c.num_bad}
-        for c in results
-    }
-
-
-def leakage_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """The rates with their intervals, the detector's own error, and the rate of each prompt."""
-    for name in ("taught", "untrained"):
-        if found[name]:
-            yield "{0:10} shows the mark unrequested on {rate:.4f} of {n} pictures (95 %: {low} to {high})".format(
-                name, **found[name]
-            )
-    yield f"detector's false alarms on true pictures: {found['detector_false_alarms']}"
-    for prompt, share in (found["taught"] or found["untrained"])["by_prompt"].items():
-        yield f"  {share:.2f}  {prompt}"
-
-
-def overfit_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """A line per checkpoint, and what they mean."""
-    for line in found["checkpoints"]:
-        gap = line["beyond_base"] or line["gap"]
-        of = "gap beyond the base's own" if line["beyond_base"] else "gap"
-        yield (
-            f"{line['checkpoint']:14} training {line['training_loss']:.4f}  held out {line['held_out_loss']:.4f}  "
-            f"{of} {gap['value']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})"
-        )
-    yield found["reading"]
+    return {checked.judge: checked.as_json() for checked in results}
 
 
 def suite_named(concept: str) -> list[SuitePrompt]:

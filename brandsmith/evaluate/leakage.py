@@ -1,30 +1,74 @@
-"""`brandsmith judge leakage RUN`: does the mark come where nobody asked for it?
+"""`brandsmith judge leakage RUN`: does the mark show where the prompt does not name it?
 
-Draws the brand suite's prompts without the token, with the taught checkpoint and with the untrained base, from the same
-noises, and lets the concept's detector look. The taught rate means something beside two others: the untrained base's on
-the same prompts, and the detector's own false alarms on true pictures.
+Draws the brand suite's prompts without the token, fine-tuned and with the base alone, from the same noises, and lets
+the concept's detector look. Read the fine-tuned rate beside two others: the base's on the same prompts, and the
+detector's own false alarms on true pictures.
 
     OUT/leakage/step-000400/ , OUT/leakage/untrained/     the pictures; drawn once
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import Concept, load_concept
-from brandsmith.core.rows import Row
-from brandsmith.evaluate.checkpoint import Cases, load_pictures, sample_checkpoint
-from brandsmith.evaluate.run_checkpoints import find_taught
+from brandsmith.core.pictures import load_rgb_all
+from brandsmith.core.progress import Log
+from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
+from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
+from brandsmith.judges.card import false_alarm_rate
 from brandsmith.judges.fit import judges_folder, load_judges
 from brandsmith.judges.judge import Judge, score_shots
 from brandsmith.results.leakage import Leakage, logo_leakage
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True)
+class LeakageReport:
+    fine_tuned: Leakage | None
+    """None: there is no checkpoint."""
+    base: Leakage
+    detector_false_alarms: float | None
+    """The detector's rate on true pictures without the mark; None without a card."""
+    class_prompt: str
+    num_seeds: int
+    pictures: Path
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "taught": self.fine_tuned and _leakage_json(self.fine_tuned),
+            "untrained": _leakage_json(self.base),
+            "detector_false_alarms": self.detector_false_alarms,
+            "class_prompt": self.class_prompt,
+            "seeds": self.num_seeds,
+            "pictures": str(self.pictures),
+        }
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """For a terminal."""
+        for name, leaked in (("fine-tuned", self.fine_tuned), ("base", self.base)):
+            if leaked:
+                low, high = (round(v, 4) for v in leaked.interval)
+                rate = "not measured" if leaked.rate is None else f"{leaked.rate:.4f}"
+                yield f"{name:10} shows the mark on {rate} of {leaked.n} pictures (95 %: {low} to {high})"
+        yield f"detector's false alarms on true pictures: {self.detector_false_alarms}"
+        for prompt, rate_of_one in (self.fine_tuned or self.base).by_prompt.items():
+            yield f"  {rate_of_one:.2f}  {prompt}"
+
+
+def _leakage_json(leaked: Leakage) -> dict[str, Any]:
+    return {
+        "rate": None if leaked.rate is None else round(leaked.rate, 4),
+        "low": round(leaked.interval[0], 4),
+        "high": round(leaked.interval[1], 4),
+        "n": leaked.n,
+        "by_prompt": dict(leaked.by_prompt),
+    }
 
 
 def leakage_of_run(
@@ -37,24 +81,23 @@ def leakage_of_run(
     num_steps: int,
     guidance_scale: float,
     out: Path | None,
-    say: Say = lambda what: None,
-) -> dict[str, Any]:
+    log: Log = lambda what: None,
+) -> LeakageReport:
     """The command: everything is checked before weights load."""
     concept = load_concept(concept_name)
-    taught = find_taught(run, concept, base_name, step)
-    resolve_base(taught.base_name)
-    detector = load_judges(concept)[0]
+    found = find_run_checkpoints(run, concept, base_name, step)
+    resolve_base(found.base_name)
+    detector = load_judges(concept).detector
     cases = Cases(
         tuple(leakage_prompts(concept)),
         tuple(range(1000, 1000 + num_seeds)),
         num_steps=num_steps,
         guidance_scale=guidance_scale,
     )
-    checkpoint = taught.checkpoints[-1][1] if taught.checkpoints else None
-    say("loading the base")
-    return measure_leakage(
-        load_base(taught.base_name), checkpoint, concept, detector, out or run or Path("out"), cases, say=say
-    )
+    checkpoint = found.checkpoints[-1][1] if found.checkpoints else None
+    log("loading the base")
+    base, out = load_base(found.base_name), out or run or Path("out")
+    return measure_leakage(base, checkpoint, concept, detector, out / "leakage", cases, log=log)
 
 
 def measure_leakage(
@@ -65,26 +108,18 @@ def measure_leakage(
     out: Path,
     cases: Cases,
     *,
-    say: Say = lambda what: None,
-) -> dict[str, Any]:
-    """`taught` (None without a checkpoint) and `untrained`, with Wilson's intervals, and the detector's false alarms
-    from its card.
-    """
+    log: Log = lambda what: None,
+) -> LeakageReport:
+    """Draw with the base and, where there is a checkpoint, fine-tuned; each into a folder of its own under `out`."""
     num_pictures = len(cases.prompts) * len(cases.seeds)
-    say(f"drawing {num_pictures} pictures that never ask for the mark, with the untrained base")
-    untrained = _leakage(base, None, concept, detector, out / "leakage" / "untrained", cases)
-    taught = None
+    log(f"drawing {num_pictures} pictures whose prompt does not name the mark, with the base alone")
+    of_base = _leakage(base, None, concept, detector, out / "untrained", cases)
+    fine_tuned = None
     if checkpoint:
-        say(f"drawing {num_pictures} more with {checkpoint.name}")
-        taught = _leakage(base, checkpoint, concept, detector, out / "leakage" / checkpoint.name, cases)
-    return {
-        "taught": taught and _shown(taught),
-        "untrained": _shown(untrained),
-        "detector_false_alarms": false_alarms(concept),
-        "class_prompt": cases.prompts[0],
-        "seeds": len(cases.seeds),
-        "pictures": str(out / "leakage"),
-    }
+        log(f"drawing {num_pictures} more with {checkpoint.name}")
+        fine_tuned = _leakage(base, checkpoint, concept, detector, out / checkpoint.name, cases)
+    false_alarms = false_alarm_rate(judges_folder(concept))
+    return LeakageReport(fine_tuned, of_base, false_alarms, cases.prompts[0], len(cases.seeds), out)
 
 
 def _leakage(
@@ -92,22 +127,4 @@ def _leakage(
 ) -> Leakage:
     shots = cases.shots(folder.name, 0)
     paths = sample_checkpoint(base, folder, cases, shots, checkpoint)
-    rows: list[Row] = score_shots(detector, shots, load_pictures(paths))
-    return logo_leakage(rows, concept.token)
-
-
-def _shown(leaked: Leakage) -> dict[str, Any]:
-    return {
-        "rate": None if leaked.rate is None else round(leaked.rate, 4),
-        "low": round(leaked.interval[0], 4),
-        "high": round(leaked.interval[1], 4),
-        "n": leaked.n,
-        "by_prompt": dict(leaked.by_prompt),
-    }
-
-
-def false_alarms(concept: Concept) -> float | None:
-    """The detector's rate on true pictures without the mark, as its card says; None without a card."""
-    card = judges_folder(concept) / "card.json"
-    seen = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
-    return seen.get("detector", {}).get("validation", {}).get("false_alarm_rate")
+    return logo_leakage(score_shots(detector, shots, load_rgb_all(paths)), concept.token)

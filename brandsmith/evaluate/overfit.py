@@ -2,14 +2,14 @@
 
 Mean diffusion loss on held-out pictures minus on training pictures, every picture under the same noises at the same
 timesteps. It needs no judge and no weights but the model's own, so it works everywhere, and it rises before copies can
-be seen. The raw gap also holds how hard the two sets of pictures are; `beyond_base` takes the untrained base's gap on
-the same pictures and noises away, which leaves what teaching did. Intervals resample pictures of both sets and,
+be seen. The raw gap also holds how hard the two sets of pictures are; `beyond_base` takes the base's gap on the same
+pictures and noises away, which leaves what fine-tuning did. Intervals resample pictures of both sets and,
 together, the noises they share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +22,13 @@ from brandsmith.base.base import Base, encode_images, encode_prompts, load_base,
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
-from brandsmith.evaluate.run_checkpoints import find_taught
+from brandsmith.core.progress import Log
+from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
 from brandsmith.methods.loop import default_device
 from brandsmith.methods.training_data import load_pixels
 
-Say = Callable[[str], None]
 NUM_NOISES = 16
 FEWEST_PICTURES = 4
 NUM_RESAMPLES = 2000
@@ -46,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Overfit:
-    """`gap` as it is; `beyond_base` less the untrained base's own gap (None without an adapter)."""
+    """`gap` as it is; `beyond_base` less the base's own gap (None without an adapter)."""
 
     gap: Gap
     beyond_base: Gap | None
@@ -55,6 +55,57 @@ class Overfit:
     num_training: int
     num_held_out: int
     num_noises: int
+
+    @property
+    def learns_by_heart(self) -> bool:
+        """The gap beyond the base's is surely above 0."""
+        return self.beyond_base is not None and self.beyond_base.low > 0
+
+
+@dataclass(frozen=True)
+class CheckpointOverfit:
+    checkpoint: str
+    """Its folder's name; `untrained` for the base alone."""
+    overfit: Overfit
+
+    @property
+    def line(self) -> str:
+        """For a terminal."""
+        found = self.overfit
+        gap, name = (found.beyond_base, "gap beyond the base's own") if found.beyond_base else (found.gap, "gap")
+        return (
+            f"{self.checkpoint:14} training {found.training_loss:.4f}  held out {found.held_out_loss:.4f}  "
+            f"{name} {gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+        )
+
+
+@dataclass(frozen=True)
+class OverfitReport:
+    checkpoints: tuple[CheckpointOverfit, ...]
+    base: str
+
+    @property
+    def reading(self) -> str:
+        """One sentence that reads the figures."""
+        by_heart = [one.checkpoint for one in self.checkpoints if one.overfit.learns_by_heart]
+        if by_heart:
+            return (
+                f"training pictures are known better than held-out ones from {by_heart[0]} on: stop early or use fewer"
+                " steps"
+            )
+        if not any(one.overfit.beyond_base for one in self.checkpoints):
+            return "the untrained base: its gap says how unlike the two sets of pictures are"
+        return "no checkpoint knows its training pictures surely better than held-out ones"
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """For a terminal."""
+        yield from (one.line for one in self.checkpoints)
+        yield self.reading
+
+    def as_json(self) -> dict[str, Any]:
+        lines = [{"checkpoint": one.checkpoint} | asdict(one.overfit) for one in self.checkpoints]
+        return {"checkpoints": lines, "reading": self.reading, "base": self.base}
 
 
 @dataclass(frozen=True)
@@ -81,7 +132,7 @@ def _caption(image: Path) -> str:
 
 
 def check_enough(training: Pictured, held_out: Pictured) -> None:
-    """Raises InvalidConcept when a set is too small to say anything."""
+    """Raises InvalidConcept when a set has fewer than FEWEST_PICTURES pictures."""
     for name, pictured in (("training", training), ("held-out", held_out)):
         if len(pictured.images) < FEWEST_PICTURES:
             raise InvalidConcept(
@@ -101,7 +152,7 @@ def denoising_gap(
 ) -> Overfit:
     """The gap of a base with an adapter (None: of the base itself). The base is as before afterwards.
 
-    Raises InvalidConcept when either set has fewer than four pictures: that says nothing.
+    Raises InvalidConcept when either set has fewer than FEWEST_PICTURES pictures.
     """
     check_enough(training, held_out)
     sets = [(_latents(base, pictured), pictured.prompts) for pictured in (training, held_out)]
@@ -127,35 +178,22 @@ def overfit_of_run(
     base_name: str | None,
     step: int | None,
     num_noises: int = NUM_NOISES,
-    say: Say = lambda what: None,
-) -> dict[str, Any]:
-    """`brandsmith judge overfit`: a line per checkpoint (one for the untrained base alone) and a sentence that reads
-    them.
-    """
+    log: Log = lambda what: None,
+) -> OverfitReport:
+    """`brandsmith judge overfit`: every checkpoint, or the base alone. Everything is checked before weights load."""
     concept = load_concept(concept_name)
-    taught = find_taught(run, concept, base_name, step)
-    resolve_base(taught.base_name)
+    found = find_run_checkpoints(run, concept, base_name, step)
+    resolve_base(found.base_name)
     known, unknown = training_pictures(concept), held_out_captioned(concept)
     check_enough(known, unknown)
-    base = load_base(taught.base_name, device=default_device())
-    lines = []
-    for checkpoint in [folder for _, folder in taught.checkpoints] or [None]:
-        say(f"losses of {checkpoint.name if checkpoint else 'the untrained base'}")
-        found = denoising_gap(base, checkpoint, known, unknown, num_noises=num_noises)
-        lines.append({"checkpoint": checkpoint.name if checkpoint else "untrained"} | asdict(found))
-    return {"checkpoints": lines, "reading": _read(lines), "base": taught.base_name}
-
-
-def _read(lines: Sequence[dict[str, Any]]) -> str:
-    by_heart = [line["checkpoint"] for line in lines if line["beyond_base"] and line["beyond_base"]["low"] > 0]
-    if by_heart:
-        return (
-            f"training pictures are known better than held-out ones from {by_heart[0]} on: stop early or use fewer"
-            " steps"
-        )
-    if not any(line["beyond_base"] for line in lines):
-        return "the untrained base: its gap says how unlike the two sets of pictures are"
-    return "no checkpoint knows its training pictures surely better than held-out ones"
+    base = load_base(found.base_name, device=default_device())
+    judged = []
+    checkpoints: list[Path | None] = [folder for _, folder in found.checkpoints]
+    for checkpoint in checkpoints or [None]:
+        log(f"losses of {checkpoint.name if checkpoint else 'the base alone'}")
+        overfit = denoising_gap(base, checkpoint, known, unknown, num_noises=num_noises)
+        judged.append(CheckpointOverfit(checkpoint.name if checkpoint else "untrained", overfit))
+    return OverfitReport(tuple(judged), found.base_name)
 
 
 def gap_of(training: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> Gap:

@@ -1,6 +1,4 @@
-"""What a prompt asks for, as noun phrases: the prompt language of `guidance` handed to judges, which must not know
-it.
-"""
+"""The noun phrases of a prompt: the prompt language of `guidance` handed to judges, which must not import it."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ NUMBERS = {
 
 def parser_for(token: str) -> Callable[[str], list[Phrase]]:
     """A function from prompts to phrases. The mark (`token`) by itself is no phrase, described (`a blue token`) it is;
-    NOT asks for nothing.
+    A NOT part gives none.
     """
     own = frozenset({token})
 
@@ -40,7 +38,7 @@ def parser_for(token: str) -> Callable[[str], list[Phrase]]:
 
 
 def _number_before(text: str, subject: Subject) -> int | None:
-    """What `two` in `two blue cats` says."""
-    start = min(begin for begin, _ in (subject.noun, *subject.attributes))
+    """2 for `two blue cats`; None without a number."""
+    start = min(first for first, _ in (subject.noun, *subject.attributes))
     before = re.search(r"(\w+)\s+$", text[:start])
     return NUMBERS.get(before.group(1).lower()) if before else None

@@ -1,4 +1,4 @@
-"""What a judge of models needs of a run: its base, its checkpoints, and that it was taught the concept in question."""
+"""What is judged of a model: its base, and the checkpoints of a run that was trained on the concept in question."""
 
 from __future__ import annotations
 
@@ -11,38 +11,31 @@ from brandsmith.core.run import RunDirectory
 
 
 @dataclass(frozen=True)
-class Taught:
-    """`checkpoints` in order of steps; empty for the untrained base."""
+class RunCheckpoints:
+    """`checkpoints`: (step, folder) in order of steps; empty for the base alone."""
 
     base_name: str
     checkpoints: tuple[tuple[int, Path], ...] = ()
 
 
-def find_taught(run: Path | None, concept: Concept, base_name: str | None = None, step: int | None = None) -> Taught:
+def find_run_checkpoints(
+    run: Path | None, concept: Concept, base_name: str | None = None, step: int | None = None
+) -> RunCheckpoints:
     """The run's checkpoints (`step` picks one); without a run the base alone.
 
-    Raises MissingResource when it is no run, InvalidConfig when it has no such checkpoint or was taught another token.
+    Raises MissingResource when it is no run, InvalidConfig when it has no such checkpoint or was trained on another
+    token.
     """
     if run is None:
         if step is not None:
             raise InvalidConfig(f"--step {step} without a run", hint="name the run directory whose checkpoint you mean")
-        return Taught(base_name or "pocket")
+        return RunCheckpoints(base_name or "pocket")
     directory = RunDirectory(run)
-    asked = directory.config()
-    token = asked.get("concept", {}).get("token")
+    config = directory.config()
+    token = config.get("concept", {}).get("token")
     if token != concept.token:
         raise InvalidConfig(
-            f"run '{run}' was taught '{token}', the concept's token is '{concept.token}'",
+            f"run '{run}' was trained on '{token}', the concept's token is '{concept.token}'",
             hint="name its concept with --concept",
         )
-    found = directory.checkpoints()
-    if not found:
-        raise InvalidConfig(
-            f"run '{run}' has no checkpoint yet", hint="let 'brandsmith train' reach its first checkpoint"
-        )
-    chosen = tuple((at, folder) for at, folder in found if step in (None, at))
-    if not chosen:
-        raise InvalidConfig(
-            f"run '{run}' has no checkpoint at step {step}", hint=f"allowed: {', '.join(str(at) for at, _ in found)}"
-        )
-    return Taught(base_name or asked.get("base", "pocket"), chosen)
+    return RunCheckpoints(base_name or config.get("base", "pocket"), tuple(directory.checkpoints_at(step)))

@@ -4,15 +4,17 @@ pictures.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.table import as_markdown
 from brandsmith.judges.fit import load_judges
 from brandsmith.judges.foreign import ForeignDetector
 from brandsmith.judges.labelled import load_split
-from brandsmith.judges.train_detector import measure_detector
+from brandsmith.judges.measure import DetectorFigures, measure_detector
 from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8
 
 COLUMNS = (
@@ -27,6 +29,108 @@ COLUMNS = (
 )
 
 
+class BridgeResult(Protocol):
+    """What one run of the bridge gives: lines for a terminal, and the JSON object."""
+
+    @property
+    def lines(self) -> Sequence[str]: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class ExportedDataset:
+    """The data set was written, nothing trained."""
+
+    data: Path
+    pictures: Mapping[str, int]
+    """By split."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        counts = self.pictures
+        return [f"wrote {self.data}: {counts['train']} training, {counts['val']} validation pictures"]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"data": str(self.data), "pictures": dict(self.pictures)}
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The file of neutral detections, and how the program was trained."""
+
+    file: Path
+    settings: YoloSettings
+
+    @property
+    def next_step(self) -> str:
+        return (
+            f"detections in {self.file}; score them into a KPI with:"
+            f" brandsmith judge run PICTURES --detections {self.file}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "detections": str(self.file),
+            "epochs": self.settings.epochs,
+            "size_px": self.settings.size_px,
+            "copies": self.settings.copies,
+        }
+
+
+@dataclass(frozen=True)
+class ScoredPictures:
+    """The mean confidence on a folder of pictures; None when it holds none."""
+
+    detections: Detections
+    mean_confidence: float | None
+    n: int
+
+    @property
+    def lines(self) -> Sequence[str]:
+        return [f"mean confidence {self.mean_confidence} on {self.n} pictures", self.detections.next_step]
+
+    def as_json(self) -> dict[str, Any]:
+        return self.detections.as_json() | {"mean_confidence_score": self.mean_confidence, "n": self.n}
+
+
+@dataclass(frozen=True)
+class NamedDetector:
+    name: str
+    figures: DetectorFigures
+
+    def as_json(self) -> dict[str, Any]:
+        figures = self.figures.as_json()
+        near = [one for sort, one in self.figures.confidence_without.items() if sort.startswith("near-")]
+        num = sum(one.n for one in near)
+        mean = round(sum((one.mean or 0.0) * one.n for one in near) / num, 4) if num else None
+        return (
+            {"detector": self.name}
+            | {column: figures[column] for column in COLUMNS}
+            | {"confidence_on_near_misses": mean, "n_near_misses": num}
+        )
+
+
+@dataclass(frozen=True)
+class ComparedDetectors:
+    """The program and our own detector, measured by the same function on the same validation pictures."""
+
+    detections: Detections
+    theirs: NamedDetector
+    ours: NamedDetector
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        return [self.theirs.as_json(), self.ours.as_json()]
+
+    @property
+    def lines(self) -> Sequence[str]:
+        return [as_markdown(self.table).rstrip(), self.detections.next_step]
+
+    def as_json(self) -> dict[str, Any]:
+        return self.detections.as_json() | {"table": self.table}
+
+
 def run_bridge(
     concept_name: str,
     pictures: Path | None,
@@ -37,50 +141,32 @@ def run_bridge(
     size_px: int,
     copies: int,
     export_only: bool = False,
-) -> dict[str, Any]:
-    """Export, train, look, read back. `lines` is what to print; the rest is the JSON object."""
-    concept = load_concept(concept_name)
-    settings = YoloSettings(epochs=epochs, size_px=size_px, copies=copies)
+) -> BridgeResult:
+    """Export, train, look at `pictures` (None: the concept's labelled validation pictures), read back."""
+    concept, settings = load_concept(concept_name), YoloSettings(epochs=epochs, size_px=size_px, copies=copies)
     if export_only:
-        data = export_dataset(concept, workdir, copies=copies)
-        counts = {split: len(list((data.parent / "images" / split).glob("*.png"))) for split in ("train", "val")}
-        return {
-            "data": str(data),
-            "pictures": counts,
-            "lines": [f"wrote {data}: {counts['train']} training, {counts['val']} validation pictures"],
-        }
+        return export_splits(concept, workdir, copies=copies)
     file = judge_with_yolov8(concept, pictures, workdir, program=program, settings=settings)
-    found = {"detections": str(file), "epochs": epochs, "size_px": size_px, "copies": copies}
-    told = f"detections in {file}; score them into a KPI with: brandsmith judge run PICTURES --detections {file}"
-    if pictures:
-        scores = [
-            v.value or 0.0
-            for v in ForeignDetector(file, "yolov8").verdicts(sorted(p.name for p in pictures.glob("*.png")))
-        ]
-        mean = round(sum(scores) / len(scores), 4) if scores else None
-        return found | {
-            "mean_confidence_score": mean,
-            "n": len(scores),
-            "lines": [f"mean confidence {mean} on {len(scores)} pictures", told],
-        }
-    table = compare_detectors(concept, file)
-    return found | {"table": table, "lines": [as_markdown(table).rstrip(), told]}
+    detections = Detections(file, settings)
+    return score_pictures(detections, pictures) if pictures else compare_detectors(concept, detections)
 
 
-def compare_detectors(concept: Concept, detections: Path) -> list[dict[str, Any]]:
-    """One line for YOLOv8 and one for our own detector, by the same function on the same validation pictures."""
+def export_splits(concept: Concept, workdir: Path, *, copies: int) -> ExportedDataset:
+    data = export_dataset(concept, workdir, copies=copies)
+    counts = {split: len(list((data.parent / "images" / split).glob("*.png"))) for split in ("train", "val")}
+    return ExportedDataset(data, counts)
+
+
+def score_pictures(detections: Detections, pictures: Path) -> ScoredPictures:
+    names = sorted(p.name for p in pictures.glob("*.png"))
+    scores = [v.value or 0.0 for v in ForeignDetector(detections.file, "yolov8").verdicts(names)]
+    return ScoredPictures(detections, round(sum(scores) / len(scores), 4) if scores else None, len(scores))
+
+
+def compare_detectors(concept: Concept, detections: Detections) -> ComparedDetectors:
     validation = load_split(concept.folder, "val")
-    theirs = measure_detector(ReadBack(detections, [f"{p.name}.png" for p in validation]), validation)
-    ours = measure_detector(load_judges(concept)[0], validation)
-    return [_line("yolov8 (the user's own program)", theirs), _line("detector (ours)", ours)]
-
-
-def _line(name: str, seen: dict[str, Any]) -> dict[str, Any]:
-    near = [seen["confidence_without"][sort] for sort in seen["confidence_without"] if sort.startswith("near-")]
-    num = sum(sort["n"] for sort in near)
-    mean = round(sum(sort["mean"] * sort["n"] for sort in near) / num, 4) if num else None
-    return (
-        {"detector": name}
-        | {column: seen[column] for column in COLUMNS}
-        | {"confidence_on_near_misses": mean, "n_near_misses": num}
+    theirs = measure_detector(ReadBack(detections.file, [f"{p.name}.png" for p in validation]), validation)
+    ours = measure_detector(load_judges(concept).detector, validation)
+    return ComparedDetectors(
+        detections, NamedDetector("yolov8 (the user's own program)", theirs), NamedDetector("detector (ours)", ours)
     )

@@ -4,12 +4,20 @@ mark.
 
 from __future__ import annotations
 
+from typing import overload
+
 import cv2
 import numpy as np
 
-Box = tuple[float, float, float, float]
+from brandsmith.judges.boxes import Box, as_box
 
 
+@overload
+def augmented(picture: np.ndarray, box: Box, rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, Box]: ...
+@overload
+def augmented(
+    picture: np.ndarray, box: Box | None, rng: np.random.Generator, size_px: int
+) -> tuple[np.ndarray, Box | None]: ...
 def augmented(
     picture: np.ndarray, box: Box | None, rng: np.random.Generator, size_px: int
 ) -> tuple[np.ndarray, Box | None]:
@@ -56,7 +64,7 @@ def _moved(box: Box, matrix: np.ndarray, size_px: int, clip: bool = True) -> Box
             0.7 * top[3] + 0.3 * top[2],
         ]
     )
-    return tuple(float(v) for v in (moved.clip(0, size_px) if clip else moved))
+    return as_box(moved.clip(0, size_px) if clip else moved)
 
 
 def _waved(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -77,7 +85,7 @@ def _waved(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def seen_by_another_camera(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light, tint, softness and noise: what another lens, or an autoencoder, does to a picture."""
-    light = picture.astype(np.float32)
+    light: np.ndarray = picture.astype(np.float32)
     light = (light - 128) * rng.uniform(0.8, 1.2) + 128 + rng.normal(0, 12) + rng.normal(0, 4, 3)
     roll = rng.random()
     if roll < 0.35:

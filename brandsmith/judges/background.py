@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.copying import FEWEST_CONTROLS, NO_CONTROL, SIDE_PX, Copying, describe, scaled
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.results.usable import PRESENT_FROM
 
-Box = tuple[float, float, float, float]
 MARGIN = 0.12
-"""How far a mark is painted out beyond its box, as a share of the box: its soft edge would tell where it was."""
+"""How far a mark is painted out beyond its box, as a share of the box: its soft edge would show where it was."""
 
 
 def without_mark(picture: np.ndarray, box: Box | None) -> np.ndarray:
@@ -91,7 +91,7 @@ def _views(picture: np.ndarray, box: Box | None) -> list[tuple[np.ndarray, Box |
 
 
 def _without(small: np.ndarray, place: Box | None) -> np.ndarray:
-    return without_mark(small, place and tuple(v * SIDE_PX for v in place))
+    return without_mark(small, place and as_box(v * SIDE_PX for v in place))
 
 
 def _apart_from(view: np.ndarray, box: Box | None, other: np.ndarray, its_box: Box | None) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import JudgeUnfit
 from brandsmith.judges.judge import Judge
-from brandsmith.judges.labelled import load_split
+from brandsmith.judges.labelled import load_split, with_mark
 from brandsmith.judges.near_miss import make_near_miss
 
 NUM_PICTURES = 8
@@ -36,11 +36,19 @@ class Checked:
     def fit(self) -> bool:
         return self.good - self.bad >= LEAST_MARGIN
 
+    def as_json(self) -> dict[str, float]:
+        return {
+            "good": round(self.good, 4),
+            "bad": round(self.bad, 4),
+            "n_good": self.num_good,
+            "n_bad": self.num_bad,
+        }
+
 
 def check_judges(concept: Concept, judges: Sequence[Judge]) -> list[Checked]:
     """Raises JudgeUnfit naming the first judge that fails; judges of other questions than the mark are passed over."""
     pictures = load_split(concept.folder, "val")
-    marked = [p for p in pictures if p.box is not None][:NUM_PICTURES]
+    marked = with_mark(pictures)[:NUM_PICTURES]
     good = [p.pixels for p in marked]
     without = [p.pixels for p in pictures if p.sort == "plain"][:NUM_PICTURES]
     wrong = [

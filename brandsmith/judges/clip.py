@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from brandsmith.judges.detector import Detector
-from brandsmith.judges.encoders import ClipEncoder, ImageEncoder
+from brandsmith.judges.encoders import ClipEncoder, ImageEncoder, PairEncoder, PictureEncoder
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.judges.weights import declared, find_weights, missing_reason
 
@@ -43,7 +43,7 @@ class _Weighted:
 
 
 class ClipText(_Weighted):
-    """The judge `clip`, CLIP-T: cosine of picture and prompt. The taught token, which CLIP never saw, reads as its
+    """The judge `clip`, CLIP-T: cosine of picture and prompt. The concept's token, which CLIP never saw, reads as its
     class word.
     """
 
@@ -56,7 +56,7 @@ class ClipText(_Weighted):
         self.token, self.class_word = token, class_word
 
     @cached_property
-    def _encoder(self) -> ClipEncoder:
+    def _encoder(self) -> PairEncoder:
         assert self.place is not None
         return ClipEncoder(self.place)
 
@@ -85,7 +85,7 @@ class ClipText(_Weighted):
 class Identity(_Weighted):
     """The judges `clip_i` and `dinov2`: mean cosine to the concept's held-out real pictures, on the whole picture and,
     beside it, on the crop round the mark (a whole picture also scores for a copied background). Read it between
-    `ceiling` and the untrained base's score.
+    `ceiling` and the score of the base alone.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Identity(_Weighted):
         self.name, self.held_out, self.detector = name, list(held_out), detector
 
     @cached_property
-    def _encoder(self) -> ImageEncoder:
+    def _encoder(self) -> PictureEncoder:
         assert self.place is not None
         return ImageEncoder(self.place)
 
@@ -148,12 +148,10 @@ class Identity(_Weighted):
 
     def _crop_scores(self, pictures: Sequence[np.ndarray]) -> list[float | None]:
         crops = self._crops(pictures)
-        there = [i for i, crop in enumerate(crops) if crop is not None]
+        there = {i: crop for i, crop in enumerate(crops) if crop is not None}
         scores: list[float | None] = [None] * len(crops)
         if there and len(self._crop_references):
-            alike = (
-                self._encoder.of_pictures([crops[i] for i in there if crops[i] is not None]) @ self._crop_references.T
-            )
+            alike = self._encoder.of_pictures(list(there.values())) @ self._crop_references.T
             for i, row in zip(there, alike, strict=True):
                 scores[i] = round(float(row.mean()), 6)
         return scores

@@ -18,22 +18,22 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from brandsmith.core.errors import MissingResource
-from brandsmith.core.files import sha256_of, write_safetensors, write_with
+from brandsmith.core.files import sha256_of, write_safetensors
+from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.judges.augment import augmented
+from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
-from brandsmith.judges.labelled import Labelled
+from brandsmith.judges.labelled import Marked
 from brandsmith.judges.near_miss import kinds_for, make_near_miss
 from brandsmith.judges.outline import corner_share
 from brandsmith.judges.rectify import (
     NUM_FEATURES,
-    Box,
     Reference,
     as_sharp_as,
     build_reference,
@@ -101,7 +101,7 @@ def _batch(views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def training_views(
-    marked: Sequence[Labelled],
+    marked: Sequence[Marked],
     reference: Reference,
     expected_text: str,
     *,
@@ -125,7 +125,7 @@ def training_views(
 
 def loosened(box: Box, rng: np.random.Generator, amount: float = 0.03) -> Box:
     wide, high = box[2] - box[0], box[3] - box[1]
-    return tuple(float(v) for v in np.array(box) + rng.normal(0, amount, 4) * [wide, high, wide, high])
+    return as_box(np.array(box) + rng.normal(0, amount, 4) * [wide, high, wide, high])
 
 
 def fit_net(views: Sequence[View], *, num_epochs: int = 10, seed: int = 0, leave_out: str = "") -> CorrectnessNet:
@@ -169,7 +169,7 @@ def probabilities(net: CorrectnessNet, views: Sequence[View]) -> list[float]:
 
 
 def fit_correctness(
-    marked: Sequence[Labelled],
+    marked: Sequence[Marked],
     out: Path,
     *,
     expected_text: str,
@@ -178,15 +178,13 @@ def fit_correctness(
     num_right: int = 700,
     num_per_kind: int = 80,
 ) -> tuple[CorrectnessNet, Reference]:
-    """Train on labelled marks; writes `correctness.safetensors` (which also says how full a right mark's corners are)
+    """Train on labelled marks; writes `correctness.safetensors` (which also holds how full a right mark's corners are)
     and `reference.png`.
     """
     reference = build_reference([p.pixels for p in marked], [p.box for p in marked])
     views = training_views(marked, reference, expected_text, num_right=num_right, num_per_kind=num_per_kind, seed=seed)
     net = fit_net(views, seed=seed)
-    write_with(
-        out / "reference.png", lambda partial: Image.fromarray(reference.pixels).save(partial, "PNG", optimize=True)
-    )
+    save_png(out / "reference.png", reference.pixels, smallest=True)
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     least = least_corner_share(marked, reference, seed)
     write_safetensors(
@@ -197,7 +195,7 @@ def fit_correctness(
     return net, reference
 
 
-def least_corner_share(marked: Sequence[Labelled], reference: Reference, seed: int = 0) -> float | None:
+def least_corner_share(marked: Sequence[Marked], reference: Reference, seed: int = 0) -> float | None:
     """The lowest share of patch in the corners of right marks, at most 0.5: what has less is refused. None for a mark
     without such corners.
     """
@@ -274,7 +272,7 @@ def load_correctness(folder: Path, detector: Detector) -> Correctness:
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
     with safe_open(weights, "pt") as stored:
         least = (stored.metadata() or {}).get("least_corner_share")
-    reference = Reference(np.asarray(Image.open(mark).convert("RGB")))
+    reference = Reference(load_rgb(mark))
     return Correctness(
         net,
         reference,

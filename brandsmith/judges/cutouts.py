@@ -3,7 +3,8 @@
 Every picture is drawn: a backdrop (gradient, cloth, stripes, soft noise, shapes), sometimes a panel that carries the
 mark, then the mark in perspective, bent, taking over the light under it, and the whole seen by another camera. Pictures
 without the mark are the same scenes bare (`plain`) or with another invented mark (`other`). Judges fitted on these know
-the mark, not the user's photos: their card says what it was measured on. Everything follows from (split, sort, number).
+the mark, not the user's photos: their card names what it was measured on. Everything follows from split, sort and
+number.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.judges.augment import seen_by_another_camera
+from brandsmith.judges.boxes import Box
 
 MARK_FILE = "mark.png"
 SIDE_PX = 160
 NUM_PICTURES = {"train": {"mark": 150, "plain": 90, "other": 70}, "val": {"mark": 60, "plain": 200, "other": 100}}
 LEAST_PX = 16
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
 
 
 def uses_cutout(concept_folder: Path) -> bool:
-    """Whether judges learn from the cut-out: there is one, and nobody began to label pictures."""
+    """Whether judges learn from the cut-out: there is one, and no labelled pictures."""
     return (concept_folder / MARK_FILE).is_file() and not (concept_folder / "detector").exists()
 
 
@@ -63,7 +64,7 @@ def draw_split(concept_folder: Path, split: str) -> Iterator[tuple[str, np.ndarr
     for sort in ("mark", "other", "plain"):
         for number in range(NUM_PICTURES[split][sort]):
             rng = np.random.default_rng([zlib.crc32(f"{split}/{sort}".encode()), number])
-            art = {"mark": lambda: mark, "other": lambda rng=rng: other_mark(rng), "plain": lambda: None}[sort]()
+            art = mark if sort == "mark" else other_mark(rng) if sort == "other" else None
             pixels, box = draw_scene(art, rng)
             yield f"{sort}-{number:03d}", pixels, box if sort == "mark" else None
 

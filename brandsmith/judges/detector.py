@@ -21,10 +21,10 @@ from torch import nn
 
 from brandsmith.core.errors import MissingResource
 from brandsmith.core.files import sha256_of
+from brandsmith.judges.boxes import Box, as_box, overlap
 from brandsmith.judges.judge import Verdict, check_pictures
 
 STRIDE = 4
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MarkNet(nn.Module):
         self.join_quarter = _block(b, b)
         self.heat = nn.Conv2d(b, 1, 1)
         self.sides = nn.Conv2d(b, 4, 1)
-        nn.init.constant_(self.heat.bias, -3.0)
+        nn.init.constant_(self.heat.get_parameter("bias"), -3.0)
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         quarter = self.quarter(self.stem(pictures))
@@ -68,6 +68,11 @@ class MarkNet(nn.Module):
 def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def channels_last(net: MarkNet) -> MarkNet:
+    """The same network, its weights laid out as CPU convolutions are fastest."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's types
 
 
 def build_targets(boxes: Sequence[Box | None], size_px: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +125,7 @@ class Detector:
     def __init__(
         self, net: MarkNet, *, size_px: int, version: str = "1", weights_hash: str = "none", floor: float = 0.05
     ) -> None:
-        self.net = net.eval().to(memory_format=torch.channels_last)
+        self.net = channels_last(net.eval())
         self.size_px, self.version, self.weights_hash, self.floor = size_px, version, weights_hash, floor
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
@@ -159,19 +164,10 @@ def _decode(heat: np.ndarray, sides: np.ndarray, scale: float, shape: tuple[int,
         left, up, right, down = sides[:, y, x] * STRIDE
         cx, cy = (x + 0.5) * STRIDE, (y + 0.5) * STRIDE
         corners = np.array([cx - left, cy - up, cx + right, cy + down]) / scale
-        box = tuple(float(v) for v in np.clip(corners, 0, [shape[1], shape[0]] * 2))
+        box = as_box(np.clip(corners, 0, [shape[1], shape[0]] * 2))
         if all(overlap(box, other.box) < 0.3 for other in found):
             found.append(Detection(box, float(heat[y, x])))
     return found
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0.0, wide) * max(0.0, high)
-    area = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
-    return shared / max(area - shared, 1e-9)
 
 
 def load_detector(folder: Path) -> Detector:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +15,18 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 BATCH = 16
+
+
+class PictureEncoder(Protocol):
+    """Pictures, of any sizes, as unit vectors (N, D)."""
+
+    def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray: ...
+
+
+class PairEncoder(PictureEncoder, Protocol):
+    """Pictures and texts as unit vectors (N, D) of one space."""
+
+    def of_texts(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 class ImageEncoder:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.judge import Verdict, not_measured
 
 KEYS = ("image", "box", "score", "label", "detector")
@@ -26,7 +27,7 @@ KEYS = ("image", "box", "score", "label", "detector")
 @dataclass(frozen=True)
 class ForeignDetection:
     image: str
-    box: tuple[float, float, float, float] | None
+    box: Box | None
     score: float
     label: str
     detector: str
@@ -61,7 +62,7 @@ def _parsed(line: str, where: str) -> ForeignDetection:
         )
     return ForeignDetection(
         str(raw["image"]),
-        None if box is None else tuple(map(float, box)),
+        None if box is None else as_box(box),
         float(score),
         str(raw["label"]),
         str(raw["detector"]),

@@ -23,7 +23,7 @@ from brandsmith.core.rows import Row, Shot
 
 @dataclass(frozen=True)
 class Verdict:
-    """One judge's word on one picture."""
+    """One judge's score of one picture."""
 
     value: float | None
     reason: str = ""
@@ -44,32 +44,42 @@ def not_measured(reason: str) -> Verdict:
     return Verdict(None, reason)
 
 
+class Named(Protocol):
+    """What every row records of its judge."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def weights_hash(self) -> str:
+        """Short SHA-256 of the weights; `none` for a judge without any."""
+        ...
+
+
 @runtime_checkable
-class Judge(Protocol):
+class Judge(Named, Protocol):
     """Something that scores pictures.
 
     `score` returns one verdict per picture, in the order given, and changes none of them. Pictures are
     (height, width, 3) uint8, of any sizes. The same picture gets the same verdict whatever stands beside it.
     """
 
-    name: str
-    version: str
-    weights_hash: str
-    """Short SHA-256 of the weights; `none` for a judge without any."""
-
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]: ...
 
 
 @runtime_checkable
 class PromptJudge(Judge, Protocol):
-    """A judge that must know what was asked for. Without prompts (`score`) all its verdicts are "not measured"."""
+    """A judge that needs the prompt. Without prompts (`score`) all its verdicts are "not measured"."""
 
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
         """One verdict per picture, `prompts[i]` being what `pictures[i]` was drawn from."""
         ...
 
 
-def judge_id(judge: Judge) -> str:
+def judge_id(judge: Named) -> str:
     return f"{judge.name}@{judge.version}"
 
 
@@ -84,19 +94,14 @@ def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarr
     )
     if len(verdicts) != len(pictures):
         raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(pictures)} pictures")
+    return rows_of(judge, shots, verdicts)
+
+
+def rows_of(judge: Named, shots: Sequence[Shot], verdicts: Sequence[Verdict]) -> list[Row]:
+    """The rows of verdicts, `verdicts[i]` being about the picture of `shots[i]`."""
+    name, weights = judge_id(judge), judge.weights_hash
     return [
-        Row(
-            s.case,
-            s.prompt,
-            s.seed,
-            s.run,
-            s.step,
-            judge_id(judge),
-            judge.weights_hash,
-            v.value,
-            v.reason,
-            dict(v.details),
-        )
+        Row(s.case, s.prompt, s.seed, s.run, s.step, name, weights, v.value, v.reason, dict(v.details))
         for s, v in zip(shots, verdicts, strict=True)
     ]
 
@@ -142,8 +147,8 @@ class CachedJudge:
         check_pictures(pictures)
         if isinstance(self.judge, PromptJudge):
             return self.judge.score(pictures)  # "not measured" is not worth remembering
-        return self._answered(
-            [picture_hash(p) for p in pictures], lambda asked: self.judge.score([pictures[i] for i in asked])
+        return self._scored(
+            [picture_hash(p) for p in pictures], lambda places: self.judge.score([pictures[i] for i in places])
         )
 
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
@@ -155,14 +160,14 @@ class CachedJudge:
             f"{picture_hash(p)}:{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
             for p, prompt in zip(pictures, prompts, strict=True)
         ]
-        return self._answered(
-            names, lambda asked: judge.score_prompted([pictures[i] for i in asked], [prompts[i] for i in asked])
+        return self._scored(
+            names, lambda places: judge.score_prompted([pictures[i] for i in places], [prompts[i] for i in places])
         )
 
-    def _answered(self, names: Sequence[str], ask: Callable[[list[int]], list[Verdict]]) -> list[Verdict]:
-        """The verdict of each name; `ask` gets the places of those not known yet, each once."""
+    def _scored(self, names: Sequence[str], score: Callable[[list[int]], list[Verdict]]) -> list[Verdict]:
+        """The verdict of each name; `score` gets the places of those not known yet, each once."""
         missing = {name: place for place, name in enumerate(names) if name not in self._known}
-        fresh = ask(list(missing.values())) if missing else []
+        fresh = score(list(missing.values())) if missing else []
         for name, verdict in zip(missing, fresh, strict=True):
             self._remember(name, verdict)
         return [self._known[name] for name in names]

@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.pictures import load_rgb
+from brandsmith.judges.boxes import Box, box_area
 from brandsmith.judges.cutouts import MARK_FILE, draw_split, uses_cutout
-
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
 
 
 @dataclass(frozen=True)
 class Labelled:
+    """One picture and where the mark is in it."""
+
     name: str
-    pixels: np.ndarray  # (H, W, 3) uint8
+    pixels: np.ndarray
+    """(height, width, 3) uint8."""
     box: Box | None
+    """None: the picture does not show the mark."""
 
     @property
     def sort(self) -> str:
@@ -37,6 +41,24 @@ class Labelled:
             return "mark"
         match = re.match(r"(plain|other|near-[a-z]+)\b", self.name)
         return match.group(1) if match else "plain"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A labelled picture that shows the mark."""
+
+    name: str
+    pixels: np.ndarray
+    box: Box
+
+
+def with_mark(pictures: Iterable[Labelled]) -> list[Marked]:
+    """Those of the pictures that show the mark, in order."""
+    return [Marked(p.name, p.pixels, p.box) for p in pictures if p.box is not None]
+
+
+def without_mark(pictures: Iterable[Labelled]) -> list[Labelled]:
+    return [p for p in pictures if p.box is None]
 
 
 def load_split(concept_folder: Path, split: str) -> list[Labelled]:
@@ -80,8 +102,7 @@ def coco_boxes(folder: Path) -> dict[str, Box] | None:
     try:
         content = json.loads(files[0].read_text(encoding="utf-8"))
         names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
-        found = [(names[a["image_id"]], *(float(v) for v in a["bbox"])) for a in content["annotations"]]
-        boxes = [(name, (x, y, x + w, y + h)) for name, x, y, w, h in found]
+        boxes = [(names[a["image_id"]], _corners(a["bbox"])) for a in content["annotations"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidConcept(
             f"'{files[0]}' is no COCO annotation file ({type(error).__name__}: {error})",
@@ -92,12 +113,18 @@ def coco_boxes(folder: Path) -> dict[str, Box] | None:
         raise InvalidConcept(
             f"'{files[0]}': a box of '{wrong}' is empty or outside", hint="bbox is [x, y, width, height] in pixels"
         )
-    return dict(sorted(boxes, key=lambda one: (one[1][2] - one[1][0]) * (one[1][3] - one[1][1])))
+    return dict(sorted(boxes, key=lambda one: box_area(one[1])))
+
+
+def _corners(bbox: Iterable[float]) -> Box:
+    """From COCO's [x, y, width, height]."""
+    x, y, width, height = (float(v) for v in bbox)
+    return x, y, x + width, y + height
 
 
 def _load_one(file: Path, label: Path | None, box: Box | None = None) -> Labelled:
     try:
-        pixels = np.asarray(Image.open(file).convert("RGB"))
+        pixels = load_rgb(file)
     except Exception as error:  # Pillow raises many kinds; all mean the same to the user
         raise InvalidConcept(f"'{file}' cannot be read as an image ({error})", hint="replace or remove it") from None
     if label is not None and label.is_file():
@@ -124,4 +151,4 @@ def _read_box(label: Path, shape: tuple[int, int]) -> Box | None:
             )
         high, wide = shape
         boxes.append(((x - w / 2) * wide, (y - h / 2) * high, (x + w / 2) * wide, (y + h / 2) * high))
-    return max(boxes, key=lambda b: (b[2] - b[0]) * (b[3] - b[1])) if boxes else None
+    return max(boxes, key=box_area) if boxes else None

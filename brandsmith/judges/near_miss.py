@@ -10,21 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
-
-
-class Marked(Protocol):
-    """A picture that carries the mark in a known place."""
-
-    pixels: np.ndarray
-    box: Box
-
+from brandsmith.judges.boxes import Box
+from brandsmith.judges.labelled import Marked
 
 LOOK_ALIKES = {
     "A": "RH4",
@@ -273,7 +265,7 @@ def relettered(crop: np.ndarray, word: str, rng: np.random.Generator) -> np.ndar
     y0, y1 = np.percentile(rows, [1, 99])
     x0, x1 = np.percentile(columns, [1, 99])
     glyphs = _glyphs(word, max(4, round(x1 - x0 + 1)), max(4, round(y1 - y0 + 1)), int(rng.integers(0, 9)))
-    layer = np.zeros(crop.shape[:2], np.float32)
+    layer: np.ndarray = np.zeros(crop.shape[:2], np.float32)
     y0, x0 = int(y0), int(x0)
     high, wide = min(glyphs.shape[0], layer.shape[0] - y0), min(glyphs.shape[1], layer.shape[1] - x0)
     layer[y0 : y0 + high, x0 : x0 + wide] = glyphs[:high, :wide]

@@ -1,17 +1,17 @@
-"""Was the rest of the prompt obeyed? The judge `obeyed` for pocket's world: asked objects there, asked colours right.
+"""Was the rest of the prompt followed? The judge `obeyed` for pocket's world: are its objects there, in their colours?
 
 A prompt is read as noun phrases (by a parser that the caller gives: judges know no prompt language) and held against
 the vocabulary of the shipped classifier, which was trained on true scenes. A word outside it is named as not measured
 and never guessed; a thing the classifier is unsure of makes the picture "not measured" unless something else has
-already failed. `two blue cats` alone are counted. Of a prompt for a photo it says only whether a drawing came instead:
-garments in true photos it names right too seldom (its card). Who wears a garment (`male model`) and settings (`a blue
-wall`) are outside its world.
+already failed. `two blue cats` alone are counted. Of a prompt for a photo it judges only whether a drawing came
+instead: garments in true photos it names right too seldom (its card). Who wears a garment (`male model`) and settings
+(`a blue wall`) are outside its world.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -19,13 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from brandsmith.judges.boxes import Box
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.judges.object_boxes import as_many_as, boxes_apart, count_sure
-from brandsmith.judges.pocket_classes import PHOTO_BOX, Box, Look, PocketClasses, object_boxes
+from brandsmith.judges.pocket_classes import PHOTO_BOX, Look, PocketClasses, object_boxes
 
 SURE_FROM = 0.9
-"""Confidence under which nothing is said. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of 98
-right pictures are refused, at 0.7 one of 97, at 0.9 none of 96 (docs/judges.md).
+"""Confidence under which the judge abstains. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of
+98 right pictures are refused, at 0.7 one of 97, at 0.9 none of 96 (docs/judges.md).
 """
 WORLD_PX = 128
 MOST_THINGS = 3
@@ -53,7 +54,7 @@ class Phrase:
     noun: str
     attributes: tuple[str, ...] = ()
     count: int | None = None
-    """What a number word before it says."""
+    """The number word before it."""
 
 
 Parser = Callable[[str], Sequence[Phrase]]
@@ -73,23 +74,23 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A prompt in the classifier's words."""
 
     demands: tuple[Demand, ...]
     worn: bool
-    """A person wears what is asked for."""
+    """A person wears the garments named."""
     unmeasured: tuple[str, ...]
-    """What the prompt also asks for, in words the classifier does not know."""
+    """What the prompt also names, in words the classifier does not know."""
 
     @property
     def counted(self) -> bool:
-        """A number of one thing, and nothing else that would have to be told from it."""
+        """A number of one thing, and nothing else that could be confused with it."""
         return len(self.demands) == 1 and self.demands[0].count is not None and not self.worn
 
 
-def asked_of(phrases: Sequence[Phrase], vocabulary: Sequence[str], palette: Sequence[str]) -> Asked:
-    """Split what a prompt asks for into what can be looked for and what cannot."""
+def request_of(phrases: Sequence[Phrase], vocabulary: Sequence[str], palette: Sequence[str]) -> Request:
+    """Split what a prompt names into what can be looked for and what cannot."""
     demands: list[Demand] = []
     unmeasured: list[str] = []
     worn = False
@@ -103,15 +104,15 @@ def asked_of(phrases: Sequence[Phrase], vocabulary: Sequence[str], palette: Sequ
         unmeasured += [a for a in phrase.attributes if _known(a, palette) is None]
         unmeasured += colours[1:]
         demands.append(Demand(word, colours[0] if colours else None, phrase.count))
-    asked = Asked(tuple(demands), worn, tuple(unmeasured))
-    return asked if asked.counted else _uncounted(asked)
+    request = Request(tuple(demands), worn, tuple(unmeasured))
+    return request if request.counted else _uncounted(request)
 
 
-def _uncounted(asked: Asked) -> Asked:
-    """Numbers among other things are asked for but not measured."""
-    numbers = [f"{demand.count} of {demand.label}" for demand in asked.demands if demand.count is not None]
-    demands = tuple(Demand(demand.word, demand.colour) for demand in asked.demands)
-    return Asked(demands, asked.worn, (*asked.unmeasured, *numbers))
+def _uncounted(request: Request) -> Request:
+    """Numbers among several things are not measured."""
+    numbers = [f"{demand.count} of {demand.label}" for demand in request.demands if demand.count is not None]
+    demands = tuple(Demand(demand.word, demand.colour) for demand in request.demands)
+    return Request(demands, request.worn, (*request.unmeasured, *numbers))
 
 
 def _known(text: str, words: Sequence[str]) -> str | None:
@@ -132,7 +133,7 @@ def _known(text: str, words: Sequence[str]) -> str | None:
 @dataclass(frozen=True)
 class Answer:
     """What was seen of one demand. `word_right` and `colour_right` are None where the classifier was unsure or nothing
-    was asked.
+    was requested.
     """
 
     demand: Demand
@@ -168,15 +169,15 @@ class Answer:
 
 
 class Obeyed:
-    """The judge `obeyed`: 1 when everything asked for that its classifier knows is there in its colour, 0 when
+    """The judge `obeyed`: 1 when everything requested that its classifier knows is there in its colour, 0 when
     something is not.
     """
 
     name = "obeyed"
     version = "2"
 
-    def __init__(self, eyes: PocketClasses, parse: Parser, weights_hash: str = "none") -> None:
-        self.eyes, self.parse, self.weights_hash = eyes, parse, weights_hash
+    def __init__(self, classifier: PocketClasses, parse: Parser, weights_hash: str = "none") -> None:
+        self.classifier, self.parse, self.weights_hash = classifier, parse, weights_hash
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
         check_pictures(pictures)
@@ -186,50 +187,52 @@ class Obeyed:
         check_pictures(pictures)
         return [self._verdict(picture, prompt) for picture, prompt in zip(pictures, prompts, strict=True)]
 
-    def asked(self, prompt: str) -> Asked:
-        return asked_of(self.parse(prompt), self.eyes.vocabulary, self.eyes.palette)
+    def request(self, prompt: str) -> Request:
+        return request_of(self.parse(prompt), self.classifier.vocabulary, self.classifier.palette)
 
     def _verdict(self, picture: np.ndarray, prompt: str) -> Verdict:
-        asked = self.asked(prompt)
-        reason = _why_not(prompt, asked)
+        request = self.request(prompt)
+        reason = _why_not(prompt, request)
         if reason:
-            return Verdict(None, reason, {"unmeasured": list(asked.unmeasured)})
+            return Verdict(None, reason, {"unmeasured": list(request.unmeasured)})
         small = _at_world_size(picture)
         if _wants_photo(prompt):
-            return self._photo_verdict(small, asked)
-        if asked.counted:
-            return self._counted(small, asked)
-        answers = best_answers(asked.demands, self._looks_at(small, places_of(small, asked))) if asked.demands else []
+            return self._photo_verdict(small, request)
+        if request.counted:
+            return self._counted(small, request)
+        answers = (
+            best_answers(request.demands, self._looks_at(small, places_of(small, request))) if request.demands else []
+        )
         details = {
             "seen": {a.demand.label: a.as_json() for a in answers},
             "failed": [a.failed for a in answers if a.failed],
-            "unmeasured": list(asked.unmeasured),
+            "unmeasured": list(request.unmeasured),
         }
         unsure = [a.demand.label for a in answers if a.unsure]
         if unsure and not details["failed"]:
             return Verdict(None, f"the classifier is unsure of '{unsure[0]}'", details)
         return Verdict(0.0 if details["failed"] else 1.0, details=details)
 
-    def _photo_verdict(self, picture: np.ndarray, asked: Asked) -> Verdict:
+    def _photo_verdict(self, picture: np.ndarray, request: Request) -> Verdict:
         drawn = 1 - self._looks_at(picture, [PHOTO_BOX])[0].photo
         details = {
             "seen": {"drawn": round(drawn, 3)},
-            "unmeasured": [*(d.label for d in asked.demands), *asked.unmeasured],
+            "unmeasured": [*(d.label for d in request.demands), *request.unmeasured],
         }
         if drawn >= SURE_FROM:
             return Verdict(0.0, details=details | {"failed": ["drawn, not a photo"]})
         return Verdict(None, "things in photos are not told apart well enough to judge", details | {"failed": []})
 
-    def _counted(self, picture: np.ndarray, asked: Asked) -> Verdict:
+    def _counted(self, picture: np.ndarray, request: Request) -> Verdict:
         """How many of a thing in its colour; silent when what is not clear could make the number right."""
-        demand = asked.demands[0]
+        demand = request.demands[0]
 
         def shows(look: Look) -> bool | None:
             answer = _answer(demand, look)
             return None if answer.unsure else not answer.failed
 
         number, doubtful = count_sure(picture, lambda boxes: self._looks_at(picture, boxes), shows)
-        details = {"seen": {demand.label: number}, "failed": [], "unmeasured": list(asked.unmeasured)}
+        details = {"seen": {demand.label: number}, "failed": [], "unmeasured": list(request.unmeasured)}
         if (doubtful and number != demand.count) or doubtful > 1:
             return Verdict(None, f"the classifier is unsure of {doubtful} of what may be '{demand.label}'", details)
         if number != demand.count:
@@ -238,7 +241,7 @@ class Obeyed:
 
     def _looks_at(self, picture: np.ndarray, places: Sequence[Box]) -> list[Look]:
         """One look per place: the mean over the place and two shifts of it."""
-        looks = self.eyes.look_at([picture], [[shifted for place in places for shifted in _shifts(place)]])[0]
+        looks = self.classifier.look_at([picture], [[shifted for place in places for shifted in _shifts(place)]])[0]
         return [_mean_look(looks[i : i + 3]) for i in range(0, len(looks), 3)]
 
 
@@ -254,41 +257,43 @@ def _wants_photo(prompt: str) -> bool:
     return re.search(r"\bphoto(graph)?s?\b", prompt, re.IGNORECASE) is not None
 
 
-def _why_not(prompt: str, asked: Asked) -> str:
+def _why_not(prompt: str, request: Request) -> str:
     """Why a prompt cannot be judged; empty when it can."""
     if not prompt.strip():
         return "there is no prompt to obey"
     if _wants_photo(prompt):
         return ""
-    if not asked.demands and asked.unmeasured:
-        return f"'{asked.unmeasured[0]}' is outside the classifier's vocabulary"
-    most = len(WORN_AT) if asked.worn else MOST_THINGS
-    return f"more than {most} things are asked for" if len(asked.demands) > most else ""
+    if not request.demands and request.unmeasured:
+        return f"'{request.unmeasured[0]}' is outside the classifier's vocabulary"
+    most = len(WORN_AT) if request.worn else MOST_THINGS
+    return f"more than {most} things are asked for" if len(request.demands) > most else ""
 
 
-def places_of(picture: np.ndarray, asked: Asked) -> list[Box]:
+def places_of(picture: np.ndarray, request: Request) -> list[Box]:
     """Where to look in a 128-px picture: garments on a person, one thing with what else stands out, or things side by
     side.
     """
-    if len(asked.demands) == MOST_THINGS:
+    if len(request.demands) == MOST_THINGS:
         return as_many_as(boxes_apart(picture), MOST_THINGS)
     found = object_boxes(picture)
     if not found:
         return []
-    if asked.worn:
+    if request.worn:
         x0, y0, x1, y1 = found[0]
-        return [(x0, y0 + top * (y1 - y0), x1, y0 + bottom * (y1 - y0)) for top, bottom in WORN_AT[len(asked.demands)]]
-    if len(asked.demands) == 1:
+        return [
+            (x0, y0 + top * (y1 - y0), x1, y0 + bottom * (y1 - y0)) for top, bottom in WORN_AT[len(request.demands)]
+        ]
+    if len(request.demands) == 1:
         whole = tuple(f(values) for f, values in zip((min, min, max, max), zip(*found, strict=True), strict=True))
         return [
             found[0],
             whole,
-            *found[1 : 1 + len(asked.unmeasured)],
+            *found[1 : 1 + len(request.unmeasured)],
         ]  # a billboard's posts may stand apart from its face
-    if len(asked.demands) == 2 and len(found) == 1 and found[0][2] - found[0][0] > 0.6 * WORLD_PX:
+    if len(request.demands) == 2 and len(found) == 1 and found[0][2] - found[0][0] > 0.6 * WORLD_PX:
         x0, y0, x1, y1 = found[0]
         return [(x0, y0, (x0 + x1) / 2, y1), ((x0 + x1) / 2, y0, x1, y1)]
-    return found[: len(asked.demands)]
+    return found[: len(request.demands)]
 
 
 def _shifts(box: Box) -> list[Box]:
@@ -311,7 +316,7 @@ def best_answers(demands: Sequence[Demand], looks: Sequence[Look]) -> list[Answe
     """
     places: list[Look | None] = [*looks, *[None] * max(0, len(demands) - len(looks))]
 
-    def fit(dealt: Sequence[Look | None]) -> float:
+    def fit(dealt: Iterable[Look | None]) -> float:
         pairs = [(d, look) for d, look in zip(demands, dealt, strict=True) if look]
         return sum(look.words[d.word] + 0.1 * (look.colours[d.colour] if d.colour else 0.0) for d, look in pairs)
 

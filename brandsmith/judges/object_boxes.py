@@ -1,8 +1,8 @@
-"""Things that stand side by side on a plain backdrop, told apart although their shadows touch; and how many of them
+"""Boxes of objects that stand side by side on a plain backdrop, separate although their shadows touch; and how many
 there are.
 
-A shadow is darker than the backdrop and of its colour: so is nothing that counts as a thing here, except what is much
-darker.
+Pixels of the backdrop's colour that are a little darker are shadow and excluded; much darker ones still count as
+object.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from brandsmith.judges.boxes import Box, as_box
+
 Seen = TypeVar("Seen")
-Box = tuple[float, float, float, float]
 CHROMA, DARKER, LIGHTER = 12.0, 55.0, 8.0
 """Distances from the row's backdrop in OpenCV's Lab (0 to 255) from which on a pixel belongs to a thing. Chosen on true
 scenes: docs/judges.md.
@@ -35,7 +36,7 @@ def boxes_apart(pixels: np.ndarray, *, close_gaps: bool = True) -> list[Box]:
         solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(solid)
     found = [(s[4], (s[0], s[1], s[0] + s[2], s[1] + s[3])) for s in stats[1:] if s[4] >= SMALLEST_PX]
-    return [tuple(float(v) for v in box) for _, box in sorted(found, key=lambda f: -f[0])]
+    return [as_box(box) for _, box in sorted(found, key=lambda f: -f[0])]
 
 
 def as_many_as(boxes: Sequence[Box], number: int) -> list[Box]:

@@ -24,11 +24,11 @@ import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 
 READ_AT_PX = 256
 """Pictures smaller than this are enlarged about this far."""
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,17 @@ class Ocr:
         for text, corners, confidence in zip(output.txts, output.boxes, output.scores, strict=True):
             if text.strip():
                 low, high = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
-                words.append(
-                    Word(
-                        text.strip(), (float(low[0]), float(low[1]), float(high[0]), float(high[1])), float(confidence)
-                    )
-                )
+                words.append(Word(text.strip(), as_box((*low, *high)), float(confidence)))
         return in_reading_order(words)
 
-    def _engine(self):
+    def _engine(self) -> Any:
         """One reader per thread: each runs on one core and keeps no state that another could disturb."""
         if not hasattr(self._thread, "engine"):
             self._thread.engine = _build_engine()
         return self._thread.engine
 
 
-def _build_engine():
+def _build_engine() -> Any:
     from rapidocr import RapidOCR  # imported late: it loads onnxruntime
 
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)
@@ -188,4 +184,4 @@ def _hull(words: Sequence[Word]) -> Box | None:
     if not words:
         return None
     corners = np.array([w.box for w in words])
-    return (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())  # type: ignore[return-value]
+    return as_box((*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0)))

@@ -3,7 +3,7 @@ network.
 
 Looked at are the four corners of the mark laid over the reference: which share of what is patch there in the reference
 is patch here. A mark that does not fill the corners of its box (an emblem, a word without a patch) has no such corners,
-and is not asked.
+and is not checked.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _patch(pixels: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, bool]:
     """Where `pixels` have their own patch's colour (H, W), and whether there is a patch: its place is the reference's,
     ink left out.
     """
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([0.35, 1, 1])
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([0.35, 1, 1], np.float32)
     place = _patch_place(like)
     if place.sum() < 20:
         return np.zeros(place.shape, bool), False

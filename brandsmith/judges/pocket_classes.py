@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brandsmith.core.errors import MissingResource
-from brandsmith.judges.object_boxes import Box, as_many_as, boxes_apart
+from brandsmith.judges.boxes import Box, as_box
+from brandsmith.judges.object_boxes import as_many_as, boxes_apart
 
 INPUT_PX = 48
 VERSION = "2"
@@ -61,7 +62,7 @@ class PocketNet(nn.Module):
 
 
 def window(
-    pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple = (0.0, 0.0)
+    pixels: np.ndarray, box: np.ndarray | Box, grow: float = 1.12, shift: np.ndarray | tuple[float, float] = (0.0, 0.0)
 ) -> np.ndarray:
     """A square window around `box` (x0, y0, x1, y1), edge-padded, resized to 48 px; uint8 in and out."""
     x0, y0, x1, y1 = (float(v) for v in box)
@@ -89,7 +90,7 @@ def object_boxes(pixels: np.ndarray) -> list[Box]:
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
     found = [(s[4], (s[0], s[1], s[0] + s[2], s[1] + s[3])) for s in stats[1:] if s[4] >= 80]
-    return [tuple(float(v) for v in box) for _, box in sorted(found, key=lambda f: -f[0])]
+    return [as_box(box) for _, box in sorted(found, key=lambda f: -f[0])]
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Look:
 
 
 class PocketClasses:
-    """The shipped classifier. `version` and `card` say what it is and how often it errs on true scenes."""
+    """The shipped classifier. `card` holds how often it errs on true scenes."""
 
     name = "pocket_classes"
 
@@ -166,7 +167,7 @@ class PocketClasses:
         return [own[0] for own in self.look_at(pictures, [[PHOTO_BOX]] * len(pictures))]
 
     def look(self, pictures: list[np.ndarray], num_objects: int = 2) -> list[list[Look]]:
-        """Find up to `num_objects` things in each picture and say what each is; a merged blob is cut in parts."""
+        """Find up to `num_objects` things in each picture and name each; a merged blob is cut in parts."""
         return self.look_at(pictures, [self._windows(p, num_objects) for p in pictures])
 
     @staticmethod

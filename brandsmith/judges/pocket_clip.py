@@ -1,8 +1,8 @@
 """CLIP scores in pocket's own words: the judges `clip_pocket` (CLIP-T) and `clip_i_pocket`.
 
 They look through a pair of towers of their own, in the folder `NAME_judge` beside the base `NAME`: the recipe of the
-pair whose text tower conditions the U-Net, on the same true scenes, trained apart from another start. What the
-conditioning pair mishears is not what this one mishears. It is no part of the usable verdict (docs/judges.md has its
+pair whose text tower conditions the U-Net, on the same true scenes, trained separately from another start, so that
+the two do not share their mistakes. It is no part of the usable verdict (docs/judges.md has its
 own error). Where a base has no such folder every verdict is "not measured".
 """
 
@@ -103,7 +103,7 @@ class _OverPair:
 
 
 class PocketClipText(_OverPair, ClipText):
-    """The judge `clip_pocket`: cosine of picture and prompt, the taught token read as the class word."""
+    """The judge `clip_pocket`: cosine of picture and prompt, the concept's token read as the class word."""
 
     name = "clip_pocket"
 

@@ -8,13 +8,15 @@ worst cell does not. Colours are compared in CIE Lab with lightness counting lit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-Box = tuple[float, float, float, float]
+from brandsmith.judges.boxes import Box
+
 WIDTH_PX = 160
 MARGIN = 0.12  # of the box's sides, kept around it so that a box drawn too tight still holds the mark
 MIN_INLIERS = 10
@@ -28,8 +30,8 @@ class Reference:
     pixels: np.ndarray
 
     @cached_property
-    def keypoints(self):
-        return cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(
+    def keypoints(self) -> tuple[Sequence[cv2.KeyPoint], np.ndarray | None]:
+        return cv2.SIFT.create(contrastThreshold=0.02).detectAndCompute(
             cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), None
         )
 
@@ -100,7 +102,7 @@ def lay_over(cut: np.ndarray, reference: Reference) -> tuple[np.ndarray, str]:
 
 
 def _homography_by_points(cut: np.ndarray, reference: Reference) -> np.ndarray | None:
-    points, found = cv2.SIFT_create(contrastThreshold=0.02).detectAndCompute(
+    points, found = cv2.SIFT.create(contrastThreshold=0.02).detectAndCompute(
         cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), None
     )
     mine, wanted = reference.keypoints
@@ -110,16 +112,16 @@ def _homography_by_points(cut: np.ndarray, reference: Reference) -> np.ndarray |
     good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < 0.8 * p[1].distance]
     if len(good) < MIN_INLIERS:
         return None
-    here = np.float32([points[m.queryIdx].pt for m in good])
-    there = np.float32([mine[m.trainIdx].pt for m in good])
+    here = np.array([points[m.queryIdx].pt for m in good], np.float32)
+    there = np.array([mine[m.trainIdx].pt for m in good], np.float32)
     matrix, inliers = cv2.findHomography(here, there, cv2.RANSAC, 4.0)
     return matrix if matrix is not None and inliers.sum() >= MIN_INLIERS and _is_sane(matrix, cut.shape) else None
 
 
 def _is_sane(matrix: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """The mark is neither mirrored nor folded, nor on its head, nor more than twice the size that its box says."""
+    """The mark is neither mirrored nor folded, nor on its head, nor more than twice the size of its box."""
     high, wide = shape[:2]
-    corners = cv2.perspectiveTransform(np.float32([[[0, 0], [wide, 0], [wide, high], [0, high]]]), matrix)[0]
+    corners = cv2.perspectiveTransform(np.array([[[0, 0], [wide, 0], [wide, high], [0, high]]], np.float32), matrix)[0]
     edges = np.roll(corners, -1, 0) - corners
     turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
     upright = edges[0, 0] > abs(edges[0, 1])

@@ -2,9 +2,9 @@
 version `sscd-1`.
 
 It takes the place of the weightless `copying` when its weights are sealed in the user's folder; the version in every
-row says which of the two spoke. From a cosine of 0.75 two pictures are copies with 90 % precision on its authors'
+row names which of the two it was. From a cosine of 0.75 two pictures are copies with 90 % precision on its authors'
 benchmark (their README), so that, or a third of the way from the nearest held-out picture to equality where that is
-higher, is where "copy" begins. The weights were never at hand here: the code was run on a small network in the same
+higher, is where "copy" begins. The weights were not available to us: the code was run on a small network in the same
 file format.
 """
 
@@ -27,7 +27,7 @@ from brandsmith.judges.weights import SSCD, declared, find_weights
 COPY_FROM = 0.75
 SIDE_PX = 320
 """Its authors' square for batches."""
-MEAN, SPREAD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN, SPREAD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 BATCH = 16
 
 

@@ -5,7 +5,7 @@ substituted.
 
 Scoring never downloads. `brandsmith judge weights fetch` does, on request; on a machine without a network, copy the
 folder and run `verify`. Both check every file against the SHA-256 declared here and then write the seal; a judge uses
-sealed weights only, and says "not measured: weights X missing" otherwise.
+sealed weights only, and reports "not measured: weights X missing" otherwise.
 """
 
 from __future__ import annotations

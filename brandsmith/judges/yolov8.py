@@ -22,20 +22,22 @@ from PIL import Image
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
 from brandsmith.core.files import write_json, write_text
+from brandsmith.core.pictures import save_png
 from brandsmith.judges.augment import augmented
+from brandsmith.judges.boxes import Box
 from brandsmith.judges.detector import Detection
 from brandsmith.judges.foreign import read_detections
 from brandsmith.judges.labelled import Labelled, load_split
 
 TELEMETRY_OFF = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "WANDB_MODE": "disabled"}
-"""Their program posts usage unless it believes to be offline, and installs packages unless told not to; `settings
-sync=False` says it twice.
+"""Their program posts usage unless it believes to be offline, and installs packages by itself; `settings
+sync=False` turns both off once more.
 """
 
 
 @dataclass(frozen=True)
 class YoloSettings:
-    """How the user's `yolo` is asked to train."""
+    """How the user's `yolo` trains."""
 
     epochs: int = 40
     """Their default is 100; 40 reached mAP50 0.995 on 150 + 50 pictures of a flat logo."""
@@ -74,12 +76,9 @@ def _write_copies(root: Path, picture: Labelled, copies: int, rng: np.random.Gen
         _write(root, "train", f"{picture.name}-copy{copy}", pixels, box)
 
 
-def _write(
-    root: Path, split: str, name: str, pixels: np.ndarray, box: tuple[float, float, float, float] | None
-) -> None:
+def _write(root: Path, split: str, name: str, pixels: np.ndarray, box: Box | None) -> None:
     image = root / "images" / split / f"{name}.png"
-    image.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(image)
+    save_png(image, pixels)
     high, wide = pixels.shape[:2]
     line = ""
     if box is not None:
@@ -94,8 +93,8 @@ def train_command(program: str, data: Path, workdir: Path, settings: YoloSetting
     """Without mixed precision, whose check downloads weights, and without mirroring, which makes the mark a wrong
     one.
     """
-    asked = [f"data={data}", f"model={settings.model}", f"epochs={settings.epochs}", f"imgsz={settings.size_px}"]
-    options = [*asked, f"project={workdir.resolve() / 'runs'}", "name=train"]
+    given = [f"data={data}", f"model={settings.model}", f"epochs={settings.epochs}", f"imgsz={settings.size_px}"]
+    options = [*given, f"project={workdir.resolve() / 'runs'}", "name=train"]
     return [
         program,
         "detect",
@@ -152,18 +151,19 @@ def run_yolo(command: Sequence[str], workdir: Path) -> None:
         raise BrandsmithError(f"'{' '.join(command[:3])}' failed: {last}", hint=f"the whole output is in {log}")
 
 
-def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str) -> list[dict]:
+def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str) -> list[dict[str, Any]]:
     """Neutral rows of every picture in a folder from YOLO's `save_txt` files (`class x y w h confidence`, shares of the
     picture).
     """
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
+    nothing: list[tuple[list[float] | None, float]] = [(None, 0.0)]
     for image in sorted(p for p in pictures.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         with Image.open(image) as opened:
             wide, high = opened.size
         file = labels / f"{image.stem}.txt"
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         found = [_row(line.split(), wide, high) for line in lines if len(line.split()) >= 6]
-        for box, score in found or [(None, 0.0)]:
+        for box, score in found or nothing:
             rows.append({"image": image.name, "box": box, "score": score, "label": label, "detector": detector})
     return rows
 
@@ -174,22 +174,22 @@ def _row(numbers: list[str], wide: int, high: int) -> tuple[list[float], float]:
 
 
 def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSettings) -> Path:
-    """Export and train; returns the weights. Finished training is not repeated; InvalidConfig when it was asked for
-    with other settings.
+    """Export and train; returns the weights. Finished training is not repeated; InvalidConfig when it had other
+    settings.
     """
     weights, note = workdir.resolve() / "runs" / "train" / "weights" / "best.pt", workdir / "asked.json"
-    asked = {"concept": concept.token} | asdict(settings)
-    before = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and weights.is_file() else asked
-    if before != asked:
+    config = {"concept": concept.token} | asdict(settings)
+    before = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and weights.is_file() else config
+    if before != config:
         changed = ", ".join(
-            f"{key} was {before.get(key)}, now {value}" for key, value in asked.items() if before.get(key) != value
+            f"{key} was {before.get(key)}, now {value}" for key, value in config.items() if before.get(key) != value
         )
         raise InvalidConfig(
             f"'{workdir}' was trained with other settings: {changed}", hint="use the old settings or another --workdir"
         )
     if not weights.is_file():
         data = export_dataset(concept, workdir, copies=settings.copies)
-        write_json(note, asked)
+        write_json(note, config)
         run_yolo([program, "settings", "sync=False"], workdir)
         run_yolo(train_command(program, data, workdir, settings), workdir)
     return weights

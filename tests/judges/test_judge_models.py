@@ -16,7 +16,7 @@ from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.draw.to_folder import prompts_of
-from brandsmith.evaluate.run_checkpoints import find_taught
+from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.judges.labelled import load_split
 
 
@@ -100,7 +100,7 @@ def test_wrong_runs_are_one_line_and_exit_code_2(run, tmp_path, brandsmith):
     other.mkdir()
     (other / "config.json").write_text(json.dumps(asked | {"concept": asked["concept"] | {"token": "blue_acme"}}))
     with pytest.raises(InvalidConfig, match="blue_acme"):
-        find_taught(other, load_concept("demo"))
+        find_run_checkpoints(other, load_concept("demo"))
 
 
 def test_the_suite_is_printed_and_drawn_from(run, tmp_path, brandsmith):

@@ -24,14 +24,15 @@ class SeesOtherColours:
 
 def test_shipped_judges_pass():
     concept = load_concept("demo")
-    checked = check_judges(concept, load_judges(concept))
+    checked = check_judges(concept, load_judges(concept).chain)
     assert [c.judge for c in checked] == ["detector", "ocr", "correctness"]
     assert all(c.fit and c.num_good == c.num_bad == 8 for c in checked)
 
 
 def test_a_judge_that_is_broken_refuses_to_score():
     concept = load_concept("demo")
-    detector, _, correctness = load_judges(concept)
+    fitted = load_judges(concept)
+    detector, correctness = fitted.detector, fitted.correctness
     for broken in (Detector(MarkNet(), size_px=128), SeesOtherColours(detector), SeesOtherColours(correctness)):
         with pytest.raises(JudgeUnfit, match=broken.name):
             check_judges(concept, [broken])

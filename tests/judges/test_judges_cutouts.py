@@ -18,8 +18,9 @@ from brandsmith.judges.cutouts import NUM_PICTURES, SIDE_PX, draw_scene, draw_sp
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import fit_concept
 from brandsmith.judges.labelled import load_split
+from brandsmith.judges.measure import area_under_curve
 from brandsmith.judges.near_miss import KINDS, kinds_for
-from brandsmith.judges.train_detector import FitSettings, area_under_curve, fit_detector
+from brandsmith.judges.train_detector import FitSettings, fit_detector
 from brandsmith.pocket.other_concepts import write_emblem
 
 
@@ -106,12 +107,13 @@ def test_judge_fit_runs_whole_on_a_cutout_and_says_so(tmp_path, few):
     save_mark(concept.folder)
     settings = FitSettings(num_steps=2, batch_size=4, size_px=64, widths=(8, 8, 8, 8))
     card = fit_concept(concept, tmp_path / "judges", settings, num_right_views=8, num_views_per_kind=1)
-    assert card["detector"]["trained_on"] == {
+    assert card.as_json()["detector"]["trained_on"] == {
         "marked": 24,
         "without": 20,
         "pictures": "mark.png laid into drawn scenes, no photo among them",
     }
-    assert json.loads((tmp_path / "judges" / "card.json").read_text()) == card and "ocr" not in card
+    assert json.loads((tmp_path / "judges" / "card.json").read_text()) == json.loads(json.dumps(card.as_json()))
+    assert card.ocr is None and "ocr" not in card.as_json()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from PIL import Image
 
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.run import flatten
 from brandsmith.judges.augment import augmented
 from brandsmith.judges.detector import (
     Detection,
@@ -24,16 +25,14 @@ from brandsmith.judges.detector import (
     overlap,
 )
 from brandsmith.judges.fit import fit_concept, judges_folder, load_judges
-from brandsmith.judges.labelled import Labelled, load_split
+from brandsmith.judges.labelled import Marked, load_split, with_mark
+from brandsmith.judges.measure import area_under_curve, average_precision, measure_detector
 from brandsmith.judges.near_miss import KINDS, kinds_for, make_near_miss, wrong_word
 from brandsmith.judges.train_detector import (
     FitSettings,
-    area_under_curve,
-    average_precision,
     box_loss,
     detection_loss,
     fit_detector,
-    measure_detector,
 )
 
 BOX = (21.0, 40.0, 83.0, 70.0)
@@ -95,8 +94,8 @@ def test_area_under_curve_counts_ties_half():
     )
 
 
-def demo_marks(count: int) -> list[Labelled]:
-    return [p for p in load_split(demo_folder(), "train") if p.box][:count]
+def demo_marks(count: int) -> list[Marked]:
+    return with_mark(load_split(demo_folder(), "train"))[:count]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -221,8 +220,8 @@ def test_a_short_fit_learns_to_find_the_mark(tmp_path):
     judged = [p for p in load_split(demo_folder(), "val") if p.sort in ("mark", "plain")]
     before = measure_detector(Detector(MarkNet(settings.widths), size_px=64), judged)
     after = measure_detector(Detector(fit_detector(marked, plain, settings, expected_text="QOGA"), size_px=64), judged)
-    assert before["ap50"] < 0.1 and after["ap50"] > 0.7
-    assert after["confidence_on_marks"] > 0.6 > 0.2 > after["confidence_without"]["plain"]["mean"]
+    assert before.ap50 < 0.1 and after.ap50 > 0.7
+    assert after.confidence_on_marks > 0.6 > 0.2 > after.confidence_without["plain"].mean
 
 
 @pytest.mark.slow
@@ -230,18 +229,18 @@ def test_fitted_judges_are_written_with_their_card_and_read_back(tmp_path):
     concept = load_concept("demo")
     settings = FitSettings(num_steps=4, batch_size=4, size_px=64, widths=(4, 4, 8, 8))
     card = fit_concept(concept, tmp_path, settings, num_right_views=24, num_views_per_kind=4)
-    assert json.loads((tmp_path / "card.json").read_text()) == card
+    assert json.loads((tmp_path / "card.json").read_text()) == json.loads(json.dumps(card.as_json()))
     judges = load_judges(concept, tmp_path)
-    assert [j.name for j in judges] == ["detector", "ocr", "correctness"]
-    assert (
-        judges[0].weights_hash == card["detector"]["weights"]
-        and judges[2].weights_hash == card["correctness"]["weights"]
-    )
-    assert card["detector"]["validation"]["n_marks"] == 60 and card["detector"]["validation"]["n_free"] == 300
+    assert [j.name for j in judges.chain] == ["detector", "ocr", "correctness"]
+    assert judges.detector.weights_hash == card.detector.weights
+    assert judges.correctness.weights_hash == card.correctness.weights
+    assert card.detector.validation.n_marks == 60 and card.detector.validation.n_free == 300
+    shipped = json.loads((judges_folder(concept) / "card.json").read_text())
+    assert list(flatten(card.as_json())) == list(flatten(shipped)), "the stored keys stay"
 
 
 def shipped_judges():
-    return {judge.name: judge for judge in load_judges(load_concept("demo"))}
+    return {judge.name: judge for judge in load_judges(load_concept("demo")).chain}
 
 
 def test_shipped_card_is_about_the_shipped_weights():

@@ -14,7 +14,7 @@ from PIL import Image
 
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
-from brandsmith.evaluate.yolo_bridge import compare_detectors, run_bridge
+from brandsmith.evaluate.yolo_bridge import Detections, compare_detectors, run_bridge
 from brandsmith.judges.foreign import ForeignDetector, read_detections
 from brandsmith.judges.labelled import load_split
 from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8, run_yolo
@@ -136,18 +136,18 @@ def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
 
 def test_the_bridge_measures_both_detectors_alike(tmp_path, program):
     found = run_bridge("demo", None, tmp_path / "work", program=str(program), epochs=2, size_px=64, copies=0)
-    theirs, ours = found["table"]
+    theirs, ours = found.as_json()["table"]
     assert (
         (theirs["n_marks"], theirs["n_free"], theirs["n_near_misses"])
         == (60, 300, 80)
         == (ours["n_marks"], ours["n_free"], ours["n_near_misses"])
     )
     assert theirs["recall"] < 0.02 and ours["recall"] == 1.0 and ours["false_alarm_rate"] == 0.0
-    assert len(found["lines"]) == 2 and "yolov8" in found["lines"][0]
+    assert len(found.lines) == 2 and "yolov8" in found.lines[0]
     exported = run_bridge(
         "demo", None, tmp_path / "other", program="no-such", epochs=2, size_px=64, copies=1, export_only=True
     )
-    assert exported["pictures"] == {"train": 540, "val": 440}, "exporting needs no program"
+    assert exported.as_json()["pictures"] == {"train": 540, "val": 440}, "exporting needs no program"
 
 
 def test_perfect_foreign_detections_measure_as_perfect(tmp_path):
@@ -163,8 +163,9 @@ def test_perfect_foreign_detections_measure_as_perfect(tmp_path):
         }
         for p in validation
     ]
-    theirs, _ = compare_detectors(load_concept("demo"), written(tmp_path, *rows))
-    assert (theirs["recall"], theirs["ap50"], theirs["mean_iou"], theirs["false_alarm_rate"]) == (1.0, 1.0, 1.0, 0.0)
+    detections = Detections(written(tmp_path, *rows), YoloSettings())
+    theirs = compare_detectors(load_concept("demo"), detections).theirs.figures
+    assert (theirs.recall, theirs.ap50, theirs.mean_iou, theirs.false_alarm_rate) == (1.0, 1.0, 1.0, 0.0)
     unseen = ReadBack(written(tmp_path, GOOD), ["b.png"]).detect([None])
     assert unseen == [[]]
 

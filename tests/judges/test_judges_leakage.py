@@ -16,7 +16,7 @@ from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.background import Background, without_mark
 from brandsmith.judges.detector import Detection
 from brandsmith.judges.judge import Judge
-from brandsmith.judges.obeyed import asked_of
+from brandsmith.judges.obeyed import request_of
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.results.leakage import logo_leakage
 
@@ -41,7 +41,7 @@ def test_the_suite_covers_what_a_brand_team_asks_for():
 def test_the_suite_speaks_pockets_language():
     concept, eyes = load_concept("demo"), PocketClasses(pocket_folder())
     asked = {
-        e.prompt: asked_of(parser_for(TOKEN)(e.prompt), eyes.vocabulary, eyes.palette) for e in brand_suite(concept)
+        e.prompt: request_of(parser_for(TOKEN)(e.prompt), eyes.vocabulary, eyes.palette) for e in brand_suite(concept)
     }
     known = [prompt for prompt, of in asked.items() if of.demands]
     assert len(known) == len(asked) - 3, "all but the mark alone, twice, and the bare class word"

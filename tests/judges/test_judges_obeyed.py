@@ -16,7 +16,7 @@ from brandsmith.core.rows import Shot
 from brandsmith.evaluate.chain import judges_for, obeyed_judge
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Verdict, score_shots
-from brandsmith.judges.obeyed import Asked, Demand, Obeyed, asked_of, best_answers
+from brandsmith.judges.obeyed import Demand, Obeyed, Request, best_answers, request_of
 from brandsmith.judges.pocket_classes import Look
 from brandsmith.results.usable import checks_for, judge_usable
 
@@ -27,8 +27,8 @@ WORDS, COLOURS = (
 )
 
 
-def asked(prompt: str) -> Asked:
-    return asked_of(parser_for(TOKEN)(prompt), WORDS, COLOURS)
+def asked(prompt: str) -> Request:
+    return request_of(parser_for(TOKEN)(prompt), WORDS, COLOURS)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def judge() -> Obeyed:
     ],
 )
 def test_a_prompt_is_read_as_what_can_and_what_cannot_be_looked_for(prompt, demands, worn, unmeasured):
-    assert asked(prompt) == Asked(tuple(Demand(*d) for d in demands), worn, tuple(unmeasured))
+    assert asked(prompt) == Request(tuple(Demand(*d) for d in demands), worn, tuple(unmeasured))
 
 
 def look(word: str, colour: str, sure: float = 0.97) -> Look:
@@ -129,7 +129,9 @@ PLURALS = [
 
 @pytest.mark.parametrize(("word", "meant"), PLURALS)
 def test_plurals_of_prompts_are_understood(word, meant):
-    found = asked_of(parser_for(TOKEN)(f"three red {word}"), ["strawberry", "scarf", "box", "bus", "t shirt"], COLOURS)
+    found = request_of(
+        parser_for(TOKEN)(f"three red {word}"), ["strawberry", "scarf", "box", "bus", "t shirt"], COLOURS
+    )
     assert found.demands == (Demand(meant, "red", 3),)
 
 
@@ -146,7 +148,7 @@ def in_a_grid(sprite: np.ndarray, number: int) -> np.ndarray:
 def test_what_is_drawn_is_counted(judge):
     folder = demo_folder() / "detector" / "val" / "images"
     plain = [np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("plain-*.webp"))]
-    things = [(picture, judge.eyes.look([picture], 1)[0]) for picture in plain]
+    things = [(picture, judge.classifier.look([picture], 1)[0]) for picture in plain]
     sure = [
         (p, own[0])
         for p, own in things

@@ -17,7 +17,7 @@ from brandsmith.judges.rectify import Reference
 
 @pytest.fixture(scope="module")
 def correctness():
-    return next(judge for judge in load_judges(load_concept("demo")) if judge.name == "correctness")
+    return load_judges(load_concept("demo")).correctness
 
 
 def values(judge, sort: str) -> list[float]:
