@@ -81,7 +81,7 @@ def judge_run(
 ) -> None:
     """Score pictures with every judge: mark, spelling, prompt, copying, likeness, diversity, leakage; usable rate."""
     from brandsmith.evaluate.album_scores import judge_all
-    from brandsmith.evaluate.album_text import lines_of, table_of
+    from brandsmith.evaluate.album_text import albums_json, lines_of, table_of
 
     with console.status("loading the judges") as status:
         summaries = judge_all(
@@ -98,7 +98,7 @@ def judge_run(
     for summary in summaries:
         print_lines([table_of(summary), *lines_of(summary)])
     if as_json:
-        print_json({"albums": [summary.as_json() for summary in summaries]})
+        print_json(albums_json(summaries))
 
 
 @commands.command("leakage", epilog="Example: [cyan]brandsmith judge leakage runs/demo-lora --seeds 4 --json[/]")

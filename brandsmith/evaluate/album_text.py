@@ -1,13 +1,19 @@
-"""An album's summary on a terminal: a line per judge, then what is computed from several of them."""
+"""Albums' summaries for a terminal and for `--json`: a line per judge, then what is computed from several of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.table import Table
 
 from brandsmith.core.table import as_rich
 from brandsmith.evaluate.album_summary import AlbumSummary, JudgeMean
+
+
+def albums_json(summaries: Sequence[AlbumSummary]) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {"albums": [summary.as_json() for summary in summaries]}
 
 
 def table_of(summary: AlbumSummary) -> Table:
