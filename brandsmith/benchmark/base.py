@@ -37,13 +37,13 @@ FIRST_SEED = 5000
 
 def one_object_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
     """Two prompts per word with colours that walk the palette: (prompt, word, colour)."""
-    asked = []
+    prompts = []
     for i, word in enumerate(words):
         for k in (0, 1):
             colour = colours[(2 * i + 7 * k) % len(colours)]
             article = "" if word in ("pants", "shorts", "socks") else "an " if colour[0] in "aeiou" else "a "
-            asked.append((f"{article}{colour} {word}", word, colour))
-    return asked
+            prompts.append((f"{article}{colour} {word}", word, colour))
+    return prompts
 
 
 def two_object_prompts(
@@ -51,23 +51,23 @@ def two_object_prompts(
 ) -> list[tuple[str, tuple[str, str], tuple[str, str]]]:
     rng = np.random.default_rng(77)
     small = [w for w in words if w not in ("billboard", "pants", "shorts", "socks")]
-    asked = []
+    prompts = []
     for _ in range(count):
-        pair = tuple(str(w) for w in rng.choice(small, 2, replace=False))
-        hues = tuple(str(c) for c in rng.choice(colours, 2, replace=False))
-        asked.append((f"a {hues[0]} {pair[0]} and a {hues[1]} {pair[1]}", pair, hues))
-    return asked
+        first, second = (str(w) for w in rng.choice(small, 2, replace=False))
+        one, other = (str(c) for c in rng.choice(colours, 2, replace=False))
+        prompts.append((f"a {one} {first} and a {other} {second}", (first, second), (one, other)))
+    return prompts
 
 
 def photo_prompts(words: list[str], colours: list[str]) -> list[tuple[str, str, str]]:
     """Four prompts per garment with colours that walk the palette: (prompt, word, colour)."""
-    asked = []
+    prompts = []
     for i, word in enumerate(words):
         for k in range(4):
             colour = colours[(3 * i + 5 * k) % len(colours)]
             article = "" if word in ("pants", "shorts", "shoes") else "an " if colour[0] in "aeiou" else "a "
-            asked.append((f"a photo of {article}{colour} {word}", word, colour))
-    return asked
+            prompts.append((f"a photo of {article}{colour} {word}", word, colour))
+    return prompts
 
 
 SPELLING_FORMS = (
@@ -80,7 +80,7 @@ SPELLING_FORMS = (
 
 
 def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
-    """(prompt, lettering): four random letters asked for a letter at a time, alone and on products."""
+    """(prompt, lettering): four random letters, spelled a letter at a time, alone and on products."""
     rng = np.random.default_rng(78)
     words = ["".join(rng.choice(list(ascii_uppercase), 4)) for _ in range(count)]
     return [
@@ -96,28 +96,28 @@ def check_base(
     """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
     console = console or Console()
     folder = resolve_base(name)
-    eyes = PocketClasses(folder)
+    classifier = PocketClasses(folder)
     base = load_base(name)
     figures: dict[str, Any] = {}
     with console.status("text through the autoencoder"):
         figures |= _text_through_vae(base)
-    singles = one_object_prompts(eyes.vocabulary, eyes.palette) * seeds
+    singles = one_object_prompts(classifier.vocabulary, classifier.palette) * seeds
     console.print(f"drawing {len(singles)} one-object and {pairs} two-object pictures", highlight=False)
     pictures = _draw(base, [p for p, _, _ in singles])
-    figures |= _judge_singles(eyes, pictures, singles)
-    double = two_object_prompts(eyes.vocabulary, eyes.palette, pairs)
+    figures |= _judge_singles(classifier, pictures, singles)
+    double = two_object_prompts(classifier.vocabulary, classifier.palette, pairs)
     pair_pictures = _draw(base, [p for p, _, _ in double])
-    figures |= _judge_pairs(eyes, pair_pictures, double)
-    photos = photo_prompts(eyes.photo_words, eyes.palette)
+    figures |= _judge_pairs(classifier, pair_pictures, double)
+    photos = photo_prompts(classifier.photo_words, classifier.palette)
     photo_pictures = _draw(base, [p for p, _, _ in photos]) if photos else []
-    figures |= _judge_photos(eyes, photo_pictures, photos)
+    figures |= _judge_photos(classifier, photo_pictures, photos)
     figures |= _spelling(base)
     figures |= _untrained_kpi(base)
     figures["size_mib"] = round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20, 2)
-    figures["classifier_on_true"] = {k: round(v, 4) for k, v in eyes.card.items() if isinstance(v, float)} | {
-        "n": eyes.card["n"]
+    figures["classifier_on_true"] = {k: round(v, 4) for k, v in classifier.card.items() if isinstance(v, float)} | {
+        "n": classifier.card["n"]
     }
-    figures["chain_on_true"] = eyes.card["chain_on_true"]
+    figures["chain_on_true"] = classifier.card["chain_on_true"]
     if sheet:
         _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
     _print(figures, console)
@@ -149,57 +149,63 @@ def _text_through_vae(base: Base) -> dict[str, Any]:
 
 
 def _judge_singles(
-    eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]
+    classifier: PocketClasses, pictures: list[np.ndarray], prompts: list[tuple[str, str, str]]
 ) -> dict[str, Any]:
-    looks = eyes.look(pictures, num_objects=1)
-    word = [bool(own) and own[0].word == w for own, (_, w, _) in zip(looks, asked, strict=True)]
-    colour = [bool(own) and own[0].colour == c for own, (_, _, c) in zip(looks, asked, strict=True)]
+    looks = classifier.look(pictures, num_objects=1)
+    word = [bool(own) and own[0].word == w for own, (_, w, _) in zip(looks, prompts, strict=True)]
+    colour = [bool(own) and own[0].colour == c for own, (_, _, c) in zip(looks, prompts, strict=True)]
     return {
         "object_accuracy": round(float(np.mean(word)), 4),
-        "object_n": len(asked),
+        "object_n": len(prompts),
         "colour_accuracy": round(float(np.mean(colour)), 4),
-        "colour_n": len(asked),
+        "colour_n": len(prompts),
     }
 
 
-def _judge_pairs(eyes: PocketClasses, pictures: list[np.ndarray], asked: list) -> dict[str, Any]:
-    seen = [both_seen(own, words, hues) for own, (_, words, hues) in zip(eyes.look(pictures, 2), asked, strict=True)]
+def _judge_pairs(
+    classifier: PocketClasses, pictures: list[np.ndarray], prompts: list[tuple[str, tuple[str, str], tuple[str, str]]]
+) -> dict[str, Any]:
+    seen = [
+        both_seen(own, words, hues) for own, (_, words, hues) in zip(classifier.look(pictures, 2), prompts, strict=True)
+    ]
     return {
         "both_present": round(float(np.mean([p for p, _ in seen])), 4),
-        "both_present_n": len(asked),
+        "both_present_n": len(prompts),
         "both_colours": round(float(np.mean([c for _, c in seen])), 4),
-        "both_colours_n": len(asked),
+        "both_colours_n": len(prompts),
     }
 
 
-def _judge_photos(eyes: PocketClasses, pictures: list[np.ndarray], asked: list[tuple[str, str, str]]) -> dict[str, Any]:
+def _judge_photos(
+    classifier: PocketClasses, pictures: list[np.ndarray], prompts: list[tuple[str, str, str]]
+) -> dict[str, Any]:
     """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos).
     `classifier_on_true` says how often the classifier itself is right.
     """
-    looks = eyes.look_at_photos(pictures)
+    looks = classifier.look_at_photos(pictures)
     right = {
         "photo_look": [look.photo > 0.5 for look in looks],
-        "photo_object": [look.word == w for look, (_, w, _) in zip(looks, asked, strict=True)],
-        "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, asked, strict=True)],
+        "photo_object": [look.word == w for look, (_, w, _) in zip(looks, prompts, strict=True)],
+        "photo_colour": [look.colour == c for look, (_, _, c) in zip(looks, prompts, strict=True)],
     }
     return {f"{name}_accuracy": round(float(np.mean(hits)), 4) if hits else None for name, hits in right.items()} | {
-        "photo_n": len(asked)
+        "photo_n": len(prompts)
     }
 
 
 def _spelling(base: Base) -> dict[str, Any]:
-    """Lettering on demand, read by OCR: similarity to the letters asked for, and to those that the next prompt asks for
+    """Lettering on demand, read by OCR: similarity to the letters requested, and to those of the next prompt
     (chance).
     """
-    asked = spelling_prompts(50, str(load_concept("demo").config.expected_text))
-    words = [word for _, word in asked]
-    read = Ocr("").read(_draw(base, [prompt for prompt, _ in asked]))
+    prompts = spelling_prompts(50, str(load_concept("demo").config.expected_text))
+    words = [word for _, word in prompts]
+    read = Ocr("").read(_draw(base, [prompt for prompt, _ in prompts]))
     figures = {}
     for name, expected in (("spelled_score", words), ("spelled_chance", words[1:] + words[:1])):
         figures[name] = round(
             float(np.mean([compare(seen, word).similarity for seen, word in zip(read, expected, strict=True)])), 4
         )
-    return figures | {"spelled_n": len(asked)}
+    return figures | {"spelled_n": len(prompts)}
 
 
 def _untrained_kpi(base: Base) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.benchmark.guidance_arms import ARMS, ON_PAIRS, Arm, Setting, diffusers_arm, our_arm
-from brandsmith.benchmark.outcome import Judge, judge_picture
+from brandsmith.benchmark.outcome import FindThings, judge_picture
 from brandsmith.benchmark.prompt_sets import Case, load_cases
 from brandsmith.core.files import append_jsonl, read_jsonl
 from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
@@ -40,7 +40,7 @@ class Benchmark:
     """One run. Finished rows are kept in `file` (JSONL) and not drawn again when it runs a second time."""
 
     base: Base
-    judge: Judge
+    judge: FindThings
     setting: Setting = field(default_factory=Setting)
     file: Path | None = None
     progress: Progress | None = None
@@ -183,7 +183,7 @@ class Result:
 
 def benchmark_guidance(
     base: Base,
-    judge: Judge,
+    judge: FindThings,
     *,
     setting: Setting | None = None,
     quick: bool = False,

@@ -1,5 +1,5 @@
-"""What a picture shows of what was asked. The judge comes from outside: here its findings are matched to the prompt's
-things.
+"""What a picture shows of what its prompt names. The classifier comes from outside: here its findings are matched to
+the prompt's things.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from brandsmith.benchmark.prompt_sets import Asked, Case
+from brandsmith.benchmark.prompt_sets import Case, RequestedThing
 
 STRICT_PROBABILITY = 0.6  # a hybrid is a thing of which the judge is not sure
 LENIENT_PROBABILITY = 0.2
@@ -20,28 +20,31 @@ LENIENT_PROBABILITY = 0.2
 class SeenThing(Protocol):
     """One thing a judge sees in a picture: how probable each object and each colour word is for it."""
 
-    words: Mapping[str, float]
-    colours: Mapping[str, float]
+    @property
+    def words(self) -> Mapping[str, float]: ...
+
+    @property
+    def colours(self) -> Mapping[str, float]: ...
 
 
-Judge = Callable[[list[np.ndarray], int], Sequence[Sequence[SeenThing]]]
-"""(pictures, number of things asked for) -> the things seen in each picture, any number of them."""
+FindThings = Callable[[list[np.ndarray], int], Sequence[Sequence[SeenThing]]]
+"""(pictures, number of things requested) -> the things seen in each picture, any number of them."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one picture shows of what was asked."""
+    """What one picture shows of what its prompt names."""
 
     present: bool
     """Each thing can be made out, with another window for each (lenient: hybrids count)."""
     strict: bool
     """Each thing is clearly itself (no hybrid)."""
     bound: bool
-    """Strict, and each has the colour asked for."""
+    """Strict, and each has the colour requested."""
     each: tuple[bool, ...] = ()
-    """Per thing asked for, in order: present, leniently."""
+    """Per thing requested, in order: present, leniently."""
     coloured: bool = True
-    """The colours asked for are there, on as many different things, whatever these are: binding apart from presence,
+    """The colours requested are there, on as many different things, whatever these are: binding apart from presence,
     which tells arms apart even on a base too weak to draw two objects."""
 
     @property
@@ -50,42 +53,42 @@ class Outcome:
 
 
 def judge_picture(case: Case, seen: Sequence[SeenThing]) -> Outcome:
-    """Match the things asked for to different things seen, as well as possible."""
+    """Match the things requested to different things seen, as well as possible."""
     slots = [*seen, *[None] * len(case.things)]
     best = max(permutations(slots, len(case.things)), key=lambda match: _quality(case.things, match))
-    lenient = tuple(_shows(asked, thing, LENIENT_PROBABILITY) for asked, thing in zip(case.things, best, strict=True))
-    strict = all(_clearly(asked, thing) for asked, thing in zip(case.things, best, strict=True))
-    coloured = all(_coloured(asked, thing) for asked, thing in zip(case.things, best, strict=True))
+    lenient = tuple(_shows(wanted, thing, LENIENT_PROBABILITY) for wanted, thing in zip(case.things, best, strict=True))
+    strict = all(_clearly(wanted, thing) for wanted, thing in zip(case.things, best, strict=True))
+    coloured = all(_coloured(wanted, thing) for wanted, thing in zip(case.things, best, strict=True))
     return Outcome(all(lenient), strict, strict and coloured, lenient, _all_colours(case.things, slots))
 
 
-def _all_colours(things: Sequence[Asked], slots: Sequence[SeenThing | None]) -> bool:
+def _all_colours(things: Sequence[RequestedThing], slots: Sequence[SeenThing | None]) -> bool:
     return any(all(map(_coloured, things, match)) for match in permutations(slots, len(things)))
 
 
-def _quality(things: Sequence[Asked], match: Sequence[SeenThing | None]) -> float:
+def _quality(things: Sequence[RequestedThing], match: Sequence[SeenThing | None]) -> float:
     total = 0.0
-    for asked, thing in zip(things, match, strict=True):
+    for wanted, thing in zip(things, match, strict=True):
         if thing is not None:
-            total += _clearly(asked, thing) + thing.words.get(asked.word, 0.0) + 0.1 * _coloured(asked, thing)
+            total += _clearly(wanted, thing) + thing.words.get(wanted.word, 0.0) + 0.1 * _coloured(wanted, thing)
     return total
 
 
-def _shows(asked: Asked, thing: SeenThing | None, probability: float) -> bool:
+def _shows(wanted: RequestedThing, thing: SeenThing | None, probability: float) -> bool:
     if thing is None or not thing.words:
         return False
     return (
-        asked.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(asked.word, 0.0) >= probability
+        wanted.word == max(thing.words, key=thing.words.__getitem__) or thing.words.get(wanted.word, 0.0) >= probability
     )
 
 
-def _clearly(asked: Asked, thing: SeenThing | None) -> bool:
-    return thing is not None and thing.words.get(asked.word, 0.0) >= STRICT_PROBABILITY
+def _clearly(wanted: RequestedThing, thing: SeenThing | None) -> bool:
+    return thing is not None and thing.words.get(wanted.word, 0.0) >= STRICT_PROBABILITY
 
 
-def _coloured(asked: Asked, thing: SeenThing | None) -> bool:
-    if asked.colour is None:
+def _coloured(wanted: RequestedThing, thing: SeenThing | None) -> bool:
+    if wanted.colour is None:
         return True
     return (
-        thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == asked.colour
+        thing is not None and bool(thing.colours) and max(thing.colours, key=thing.colours.__getitem__) == wanted.colour
     )

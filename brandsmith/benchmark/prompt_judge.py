@@ -1,7 +1,7 @@
 """How often the judge `obeyed` errs, on true captioned pictures: their own captions must pass, changed captions must
 not.
 
-A caption says what its picture shows. Changed captions ask for another colour, or for another thing (another garment
+A caption says what its picture shows. Changed captions name another colour, or another thing (another garment
 where a person wears it: the mistakes that are easiest to make).
 """
 
@@ -38,7 +38,7 @@ def obeyed_error(
     judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequence[str], seed: int = 0
 ) -> dict[str, Any]:
     """Shares with Wilson's intervals: own captions accepted, changed ones refused, and what was not measured. Captions
-    that ask for nothing the classifier knows, or for a photo, are left out.
+    that name nothing the classifier knows, or a photo, are left out.
     """
     rng = np.random.default_rng(seed)
     tests: dict[str, tuple[list[np.ndarray], list[str]]] = {name: ([], []) for name in KINDS}
@@ -49,9 +49,9 @@ def obeyed_error(
     result: dict[str, Any] = {}
     for kind, (shown, prompts) in ((kind, test) for kind, test in tests.items() if test[0]):
         verdicts = judge.score_prompted(shown, prompts)
-        asked = [v for v in verdicts if v.value is not None and v.details.get("seen")]
+        answered = [v for v in verdicts if v.value is not None and v.details.get("seen")]
         unsure = [v for v in verdicts if v.reason.startswith("the classifier is unsure")]
-        result[kind] = _shares(asked, unsure, right=kind == "own caption")
+        result[kind] = _shares(answered, unsure, right=kind == "own caption")
     return result
 
 
@@ -73,9 +73,9 @@ def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> d
     """
     vocabulary, palette, whole = judge.classifier.vocabulary, judge.classifier.palette, judge.request(caption)
     for phrase in judge.parse(caption):
-        asked = request_of([phrase], vocabulary, palette)
-        if asked.demands:
-            changed = _other_colour(caption, phrase, asked, palette, rng) | {
+        request = request_of([phrase], vocabulary, palette)
+        if request.demands:
+            changed = _other_colour(caption, phrase, request, palette, rng) | {
                 "another thing": _other_thing(caption, phrase, whole, vocabulary, rng)
             }
             return changed | (_other_number(caption, whole.demands[0].count, rng) if whole.counted else {})
@@ -84,15 +84,15 @@ def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> d
 
 def _other_number(caption: str, number: int | None, rng: np.random.Generator) -> dict[str, str]:
     """One more or one less; captions count to four."""
-    said = next((word for word, value in NUMBERS.items() if value == number), None)
+    written = next((word for word, value in NUMBERS.items() if value == number), None)
     near = [word for word, value in NUMBERS.items() if number is not None and abs(value - number) == 1]
-    return {"another number": re.sub(rf"\b{said}\b", str(rng.choice(near)), caption, count=1)} if said else {}
+    return {"another number": re.sub(rf"\b{written}\b", str(rng.choice(near)), caption, count=1)} if written else {}
 
 
 def _other_colour(
-    caption: str, phrase: Phrase, asked: Request, palette: Sequence[str], rng: np.random.Generator
+    caption: str, phrase: Phrase, request: Request, palette: Sequence[str], rng: np.random.Generator
 ) -> dict[str, str]:
-    colour = asked.demands[0].colour
+    colour = request.demands[0].colour
     if colour is None:
         return {}
     other = str(rng.choice([c for c in palette if c != colour]))

@@ -26,8 +26,8 @@ PLURAL = ("pants", "shorts", "socks", "glasses")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One thing a prompt asks for."""
+class RequestedThing:
+    """One thing that a prompt names."""
 
     word: str
     colour: str | None = None
@@ -41,7 +41,7 @@ class Asked:
 @dataclass(frozen=True)
 class Case:
     text: str
-    things: tuple[Asked, ...]
+    things: tuple[RequestedThing, ...]
 
     @property
     def with_and(self) -> str:
@@ -77,12 +77,12 @@ def _drawn(name: str, count: int) -> list[Case]:
     rng = random.Random(f"brandsmith:{name}")
     while len(seen) < count:
         words, hues = rng.sample(objects, number), rng.sample(colours, number)
-        case = _case([Asked(w, None if name == "two" else c) for w, c in zip(words, hues, strict=True)])
+        case = _case([RequestedThing(w, None if name == "two" else c) for w, c in zip(words, hues, strict=True)])
         seen.setdefault(case.text, case)
     return list(seen.values())
 
 
-def _case(things: list[Asked], join: str = "and") -> Case:
+def _case(things: list[RequestedThing], join: str = "and") -> Case:
     *first, last = [thing.phrase for thing in things]
     return Case(f"{', '.join(first)} {join} {last}", tuple(things))
 
@@ -109,10 +109,12 @@ def _chefer() -> list[Case]:
     """66 animal pairs, 144 animals with objects, 66 object pairs. Colours are dealt out in turn: the paper draws
     them.
     """
-    cases = [_case([Asked(a), Asked(b)]) for a, b in combinations(_ANIMALS, 2)]
+    cases = [_case([RequestedThing(a), RequestedThing(b)]) for a, b in combinations(_ANIMALS, 2)]
     for i, animal in enumerate(_ANIMALS):
         for j, thing in enumerate(_THINGS):
-            cases.append(_case([Asked(animal), Asked(thing, _HUES[(i + j) % 11])], ("and", "with")[j % 2]))
+            cases.append(
+                _case([RequestedThing(animal), RequestedThing(thing, _HUES[(i + j) % 11])], ("and", "with")[j % 2])
+            )
     for n, (a, b) in enumerate(combinations(_THINGS, 2)):
-        cases.append(_case([Asked(a, _HUES[n % 11]), Asked(b, _HUES[(n + 3) % 11])]))
+        cases.append(_case([RequestedThing(a, _HUES[n % 11]), RequestedThing(b, _HUES[(n + 3) % 11])]))
     return cases

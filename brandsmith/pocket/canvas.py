@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from brandsmith.pocket.marks import CANVAS_PX, Box, Mark
+from brandsmith.judges.boxes import Box
+from brandsmith.pocket.marks import CANVAS_PX, Mark
 
 SIZE_PX = 128
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from brandsmith.judges.boxes import Box
 from brandsmith.pocket.artwork import COLOURS
 
 CANVAS_PX = 256
 """Scenes are drawn at this size and shrunk to half of it."""
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the final picture
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

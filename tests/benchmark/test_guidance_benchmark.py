@@ -12,7 +12,7 @@ from bases import build_tiny
 from brandsmith.benchmark.guidance import benchmark_guidance, narrow, tries_for
 from brandsmith.benchmark.guidance_arms import ARMS, ON_PAIRS, Setting, stock_indices
 from brandsmith.benchmark.outcome import judge_picture
-from brandsmith.benchmark.prompt_sets import Asked, Case, load_cases
+from brandsmith.benchmark.prompt_sets import Case, RequestedThing, load_cases
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance.subjects import automatic_subjects
 from brandsmith.results.intervals import clustered_interval, wilson_interval
@@ -28,7 +28,7 @@ def sight(word, colour, sure=0.9):
     return Sight({word: sure, "other": 1 - sure}, {colour: 0.8, "beige": 0.2})
 
 
-CASE = Case("a blue cat and a yellow bowl", (Asked("cat", "blue"), Asked("bowl", "yellow")))
+CASE = Case("a blue cat and a yellow bowl", (RequestedThing("cat", "blue"), RequestedThing("bowl", "yellow")))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_each_thing_is_matched_in_order():
 
 
 def test_colours_do_not_matter_when_none_was_asked():
-    assert judge_picture(Case("a cat", (Asked("cat"),)), [sight("cat", "red")]).bound
+    assert judge_picture(Case("a cat", (RequestedThing("cat"),)), [sight("cat", "red")]).bound
 
 
 @pytest.mark.parametrize("name", ["binding", "two", "three", "chefer"])
