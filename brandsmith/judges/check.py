@@ -1,7 +1,7 @@
 """`brandsmith judge check CONCEPT`: known-good and known-bad pictures through the whole chain, on this machine, now.
 
-A reader that does not read here, weights that were swapped, a picture handed over in the wrong colour order: all of
-them give plausible numbers. A judge that cannot tell known-good from known-bad refuses to score.
+An OCR engine that fails on this machine, swapped weights, a wrong colour order: all of them give plausible numbers. A
+judge that cannot tell known-good from known-bad refuses to score.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Detections made by any program of the user's own, read from neutral JSON lines: `image, box, score, label, detector`.
 
-    {"image": "samples/003.png", "box": [12.0, 30.5, 70.2, 58.1], "score": 0.93, "label": "logo", "detector":
-    "yolov8n-8.4"}
+    {"image": "003.png", "box": [12.0, 30.5, 70.2, 58.1], "score": 0.93, "label": "logo", "detector": "yolov8n-8.4"}
 
 One line per detection, box as x0 y0 x1 y1 in pixels. A picture that was looked at and holds nothing has one line with
 `"box": null, "score": 0.0`; a picture without any line was not looked at and is not measured. The other program, its

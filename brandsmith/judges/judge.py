@@ -1,4 +1,4 @@
-"""HOW IT IS SCORED: the one protocol every judge obeys, and the row that every score becomes.
+"""The one protocol of every judge, and the row that every score becomes.
 
 A judge looks at pictures and gives each a verdict: a number, or None with the reason why it could not be
 measured. None is never 0: a picture without readable text scores 0 with the OCR judge, a picture the OCR engine could

@@ -78,9 +78,7 @@ def _squeezed(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 class _OverPair:
-    """What both judges share; stands before the judges over declared weights and replaces where their towers come
-    from.
-    """
+    """What both judges share: first in their bases, it replaces the declared weights by the folder's pair."""
 
     version = "2"
     place: Path | None

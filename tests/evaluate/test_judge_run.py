@@ -29,8 +29,8 @@ def add(folder: Path, name: str, pixels: np.ndarray, prompt: str) -> None:
 
 @pytest.fixture
 def planted(tmp_path) -> Path:
-    """Ten true pictures: three right, two with a wrong mark, one without it, one training picture, three that were
-    never asked for a mark.
+    """Ten true pictures: three right, two with a wrong mark, one without it, one training picture, three whose
+    prompt does not name a mark.
     """
     folder = tmp_path / "planted"
     folder.mkdir()
@@ -71,7 +71,7 @@ def test_likeness_stands_between_the_untrained_base_and_real_pictures(tmp_path, 
     assert json.loads(out.splitlines()[-1])["albums"][0]["judges"]["clip_i_pocket"]["floor"] is None
 
 
-def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsmith):
+def test_every_judge_scores_and_the_summary_is_the_construction(planted, brandsmith):
     code, out, _ = brandsmith("judge", "run", planted, "--concept", "demo", "--json")
     assert code == 0
     (found,) = json.loads(out.splitlines()[-1])["albums"]
@@ -83,7 +83,7 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsm
     reasons = found["usable"]["reasons"]
     assert reasons == {"mark missing": 3, "copy of a training picture": 1}, "the detector refuses mirrored marks itself"
     assert found["usable"]["rate"] == pytest.approx(3 / 7, abs=1e-4) and found["usable"]["n"] == 7, (
-        "three were not asked for the mark"
+        "the prompts of three do not name the mark"
     )
     assert found["logo_leakage"]["rate"] == pytest.approx(1 / 3, abs=1e-4) and found["logo_leakage"]["n"] == 3
     assert (
@@ -103,7 +103,7 @@ def test_every_judge_speaks_and_the_summary_is_the_construction(planted, brandsm
     assert code == 0 and json.loads(out.splitlines()[-1])["albums"] == [found] and remembered.read_text() == before
 
 
-def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, brandsmith):
+def test_pictures_without_prompts_are_not_checked_for_following_one(tmp_path, brandsmith):
     folder = tmp_path / "loose"
     folder.mkdir()
     for i, picture in enumerate([p for p in load_split(demo_folder(), "val") if p.box is not None][:2]):
@@ -118,7 +118,7 @@ def test_pictures_without_prompts_are_not_asked_whether_they_obey(tmp_path, bran
     (found,) = json.loads(out.splitlines()[-1])["albums"]
     assert code == 0 and "obeyed" not in found["usable"]["checks"] and found["usable"]["rate"] == 1.0
     assert found["kpi"]["mean_confidence_score"] == pytest.approx(0.6) and "yolov8@1" in found["kpi"]["footnote"]
-    assert found["logo_leakage"]["n"] == 0, "who was asked nothing cannot leak"
+    assert found["logo_leakage"]["n"] == 0, "without a prompt nothing can leak"
 
 
 def drawn(folder: Path, names: list[str], note: str, prompts: list[str]) -> None:

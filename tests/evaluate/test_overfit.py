@@ -88,12 +88,12 @@ def test_learning_by_heart_opens_the_gap_and_the_base_is_left_as_it_was(tmp_path
     learnt = learnt_by_heart(base, training, num_steps=45)
 
     @contextmanager
-    def taught(on, checkpoint):
+    def fine_tuned(on, checkpoint):
         on.unet.load_state_dict(learnt)
         yield
         on.unet.load_state_dict(before)
 
-    monkeypatch.setattr(overfit, "load_adapter", taught)
+    monkeypatch.setattr(overfit, "load_adapter", fine_tuned)
     found = denoising_gap(base, tmp_path, training, held_out, num_noises=8)
     assert found.beyond_base.low > 0, found
     assert found.gap.value == pytest.approx(found.held_out_loss - found.training_loss, abs=1e-5)

@@ -1,5 +1,5 @@
-"""The judge commands that look at a taught base: leakage draws and counts, overfit weighs losses; and the suite they
-draw from.
+"""The judge commands that look at a fine-tuned base: leakage draws and counts, overfit weighs losses; and the suite that
+they draw from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from brandsmith.judges.labelled import load_split
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """A run of two LoRA steps on a tiny random base, taught the demo concept; two checkpoints."""
+    """A run of two LoRA steps on a tiny random base, trained on the demo concept; two checkpoints."""
     from brandsmith.methods.loop import train
     from brandsmith.methods.registry import build_config
 
@@ -38,8 +38,8 @@ def last_object(out: str) -> dict:
 
 
 def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, brandsmith):
-    asked = ("judge", "leakage", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path, "--json")
-    code, out, _ = brandsmith(*asked)
+    arguments = ("judge", "leakage", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path, "--json")
+    code, out, _ = brandsmith(*arguments)
     found = last_object(out)
     assert code == 0 and found["taught"]["rate"] == found["untrained"]["rate"] == 0.0
     assert found["taught"]["n"] == found["untrained"]["n"] == 8 and found["class_prompt"] == "a logo"
@@ -50,9 +50,9 @@ def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, 
     assert {p.parent.name for p in drawn} == {"step-000002", "untrained"} and len(drawn) == 16
 
     marked = [p.pixels for p in load_split(demo_folder(), "val") if p.box is not None]
-    for case in (0, 3):  # as if the taught base had put the mark there
+    for case in (0, 3):  # as if the fine-tuned base had put the mark there
         Image.fromarray(marked[case]).save(tmp_path / "leakage" / "step-000002" / f"case-{case}_seed-1000.png")
-    code, out, _ = brandsmith(*asked)
+    code, out, _ = brandsmith(*arguments)
     leaked = last_object(out)
     assert code == 0 and leaked["taught"]["rate"] == 0.25 and leaked["untrained"] == found["untrained"]
     assert leaked["taught"]["by_prompt"]["a logo"] == 1.0 and "0.2500 of 8" in out
@@ -95,10 +95,10 @@ def test_wrong_runs_are_one_line_and_exit_code_2(run, tmp_path, brandsmith):
         ):
             code, _, err = brandsmith("judge", command, *arguments)
             assert code == 2 and said in err and "Traceback" not in err, (command, arguments)
-    asked = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text())
     other = tmp_path / "other"
     other.mkdir()
-    (other / "config.json").write_text(json.dumps(asked | {"concept": asked["concept"] | {"token": "blue_acme"}}))
+    (other / "config.json").write_text(json.dumps(config | {"concept": config["concept"] | {"token": "blue_acme"}}))
     with pytest.raises(InvalidConfig, match="blue_acme"):
         find_run_checkpoints(other, load_concept("demo"))
 

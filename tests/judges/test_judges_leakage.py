@@ -1,4 +1,4 @@
-"""The mark where nobody asked for it, backgrounds that come back, and the suite of prompts that says which is which."""
+"""The mark where no prompt names it, backgrounds that come back, and the suite of prompts that holds both."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def test_the_suite_covers_what_a_brand_team_asks_for():
 
 def test_the_suite_speaks_pockets_language():
     concept, eyes = load_concept("demo"), PocketClasses(pocket_folder())
-    asked = {
+    requests = {
         e.prompt: request_of(parser_for(TOKEN)(e.prompt), eyes.vocabulary, eyes.palette) for e in brand_suite(concept)
     }
-    known = [prompt for prompt, of in asked.items() if of.demands]
-    assert len(known) == len(asked) - 3, "all but the mark alone, twice, and the bare class word"
-    left_over = {word for of in asked.values() for word in of.unmeasured}
+    known = [prompt for prompt, of in requests.items() if of.demands]
+    assert len(known) == len(requests) - 3, "all but the mark alone, twice, and the bare class word"
+    left_over = {word for of in requests.values() for word in of.unmeasured}
     assert left_over == {"male model", "female model", "woman", "man", "new", "latest products", "blue wall", "logo"}
-    assert len({demand.colour for of in asked.values() for demand in of.demands}) >= 10
+    assert len({demand.colour for of in requests.values() for demand in of.demands}) >= 10
 
 
-def test_leakage_counts_only_pictures_that_never_asked():
+def test_leakage_counts_only_pictures_whose_prompt_does_not_name_the_mark():
     unasked = [row("a logo", 0.9), row("a logo", 0.1, seed=1), row("a cat", 0.0), row("a dog", None)]
     rows = [row(f"a {TOKEN}", 0.99), *unasked, row("a cat", 1.0, "ocr@1")]
     leaked = logo_leakage(rows, TOKEN)

@@ -27,7 +27,7 @@ WORDS, COLOURS = (
 )
 
 
-def asked(prompt: str) -> Request:
+def request(prompt: str) -> Request:
     return request_of(parser_for(TOKEN)(prompt), WORDS, COLOURS)
 
 
@@ -51,7 +51,7 @@ def judge() -> Obeyed:
     ],
 )
 def test_a_prompt_is_read_as_what_can_and_what_cannot_be_looked_for(prompt, demands, worn, unmeasured):
-    assert asked(prompt) == Request(tuple(Demand(*d) for d in demands), worn, tuple(unmeasured))
+    assert request(prompt) == Request(tuple(Demand(*d) for d in demands), worn, tuple(unmeasured))
 
 
 def look(word: str, colour: str, sure: float = 0.97) -> Look:
@@ -114,7 +114,7 @@ def test_of_a_photo_it_says_only_that_it_is_one(judge):
     ],
 )
 def test_a_number_of_one_thing_is_counted_and_no_other(prompt, count, unmeasured):
-    found = asked(prompt)
+    found = request(prompt)
     assert found.demands[0].count == count and found.unmeasured == unmeasured and found.counted is (count is not None)
 
 
@@ -172,18 +172,18 @@ def test_it_does_not_err_on_the_demos_true_captioned_pictures(judge):
 
 
 class SaysThePrompt:
-    """Scores a picture by the length of its prompt, and counts what it was asked."""
+    """Scores a picture by the length of its prompt, and keeps the prompts it got."""
 
     name, version, weights_hash = "length", "1", "w"
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.prompts: list[str] = []
 
     def score(self, pictures):
         return [Verdict(None, "needs the prompt")] * len(pictures)
 
     def score_prompted(self, pictures, prompts):
-        self.asked += prompts
+        self.prompts += prompts
         return [Verdict(float(len(prompt))) for prompt in prompts]
 
 
@@ -193,13 +193,13 @@ def test_rows_and_cache_hand_the_prompt_on(tmp_path):
     inner = SaysThePrompt()
     cached = CachedJudge(inner, tmp_path / "cache.jsonl")
     assert [row.value for row in score_shots(cached, shots, [picture] * 3)] == [1.0, 3.0, 1.0]
-    assert inner.asked == ["a", "abc"]
+    assert inner.prompts == ["a", "abc"]
     again = CachedJudge(SaysThePrompt(), tmp_path / "cache.jsonl")
     assert [row.value for row in score_shots(again, shots, [picture] * 3)] == [
         1.0,
         3.0,
         1.0,
-    ] and again.judge.asked == []
+    ] and again.judge.prompts == []
     assert cached.score([picture])[0].value is None
 
 

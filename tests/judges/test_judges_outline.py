@@ -65,7 +65,7 @@ def patch(shape: str, side: tuple[int, int] = (56, 112)) -> np.ndarray:
 def test_shares_of_drawn_patches():
     assert corner_share(patch("box"), patch("box")) == pytest.approx(1.0, abs=0.01)
     assert corner_share(patch("oval"), patch("box")) < 0.3
-    assert corner_share(patch("box")[:, ::-1].copy(), patch("box")) > 0.95, "only the outline is asked"
+    assert corner_share(patch("box")[:, ::-1].copy(), patch("box")) > 0.95, "only the outline is checked"
     assert corner_share(patch("oval"), patch("oval")) is None, "a reference without corners has none to miss"
 
 

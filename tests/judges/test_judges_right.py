@@ -248,14 +248,14 @@ def test_not_measured_is_neither_yes_nor_no_and_a_failure_outweighs_it():
 
 def test_every_mix_of_answers_agrees_with_three_valued_and():
     options = {"detector": (0.9, 0.0, None), "correctness": (0.9, 0.1, None), "copying": (0.1, 0.9, None)}
-    asked = checks_for(options)
-    assert asked == ("present", "right", "not copied")
+    checks = checks_for(options)
+    assert checks == ("present", "right", "not copied")
     seen = set()
     for values in itertools.product(*options.values()):
         rows = [row(j, v) for j, v in zip(options, values, strict=True)]
         passes = [None if v is None else v == options[j][0] for j, v in zip(options, values, strict=True)]
         expected = False if False in passes else None if None in passes else True
-        assert judge_usable(rows, asked).verdict is expected
+        assert judge_usable(rows, checks).verdict is expected
         seen.add(expected)
     assert seen == {True, False, None}
 

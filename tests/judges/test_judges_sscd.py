@@ -48,7 +48,7 @@ def pictures(first: int, count: int) -> list[np.ndarray]:
     ]
 
 
-def test_without_sealed_weights_the_weightless_judge_speaks(folder):
+def test_without_sealed_weights_the_weightless_judge_scores(folder):
     assert type(copying_judge(pictures(0, 6), pictures(50, 10), folder)) is Copying, "there, but not sealed"
     verify_weights([SSCD], folder)
     judge = copying_judge(pictures(0, 6), pictures(50, 10), folder)

@@ -127,10 +127,10 @@ def test_only_sealed_weights_are_used_and_a_changed_file_is_refused(folder):
 def test_fetching_takes_declared_files_only_and_seals_them(folder, tmp_path_factory, monkeypatch):
     import huggingface_hub
 
-    asked = {}
+    downloaded = {}
 
     def download(model, *, revision, allow_patterns, local_dir):
-        asked[model] = (revision, sorted(allow_patterns))
+        downloaded[model] = (revision, sorted(allow_patterns))
         local_dir.mkdir(parents=True)
         for name in allow_patterns:
             (local_dir / name).write_bytes((folder / DINO / name).read_bytes())
@@ -138,7 +138,7 @@ def test_fetching_takes_declared_files_only_and_seals_them(folder, tmp_path_fact
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     other = tmp_path_factory.mktemp("fetched")
     assert [s.state for s in fetch_weights([DINO], other)] == ["sealed"] and find_weights(DINO, other)
-    assert asked == {DECLARED[DINO].model: (DECLARED[DINO].revision, sorted(registry.DECLARED[DINO].files))}
+    assert downloaded == {DECLARED[DINO].model: (DECLARED[DINO].revision, sorted(registry.DECLARED[DINO].files))}
 
     def refuse(*_, **__):
         raise OSError("no route\nto host")

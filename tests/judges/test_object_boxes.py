@@ -1,4 +1,4 @@
-"""Pocket's classifier and its card; things told apart although their shadows touch, cut where they touch themselves,
+"""Pocket's classifier and its card; things kept separate although their shadows touch, cut where they touch themselves,
 and counted.
 """
 
