@@ -1,5 +1,5 @@
-"""The judge commands that look at a fine-tuned base: leakage draws and counts, overfit weighs losses; and the suite that
-they draw from.
+"""The judge commands that look at a fine-tuned base: leakage draws and counts, overfit weighs losses; and the suite of
+prompts.
 """
 
 from __future__ import annotations
