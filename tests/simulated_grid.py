@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.core.rows import Row
-from brandsmith.study.folder import StudyFolder, TrialRecord
+from brandsmith.results.study_files import TrialRecord
+from brandsmith.study.folder import StudyFolder
 
 PROMPTS = tuple(f"prompt {i} with red_qoga_logo" for i in range(5))
 SELECTION, REPORT = (1000, 1001, 1002), (2000, 2001, 2002, 2003)

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from brandsmith.core.errors import InvalidInput
+from brandsmith.results.choosing import ScoredSetting, group_settings, reported_values
 from brandsmith.results.comparing import LEVEL, measure_gap, spread_between_trainings
-from brandsmith.study.choose import ScoredSetting, group_settings, reported_values
+from brandsmith.results.study_files import StudyRecords
 from brandsmith.study.config import Halving
-from brandsmith.study.folder import StudyFolder, StudyRecords
+from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps, survivors
 
 FEWEST_REPLAYS = 20
@@ -29,7 +30,7 @@ def benchmark_early_stop(
     study: StudyFolder, *, num_replays: int = 40, num_aa: int = 40, seed: int = 0
 ) -> dict[str, Any]:
     """The figures of a finished full grid. Raises InvalidInput when the study is not one."""
-    halving = study.record().get("halving")
+    halving = study.about().halving
     return replay_study(
         study.records(), Halving(**halving) if halving else Halving(), num_replays=num_replays, num_aa=num_aa, seed=seed
     )
@@ -126,7 +127,7 @@ def _rung_kpi(setting: ScoredSetting, rung: int, checkpoints: int, few: Mapping[
     if setting.state == "failed":
         return None
     step = setting.steps[rung - 1] if len(setting.steps) == checkpoints else None
-    values = setting.values(step, setting.records.selection_seeds) if step is not None else []
+    values = setting.values(step, setting.study.selection_seeds) if step is not None else []
     picked = [v for training in values for (case, seed), v in training.items() if seed in few[case]]
     return sum(picked) / len(picked) if picked else None
 

@@ -42,8 +42,9 @@ def study_run(
     if dry_run:
         figures = command.dry_run(config, text, folder, console).as_json()
     else:
-        figures = run_study(config, text, folder, console=console, executor=place)
-        print_lines(command.result_lines(figures, folder))
+        result = run_study(config, text, folder, console=console, executor=place)
+        print_lines(command.result_lines(result, folder))
+        figures = result.as_json()
     if as_json:
         print_json(figures)
 
@@ -58,7 +59,7 @@ def study_replicate(
     from brandsmith.study.command import replicate_lines
     from brandsmith.study.replicate import replicate_winner
 
-    figures = replicate_winner(study, seeds, console=console)
-    print_lines(replicate_lines(figures))
+    found = replicate_winner(study, seeds, console=console)
+    print_lines(replicate_lines(found))
     if as_json:
-        print_json(figures)
+        print_json(found.as_json())

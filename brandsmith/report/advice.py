@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from brandsmith.report.certainty import Rivalry
-from brandsmith.report.standing import Standing, best_of_each_method
 from brandsmith.report.words import duration_text, figure, listed, method_name, percent, size_text
+from brandsmith.results.leaderboard import Standing, best_of_each_method
 
 KEEP = 0.8
 NUM_CONCEPTS = 100

@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brandsmith.report.standing import Checkpoint, Standing, best_of_each_method
-from brandsmith.report.study_files import StudyFiles
 from brandsmith.report.words import listed, method_name, signed
 from brandsmith.results.comparing import (
     NOT_WORTH_FINDING,
@@ -23,6 +21,8 @@ from brandsmith.results.comparing import (
     measure_gap,
     spread_between_trainings,
 )
+from brandsmith.results.leaderboard import Checkpoint, Standing, best_of_each_method
+from brandsmith.results.study_files import StudyFiles
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def compare_winner(study: StudyFiles, standings: Sequence[Standing]) -> list[Riv
         rivals.append(
             ("setting", sibling.method, f"{method_name(sibling.method)} ({sibling.label})", sibling.best, spread)
         )
-    others = [c for c in winner.checkpoints if c is not winner.best and c.chosen_by is not None]
+    others = [c for c in winner.checkpoints if c is not winner.best and c.selection_kpi is not None]
     if others:  # the same trainings: no spread between them
-        next_best = max(others, key=lambda c: c.chosen_by)
+        next_best = max(others, key=lambda c: c.selection_kpi)
         rivals.append(
             ("checkpoint", winner.method, f"its own checkpoint at step {next_best.step}", next_best, Spread())
         )
@@ -115,20 +115,20 @@ def _compare(
 def headline(study: StudyFiles, standings: Sequence[Standing], rivalries: Sequence[Rivalry]) -> str:
     """The page's first sentence: which method, and whether that is sure."""
     if not standings or standings[0].value is None:
-        return f"No training of {study.token} could be scored."
+        return f"No training of {study.about.token} could be scored."
     winner, name = standings[0], method_name(standings[0].method)
     against = [c for c in rivalries if c.kind == "method"]
     if winner.value == 0:
-        return f"No method learned {study.token}: every picture scores 0."
+        return f"No method learned {study.about.token}: every picture scores 0."
     if winner.state != "finished":
-        return f"Not finished yet: {name} leads on {study.token} so far."
+        return f"Not finished yet: {name} leads on {study.about.token} so far."
     if not against:
-        return f"{name} is the only method measured on {study.token}."
+        return f"{name} is the only method measured on {study.about.token}."
     unsure = [method_name(c.method) for c in against if c.verdict != "better"]
     return (
-        f"{name} scored highest on {study.token}, but {listed(unsure)} cannot be ruled out."
+        f"{name} scored highest on {study.about.token}, but {listed(unsure)} cannot be ruled out."
         if unsure
-        else f"{name} learned {study.token} best."
+        else f"{name} learned {study.about.token} best."
     )
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from brandsmith.report.plots import Axis, Point, Series, draw_plot, linear_axis, log_axis, unit_axis
-from brandsmith.report.standing import Standing, best_of_each_method
-from brandsmith.report.words import SIZE_SETTINGS, figure, method_name, scientific, setting_of, size_text
+from brandsmith.report.words import figure, method_name, size_text
+from brandsmith.results.leaderboard import Standing, best_of_each_method
+from brandsmith.results.parameters import SIZE_SETTINGS, scientific, setting_of
 
 Colours = Mapping[str, int]
 """{method: series colour}"""
@@ -50,12 +51,12 @@ def _over_steps(standing: Standing, colour: int, *, faint: bool) -> Series:
     points = [
         Point(
             c.step,
-            c.chosen_by,
-            f"{method_name(standing.method)}, {standing.parameters}, step {c.step}: {c.chosen_by:.2f}",
+            c.selection_kpi,
+            f"{method_name(standing.method)}, {standing.parameters}, step {c.step}: {c.selection_kpi:.2f}",
             strong=c is standing.best and not faint,
         )
         for c in standing.checkpoints
-        if c.chosen_by is not None
+        if c.selection_kpi is not None
     ]
     return Series(method_name(standing.method), points, colour, faint)
 

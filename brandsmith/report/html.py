@@ -19,13 +19,13 @@ from brandsmith.core.files import write_text
 from brandsmith.report import figures, sheets, words
 from brandsmith.report.advice import RULE, THESIS_TABLE, advise
 from brandsmith.report.certainty import compare_winner, headline, verdict_line
-from brandsmith.report.leaderboard import further_judges, report_csv, report_markdown
 from brandsmith.report.pictures import HERO_PX, Album
 from brandsmith.report.plots import draw_bar, draw_key
 from brandsmith.report.provenance import judge_lines, provenance, recorded_verdicts, trial_lines
-from brandsmith.report.standing import Standing, best_of_each_method, measure_of, standings_of, why_not_measured
-from brandsmith.report.study_files import StudyFiles, read_study
+from brandsmith.report.tables import further_judges, report_csv, report_markdown
 from brandsmith.results.kpi import COLUMNS, footnote
+from brandsmith.results.leaderboard import Standing, best_of_each_method, standings_of, why_not_measured
+from brandsmith.results.study_files import StudyFiles, read_study
 
 ASSETS = Path(__file__).resolve().parent.parent / "data" / "report"
 NUM_COLOURS = 6  # of page.css
@@ -116,7 +116,7 @@ def _context(study: StudyFiles, standings: Sequence[Standing]) -> dict[str, Any]
         "best": best,
         "winner": standings[0] if standings else None,
         "colours": colours,
-        "measure": measure_of(study),
+        "measure": study.measure,
         "judges": further_judges(standings),
         "gallery": gallery,
         "steps_figures": figures.steps_figures(standings, colours),

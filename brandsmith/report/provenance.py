@@ -7,24 +7,29 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from brandsmith.report.study_files import StudyFiles, Trial
-from brandsmith.report.words import parameters_of, setting_text
+from brandsmith.results.parameters import setting_label, setting_text
 from brandsmith.results.ranking import varying_settings
+from brandsmith.results.study_files import StudyFiles, Trial
 
 
 def provenance(study: StudyFiles) -> list[tuple[str, str]]:
     """(what, value) in words."""
     concepts = [t.config.get("concept") for t in study.trials]
     data = sorted({str(concept["data"]) for concept in concepts if isinstance(concept, dict) and "data" in concept})
-    lines = [("Study", study.name), ("Created", study.created), ("Base", study.base), ("Token", study.token)]
-    lines += [("Expected text", study.expected_text or "none: the mark carries no text")]
+    lines = [
+        ("Study", study.about.name),
+        ("Created", study.about.created),
+        ("Base", study.about.base),
+        ("Token", study.about.token),
+    ]
+    lines += [("Expected text", study.about.expected_text or "none: the mark carries no text")]
     lines += [
-        ("Concept folder", Path(study.concept_folder).name or "not recorded")
+        ("Concept folder", Path(study.about.concept_folder).name or "not recorded")
     ]  # its name: the page travels to clients
     lines += [("Training pictures (hash)", f"{len(study.photos)} found; {', '.join(data) or 'hash not recorded'}")]
     lines += [("Seeds that choose", _seeds(study.selection_seeds)), ("Seeds that report", _seeds(study.report_seeds))]
-    lines += [(f"Sampler: {key.replace('_', ' ')}", setting_text(value)) for key, value in study.sampler.items()]
-    return lines + [(f"Version: {key}", str(value)) for key, value in study.versions.items()]
+    lines += [(f"Sampler: {key.replace('_', ' ')}", setting_text(value)) for key, value in study.about.sampler.items()]
+    return lines + [(f"Version: {key}", str(value)) for key, value in study.about.versions.items()]
 
 
 def _seeds(seeds: Any) -> str:
@@ -47,7 +52,7 @@ def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
     """(trial, its parameters in words, pictures scored)"""
     varying = varying_settings((t.method, t.settings) for t in study.trials)
     return [
-        (t, parameters_of(t.method, t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture))
+        (t, setting_label(t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture))
         for t in study.trials
     ]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from brandsmith.core.rows import Row
 from brandsmith.report.pictures import SHEET_PX, Album, Picture, Seen, seen_in
-from brandsmith.report.standing import Standing, measure_of
-from brandsmith.report.study_files import StudyFiles, Trial
 from brandsmith.report.words import figure, method_name
+from brandsmith.results.leaderboard import Standing
 from brandsmith.results.measures import MEASURES
+from brandsmith.results.study_files import StudyFiles, Trial
 from brandsmith.results.usable import CHECKS, checks_for, judge_usable
 
 MAX_PROMPTS, MAX_SEEDS, MAX_STEPS, MAX_PAIRS = 8, 2, 6, 3
@@ -63,14 +63,14 @@ class Gallery:
 
     def __init__(self, study: StudyFiles, album: Album) -> None:
         self.study, self.album = study, album
-        self.checks, self.score = checks_for(study.judges), MEASURES[measure_of(study)]
-        self.num_prompts = min(len(study.prompts), MAX_PROMPTS)
+        self.checks, self.score = checks_for(study.judges), MEASURES[study.measure]
+        self.num_prompts = min(len(study.about.prompts), MAX_PROMPTS)
 
     def cell(self, trial: Trial, step: int, case: int, seed: int, side_px: int = SHEET_PX) -> Cell:
         picture = self.album.embed(trial.picture(step, case, seed), side_px)
         rows = trial.rows_by_picture.get((step, case, seed), {})
         usable = judge_usable(rows.values(), self.checks) if self.checks and rows else None
-        prompt = self.study.prompts[case] if case < len(self.study.prompts) else ""
+        prompt = self.study.about.prompts[case] if case < len(self.study.about.prompts) else ""
         alt = f"{prompt}, drawn by {method_name(trial.method)} at step {step}, seed {seed}"
         return Cell(picture, alt, prompt, seen_in(rows, usable, picture), figure(self.score(rows)))
 
@@ -79,7 +79,9 @@ class Gallery:
         known = list(self.study.photos)
         spread = [known[i * len(known) // number] for i in range(number)] if len(known) > number else known
         embedded = [(self.album.embed(path, side_px), path) for path in spread]
-        return [(picture, f"Real picture of {self.study.token}: {path.name}") for picture, path in embedded if picture]
+        return [
+            (picture, f"Real picture of {self.study.about.token}: {path.name}") for picture, path in embedded if picture
+        ]
 
     def line(self, standing: Standing, colour: int, seed: int) -> Line:
         trial = standing.first_trial()
@@ -113,7 +115,7 @@ def steps_sheet(gallery: Gallery, winner: Standing, colour: int) -> Sheet | None
     known = (*gallery.study.report_seeds, *gallery.study.selection_seeds)
     seeds = [seed for seed in known if all((step, 0, seed) in trial.rows_by_picture for step in kept)]
     seed = seeds[0] if seeds else shown_seeds(gallery.study, winner)[0]
-    scores = {c.step: c.chosen_by for c in winner.checkpoints}
+    scores = {c.step: c.selection_kpi for c in winner.checkpoints}
     return Sheet(
         seed,
         [

@@ -1,7 +1,6 @@
-"""Which checkpoint of a setting, and which setting comes first: the study's rules, once, for its result and for its
-report.
+"""Which checkpoint of a setting, and which setting comes first: the rules, as functions of plain values.
 
-Plain values in and out: no files, no torch. Who asks brings scores from the selection pictures only.
+The scores given are those of the selection pictures only.
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ from brandsmith.core.rows import Row, judge_name
 
 STATES = ("finished", "stopped", "running", "waiting", "failed")
 """Best first. A setting is as far as its worst training, and only `finished` can win."""
+
+
+Rank = tuple[int, float, bool, float, str]
 
 
 def worst_state(states: Iterable[str]) -> str:
@@ -36,7 +38,7 @@ def best_step(kpis: Mapping[int, float | None], state: str) -> int | None:
     return max(measured, key=lambda step: (measured[step], -step), default=None)
 
 
-def rank(state: str, share_trained: float, kpi: float | None, name: str) -> tuple:
+def rank(state: str, share_trained: float, kpi: float | None, name: str) -> Rank:
     """Sorts best first: by state; of those stopped early the ones that came further; then by KPI, what has none last;
     ties by name.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, RenderableType
 
 from brandsmith.core.table import as_rich
+from brandsmith.results.study_result import StudyResult
 from brandsmith.study.board import time_span
 from brandsmith.study.config import StudyConfig, load_study, shipped_study, with_halving
 from brandsmith.study.engine import SCREEN, check_study
 from brandsmith.study.plan import Plan, measure_pace, plan_study
+from brandsmith.study.replicate import Replicate
 
 
 def open_study(file: Path, *, halving: bool = False) -> tuple[StudyConfig, str]:
@@ -60,22 +61,21 @@ def _timed(plan: Plan, folder: Path, max_time: float | None) -> Iterator[str]:
         yield f"the budget of {time_span(max_time)} would be spent before the end"
 
 
-def result_lines(result: Mapping[str, Any], folder: Path) -> Iterator[RenderableType]:
+def result_lines(result: StudyResult, folder: Path) -> Iterator[RenderableType]:
     """The leaderboard of a finished study, its winner, and the comparisons with the others."""
-    lines = [{name: line[name] for name in SCREEN} for line in result["leaderboard"]]
-    yield as_rich(lines, f"study in {folder}: {result['num_settings']} settings, {result['num_trials']} trials")
-    winner = result["winner"]
-    if winner:
-        yield winner["sentence"]
-        if winner["kpi"]:
-            yield f"recommended: {folder / winner['checkpoint']}"
-    for comparison in result["comparisons"]:
-        yield f"  against {comparison['second']}: {comparison['verdict']}"
+    title = f"study in {folder}: {result.num_settings} settings, {result.num_trials} trials"
+    yield as_rich(result.table(SCREEN), title)
+    if result.winner:
+        yield result.winner.sentence
+        if result.winner.kpi:
+            yield f"recommended: {folder / result.winner.checkpoint}"
+    for comparison in result.comparisons:
+        yield f"  against {comparison.second}: {comparison.verdict}"
 
 
-def replicate_lines(figures: Mapping[str, Any]) -> list[str]:
-    """The winner's score by training, and how much it moves."""
+def replicate_lines(found: Replicate) -> list[str]:
+    """The winner's score by training, and how much it varies."""
     return [
-        f"{figures['setting']}: {figures['kpi']} by training {figures['kpi_by_trial']}",
-        f"mean {figures['mean']}, spread {figures['spread']}; the study reported {figures['kpi_in_study']}",
+        f"{found.setting}: {found.kpi} by training {found.kpi_by_trial}",
+        f"mean {found.mean}, spread {found.spread}; the study reported {found.kpi_in_study}",
     ]

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -28,12 +27,14 @@ from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.core.trackers import check_trackers
+from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
+from brandsmith.results.study_files import TrialRecord
+from brandsmith.results.study_result import StudyResult, result_from_json, result_of
 from brandsmith.study.board import Board, Entry
-from brandsmith.study.choose import ScoredSetting, group_settings, result_of, to_report
 from brandsmith.study.config import StudyConfig
 from brandsmith.study.executors import OpenExecutor
-from brandsmith.study.folder import StudyFolder, TrialRecord
+from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps, survivors
 from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
 from brandsmith.study.space import Trial, build_trials
@@ -51,7 +52,7 @@ def run_study(
     console: Console,
     judges: Judges | None = None,
     executor: OpenExecutor = LocalExecutor,
-) -> dict[str, Any]:
+) -> StudyResult:
     """Run a study, or go on with it, to its end; the content of `result.json`. `executor` is a class of `executors.py`.
 
     Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
@@ -70,15 +71,26 @@ def check_study(config: StudyConfig, folder: Path) -> tuple[Concept, StudyFolder
     resolve_base(config.base)
     check_trackers(config.trackers)
     study = StudyFolder(folder)
-    study.check_question(config)
+    study.check_config(config)
     return concept, study
 
 
-def _finished_result(study: StudyFolder) -> dict[str, Any] | None:
+def _finished_result(study: StudyFolder) -> StudyResult | None:
     if not study.result_file.is_file():
         return None
-    result = json.loads(study.result_file.read_text(encoding="utf-8"))
-    return result if result["complete"] else None
+    result = result_from_json(json.loads(study.result_file.read_text(encoding="utf-8")))
+    return result if result.complete else None
+
+
+def settings_to_report(settings: Sequence[ScoredSetting]) -> list[ScoredSetting]:
+    """Those that deserve report pictures: all that finished, and the best of every method that has none."""
+    chosen = [s for s in settings if s.state == "finished" and s.chosen_step is not None]
+    methods = {s.method for s in chosen}
+    for setting in settings:
+        if setting.method not in methods and setting.state == "stopped" and setting.chosen_step is not None:
+            methods.add(setting.method)
+            chosen.append(setting)
+    return chosen
 
 
 class Conductor:
@@ -86,13 +98,13 @@ class Conductor:
         self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: OpenExecutor
     ) -> None:
         self.study, self.config = study, config
-        self.proposals = open_proposals(config, study.folder, study.record()["created"])
+        self.proposals = open_proposals(config, study.folder, study.about().created)
         self.board = Board(console, f"study {config.name}", 0)
         self.executor = executor(study, judges=judges, on_step=self.board.on_step)
         self.selection, self.report = tuple(config.cases.selection_seeds), tuple(config.cases.report_seeds)
         self.trials: dict[str, list[Trial]] = {}
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> StudyResult:
         with self.board:
             try:
                 wanted = wanted_by_round([p.total for p in self.proposals], self.config.search)
@@ -194,9 +206,9 @@ class Conductor:
     def _report(self) -> None:
         by_name = {t.name: t for trials in self.trials.values() for t in trials}
         jobs = []
-        for setting in to_report(self._scored(self.trials)):
+        for setting in settings_to_report(self._scored(self.trials)):
             for scored in setting.trials:
-                trial = by_name[scored.record.trial]
+                trial = by_name[scored.name]
                 jobs.append(Job(trial.name, trial.config, setting.chosen_step, ((setting.chosen_step, self.report),)))
         self._execute(jobs)
 
@@ -224,7 +236,7 @@ class Conductor:
 
     def _seconds_spent(self) -> float:
         records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
-        return sum(r.train_seconds + r.sample_seconds for r in records)
+        return sum((r.train_seconds or 0.0) + (r.sample_seconds or 0.0) for r in records)
 
     def _scored(self, names: Iterable[str], only: set[str] | None = None) -> list[ScoredSetting]:
         wanted = only or {t.name for name in names for t in self.trials[name]}
@@ -242,17 +254,17 @@ class Conductor:
             rungs = {rung: value for rung, value in measured.items() if value is not None}
             proposals.tell(proposal, kpi, rungs, stopped=setting.state == "stopped")
 
-    def _write_result(self, *, complete: bool) -> dict[str, Any]:
+    def _write_result(self, *, complete: bool) -> StudyResult:
         records = self.study.records({t.name for trials in self.trials.values() for t in trials})
-        result = result_of(records) | {"complete": complete}
-        if result["leaderboard"]:
-            lines = [{name: line[name] for name in TABLE} for line in result["leaderboard"]]
+        result = replace(result_of(records), complete=complete)
+        if result.leaderboard:
+            lines = result.table(TABLE)
             write_text(self.study.folder / "table.csv", as_csv(lines))
             write_text(
                 self.study.folder / "table.md",
                 as_markdown(lines, footnote(row for t in records.trials for row in t.rows)),
             )
-        write_json(self.study.result_file, result)
+        write_json(self.study.result_file, result.as_json())
         return result
 
 

@@ -1,6 +1,6 @@
-"""A study on disk. Knows files; runs nothing.
+"""A study on disk: what a run writes, and its lock. Reading is `results/study_files.py`; nothing here runs anything.
 
-STUDY/study.json  study.yaml      what was asked
+STUDY/study.json  study.yaml      what the study compares, and on which pictures
 STUDY/studies.sqlite3             Optuna's storage (unless the study names another)
 STUDY/cache/  verdicts.jsonl      latents and verdicts shared by all trials
 STUDY/claims/                     who worked on which trial, on a cluster (`ray_executor.py`)
@@ -10,66 +10,30 @@ STUDY/result.json  table.csv  table.md
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from brandsmith.concept.concept import Concept, load_concept
-from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
-from brandsmith.core.files import only_one, read_jsonl, write_json, write_text
-from brandsmith.core.rows import Row, row_from_json
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.files import only_one, write_json, write_text
 from brandsmith.core.run import flatten
 from brandsmith.evaluate.checkpoint import Cases
 from brandsmith.methods.adapter import package_version
-from brandsmith.results.ranking import last_words
+from brandsmith.results.study_files import (
+    StudyDescription,
+    StudyRecords,
+    TrialRecord,
+    read_description,
+    read_records,
+    read_study_json,
+    read_trial_record,
+)
 from brandsmith.study.config import StudyConfig, parse_study
-
-State = Literal["waiting", "running", "stopped", "finished", "failed"]
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """`trial.json`: where one training stands and what it took."""
-
-    trial: str
-    setting: str
-    method: str
-    settings: Mapping[str, Any]
-    seed: int
-    state: State = "waiting"
-    reason: str = ""
-    """Why it stopped or failed; empty otherwise."""
-    stopped_at_step: int | None = None
-    train_seconds: float = 0.0
-    sample_seconds: float = 0.0
-    peak_memory_mib: float | None = None
-    adapter_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class ScoredTrial:
-    """A trial's record with its rows: one per checkpoint, picture and judge (a picture judged again keeps the last
-    word).
-    """
-
-    record: TrialRecord
-    rows: list[Row]
-
-
-@dataclass(frozen=True)
-class StudyRecords:
-    """Everything that results are computed from."""
-
-    kpi: str
-    selection_seeds: tuple[int, ...]
-    report_seeds: tuple[int, ...]
-    checkpoints: int
-    trials: tuple[ScoredTrial, ...]
 
 
 class StudyFolder:
@@ -79,7 +43,7 @@ class StudyFolder:
             self.folder / name for name in ("study.json", "study.yaml", "result.json")
         )
 
-    def check_question(self, config: StudyConfig) -> None:
+    def check_config(self, config: StudyConfig) -> None:
         """Raise InvalidConfig naming what differs when this folder holds another study; only budget and trackers may
         change.
         """
@@ -90,37 +54,35 @@ class StudyFolder:
         )
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
-            shown = "; ".join(f"{key}: there {have.get(key)!r}, asked {want.get(key)!r}" for key in different[:4])
+            shown = "; ".join(f"{key}: there {have.get(key)!r}, given {want.get(key)!r}" for key in different[:4])
             raise InvalidConfig(
                 f"'{self.folder}' holds another study ({shown})",
                 hint="give another folder with --out, or the same study to go on",
             )
 
     def begin(self, config: StudyConfig, text: str, concept: Concept) -> None:
-        """Write what was asked, once; only who is told of it may change."""
-        self.check_question(config)
+        """Write study.yaml and study.json once; only `trackers` may change later."""
+        self.check_config(config)
         if not self.study_file.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.yaml_file, text)
-            write_json(self.study_file, describe_study(config, concept))
-        elif self.record().get("trackers", []) != config.trackers:
+            write_json(self.study_file, describe_study(config, concept).as_json())
+        elif self.about().trackers != config.trackers:
             write_json(self.study_file, self.record() | {"trackers": config.trackers})
 
     def record(self) -> dict[str, Any]:
+        return read_study_json(self.folder)
+
+    def about(self) -> StudyDescription:
         """`study.json`. Raises MissingResource when this is no study."""
-        if not self.study_file.is_file():
-            raise MissingResource(
-                f"'{self.folder}' is not a study folder (no study.json)",
-                hint="give the folder that 'brandsmith study run' wrote",
-            )
-        return json.loads(self.study_file.read_text(encoding="utf-8"))
+        return read_description(self.folder)
 
     def config(self) -> StudyConfig:
-        self.record()
+        self.about()
         return parse_study(self.yaml_file.read_text(encoding="utf-8"), str(self.yaml_file))
 
     def concept(self) -> Concept:
-        return load_concept(self.record()["concept"]["folder"])
+        return load_concept(self.about().concept_folder)
 
     def cases(self, seeds: tuple[int, ...]) -> Cases:
         cases = self.record()["cases"]
@@ -137,37 +99,28 @@ class StudyFolder:
         return self.folder / "trials" / name
 
     def read_trial(self, name: str) -> TrialRecord:
-        return TrialRecord(**json.loads((self.trial_folder(name) / "trial.json").read_text(encoding="utf-8")))
+        return read_trial_record(self.trial_folder(name))
 
     def write_trial(self, record: TrialRecord) -> None:
-        write_json(self.trial_folder(record.trial) / "trial.json", asdict(record))
+        write_json(self.trial_folder(record.name) / "trial.json", record.as_json())
 
-    def note(self, trial: str, **changes: object) -> None:
+    def note(self, trial: str, **changes: Any) -> None:
         """Write fields of a trial's record; nothing is written when nothing changes."""
         record = self.read_trial(trial)
-        if replace(record, **changes) != record:
-            self.write_trial(replace(record, **changes))
+        changed = replace(record, **changes)
+        if changed != record:
+            self.write_trial(changed)
 
     def has_trial(self, name: str) -> bool:
         return (self.trial_folder(name) / "trial.json").is_file()
 
-    def records(self, only: set[str] | None = None) -> StudyRecords:
+    def records(self, only: Collection[str] | None = None) -> StudyRecords:
         """All trials (or those named) with their rows, by name."""
-        study = self.record()
-        names = sorted(p.parent.name for p in (self.folder / "trials").glob("*/trial.json"))
-        trials = tuple(
-            ScoredTrial(self.read_trial(n), read_rows(self.trial_folder(n) / "scores.jsonl"))
-            for n in names
-            if only is None or n in only
-        )
-        cases = study["cases"]
-        return StudyRecords(
-            study["kpi"], tuple(cases["selection_seeds"]), tuple(cases["report_seeds"]), study["checkpoints"], trials
-        )
+        return read_records(self.folder, only)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Refuse a second conductor of the same study."""
+        """Hold the study's lock. Raises InvalidInput when another process runs the study."""
         refusal = InvalidInput(
             f"another process is running the study in '{self.folder}'", hint="wait for it, or give another --out"
         )
@@ -175,36 +128,27 @@ class StudyFolder:
             yield
 
 
-def describe_study(config: StudyConfig, concept: Concept) -> dict[str, Any]:
+def describe_study(config: StudyConfig, concept: Concept) -> StudyDescription:
     templates = config.cases.prompts
-    prompts = [p.replace("{token}", concept.token) for p in templates] if templates else concept.prompts()
-    cases = {
-        "prompts": prompts,
-        "selection_seeds": config.cases.selection_seeds,
-        "report_seeds": config.cases.report_seeds,
-    }
-    return {
-        "name": config.name,
-        "concept": {
-            "token": concept.token,
-            "folder": "demo" if config.concept == "demo" else str(concept.folder.resolve()),
-            "expected_text": concept.config.expected_text,
-        },
-        "base": config.base,
-        "cases": cases | config.cases.sampler.model_dump(),
-        "kpi": config.kpi,
-        "checkpoints": config.checkpoints,
-        "training_seeds": config.training_seeds,
-        "trackers": config.trackers,
-        "halving": config.halving.model_dump() if config.halving else None,
-        "versions": {"brandsmith": package_version()}
+    return StudyDescription(
+        name=config.name,
+        token=concept.token,
+        concept_folder="demo" if config.concept == "demo" else str(concept.folder.resolve()),
+        expected_text=concept.config.expected_text,
+        base=config.base,
+        prompts=[p.replace("{token}", concept.token) for p in templates] if templates else concept.prompts(),
+        selection_seeds=config.cases.selection_seeds,
+        report_seeds=config.cases.report_seeds,
+        sampler=config.cases.sampler.model_dump(),
+        kpi=config.kpi,
+        checkpoints=config.checkpoints,
+        training_seeds=config.training_seeds,
+        trackers=config.trackers,
+        halving=config.halving.model_dump() if config.halving else None,
+        versions={"brandsmith": package_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers", "optuna")},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def read_rows(file: Path) -> list[Row]:
-    return last_words(map(row_from_json, read_jsonl(file)))
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def mend_last_line(file: Path) -> None:

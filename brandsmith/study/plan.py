@@ -20,8 +20,9 @@ from typing import Any
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.run import RunDirectory
+from brandsmith.results.study_files import TrialRecord
 from brandsmith.study.config import MethodSpace, StudyConfig
-from brandsmith.study.folder import StudyFolder, TrialRecord
+from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps
 from brandsmith.study.proposals import num_settings, wanted_by_round
 from brandsmith.study.space import Trial, build_setting, build_trials
@@ -183,5 +184,5 @@ def _seconds_per_picture(worker: Worker, trial: Trial, config: StudyConfig) -> f
     spent = []
     for seed in (config.cases.selection_seeds[0], config.cases.report_seeds[0]):
         worker.do(Job(trial.name, trial.config, PROBE_STEPS, ((PROBE_STEPS, (seed,)),)))
-        spent.append(worker.study.read_trial(trial.name).sample_seconds)
+        spent.append(worker.study.read_trial(trial.name).sample_seconds or 0.0)
     return round((spent[1] - spent[0]) / len(worker.study.cases(()).prompts), 4)

@@ -109,14 +109,14 @@ class Worker:
 
     @cached_property
     def base(self) -> Base:
-        return load_base(self.study.record()["base"], device=default_device())
+        return load_base(self.study.about().base, device=default_device())
 
     @cached_property
     def judges(self) -> list[Judge]:
         chain = (
             self._judges(self.concept)
             if self._judges
-            else judges_for(self.concept, resolve_base(self.study.record()["base"])).values()
+            else judges_for(self.concept, resolve_base(self.study.about().base)).values()
         )
         return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in chain]
 
@@ -160,8 +160,8 @@ class Worker:
                 raise RungReached
             self.on_step(job.trial, step)
 
-        record = self.study.record()
-        with tracked(run, record.get("trackers", []), record["name"]) as look:
+        about = self.study.about()
+        with tracked(run, about.trackers, about.name) as look:
             try:
                 train(
                     job.config,
@@ -186,7 +186,8 @@ class Worker:
             started = time.perf_counter()
             if self._draw_and_judge(run, step, checkpoints[step], seeds):
                 worked = True
-                spent = self.study.read_trial(job.trial).sample_seconds + time.perf_counter() - started
+                before = self.study.read_trial(job.trial).sample_seconds or 0.0
+                spent = before + time.perf_counter() - started
                 self.study.note(job.trial, sample_seconds=round(spent, 2))
         return worked
 

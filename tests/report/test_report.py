@@ -22,7 +22,7 @@ from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.report.html import NAMES, write_report
 from brandsmith.report.pictures import load_picture
 from brandsmith.results.kpi import COLUMNS
-from brandsmith.study.choose import result_of
+from brandsmith.results.study_result import result_of
 from brandsmith.study.folder import StudyFolder
 
 HOSTILE = "<script>alert(1)</script>"
@@ -177,7 +177,7 @@ def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
     for file in (study / "trials").glob("*/trial.json"):
         record = json.loads(file.read_text())
         file.write_text(json.dumps(record | {"state": "stopped" if record["setting"] in stopped else record["state"]}))
-    result = result_of(StudyFolder(study).records())
+    result = result_of(StudyFolder(study).records()).as_json()
     _, lines, _ = report(study, tmp_path)
     table = [line for line in result["leaderboard"] if line["kpi"] is not None]
     assert len(table) == len(lines) == 12

@@ -20,9 +20,11 @@ from brandsmith.report.figures import not_beaten, pareto_figures, steps_figures
 from brandsmith.report.html import ASSETS
 from brandsmith.report.pictures import Album, Picture, seen_in
 from brandsmith.report.plots import Point, Series, draw_bar, draw_plot, linear_axis, log_axis, unit_axis
-from brandsmith.report.standing import Checkpoint, Standing, best_of_each_method, standings_of
-from brandsmith.report.study_files import read_study
-from brandsmith.report.words import duration_text, epoch_of, listed, parameters_of, scientific, size_text
+from brandsmith.report.words import duration_text, epoch_of, listed, size_text
+from brandsmith.results.choosing import Checkpoint
+from brandsmith.results.leaderboard import Standing, best_of_each_method, standings_of
+from brandsmith.results.parameters import scientific, setting_label
+from brandsmith.results.study_files import read_study
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def standings(files) -> list[Standing]:
 
 
 def with_values(standing: Standing, values: dict) -> Standing:
-    best = Checkpoint(standing.step, standing.best.chosen_by, [values])
+    best = Checkpoint(standing.step, standing.best.selection_kpi, [values])
     return replace(standing, best=best, checkpoints=[best])
 
 
@@ -240,9 +242,9 @@ def test_words_for_people():
     ]
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
     thesis = {"learning_rate": 5e-6, "text_encoder_learning_rate": 1e-4, "rank": 16}
-    assert parameters_of("lora", thesis, {}, ()) == "U-Net 5e-6, text encoder 1e-4, rank 16"
+    assert setting_label(thesis, {}, ()) == "U-Net 5e-6, text encoder 1e-4, rank 16"
     assert (
-        parameters_of("dreambooth", {"prior_weight": 1.0}, {"settings": {"learning_rate": 2e-5}}, {"prior_weight"})
+        setting_label({"prior_weight": 1.0}, {"settings": {"learning_rate": 2e-5}}, {"prior_weight"})
         == "lr 2e-5, prior weight 1"
     )
     assert (

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from brandsmith.benchmark.early_stop import benchmark_early_stop, replay_study
 from brandsmith.cli.main import app
 from brandsmith.core.errors import InvalidInput
+from brandsmith.results.choosing import group_settings, reported_values
 from brandsmith.results.comparing import (
     Gap,
     Spread,
@@ -24,9 +25,10 @@ from brandsmith.results.comparing import (
 )
 from brandsmith.results.ranking import best_step, rank, shared_steps, varying_settings, worst_state
 from brandsmith.results.statistics import t_quantile
-from brandsmith.study.choose import group_settings, reported_values, result_of, to_report
+from brandsmith.results.study_files import StudyRecords
+from brandsmith.results.study_result import result_of
 from brandsmith.study.config import Halving
-from brandsmith.study.folder import StudyRecords
+from brandsmith.study.engine import settings_to_report
 from brandsmith.study.halving import share_of_steps, survivors
 
 TWELVE = {
@@ -84,24 +86,22 @@ def test_students_tail_matches_tables():
 def test_the_winner_is_chosen_on_selection_seeds_and_reported_on_the_others(tmp_path):
     records = build_grid(tmp_path / "s", {"lora_a": 0.6, "lora_b": 0.6}, between_seeds=0.0).records()
     flattered = raised(records, "lora_a", SELECTION, 0.3)
-    result = result_of(flattered)
+    result = result_of(flattered).as_json()
     assert result["winner"]["setting"] == "lora_a"
     line = result["leaderboard"][0]
     assert line["selection_kpi"] > line["kpi"] + 0.2, "the choice is flattered, the report is not"
     assert line["n"] == 2 * len(PROMPTS) * len(REPORT) and line["selection_n"] == 2 * len(PROMPTS) * len(SELECTION)
-    honest = result_of(raised(records, "lora_b", REPORT, 0.3))
-    assert honest["leaderboard"][0]["selection_kpi"] == result_of(records)["leaderboard"][0]["selection_kpi"], (
-        "report pictures choose nothing"
-    )
+    honest = result_of(raised(records, "lora_b", REPORT, 0.3)).as_json()
+    assert (
+        honest["leaderboard"][0]["selection_kpi"] == result_of(records).as_json()["leaderboard"][0]["selection_kpi"]
+    ), "report pictures choose nothing"
 
 
 def raised(records: StudyRecords, setting: str, seeds: tuple[int, ...], by: float) -> StudyRecords:
     trials = [
         replace(
             t,
-            rows=[
-                replace(r, value=r.value + by) if r.seed in seeds and t.record.setting == setting else r for r in t.rows
-            ],
+            rows=[replace(r, value=r.value + by) if r.seed in seeds and t.setting == setting else r for r in t.rows],
         )
         for t in records.trials
     ]
@@ -119,7 +119,7 @@ def test_a_checkpoint_is_chosen_for_the_setting_and_the_earlier_of_equals(tmp_pa
 
 
 def test_better_is_said_only_of_what_is_better(tmp_path):
-    result = result_of(build_grid(tmp_path / "s", TWELVE).records())
+    result = result_of(build_grid(tmp_path / "s", TWELVE).records()).as_json()
     assert result["winner"]["setting"] == "db_learning_rate-0"
     verdicts = {c["second"]: c for c in result["comparisons"]}
     assert len(verdicts) == len(TWELVE) - 1
@@ -127,9 +127,9 @@ def test_better_is_said_only_of_what_is_better(tmp_path):
     for c in verdicts.values():
         assert c["better"] == (c["low"] > 0) and c["worse"] == (c["high"] < 0) and c["p_holm"] >= c["p_value"]
         assert ("not distinguishable with 40 images" in c["verdict"]) == (not c["better"] and not c["worse"])
-    twins = result_of(build_grid(tmp_path / "t", {"lora_a": 0.6, "lora_b": 0.59}).records())["comparisons"][0][
-        "verdict"
-    ]
+    twins = result_of(build_grid(tmp_path / "t", {"lora_a": 0.6, "lora_b": 0.59}).records()).as_json()["comparisons"][
+        0
+    ]["verdict"]
     assert twins.startswith("not distinguishable with 40 images")
     json.dumps(result, allow_nan=False)
 
@@ -186,10 +186,10 @@ def test_every_method_gets_a_line_with_report_pictures(tmp_path):
     for name in ("ti_a", "ti_b"):
         for seed in (0, 1):
             study.write_trial(replace(study.read_trial(f"{name}_seed-{seed}"), state="stopped", stopped_at_step=60))
-    assert [s.name for s in to_report(group_settings(study.records()))] == ["db_a", "ti_a"]
+    assert [s.name for s in settings_to_report(group_settings(study.records()))] == ["db_a", "ti_a"]
     failed = replace(study.read_trial("db_a_seed-1"), state="failed", reason="diverged")
     study.write_trial(failed)
-    result = result_of(study.records())
+    result = result_of(study.records()).as_json()
     assert (
         result["winner"] is None
         and result["leaderboard"][-1]["state"] == "failed"
@@ -208,9 +208,7 @@ def test_early_stopping_is_caught_when_it_stops_the_best(tmp_path):
     qualities = {f"lora_{i}": 0.5 for i in range(9)} | {"db_late": 0.95}
     records = build_grid(tmp_path / "s", qualities, between_pictures=0.03, between_seeds=0.01).records()
     dimmed = [
-        replace(
-            t, rows=[replace(r, value=0.0) if r.step < 240 and t.record.setting == "db_late" else r for r in t.rows]
-        )
+        replace(t, rows=[replace(r, value=0.0) if r.step < 240 and t.setting == "db_late" else r for r in t.rows])
         for t in records.trials
     ]
     figures = replay_study(replace(records, trials=tuple(dimmed)), Halving(), num_replays=20, num_aa=20)

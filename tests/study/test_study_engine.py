@@ -22,8 +22,8 @@ from study_process import ColourJudge, colour_judges, run_tiny, study_text
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 from brandsmith.core.files import read_jsonl
+from brandsmith.results.study_result import result_of
 from brandsmith.study import worker
-from brandsmith.study.choose import result_of
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
@@ -104,7 +104,7 @@ def test_halving_stops_by_the_kpi_of_the_rung(finished):
 
 def test_the_result_is_a_pure_function_of_the_files(finished):
     stored = json.loads(finished.result_file.read_text())
-    assert stored.pop("complete") is True and stored == json.loads(json.dumps(result_of(finished.records())))
+    assert stored.pop("complete") is True and stored == json.loads(json.dumps(result_of(finished.records()).as_json()))
     reported = [line for line in stored["leaderboard"] if line["n"]]
     assert stored["winner"]["setting"] == stored["leaderboard"][0]["setting"]
     assert {line["method"] for line in reported} == {"hypernetwork", "textual_inversion"}
@@ -195,18 +195,19 @@ def test_a_trial_that_breaks_fails_alone(tmp_path, brand, base, rate, reason):
     )
     text = text.replace("training_seeds: [0, 1]", "training_seeds: [0]")
     result = run_study(parse_study(text), text, tmp_path / "s", console=quiet(), judges=colour_judges)
-    lines = {line["setting"]: line for line in result["leaderboard"]}
+    lines = {line.setting: line for line in result.leaderboard}
     failed = lines.pop(f"hn_learning_rate-{rate.replace('+', '')}")
-    assert failed["state"] == "failed" and reason in failed["reason"] and failed["n"] == 0
-    assert all(line["state"] == "finished" and line["n"] == 4 for line in lines.values())
+    assert failed.state == "failed" and reason in failed.reason and failed.n == 0
+    assert all(line.state == "finished" and line.n == 4 for line in lines.values())
 
 
 def test_replicate_trains_the_winner_anew(finished):
-    figures = replicate_winner(finished.folder, 2, console=quiet(), judges=colour_judges)
-    assert figures["training_seeds"] == [2, 3] and len(figures["kpi_by_trial"]) == 2
-    assert figures["low"] <= figures["mean"] <= figures["high"] and figures["spread"] >= 0
+    found = replicate_winner(finished.folder, 2, console=quiet(), judges=colour_judges)
+    assert found.training_seeds == [2, 3] and len(found.kpi_by_trial) == 2
+    assert found.low <= found.mean <= found.high and found.spread >= 0
     winner = json.loads(finished.result_file.read_text())["winner"]
-    assert figures["setting"] == winner["setting"] and figures["kpi_in_study"] == winner["kpi"]
+    assert found.setting == winner["setting"] and found.kpi_in_study == winner["kpi"]
+    assert json.loads((finished.folder / "replicate-2.json").read_text()) == found.as_json()
     with pytest.raises(InvalidInput, match="no spread"):
         replicate_winner(finished.folder, 1, console=quiet())
 
@@ -219,10 +220,8 @@ def test_tpe_learns_in_rounds_and_goes_on_where_it_was(tmp_path, brand, base):
     )
     text = text.replace("search: {learning_rate: [1e-2, 3e-1]}", "search: {}")
     result = run_study(parse_study(text), text, tmp_path / "a", console=quiet(), judges=colour_judges)
-    rates = sorted(
-        line["settings"]["learning_rate"] for line in result["leaderboard"] if line["method"] == "hypernetwork"
-    )
-    assert len(rates) == 3 and all(1e-4 <= rate <= 1e-1 for rate in rates) and result["num_settings"] == 4
+    rates = sorted(line.settings["learning_rate"] for line in result.leaderboard if line.method == "hypernetwork")
+    assert len(rates) == 3 and all(1e-4 <= rate <= 1e-1 for rate in rates) and result.num_settings == 4
 
 
 NUM_KILLS = 10

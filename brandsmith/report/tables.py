@@ -1,4 +1,4 @@
-"""The leaderboard as plain lines, thesis' columns first; the same lines become CSV, Markdown and the page's table."""
+"""The leaderboard as CSV, and the findings as Markdown. The thesis' columns come first."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.report.advice import Advice
 from brandsmith.report.certainty import Rivalry
-from brandsmith.report.standing import Standing, best_of_each_method
-from brandsmith.report.study_files import StudyFiles
 from brandsmith.results.kpi import table_row
+from brandsmith.results.leaderboard import Standing, best_of_each_method
 from brandsmith.results.statistics import Estimate
+from brandsmith.results.study_files import StudyFiles
 
 
 def further_judges(standings: Sequence[Standing]) -> list[str]:
     return list(dict.fromkeys(name for s in standings for name in s.further))
 
 
-def leaderboard(standings: Sequence[Standing]) -> list[dict[str, Any]]:
-    """One line per setting, in the order given; None is not measured."""
+def _lines(standings: Sequence[Standing]) -> list[dict[str, Any]]:
+    """One per setting, in the order given; None is not measured."""
     judges = further_judges(standings)
     return [_line(s, judges) for s in standings]
 
@@ -37,7 +37,7 @@ def _line(standing: Standing, judges: Sequence[str]) -> dict[str, Any]:
     }
     line["adapter_bytes"] = None if line["adapter_bytes"] is None else round(line["adapter_bytes"])
     return line | {
-        "score_that_chose_it": standing.best.chosen_by,
+        "score_that_chose_it": standing.best.selection_kpi,
         "state": standing.state,
         "training_seeds": len(standing.trials),
         "pictures": standing.kpi.num_pictures,
@@ -57,7 +57,7 @@ def _bounds(name: str, estimate: Estimate | None) -> dict[str, float | None]:
 
 def report_csv(standings: Sequence[Standing]) -> str:
     """Every setting; the header alone when nothing was scored."""
-    return as_csv(leaderboard(standings)) if standings else "method,parameters\n"
+    return as_csv(_lines(standings)) if standings else "method,parameters\n"
 
 
 def report_markdown(
@@ -72,10 +72,10 @@ def report_markdown(
     parts = [
         f"# {_safe(headline)}",
         _safe(sureness),
-        f"Study {_safe(study.name)}, base {_safe(study.base)}, {len(study.trials)} trials.",
+        f"Study {_safe(study.about.name)}, base {_safe(study.about.base)}, {len(study.trials)} trials.",
     ]
     if standings:
-        lines = leaderboard(best_of_each_method(standings))
+        lines = _lines(best_of_each_method(standings))
         parts += [
             "## Best setting of each method",
             as_markdown([{k: _cell(v) for k, v in line.items()} for line in lines]),

@@ -1,0 +1,377 @@
+"""Reading a STUDY folder: study.json, the trials with their rows and pictures, the concept's photos, the doctor's
+findings.
+
+Only files; no model, and nothing here scores. What is missing stays missing (None, empty), so that studies of earlier
+versions and unfinished ones open too.
+
+    STUDY/study.json  study.yaml  findings.json
+    STUDY/trials/<id>/trial.json  config.json  scores.jsonl  samples/step-000100/case-0_seed-1000.png
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder
+from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.files import read_jsonl
+from brandsmith.core.rows import Row, judge_name, row_from_json
+from brandsmith.results.kpi import CONFIDENCE_JUDGES
+from brandsmith.results.measures import MEASURES, THESIS_KPI
+from brandsmith.results.ranking import STATES, last_words
+
+_FAILED = ("failed", "diverged", "error", "killed", "lost")
+_CASES = ("prompts", "selection_seeds", "report_seeds")
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """`trial.json`: where one training stands and what it took. A figure that the file lacks is None."""
+
+    name: str
+    setting: str
+    """Trainings of the same setting differ in their seed alone."""
+    method: str
+    settings: Mapping[str, Any]
+    seed: int
+    state: str = "waiting"
+    """One of `ranking.STATES` when Brandsmith wrote it."""
+    reason: str = ""
+    """Why it stopped or failed; empty otherwise."""
+    stopped_at_step: int | None = None
+    train_seconds: float | None = 0.0
+    sample_seconds: float | None = 0.0
+    peak_memory_mib: float | None = None
+    adapter_bytes: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.state.lower() in _FAILED
+
+    @property
+    def ranked_state(self) -> str:
+        """The state as one of `ranking.STATES`."""
+        return "failed" if self.failed else self.state if self.state in STATES else "running"
+
+    def as_json(self) -> dict[str, Any]:
+        written = {name: getattr(self, name) for name in TrialRecord.__dataclass_fields__ if name != "name"}
+        return {"trial": self.name} | written | {"settings": dict(self.settings)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(TrialRecord):
+    """One training with its files."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    """config.json of the run directory; empty when there is none."""
+    rows: Sequence[Row]
+    """One per checkpoint, picture and judge."""
+
+    def picture(self, step: int, case: int, seed: int) -> Path:
+        return self.folder / "samples" / f"step-{step:06d}" / f"case-{case}_seed-{seed}.png"
+
+    @cached_property
+    def rows_by_picture(self) -> dict[tuple[int, int, int], dict[str, Row]]:
+        """{(step, case, seed): {judge: row}}"""
+        found: dict[tuple[int, int, int], dict[str, Row]] = {}
+        for row in self.rows:
+            found.setdefault((row.step, row.case, row.seed), {})[judge_name(row)] = row
+        return found
+
+
+@dataclass(frozen=True)
+class StudyDescription:
+    """`study.json`: what a study compares, on which pictures, and what it was made with. What the file lacks is
+    empty.
+    """
+
+    name: str
+    token: str
+    concept_folder: str
+    """`demo`, or a path."""
+    expected_text: str | None
+    base: str
+    prompts: Sequence[str]
+    selection_seeds: Sequence[int]
+    report_seeds: Sequence[int]
+    sampler: Mapping[str, Any]
+    """How every picture is drawn; the names are those of the version that wrote the study."""
+    kpi: str
+    """The name of what the study ranks by."""
+    checkpoints: int
+    """Of each trial."""
+    training_seeds: Sequence[int]
+    trackers: Sequence[str]
+    halving: Mapping[str, Any] | None
+    versions: Mapping[str, str]
+    created: str
+
+    def as_json(self) -> dict[str, Any]:
+        concept = {"token": self.token, "folder": self.concept_folder, "expected_text": self.expected_text}
+        cases = {name: list(getattr(self, name)) for name in _CASES} | dict(self.sampler)
+        return {
+            "name": self.name,
+            "concept": concept,
+            "base": self.base,
+            "cases": cases,
+            "kpi": self.kpi,
+            "checkpoints": self.checkpoints,
+            "training_seeds": list(self.training_seeds),
+            "trackers": list(self.trackers),
+            "halving": self.halving,
+            "versions": dict(self.versions),
+            "created": self.created,
+        }
+
+
+@dataclass(frozen=True)
+class StudyRecords:
+    """What results are computed from: a study's trials with their rows."""
+
+    about: StudyDescription
+    trials: Sequence[Trial]
+
+    @property
+    def kpi(self) -> str:
+        return self.about.kpi
+
+    @property
+    def selection_seeds(self) -> Sequence[int]:
+        return self.about.selection_seeds
+
+    @property
+    def report_seeds(self) -> Sequence[int]:
+        return self.about.report_seeds
+
+    @property
+    def checkpoints(self) -> int:
+        return self.about.checkpoints
+
+    @property
+    def held_back_seeds(self) -> list[int]:
+        """Report seeds that took no part in choosing."""
+        return [seed for seed in self.report_seeds if seed not in self.selection_seeds]
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """Names of all judges that measured at least one picture, in the order first met."""
+        return list(
+            dict.fromkeys(judge_name(row) for trial in self.trials for row in trial.rows if row.value is not None)
+        )
+
+    @cached_property
+    def measure(self) -> str:
+        """What settings are ranked by: the study's KPI; where it names none, the thesis' KPI, or the half of it that
+        was measured.
+        """
+        if self.kpi in MEASURES:
+            return self.kpi
+        seen, read = bool(set(self.judges) & set(CONFIDENCE_JUDGES)), "ocr" in self.judges
+        return THESIS_KPI if seen == read else "detector" if seen else "ocr"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor found in the training pictures; `more` holds any other keys as text."""
+
+    severity: str
+    message: str
+    advice: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class StudyFiles(StudyRecords):
+    """A whole study as read, with everything that a report shows."""
+
+    folder: Path
+    photos: Sequence[Path]
+    """The concept's training pictures in the order of `Concept.examples`, which `details["nearest"]` indexes."""
+    yaml_text: str
+    findings: Sequence[Finding] | None = None
+    """None: the doctor did not look."""
+    unreadable: Sequence[str] = ()
+    """Trial folders that could not be read, each with the reason."""
+
+
+def read_study(folder: Path) -> StudyFiles:
+    """Read a study. Raises MissingResource when it is none or has no trials, InvalidInput when study.json is broken."""
+    about = read_description(folder)
+    trials, unreadable = read_trials(folder)
+    if not trials:
+        why = f" ({unreadable[0]})" if unreadable else ""
+        raise MissingResource(
+            f"study '{folder}' has no readable trials{why}", hint="run it first: brandsmith study run study.yaml"
+        )
+    yaml_file = folder / "study.yaml"
+    return StudyFiles(
+        about if about.prompts else replace(about, prompts=_prompts_of(trials)),
+        trials,
+        folder=folder,
+        photos=find_photos(about.concept_folder, folder),
+        yaml_text=yaml_file.read_text(encoding="utf-8", errors="replace") if yaml_file.is_file() else "",
+        findings=_read_findings(folder / "findings.json"),
+        unreadable=unreadable,
+    )
+
+
+def read_records(folder: Path, only: Collection[str] | None = None) -> StudyRecords:
+    """The trials of a study (or those named) with their rows, by name.
+
+    Raises MissingResource when this is no study, InvalidInput when study.json or one of the trials is broken.
+    """
+    about = read_description(folder)
+    trials, unreadable = read_trials(folder, only)
+    broken = [line for line in unreadable if (folder / "trials" / line.partition(":")[0] / "trial.json").is_file()]
+    if broken:
+        raise InvalidInput(f"a trial of '{folder}' cannot be read: {broken[0]}", hint="restore its files, or delete it")
+    return StudyRecords(about, tuple(trials))
+
+
+def read_description(folder: Path) -> StudyDescription:
+    """Raises MissingResource when this is no study, InvalidInput when study.json is broken."""
+    record = read_study_json(folder)
+    concept, cases = _part(record, "concept"), _part(record, "cases")
+    halving = record.get("halving")
+    return StudyDescription(
+        name=str(record.get("name") or folder.name),
+        token=str(concept.get("token") or "the concept"),
+        concept_folder=str(concept.get("folder") or ""),
+        expected_text=concept.get("expected_text"),
+        base=str(record.get("base") or "not recorded"),
+        prompts=[str(prompt) for prompt in cases.get("prompts") or ()],
+        selection_seeds=tuple(cases.get("selection_seeds") or ()),
+        report_seeds=tuple(cases.get("report_seeds") or ()),
+        sampler={key: value for key, value in cases.items() if key not in _CASES},
+        kpi=str(record.get("kpi") or ""),
+        checkpoints=int(record.get("checkpoints") or 0),
+        training_seeds=tuple(record.get("training_seeds") or ()),
+        trackers=list(record.get("trackers") or ()),
+        halving=halving if isinstance(halving, dict) else None,
+        versions=_part(record, "versions"),
+        created=str(record.get("created") or "not recorded"),
+    )
+
+
+def read_study_json(folder: Path) -> dict[str, Any]:
+    """`study.json` as it is. Raises MissingResource when there is none, InvalidInput when it is broken."""
+    path = folder / "study.json"
+    if not path.is_file():
+        raise MissingResource(
+            f"'{folder}' is not a study folder (no study.json)",
+            hint="give the folder that 'brandsmith study run' wrote",
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"'{path}' is not valid JSON ({error})", hint="restore it; 'brandsmith study run' writes it whole"
+        ) from None
+    if not isinstance(record, dict):
+        raise InvalidInput(
+            f"'{path}' holds {type(record).__name__}, expected an object",
+            hint="restore it; 'brandsmith study run' writes it whole",
+        )
+    return record
+
+
+def _part(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def read_trials(folder: Path, only: Collection[str] | None = None) -> tuple[list[Trial], list[str]]:
+    """(the trials of a study, or those named; what could not be read, each with the reason)"""
+    trials, unreadable = [], []
+    for path in sorted((folder / "trials").glob("*")):
+        if not path.is_dir() or path.name.startswith(".") or (only is not None and path.name not in only):
+            continue
+        try:
+            trials.append(_read_trial(path))
+        except (OSError, ValueError, KeyError, TypeError) as error:  # one broken trial must not hide the others
+            unreadable.append(f"{path.name}: {type(error).__name__}: {error}")
+    return trials, unreadable
+
+
+def _read_trial(folder: Path) -> Trial:
+    config_file = folder / "config.json"
+    return Trial(
+        **vars(read_trial_record(folder)),
+        folder=folder,
+        config=json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {},
+        rows=last_words(map(row_from_json, read_jsonl(folder / "scores.jsonl"))),
+    )
+
+
+def read_trial_record(folder: Path) -> TrialRecord:
+    """`trial.json` of a run directory. Raises OSError, ValueError or KeyError when it cannot be read."""
+    record = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    settings = {key: value for key, value in (record.get("settings") or {}).items() if key not in ("seed", "method")}
+    method = str(record["method"])
+    return TrialRecord(
+        name=str(record.get("trial") or folder.name),
+        setting=str(record.get("setting") or f"{method} {settings}"),
+        method=method,
+        settings=settings,
+        seed=int(record.get("seed") or 0),
+        state=str(record.get("state") or "unknown"),
+        reason=str(record.get("reason") or ""),
+        stopped_at_step=record.get("stopped_at_step"),
+        train_seconds=record.get("train_seconds"),
+        sample_seconds=record.get("sample_seconds"),
+        peak_memory_mib=record.get("peak_memory_mib"),
+        adapter_bytes=record.get("adapter_bytes"),
+    )
+
+
+def _prompts_of(trials: Sequence[Trial]) -> list[str]:
+    by_case = {row.case: row.prompt for trial in trials for row in trial.rows}
+    return [by_case[case] for case in sorted(by_case)]
+
+
+def find_photos(concept_folder: str, study_folder: Path) -> list[Path]:
+    """Training pictures of the concept, wherever its folder is seen from; empty when it moved away."""
+    given = demo_folder() if concept_folder == "demo" else Path(concept_folder)
+    for folder in (given, study_folder / given) if concept_folder else ():
+        images = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if images:
+            return images
+    return []
+
+
+_FINDING_KEYS = {
+    "severity": ("severity", "level", "kind"),
+    "message": ("message", "title", "text", "what", "finding", "name"),
+    "advice": ("advice", "fix", "hint", "suggestion", "do"),
+}
+
+
+def _read_findings(path: Path) -> list[Finding] | None:
+    """The doctor's findings; None when there is no file."""
+    if not path.is_file():
+        return None
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return [Finding("unreadable", f"findings.json is not valid JSON ({error})")]
+    found = raw.get("findings", [raw]) if isinstance(raw, dict) else raw
+    return [_finding(item) for item in (found if isinstance(found, list) else [found])]
+
+
+def _finding(item: Any) -> Finding:
+    if not isinstance(item, dict):
+        return Finding("note", str(item))
+    picked = {name: next((key for key in keys if item.get(key)), None) for name, keys in _FINDING_KEYS.items()}
+    shown = {name: str(item[key]) if key else "" for name, key in picked.items()}
+    rest = {k: v for k, v in item.items() if k not in picked.values() and v not in (None, "", [], {})}
+    more = "; ".join(
+        f"{re.sub('_', ' ', str(k))}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in rest.items()
+    )
+    return Finding(shown["severity"] or "note", shown["message"], shown["advice"], more)
