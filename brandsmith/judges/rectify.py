@@ -42,7 +42,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MarkComparison:
     """How a mark differs from the reference. Similarities lie in [-1, 1], 1 is equal; colour distances in Lab units."""
 
     worst_cell: float
@@ -144,20 +144,22 @@ def _by_correlation(cut: np.ndarray, reference: Reference) -> tuple[np.ndarray, 
         return first, "box"
 
 
-def compare_to_reference(picture: np.ndarray, box: Box, reference: Reference) -> Comparison:
+def compare_to_reference(picture: np.ndarray, box: Box, reference: Reference) -> MarkComparison:
     """Compare the mark in `box` of `picture` with the reference."""
     laid, how = lay_over(cut_out(picture, box, reference.size), reference)
     return compare_laid(laid, as_sharp_as(reference.pixels, box[2] - box[0]), how)
 
 
-def compare_laid(laid: np.ndarray, like: np.ndarray, how: str) -> Comparison:
+def compare_laid(laid: np.ndarray, like: np.ndarray, how: str) -> MarkComparison:
     """Compare a mark that `lay_over` put on the reference's frame with the reference at the same sharpness."""
     cells = _cell_similarities(_grey(laid), _grey(like))
     ranked = np.sort(cells, axis=None)
     flat = min(_grey(laid).std(), _grey(like).std()) < 1e-3  # a correlation with a flat patch is not a number
     correlation = 0.0 if flat else float(np.corrcoef(_grey(laid).ravel(), _grey(like).ravel())[0, 1])
     patch, ink = _colour_distances(laid, like)
-    return Comparison(float(ranked[0]), float(ranked[1:3].mean()), float(cells.mean()), correlation, patch, ink, how)
+    return MarkComparison(
+        float(ranked[0]), float(ranked[1:3].mean()), float(cells.mean()), correlation, patch, ink, how
+    )
 
 
 def as_sharp_as(reference: np.ndarray, width_px: float) -> np.ndarray:
