@@ -1,23 +1,86 @@
-"""WHAT IT IS TAUGHT TO: a Stable Diffusion model in diffusers' folder format, loaded part by part.
+"""A loaded base: a diffusers model part by part, and what every other package does with it.
 
-`pocket` is the embedded one. A base is plain diffusers and transformers modules: no wrapper between the
-method and the weights. Families differ in how text becomes conditioning; that difference lives here alone.
+Everything that depends on the kind of model (U-Net or transformer, noise or flow, how text becomes conditioning, where
+a LoRA goes) stands in a `Family`; `base/families/` has one file for each. The functions below work on every family. A
+base is plain diffusers and transformers modules: no wrapper between a method and the weights.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin, UNet2DConditionModel
-from transformers import AutoTokenizer, CLIPTextModel, CLIPTextModelWithProjection
+from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
+from diffusers.models.attention_processor import Attention
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from brandsmith.core.errors import MissingResource
+from brandsmith.base.noising import Noising
 
-Family = Literal["sd1", "sd2", "sdxl"]
+ReadConfig = Callable[[str], dict[str, Any]]
+"""The configuration of a part of a diffusers folder (`unet`, `text_encoder`, …; `model_index` for the whole); {} for a
+part that is not there.
+"""
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """A layer in which the picture attends to text, `factor` times coarser than the latents."""
+
+    attention: Attention
+    factor: int
+    block: Literal["down", "middle", "up"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model: its parts by name, and the functions in which it differs from other kinds.
+
+    Shapes: N samples, C latent channels, h and w latent cells.
+    """
+
+    name: str
+    """In the headers of adapter files; never changes."""
+    denoiser_name: str
+    """The folder of the part that is trained, and its prefix in adapter files: `unet` or `transformer`."""
+    denoiser_class: type[ModelMixin]
+    encoder_classes: Mapping[str, type[PreTrainedModel]]
+    """Text encoders by the names of their folders, in the order of `Base.text_encoders`."""
+    pipeline: str
+    """The stock pipeline's class in diffusers."""
+    pipeline_options: Mapping[str, Any]
+    """Its further arguments."""
+    noising: type[Noising]
+    lora_layers: Mapping[str, tuple[str, ...]]
+    """Where a LoRA goes: endings of module names, by kind (`attention`, `feed_forward`, `convolutions`, and `text` for
+    text encoders). A kind that the family lacks is not there.
+    """
+    recognises: Callable[[ReadConfig], bool]
+    """Whether a diffusers folder is of this family, from its configuration files alone."""
+    latent_shape: Callable[[Base], tuple[int, int, int]]
+    """(C, h, w) at the native size: the shape in which noise is drawn."""
+    size_unit: Callable[[Base], int]
+    """Height and width of a drawn picture must be multiples of so many pixels."""
+    training_cell: Callable[[Base], int]
+    """Pixels per cell of the denoiser's coarsest level: training pictures are cut to whole ones."""
+    encode_ids: Callable[[Base, list[torch.Tensor], tuple[int, int]], Conditioning]
+    predict: Callable[[Base, torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
+    encode_images: Callable[[Base, torch.Tensor], torch.Tensor]
+    decode_latents: Callable[[Base, torch.Tensor], torch.Tensor]
+    unconditional_is_zero: Callable[[Base], bool]
+    """Whether an empty negative prompt is conditioning of zeros, not the encoding of an empty text."""
+    text_attention: Callable[[Base], list[AttentionLayer]] | None
+    """The layers in which the picture attends to text, in the order of execution; None where text and picture share
+    one attention, so that nothing which reads or changes cross-attention works.
+    """
+
+    def encoder_names(self) -> tuple[str, ...]:
+        return tuple(self.encoder_classes)
+
+    def tokenizer_names(self) -> tuple[str, ...]:
+        return tuple(name.replace("text_encoder", "tokenizer") for name in self.encoder_classes)
 
 
 @dataclass
@@ -26,25 +89,47 @@ class Base:
 
     name: str
     family: Family
-    unet: UNet2DConditionModel
+    denoiser: ModelMixin
+    """The part that predicts and is trained: a U-Net or a transformer."""
     vae: AutoencoderKL
-    text_encoders: list[torch.nn.Module]
-    tokenizers: list[Any]
+    text_encoders: list[PreTrainedModel]
+    tokenizers: list[PreTrainedTokenizerBase]
     scheduler: SchedulerMixin
-    """The scheduler the folder declares; its config (betas, prediction_type) is the truth for training too."""
+    """The scheduler the folder declares; its config (betas, prediction_type, shift) is the truth for training too."""
     source: Path | None = None
     extras: dict[str, Any] = field(default_factory=dict)
+    """Options of the folder's model_index.json."""
+
+    @property
+    def unet(self) -> ModelMixin:
+        return self.denoiser
+
+    @unet.setter
+    def unet(self, value: ModelMixin) -> None:
+        self.denoiser = value
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer whose pieces are the tokens of attention maps, and which knows the added words."""
+        return self.tokenizers[0]
 
     @property
     def device(self) -> torch.device:
-        return next(self.unet.parameters()).device
+        return next(self.denoiser.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.denoiser.dtype
+
+    @property
+    def noising(self) -> Noising:
+        """Raises InvalidConfig when the scheduler declares what cannot be trained."""
+        return self.family.noising(self.scheduler)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the latents at the base's native size."""
-        size = self.unet.config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return (self.unet.config.in_channels, height, width)
+        return self.family.latent_shape(self)
 
     @property
     def vae_scale(self) -> int:
@@ -57,8 +142,12 @@ class Base:
         _, height, width = self.latent_shape
         return height * self.vae_scale, width * self.vae_scale
 
+    def named_encoders(self) -> dict[str, PreTrainedModel]:
+        """Text encoders by the names of their folders."""
+        return dict(zip(self.family.encoder_names(), self.text_encoders, strict=True))
+
     def modules(self) -> list[torch.nn.Module]:
-        return [self.unet, self.vae, *self.text_encoders]
+        return [self.denoiser, self.vae, *self.text_encoders]
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Base:
         for module in self.modules():
@@ -73,7 +162,9 @@ class Base:
 
 @dataclass
 class Conditioning:
-    """What the U-Net is told: `hidden` (N, tokens, width), and for sdxl `pooled` (N, width) and `time_ids` (N, 6)."""
+    """What a prediction is conditioned on: `hidden` (N, tokens, width); where the family has them `pooled` (N, width)
+    and sdxl's `time_ids` (N, 6).
+    """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
@@ -94,20 +185,24 @@ class Conditioning:
     @staticmethod
     def cat(parts: list[Conditioning]) -> Conditioning:
         def join(values: list[torch.Tensor | None]) -> torch.Tensor | None:
-            return None if values[0] is None else torch.cat(values)  # type: ignore[arg-type]
+            present = [value for value in values if value is not None]
+            return torch.cat(present) if present else None
 
         return Conditioning(
             torch.cat([p.hidden for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts])
         )
 
 
-def tokenize(base: Base, prompts: list[str], which: int = 0) -> torch.Tensor:
-    """Token ids (N, max length) of one tokenizer, padded and truncated as Stable Diffusion does."""
-    tokenizer = base.tokenizers[which]
+def tokenize(base: Base, prompts: list[str]) -> list[torch.Tensor]:
+    """Token ids (N, max length) per text encoder, padded and truncated as Stable Diffusion does."""
+    return [_padded_ids(tokenizer, prompts).to(base.device) for tokenizer in base.tokenizers]
+
+
+def _padded_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> torch.Tensor:
     batch = tokenizer(
         prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
     )
-    return batch.input_ids.to(base.device)
+    return batch.input_ids
 
 
 def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | None = None) -> Conditioning:
@@ -116,118 +211,33 @@ def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | N
     Gradients flow to the text encoders when the caller enables them. Multi-vector tokens must already be
     expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl.
     """
-    return encode_ids(base, [tokenize(base, prompts, which) for which in range(len(base.text_encoders))], image_px)
+    return encode_ids(base, tokenize(base, prompts), image_px)
 
 
 def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None) -> Conditioning:
     """`encode_prompts` after the tokenizers: `ids` is one (N, max length) per text encoder."""
-    if base.family != "sdxl":
-        return Conditioning(base.text_encoders[0](ids[0])[0])
-    hidden, pooled = [], None
-    for which, encoder in enumerate(base.text_encoders):
-        output = encoder(ids[which], output_hidden_states=True)
-        hidden.append(output.hidden_states[-2])
-        pooled = output[0]
-    height, width = image_px or base.image_px
-    time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=hidden[0].dtype, device=base.device)
-    return Conditioning(torch.cat(hidden, dim=-1), pooled, time_ids.repeat(len(ids[0]), 1))
+    return base.family.encode_ids(base, ids, image_px or base.image_px)
+
+
+def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+    """The denoiser's prediction (N, C, h, w) for noisy latents (N, C, h, w): of noise, v, x0 or velocity, as
+    `base.noising.target` says. `timesteps` is (N,), or 0-d where one is for all.
+    """
+    return base.family.predict(base, latents, timesteps, conditioning)
 
 
 def encode_images(base: Base, pixels: torch.Tensor) -> torch.Tensor:
     """Scaled latent means (N, C, h, w) of pixels (N, 3, H, W) in [-1, 1]. The mean, not a sample: caches repeat."""
-    latents = base.vae.encode(pixels.to(base.vae.dtype)).latent_dist.mean
-    shift = getattr(base.vae.config, "shift_factor", None) or 0.0
-    return (latents - shift) * base.vae.config.scaling_factor
+    return base.family.encode_images(base, pixels)
 
 
 def decode_latents(base: Base, latents: torch.Tensor) -> torch.Tensor:
     """Pixels (N, 3, H, W) in [0, 1] of scaled latents, as stock diffusers decodes them."""
-    shift = getattr(base.vae.config, "shift_factor", None) or 0.0
-    pixels = base.vae.decode(latents.to(base.vae.dtype) / base.vae.config.scaling_factor + shift).sample
-    return (pixels / 2 + 0.5).clamp(0, 1)
+    return base.family.decode_latents(base, latents)
 
 
-def pocket_folder() -> Path:
-    return Path(__file__).resolve().parent.parent / "data" / "pocket"
+def __getattr__(name: str) -> Any:
+    """Names that have moved to `base.sources`."""
+    from brandsmith.base import sources
 
-
-def resolve_base(name: str) -> Path:
-    """The folder of a base: `pocket`, a diffusers folder, or a hub id already in (or fetched to) the local cache.
-
-    Raises MissingResource; loads no weights.
-    """
-    if name == "pocket":
-        folder = pocket_folder()
-        if not (folder / "model_index.json").is_file():
-            raise MissingResource(
-                "the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket"
-            )
-        return folder
-    folder = Path(name)
-    if folder.is_dir():
-        if not (folder / "model_index.json").is_file():
-            raise MissingResource(
-                f"'{name}' is not a diffusers folder (no model_index.json)",
-                hint="give a folder written by save_pretrained",
-            )
-        return folder
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _fetch_from_hub(name)
-    raise MissingResource(
-        f"unknown base '{name}'", hint="allowed: pocket, a diffusers folder, or a hub id such as owner/model"
-    )
-
-
-def _fetch_from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    wanted = ["*.json", "*.txt", "*.safetensors", "*.model"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
-    except Exception as error:
-        reason = str(error).splitlines()[0][:160]
-        raise MissingResource(
-            f"base '{name}' is neither a folder nor reachable on the hub ({reason})",
-            hint="download it once with network access, or give a local folder",
-        ) from None
-
-
-def family_of(folder: Path) -> Family:
-    """Read the family off the folder's configuration files; no weights are opened."""
-    index = json.loads((folder / "model_index.json").read_text())
-    if "text_encoder_2" in index and index["text_encoder_2"][0]:
-        return "sdxl"
-    unet = json.loads((folder / "unet" / "config.json").read_text())
-    text = json.loads((folder / "text_encoder" / "config.json").read_text())
-    return "sd2" if unet.get("cross_attention_dim") == 1024 or text.get("hidden_size") == 1024 else "sd1"
-
-
-def load_base(name: str, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Base:
-    """Load every part of a base, frozen, in eval mode, in `dtype` on `device`."""
-    folder = resolve_base(name)
-    family = family_of(folder)
-    encoders: list[torch.nn.Module] = [CLIPTextModel.from_pretrained(folder / "text_encoder")]
-    tokenizers = [AutoTokenizer.from_pretrained(folder / "tokenizer")]
-    if family == "sdxl":
-        encoders.append(CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"))
-        tokenizers.append(AutoTokenizer.from_pretrained(folder / "tokenizer_2"))
-    base = Base(
-        name=name,
-        family=family,
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        vae=AutoencoderKL.from_pretrained(folder / "vae"),
-        text_encoders=encoders,
-        tokenizers=tokenizers,
-        scheduler=load_scheduler(folder),
-        source=folder,
-    )
-    return base.to(device, dtype).freeze()
-
-
-def load_scheduler(folder: Path) -> SchedulerMixin:
-    """The scheduler class and configuration that the folder names."""
-    import diffusers
-
-    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    kind = getattr(diffusers, config.get("_class_name", "DDPMScheduler"), DDPMScheduler)
-    return kind.from_pretrained(folder / "scheduler")
+    return getattr(sources, name)

@@ -23,7 +23,7 @@ def expand_tokens(tokenizer: Any, prompt: str) -> str:
 
 
 def expand_prompts(base: Base, prompts: list[str]) -> list[str]:
-    return [expand_tokens(base.tokenizers[0], prompt) for prompt in prompts]
+    return [expand_tokens(base.tokenizer, prompt) for prompt in prompts]
 
 
 def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[str, list[Span]]:

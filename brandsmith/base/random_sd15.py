@@ -13,6 +13,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from brandsmith.base.base import Base
+from brandsmith.base.families.sd import SD1
 from brandsmith.base.tokenizer import train_clip_tokenizer
 
 NAME = "random-sd15"
@@ -69,7 +70,7 @@ def build_random_sd15() -> Base:
     scheduler = DDPMScheduler(
         1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
     )
-    return Base(NAME, "sd1", unet, vae, [text], [tokenizer], scheduler).freeze()
+    return Base(NAME, SD1, unet, vae, [text], [tokenizer], scheduler).freeze()
 
 
 def _with_random_weights(build: Callable[[], nn.Module]) -> nn.Module:

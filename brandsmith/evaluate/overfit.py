@@ -222,7 +222,7 @@ def _losses(base: Base, latents: torch.Tensor, prompts: Sequence[str], num_noise
     now.
     """
     loss = DiffusionLoss(base)
-    noise, timesteps = draw_noise(seed, _STREAM, list(range(num_noises)), tuple(latents.shape[1:]), loss.num_timesteps)
+    noise, timesteps = draw_noise(seed, _STREAM, list(range(num_noises)), tuple(latents.shape[1:]), loss.noising)
     noise, timesteps = noise.to(base.device), timesteps.to(base.device)
     rows = []
     for latent, prompt in zip(latents, prompts, strict=True):

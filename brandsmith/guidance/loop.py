@@ -385,7 +385,7 @@ def _encode(base: Base, texts: list[tuple[str, bool]], size_px: tuple[int, int])
 
 def _zeroes_empty(base: Base) -> bool:
     """sdxl's `force_zeros_for_empty_prompt`: its unconditional is zeros, not the encoding of nothing."""
-    if base.family != "sdxl":
+    if base.family.name != "sdxl":
         return False
     index = base.source / "model_index.json" if base.source else None
     declared = json.loads(index.read_text()) if index and index.is_file() else {}

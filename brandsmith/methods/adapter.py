@@ -46,7 +46,7 @@ def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int)
         "brandsmith": package_version(),
         "method": settings.method,
         "base": base.name,
-        "family": base.family,
+        "family": base.family.name,
         "token": words.token,
         "class_word": words.class_word,
         "steps": str(step),
@@ -97,7 +97,7 @@ def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
     Raises InvalidConfig when the adapter was made for another architecture.
     """
     info = read_adapter_info(folder)
-    if info.family != base.family:
+    if info.family != base.family.name:
         raise _wrong_base(info, base)
     attached = method_named(info.method).attach(base, info.settings, info.words, dtype=None)
     try:
@@ -116,7 +116,7 @@ def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
 def _wrong_base(info: AdapterInfo, base: Base) -> InvalidConfig:
     return InvalidConfig(
         f"this {info.method} adapter was made for base '{info.base}' ({info.family}) and does not fit '{base.name}'"
-        f" ({base.family})",
+        f" ({base.family.name})",
         hint=f"use it with '{info.base}'",
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from diffusers import DDIMScheduler
 
 from brandsmith.base.base import Base
 from brandsmith.base.stock import stock_pipeline
@@ -27,7 +26,7 @@ def draw_class_latents(
     progress: Callable[[str, int, int, str], None],
 ) -> torch.Tensor:
     """Scaled latents (len(prompts), C, h, w), fp32 on the CPU; picture i has seed i."""
-    pipeline = stock_pipeline(base, DDIMScheduler.from_config(base.scheduler.config, clip_sample=False, steps_offset=1))
+    pipeline = stock_pipeline(base, base.noising.sampler())
     drawn = []
     for start in range(0, len(prompts), BATCH):
         seeds = range(start, min(start + BATCH, len(prompts)))

@@ -1,4 +1,4 @@
-"""DreamBooth: train all weights of the U-Net, and of the text encoder if asked, against forgetting the class.
+"""DreamBooth: train all weights of the denoiser, and on request of the text encoder, without forgetting the class.
 
 Ruiz et al. 2023, "DreamBooth: Fine Tuning Text-to-Image Diffusion Models for Subject-Driven Generation". The
 prior-preservation term is the loop's (`prior_weight`); the token is ordinary text, not a new vocabulary entry.
@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from safetensors.torch import load_file
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
 from brandsmith.core.files import write_safetensors
 from brandsmith.methods.method import ParameterGroup, Words
 from brandsmith.methods.settings import TrainSettings
@@ -36,7 +36,7 @@ class WholeModule:
     def __init__(self, module: torch.nn.Module, dtype: torch.dtype | None) -> None:
         self.module = module
         self.originals = {name: tensor.data for name, tensor in module.named_parameters()}
-        # On a GPU the originals wait in main memory: two copies of a U-Net are dear there.
+        # On a GPU the originals wait in main memory: GPU memory for two copies of a denoiser is expensive.
         if next(module.parameters()).is_cuda:
             self.originals = {name: tensor.cpu() for name, tensor in self.originals.items()}
         for parameter in module.parameters():
@@ -61,10 +61,11 @@ class WholeModule:
 
 class AttachedDreamBooth:
     def __init__(self, base: Base, settings: DreamBoothConfig, dtype: torch.dtype | None) -> None:
-        self.parts = {"unet": WholeModule(base.unet, dtype)}
-        rates = {"unet": settings.learning_rate}
+        denoiser = base.family.denoiser_name
+        self.parts = {denoiser: WholeModule(base.denoiser, dtype)}
+        rates = {denoiser: settings.learning_rate}
         if settings.text_encoder_learning_rate > 0:
-            for name, encoder in _named_encoders(base):
+            for name, encoder in base.named_encoders().items():
                 self.parts[name] = WholeModule(encoder, dtype)
                 rates[name] = settings.text_encoder_learning_rate
         self.trains_text = len(self.parts) > 1
@@ -85,15 +86,14 @@ class AttachedDreamBooth:
             part.detach()
 
 
-def _named_encoders(base: Base) -> list[tuple[str, torch.nn.Module]]:
-    return list(zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False))
-
-
 class DreamBooth:
     name: ClassVar[str] = "dreambooth"
     short: ClassVar[str] = "db"
-    config: ClassVar[type[TrainSettings]] = DreamBoothConfig
+    config: ClassVar[type[DreamBoothConfig]] = DreamBoothConfig
     adapter_file: ClassVar[str] = "unet.safetensors"
+
+    def check(self, settings: DreamBoothConfig, family: Family) -> None:
+        """Every family has weights to train."""
 
     def attach(
         self, base: Base, settings: DreamBoothConfig, words: Words, dtype: torch.dtype | None = torch.float32

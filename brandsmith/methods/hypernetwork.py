@@ -8,15 +8,17 @@ self-attention is left alone. Not Ha et al.'s "HyperNetworks": no weights are pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from safetensors.torch import load_file
+from torch.utils.hooks import RemovableHandle
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import AttentionLayer, Base, Family
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.method import ParameterGroup, Words
@@ -56,14 +58,15 @@ class AttachedHypernetwork:
 
     def __init__(self, base: Base, settings: HypernetworkConfig, dtype: torch.dtype | None) -> None:
         self.networks = torch.nn.ModuleDict()
-        self.hooks = []
-        for name, module in base.unet.named_modules():
-            if name.endswith("attn2"):
-                self.hooks += [self._on(getattr(module, layer), side, settings) for side, layer in SIDES.items()]
-        self.networks.to(base.device, dtype or base.unet.dtype)
-        self.groups = (ParameterGroup("hypernetwork", settings.learning_rate, dict(self.networks.named_parameters())),)
+        self.hooks: list[RemovableHandle] = []
+        for layer in text_attention(base.family)(base):
+            self.hooks += [self._on(getattr(layer.attention, name), side, settings) for side, name in SIDES.items()]
+        self.networks.to(base.device, dtype or base.dtype)
+        self.groups: tuple[ParameterGroup, ...] = (
+            ParameterGroup("hypernetwork", settings.learning_rate, dict(self.networks.named_parameters())),
+        )
 
-    def _on(self, layer: torch.nn.Module, side: str, settings: HypernetworkConfig) -> Any:
+    def _on(self, layer: torch.nn.Linear, side: str, settings: HypernetworkConfig) -> RemovableHandle:
         key = f"{layer.in_features}_{side}"
         if key not in self.networks:
             generator = generator_for(settings.seed, _STARTING_WEIGHTS, layer.in_features, ord(side))
@@ -83,11 +86,24 @@ class AttachedHypernetwork:
             hook.remove()
 
 
+def text_attention(family: Family) -> Callable[[Base], list[AttentionLayer]]:
+    """Raises InvalidConfig for a family without layers that read text alone."""
+    if family.text_attention is None:
+        raise InvalidConfig(
+            f"a hypernetwork rewrites what cross-attention reads, and {family.name} bases have no cross-attention",
+            hint="allowed there: lora, textual_inversion, dreambooth",
+        )
+    return family.text_attention
+
+
 class Hypernetwork:
     name: ClassVar[str] = "hypernetwork"
     short: ClassVar[str] = "hn"
-    config: ClassVar[type[TrainSettings]] = HypernetworkConfig
+    config: ClassVar[type[HypernetworkConfig]] = HypernetworkConfig
     adapter_file: ClassVar[str] = FILE
+
+    def check(self, settings: HypernetworkConfig, family: Family) -> None:
+        text_attention(family)
 
     def attach(
         self, base: Base, settings: HypernetworkConfig, words: Words, dtype: torch.dtype | None = torch.float32

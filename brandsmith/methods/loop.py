@@ -1,7 +1,8 @@
 """THE training loop: the same for every method.
 
-One step: pick the next samples, noise them, let the U-Net predict, follow the gradient. Everything random is named by
-(seed, running number), so that an interrupted and resumed run ends, on a CPU, in the same bits as an undisturbed one.
+One step: pick the next samples, noise them, let the denoiser predict, follow the gradient. Everything random is named
+by (seed, running number), so that an interrupted and resumed run ends, on a CPU, in the same bits as an undisturbed
+one.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
 
-from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.base import Base
 from brandsmith.base.memory_format import channels_last
+from brandsmith.base.noising import check_snr_weights
+from brandsmith.base.sources import family_of, load_base, load_tokenizers
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
-from brandsmith.core.run import RunDirectory
+from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.compute import autocast, training_attention
-from brandsmith.methods.diffusion_loss import DiffusionLoss, check_base_is_trainable, draw_noise
+from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.registry import method_named
@@ -61,15 +63,15 @@ def train(
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
     or a gradient is not finite (the last checkpoint stays).
     """
-    question = check_question(config, concept, base, run_dir)
-    run, words = question.run, question.words
+    job = check_job(config, concept, base, run_dir)
+    run, words = job.run, job.words
     if run.status() == "finished":
         return run
     base = load_trainable(base, device)
     with run.locked():
-        question.begin()
+        job.begin()
         material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
-        with channels_last(base.unet), training_attention(base, config.precision), stop_requests() as stop:
+        with channels_last(base.denoiser), training_attention(base, config.precision), stop_requests() as stop:
             attached = method_named(config.method).attach(base, config, words)
             try:
                 Training(base, config, words, material, attached, run).run(progress, stop)
@@ -79,8 +81,8 @@ def train(
 
 
 @dataclass(frozen=True)
-class Question:
-    """One training as it was asked for."""
+class TrainingJob:
+    """One training that has been checked and may start."""
 
     config: TrainSettings
     concept: Concept
@@ -97,42 +99,32 @@ class Question:
         self.run.remove_leftovers()
 
 
-def check_question(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> Question:
+def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
-    method_named(config.method)
+    family = family_of(base)
+    method_named(config.method).check(config, family)
+    check_snr_weights(family.noising, config.min_snr_gamma)
     for tokenizer in load_tokenizers(base):
         check_token_is_new(tokenizer, concept.token)
     run = RunDirectory(Path(run_dir))
-    asked = {
+    record = {
         "base": base if isinstance(base, str) else base.name,
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
     }
-    run.check_config(asked)
-    return Question(config, concept, run, asked)
+    run.check_config(record)
+    return TrainingJob(config, concept, run, record)
 
 
 def load_trainable(base: Base | str, device: str | None) -> Base:
     """The base, loaded if it is a name. Raises InvalidConfig when its noise schedule is not one we can train."""
     base = load_base(base, device=device or default_device()) if isinstance(base, str) else base
-    check_base_is_trainable(base)
+    DiffusionLoss(base)
     return base
 
 
 def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def load_tokenizers(base: Base | str) -> list[Any]:
-    """The tokenizers of a base, loaded or not; opens no weights. Raises MissingResource."""
-    if isinstance(base, Base):
-        return base.tokenizers
-    folder = resolve_base(base)
-    return [
-        AutoTokenizer.from_pretrained(folder / name)
-        for name in ("tokenizer", "tokenizer_2")
-        if (folder / name).is_dir()
-    ]
 
 
 def describe_concept(concept: Concept) -> dict[str, Any]:
@@ -238,8 +230,8 @@ class Training:
         return {"step": step, **numbers, **rates, "seconds": round(seconds, 4)}
 
     def losses(self, step: int) -> dict[str, torch.Tensor]:
-        """Mean losses of the step's concept samples and class samples, from one pass of the U-Net."""
-        drawn = self.draw(step).prepared_for(self.base.unet)
+        """Mean losses of the step's concept samples and class samples, from one pass of the denoiser."""
+        drawn = self.draw(step).prepared_for(self.base)
         with autocast(self.base.device, self.config.precision):
             values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
         return self.means(values)
@@ -266,7 +258,7 @@ class Training:
         size, seed = self.config.batch_size, self.config.seed
         numbers = list(range((step - 1) * size, step * size))
         chosen = source.order(seed, stream, numbers)
-        noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.num_timesteps)
+        noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.noising)
         return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen))
 
     def check_finite(self, step: int, numbers: dict[str, float]) -> None:
@@ -289,6 +281,6 @@ class Training:
         with self.directory.writing_checkpoint(step) as folder:
             self.attached.write(folder, build_metadata(self.config, self.base, self.words, step))
 
-    def save_state(self, step: int, status: str) -> None:
+    def save_state(self, step: int, status: Status) -> None:
         self.directory.save_state(step, training_tensors(self.optimizer, self.attached.groups))
         self.directory.set_status(status, step)

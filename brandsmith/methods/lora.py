@@ -1,4 +1,5 @@
-"""LoRA: leave the weights alone and train a low-rank correction beside the attention projections, and others if asked.
+"""LoRA: leave the weights alone and train a low-rank correction beside the attention projections, and other layers on
+request.
 
 Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models": W x + (alpha / rank) B A x, with B = 0 at the
 start. The layers are peft's. Written in diffusers' layout; the true alpha travels in the header
@@ -13,23 +14,21 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
+from diffusers import ModelMixin
 from peft import LoraConfig as PeftConfig
 from peft import inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from pydantic import Field
 from safetensors.torch import load_file
+from transformers import PreTrainedModel
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.method import ParameterGroup, Words
 from brandsmith.methods.settings import TrainSettings
 
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
-CONVOLUTIONS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "proj_in", "proj_out")
-TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 FILE = "pytorch_lora_weights.safetensors"
 _STARTING_WEIGHTS = 0x10AA  # names the random stream
 
@@ -37,7 +36,7 @@ _STARTING_WEIGHTS = 0x10AA  # names the random stream
 class LoraConfig(TrainSettings):
     method: Literal["lora"] = "lora"
     learning_rate: float = Field(1e-4, ge=0)
-    """Of the U-Net's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
+    """Of the denoiser's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
     text_encoder_learning_rate: float = Field(0.0, ge=0)
     """Of the text encoder's layers; 0 trains none (and caches its embeddings). The thesis' best used 1e-4."""
     adam_epsilon: float = Field(1e-6, gt=0)
@@ -57,15 +56,20 @@ class LoraConfig(TrainSettings):
     lettering there.
     """
 
-    @property
-    def unet_layers(self) -> tuple[str, ...]:
-        return ATTENTION + FEED_FORWARD * self.feed_forward + CONVOLUTIONS * self.convolutions
+    def layers(self, family: Family) -> list[str]:
+        """Endings of the names of the denoiser's layers. Raises InvalidConfig for a kind that the family lacks."""
+        wanted = {"attention": True, "feed_forward": self.feed_forward, "convolutions": self.convolutions}
+        for kind in (kind for kind, on in wanted.items() if on and kind not in family.lora_layers):
+            raise InvalidConfig(f"{kind} is on, and {family.name} bases have none", hint=f"leave {kind} out")
+        return [layer for kind, on in wanted.items() if on for layer in family.lora_layers[kind]]
 
 
 class LowRankLayers:
     """The low-rank layers inside one module."""
 
-    def __init__(self, module: torch.nn.Module, config: PeftConfig, seed: int, dtype: torch.dtype | None) -> None:
+    def __init__(
+        self, module: ModelMixin | PreTrainedModel, config: PeftConfig, seed: int, dtype: torch.dtype | None
+    ) -> None:
         if hasattr(module, "peft_config"):
             raise InvalidConfig("a LoRA is already on this base", hint="use one LoRA at a time")
         self.module, self.config = module, config
@@ -103,13 +107,15 @@ class AttachedLora:
     def __init__(self, base: Base, settings: LoraConfig, dtype: torch.dtype | None) -> None:
         self.parts: dict[str, LowRankLayers] = {}
         self.strength = settings.alpha / settings.rank
-        targets = {"unet": (base.unet, settings.unet_layers, settings.learning_rate)}
+        self.denoiser_name = base.family.denoiser_name
+        targets = {self.denoiser_name: (base.denoiser, settings.layers(base.family), settings.learning_rate)}
         if settings.text_encoder_learning_rate > 0:
-            for name, encoder in zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False):
-                targets[name] = (encoder, TEXT, settings.text_encoder_learning_rate)
+            layers = list(base.family.lora_layers["text"])
+            for name, encoder in base.named_encoders().items():
+                targets[name] = (encoder, layers, settings.text_encoder_learning_rate)
         groups = []
         for number, (name, (module, layers, rate)) in enumerate(targets.items()):
-            config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(layers))
+            config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=layers)
             seed = generator_for(settings.seed, _STARTING_WEIGHTS, number).initial_seed()
             self.parts[name] = LowRankLayers(module, config, seed, dtype)
             groups.append(ParameterGroup(name, rate, self.parts[name].parameters))
@@ -117,9 +123,10 @@ class AttachedLora:
         self.trains_text = len(self.parts) > 1
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
-        tensors, settings = {}, {}
+        tensors: dict[str, torch.Tensor] = {}
+        settings: dict[str, object] = {}
         for name, part in self.parts.items():
-            prefix = f"{name}.{_text_model_prefix(name, part.module)}"
+            prefix = self.prefix(name)
             tensors |= {prefix + key: tensor for key, tensor in part.state().items()}
             settings |= {f"{name}.{key}": value for key, value in _stored_settings(part.config).items()}
         header = {"format": "pt", "lora_adapter_metadata": json.dumps(settings, sort_keys=True), **metadata}
@@ -128,17 +135,19 @@ class AttachedLora:
     def read(self, folder: Path) -> None:
         stored = load_file(folder / FILE)
         for name, part in self.parts.items():
-            prefix = f"{name}.{_text_model_prefix(name, part.module)}"
+            prefix = self.prefix(name)
             part.load({key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)})
+
+    def prefix(self, name: str) -> str:
+        """Of the keys of a part. Every reader of these files expects `text_model.` in a text encoder's; transformers 5
+        dropped it from CLIPTextModel.
+        """
+        whole = name == self.denoiser_name or hasattr(self.parts[name].module, "text_model")
+        return f"{name}." if whole else f"{name}.text_model."
 
     def detach(self) -> None:
         for part in self.parts.values():
             part.detach()
-
-
-def _text_model_prefix(name: str, module: torch.nn.Module) -> str:
-    """Every reader of these files expects `text_model.`; transformers 5 dropped it from CLIPTextModel."""
-    return "" if name == "unet" or hasattr(module, "text_model") else "text_model."
 
 
 def _stored_settings(config: PeftConfig) -> dict[str, object]:
@@ -148,8 +157,11 @@ def _stored_settings(config: PeftConfig) -> dict[str, object]:
 class Lora:
     name: ClassVar[str] = "lora"
     short: ClassVar[str] = "lora"
-    config: ClassVar[type[TrainSettings]] = LoraConfig
+    config: ClassVar[type[LoraConfig]] = LoraConfig
     adapter_file: ClassVar[str] = FILE
+
+    def check(self, settings: LoraConfig, family: Family) -> None:
+        settings.layers(family)
 
     def attach(
         self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32

@@ -1,4 +1,4 @@
-"""The one interface of teaching. A method attaches itself to a base, says what trains, and leaves without trace.
+"""The one interface of training. A method attaches itself to a base, says what trains, and leaves without trace.
 
 A method is not a loop: `loop.train` is the same for all of them.
 """
@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import torch
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
 from brandsmith.methods.settings import TrainSettings
+
+Settings = TypeVar("Settings", bound=TrainSettings)
 
 
 @dataclass(frozen=True)
 class Words:
-    """How the concept is spoken of."""
+    """The words for the concept in prompts."""
 
     token: str
     class_word: str
@@ -56,16 +58,24 @@ class Attached(Protocol):
         """Leave the base bit-identical to what it was before `attach`."""
 
 
-class Method(Protocol):
-    """One way of teaching. The contract tests enrol every method of `registry.METHODS` by themselves."""
+class Method(Protocol[Settings]):
+    """One way of training. The contract tests enrol every method of `registry.METHODS` by themselves."""
 
     name: ClassVar[str]
     short: ClassVar[str]
-    config: ClassVar[type[TrainSettings]]
     adapter_file: ClassVar[str]
     """The file of a checkpoint folder that carries the metadata."""
 
+    @property
+    def config(self) -> type[Settings]:
+        """The class of its settings."""
+        ...
+
+    def check(self, settings: Settings, family: Family) -> None:
+        """Raise InvalidConfig when a base of `family` cannot be trained so; runs before any weights load."""
+
     def attach(
-        self, base: Base, settings: TrainSettings, words: Words, dtype: torch.dtype | None = torch.float32
+        self, base: Base, settings: Settings, words: Words, dtype: torch.dtype | None = torch.float32
     ) -> Attached:
         """Put the method on a frozen base; what trains is made in `dtype` (None: the base's own, for sampling only)."""
+        ...

@@ -24,7 +24,7 @@ from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.compute import autocast, training_attention
-from brandsmith.methods.loop import Question, Training, check_question, load_trainable, prepare
+from brandsmith.methods.loop import Training, TrainingJob, check_job, load_trainable, prepare
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.optimizer import set_learning_rates
 from brandsmith.methods.packed_layers import SampleRows, packed_layers
@@ -98,23 +98,23 @@ def train_packed(
     When trials diverge, the others are trained to their end first; then TrainingDiverged names those that did.
     """
     check_packable(trials)
-    questions = [check_question(trial.config, trial.concept, base, trial.run_dir) for trial in trials]
-    unfinished = [question for question in questions if question.run.status() != "finished"]
+    jobs = [check_job(trial.config, trial.concept, base, trial.run_dir) for trial in trials]
+    unfinished = [job for job in jobs if job.run.status() != "finished"]
     if unfinished:
         base = load_trainable(base, device)
         with ExitStack() as locks:
-            for question in unfinished:
-                locks.enter_context(question.run.locked())
+            for job in unfinished:
+                locks.enter_context(job.run.locked())
             cache = Path(cache_dir) if cache_dir else unfinished[0].run.cache_folder
             _train(base, unfinished, cache, progress)
-    return [question.run for question in questions]
+    return [job.run for job in jobs]
 
 
-def _train(base: Base, questions: Sequence[Question], cache: Path, progress: Progress) -> None:
-    for question in questions:
-        question.begin()
-    with channels_last(base.unet), training_attention(base, questions[0].config.precision), stop_requests() as stop:
-        members = [Member(_build_training(base, question, cache, progress)) for question in questions]
+def _train(base: Base, jobs: Sequence[TrainingJob], cache: Path, progress: Progress) -> None:
+    for job in jobs:
+        job.begin()
+    with channels_last(base.denoiser), training_attention(base, jobs[0].config.precision), stop_requests() as stop:
+        members = [Member(_build_training(base, job, cache, progress)) for job in jobs]
         going, num_steps = list(members), sum(member.training.config.steps for member in members)
         while going:  # once for every set of trials that is still training
             pack = Pack(base, [member.training for member in going])
@@ -130,13 +130,13 @@ def _train(base: Base, questions: Sequence[Question], cache: Path, progress: Pro
         raise TrainingDiverged("; ".join(map(str, failures)), hint=failures[0].hint)
 
 
-def _build_training(base: Base, question: Question, cache: Path, progress: Progress) -> Training:
+def _build_training(base: Base, job: TrainingJob, cache: Path, progress: Progress) -> Training:
     """A trial with its starting weights and its words, made by its own method, which then leaves the base."""
-    config = question.config
-    material = prepare(base, question.concept, config, cache, progress)
-    attached = method_named(config.method).attach(base, config, question.words)
+    config = job.config
+    material = prepare(base, job.concept, config, cache, progress)
+    attached = method_named(config.method).attach(base, config, job.words)
     try:
-        return Training(base, config, question.words, material, attached, question.run)
+        return Training(base, config, job.words, material, attached, job.run)
     finally:
         attached.detach()
 
@@ -201,9 +201,9 @@ class Pack:
         return [own | {"gradient_norm": next(values)} for own in numbers]
 
     def losses(self, drawn: Sequence[Drawn]) -> list[dict[str, torch.Tensor]]:
-        """Mean losses of each trial from one pass of the U-Net over everyone's samples."""
+        """Mean losses of each trial from one pass of the denoiser over everyone's samples."""
         counts = [len(own.prompts) for own in drawn]
-        batch = Drawn.cat(drawn).prepared_for(self.base.unet)
+        batch = Drawn.cat(drawn).prepared_for(self.base)
         first = self.trainings[0]
         with autocast(self.base.device, first.config.precision):
             conditioning = self.encode([own.prompts for own in drawn])

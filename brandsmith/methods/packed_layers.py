@@ -73,7 +73,7 @@ def packed_layers(base: Base, stack: Stack, trials: Sequence[Attached], rows: Sa
     """
     strengths = [trial.strength if isinstance(trial, AttachedLora) else 0.0 for trial in trials]
     strength = torch.tensor(strengths, device=stack.values.device).view(-1, 1, 1)
-    parts = {"unet": base.unet, **dict(zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=False))}
+    parts = {base.family.denoiser_name: base.denoiser, **base.named_encoders()}
     words = next((trial.words for trial in trials if isinstance(trial, AttachedTextualInversion)), [])
     with ExitStack() as undo:
         for name in (name for name in stack.leaves if name.endswith(_DOWN)):

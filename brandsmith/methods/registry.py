@@ -17,16 +17,16 @@ from brandsmith.methods.presets import preset_for
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.textual_inversion import TextualInversion, TextualInversionConfig
 
-METHODS: dict[str, Method] = {
-    method.name: method for method in (DreamBooth(), Lora(), TextualInversion(), Hypernetwork())
-}
+# Any: which settings go with which method is known where `TrainConfig` is parsed, not to a list of all methods.
+_ALL: tuple[Method[Any], ...] = (DreamBooth(), Lora(), TextualInversion(), Hypernetwork())
+METHODS: dict[str, Method[Any]] = {method.name: method for method in _ALL}
 
 TrainConfig = Annotated[
     DreamBoothConfig | LoraConfig | TextualInversionConfig | HypernetworkConfig, Field(discriminator="method")
 ]
 
 
-def method_named(name: str) -> Method:
+def method_named(name: str) -> Method[Any]:
     """A method by its name or short name. Raises InvalidConfig with a guess."""
     for method in METHODS.values():
         if name in (method.name, method.short):

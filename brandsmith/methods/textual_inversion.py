@@ -1,4 +1,4 @@
-"""Textual Inversion: the model learns nothing; a new word is placed where the model already knows how to draw it.
+"""Textual Inversion: the model stays as it is; a new word is placed where the model already knows how to draw it.
 
 Gal et al. 2022, "An Image is Worth One Word". One or more vectors per text encoder, initialised from the class word.
 Unlike diffusers' script, which trains the whole embedding table and copies the other rows back every step, only the
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from safetensors.torch import load_file
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
 from brandsmith.core.files import write_safetensors
 from brandsmith.methods.method import ParameterGroup, Words
 from brandsmith.methods.settings import TrainSettings
@@ -46,7 +46,7 @@ class TextualInversionConfig(TrainSettings):
 class ExtendedEmbedding(torch.nn.Module):
     """An embedding table and rows after its end, `vectors` (M, width). The table is used, never written."""
 
-    def __init__(self, table: torch.nn.Module, first_id: int, vectors: torch.nn.Parameter) -> None:
+    def __init__(self, table: torch.nn.Embedding, first_id: int, vectors: torch.nn.Parameter) -> None:
         super().__init__()
         self.table, self.first_id, self.vectors = table, first_id, vectors
 
@@ -117,7 +117,7 @@ class AttachedTextualInversion:
     def __init__(self, base: Base, settings: TextualInversionConfig, words: Words, dtype: torch.dtype | None) -> None:
         self.words = [NewWord(base, which, words, settings, dtype) for which in range(len(base.text_encoders))]
         vectors = {Path(file).stem: word.embedding.vectors for file, word in zip(FILES, self.words, strict=False)}
-        self.groups = (ParameterGroup("vectors", settings.learning_rate, vectors),)
+        self.groups: tuple[ParameterGroup, ...] = (ParameterGroup("vectors", settings.learning_rate, vectors),)
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         for file, word in zip(FILES, self.words, strict=False):
@@ -136,8 +136,11 @@ class AttachedTextualInversion:
 class TextualInversion:
     name: ClassVar[str] = "textual_inversion"
     short: ClassVar[str] = "ti"
-    config: ClassVar[type[TrainSettings]] = TextualInversionConfig
+    config: ClassVar[type[TextualInversionConfig]] = TextualInversionConfig
     adapter_file: ClassVar[str] = FILES[0]
+
+    def check(self, settings: TextualInversionConfig, family: Family) -> None:
+        """Every family has a text encoder with an embedding table."""
 
     def attach(
         self, base: Base, settings: TextualInversionConfig, words: Words, dtype: torch.dtype | None = torch.float32

@@ -66,19 +66,19 @@ class Drawn:
         )
         return Drawn(latents, noise, timesteps, tuple(prompt for part in parts for prompt in part.prompts))
 
-    def prepared_for(self, unet: torch.nn.Module) -> Drawn:
-        """On the U-Net's device, in its number format and layout."""
+    def prepared_for(self, base: Base) -> Drawn:
+        """On the denoiser's device, in its number format and layout."""
         latents, noise = (
-            t.to(unet.device, unet.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise)
+            t.to(base.device, base.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise)
         )
-        return Drawn(latents, noise, self.timesteps.to(unet.device), self.prompts)
+        return Drawn(latents, noise, self.timesteps.to(base.device), self.prompts)
 
 
 def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
-    """(height, width) of training pictures in pixels, cut to whole latent cells of the U-Net's coarsest level."""
+    """(height, width) of training pictures in pixels, cut to whole cells of the denoiser's coarsest level."""
     if settings.image_px is None:
         return base.image_px
-    cell = base.vae_scale * 2 ** (len(base.unet.config.block_out_channels) - 1)
+    cell = base.family.training_cell(base)
     side = max(cell, settings.image_px // cell * cell)
     return side, side
 
@@ -189,7 +189,7 @@ class PromptEncoder:
         self.base, self.size, self.trains_text = base, size, trains_text
         self.known = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         expanded = expand_prompts(base, list(self.known))
-        self.ids = [tokenize(base, expanded, which) for which in range(len(base.text_encoders))]
+        self.ids = tokenize(base, expanded)
         if not trains_text:
             with torch.no_grad():
                 blocks = [

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
-from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.base.noising import snr_plus_one
 from brandsmith.pocket.artwork import fetch_artwork
 from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_clip
 from brandsmith.pocket.canvas import SIZE_PX

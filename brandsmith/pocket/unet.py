@@ -23,7 +23,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPModel, CLIPTokenizer
 
 from brandsmith.base.hardware import multiplies_bf16
-from brandsmith.methods.diffusion_loss import snr_plus_one
+from brandsmith.base.noising import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
 from brandsmith.pocket.pool import ScenePool
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast

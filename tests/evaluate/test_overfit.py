@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,14 @@ def test_too_few_pictures_say_nothing(tmp_path):
 def learnt_by_heart(base, pictured: Pictured, num_steps: int) -> dict[str, torch.Tensor]:
     """Weights of a U-Net that saw nothing but these pictures, under noises of its own."""
     learner, loss = copy.deepcopy(base.unet).requires_grad_(True), DiffusionLoss(base)
-    loss.unet = learner
+    loss.base = replace(base, denoiser=learner)
     latents = _latents(base, pictured).repeat(3, 1, 1, 1)
     with torch.no_grad():
         words = encode_prompts(base, list(pictured.prompts) * 3)
     optimizer = torch.optim.Adam(learner.parameters(), 3e-3)
     for step in range(num_steps):
         noise, timesteps = draw_noise(
-            1, 2, list(range(step * len(latents), (step + 1) * len(latents))), tuple(latents.shape[1:]), 1000
+            1, 2, list(range(step * len(latents), (step + 1) * len(latents))), tuple(latents.shape[1:]), loss.noising
         )
         optimizer.zero_grad()
         loss(latents, words, noise, timesteps).mean().backward()

@@ -17,7 +17,7 @@ PROMPT = "a red logo on a blue sweater"
 
 
 def stock_pipeline(base):
-    if base.family == "sdxl":
+    if base.family.name == "sdxl":
         pipeline = StableDiffusionXLPipeline(
             vae=base.vae,
             text_encoder=base.text_encoders[0],

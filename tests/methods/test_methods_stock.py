@@ -9,6 +9,7 @@ from bases import build_tiny, save_as_diffusers_folder
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from lessons import QUICK, TOKEN, write_concept
 
+from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.stock import stock_pipeline
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter, read_adapter_info
@@ -119,7 +120,7 @@ def test_an_adapter_on_the_wrong_base_is_an_error_not_a_silence(tmp_path):
     base = build_tiny()
     checkpoint = checkpoint_of(base, "lora", tmp_path)
     other = build_tiny("sd2")
-    other.family = "sd1"  # same family, other widths
+    other.family = FAMILIES["sd1"]  # same family, other widths
     for wrong in (build_tiny("sdxl"), other):
         structure = [type(m) for m in wrong.unet.modules()]
         with pytest.raises(InvalidConfig, match="made for base 'tiny-sd1'"), load_adapter(wrong, checkpoint):

@@ -18,7 +18,7 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConcept, InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import load_adapter, read_adapter_info
-from brandsmith.methods.loop import check_question, train
+from brandsmith.methods.loop import check_job, train
 from brandsmith.methods.lora import Lora
 from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.optimizer import build_optimizer
@@ -214,8 +214,8 @@ def build_like_pocket():
 def test_padding_never_moves(tmp_path):
     base, concept = build_tiny(), write_concept(tmp_path / "concept")
     configs = [lora(0, rank=2), lora(1, rank=4, feed_forward=True), word(2)]
-    questions = [check_question(c, concept, base, tmp_path / str(i)) for i, c in enumerate(configs)]
-    trainings = [_build_training(base, question, tmp_path / "cache", lambda *_: None) for question in questions]
+    jobs = [check_job(c, concept, base, tmp_path / str(i)) for i, c in enumerate(configs)]
+    trainings = [_build_training(base, job, tmp_path / "cache", lambda *_: None) for job in jobs]
     pack = Pack(base, trainings)
     with packed_layers(base, pack.stack, [t.attached for t in trainings], pack.rows):
         for step in (1, 2, 3):

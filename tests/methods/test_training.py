@@ -394,7 +394,7 @@ def test_loss_is_the_papers(family):
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
 def test_min_snr_weights(family):
     loss, timesteps = DiffusionLoss(build_tiny(family), min_snr_gamma=5.0), torch.tensor([0, 500, 999])
-    alphas = loss.schedule.alphas_cumprod[timesteps]
+    alphas = loss.noising.alphas_cumprod[timesteps]
     snr = alphas / (1 - alphas)
     expected = torch.tensor([min(float(s), 5.0) / (float(s) + (family == "sd2")) for s in snr])
     assert torch.allclose(loss.weights(timesteps), expected, rtol=1e-5)

@@ -18,9 +18,9 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
 
 from brandsmith.base.base import load_base, pocket_folder
+from brandsmith.base.noising import snr_plus_one
 from brandsmith.core.errors import InvalidInput
 from brandsmith.judges.pocket_clip import PocketPair, has_pair, pair_folder
-from brandsmith.methods.diffusion_loss import snr_plus_one
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 from brandsmith.pocket.build import Recipe, patch_code, trained_clip, write_judging_pair
 from brandsmith.pocket.caption_sensitivity import exchanged, plain_objects

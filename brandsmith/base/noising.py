@@ -1,0 +1,231 @@
+"""How a model is noised, and what it then predicts: noise, v or x0 of a diffusion, or the velocity of a flow.
+
+Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 14 (epsilon); Salimans & Ho 2022, "Progressive
+Distillation", appendix D (v, and x0 as `sample`); Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting
+Strategy"; Lipman et al. 2023, "Flow Matching"; Esser et al. 2024, "Scaling Rectified Flow Transformers". Which of them:
+the base's scheduler configuration says.
+
+Shapes: latents and noise (N, C, h, w), timesteps (N,), from 0 (no noise) to `num_timesteps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
+
+from brandsmith.core.errors import InvalidConfig
+
+TARGETS = ("epsilon", "v_prediction", "sample")
+SAMPLE_WEIGHT_CAP = 10.0
+
+
+class Noising(Protocol):
+    """The noise schedule of a base; owns no weights."""
+
+    schedulers: ClassVar[Mapping[str, str]]
+    """diffusers' scheduler classes that sample such a model, by short name."""
+    has_snr_weights: ClassVar[bool]
+    """Whether min-SNR weights are defined."""
+    num_timesteps: int
+
+    def __init__(self, scheduler: SchedulerMixin) -> None:
+        """From the scheduler a base declares. Raises InvalidConfig when it cannot be trained."""
+
+    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
+        """A timestep (1,) of a training sample."""
+        ...
+
+    def timestep_at(self, share: float) -> torch.Tensor:
+        """The timestep (0-d) at a share of the schedule, from 0 (no noise) to 1."""
+        ...
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor: ...
+
+    def target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """What the denoiser should predict from `add_noise(latents, noise, timesteps)`."""
+        ...
+
+    def weights(self, timesteps: torch.Tensor, min_snr_gamma: float | None = None) -> torch.Tensor:
+        """Weights (N,) of the squared errors, in fp32."""
+        ...
+
+    def clean_estimate(
+        self,
+        before: torch.Tensor,
+        after: torch.Tensor,
+        here: torch.Tensor,
+        there: torch.Tensor | None,
+        variance_exploding: bool,
+    ) -> torch.Tensor:
+        """The finished latents on the straight line through one sampling step, extrapolated to no noise.
+
+        The step led from `before` at timestep `here` to `after` at timestep `there`, None for the end.
+        variance_exploding: the sampler keeps latents as picture plus sigma times noise (k-diffusion's convention).
+        """
+        ...
+
+    def sampler(self) -> SchedulerMixin:
+        """A deterministic scheduler for plain drawing."""
+        ...
+
+
+class DiffusionNoising:
+    """x_t = sqrt(a) x0 + sqrt(1 - a) noise, with a from the betas that the base declares."""
+
+    schedulers: ClassVar[Mapping[str, str]] = {
+        "ddim": "DDIMScheduler",
+        "ddpm": "DDPMScheduler",
+        "pndm": "PNDMScheduler",
+        "euler": "EulerDiscreteScheduler",
+        "euler_ancestral": "EulerAncestralDiscreteScheduler",
+        "dpm++": "DPMSolverMultistepScheduler",
+        "heun": "HeunDiscreteScheduler",
+        "unipc": "UniPCMultistepScheduler",
+        "deis": "DEISMultistepScheduler",
+    }
+    has_snr_weights: ClassVar[bool] = True
+
+    def __init__(self, scheduler: SchedulerMixin) -> None:
+        self.predicts = getattr(scheduler.config, "prediction_type", None)
+        if self.predicts not in TARGETS:
+            raise InvalidConfig(
+                f"the base's scheduler predicts '{self.predicts}'",
+                hint=f"bases that can be trained predict: {', '.join(TARGETS)}",
+            )
+        self.declared = scheduler.config
+        self.schedule = DDPMScheduler.from_config(self.declared)
+        self.num_timesteps: int = self.schedule.config.num_train_timesteps
+
+    @property
+    def alphas_cumprod(self) -> torch.Tensor:
+        """(num_timesteps,), fp32: the share of the picture's variance at each timestep."""
+        return self.schedule.alphas_cumprod
+
+    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
+        return torch.randint(self.num_timesteps, (1,), generator=generator)
+
+    def timestep_at(self, share: float) -> torch.Tensor:
+        return torch.tensor(min(round(share * self.num_timesteps), self.num_timesteps - 1))
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        return self.schedule.add_noise(latents, noise, timesteps)
+
+    def target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        if self.predicts == "v_prediction":
+            return self.schedule.get_velocity(latents, noise, timesteps)
+        return latents if self.predicts == "sample" else noise
+
+    def weights(self, timesteps: torch.Tensor, min_snr_gamma: float | None = None) -> torch.Tensor:
+        """With gamma, min-SNR's: min(SNR, gamma) over SNR for epsilon, SNR + 1 for v, 1 for x0.
+
+        Without gamma: ones, and for x0 what makes it v's loss (`snr_plus_one`).
+        """
+        signal = self.alphas_cumprod.to(timesteps.device, torch.float32)[timesteps]
+        if min_snr_gamma is None:
+            return snr_plus_one(signal) if self.predicts == "sample" else torch.ones_like(signal)
+        snr = signal / (1 - signal)
+        if self.predicts == "sample":
+            return snr.clamp(max=min_snr_gamma)
+        extra = 1.0 if self.predicts == "v_prediction" else 0.0
+        # A zero-terminal-SNR schedule has SNR 0 at its end, where epsilon carries no signal: weight 1, as the limit
+        # says.
+        return torch.where(snr + extra > 0, snr.clamp(max=min_snr_gamma) / (snr + extra).clamp(min=1e-12), 1.0)
+
+    def clean_estimate(
+        self,
+        before: torch.Tensor,
+        after: torch.Tensor,
+        here: torch.Tensor,
+        there: torch.Tensor | None,
+        variance_exploding: bool,
+    ) -> torch.Tensor:
+        alphas = self.alphas_cumprod.to(after.device)
+        signal_here = alphas[int(here)]
+        signal_there = torch.ones_like(signal_here) if there is None else alphas[int(there)]
+        if float(signal_there) <= float(signal_here):
+            return after.clone()  # multistep warm-up repeats a timestep
+        if not variance_exploding:
+            before = before / signal_here.sqrt()
+            after = after if there is None else after / signal_there.sqrt()
+        noise_here, noise_there = ((1 - signal) / signal for signal in (signal_here, signal_there))
+        return _without_noise(before, after, (noise_there / noise_here).sqrt())
+
+    def sampler(self) -> SchedulerMixin:
+        return DDIMScheduler.from_config(self.declared, clip_sample=False, steps_offset=1)
+
+
+def snr_plus_one(alphas_cumprod: torch.Tensor) -> torch.Tensor:
+    """The weight that makes an error of x0 count as the same error of v does, 1 / sigma^2, but at most ten."""
+    return (1 / (1 - alphas_cumprod)).clamp(max=SAMPLE_WEIGHT_CAP)
+
+
+class FlowNoising:
+    """x = (1 - sigma) x0 + sigma noise, and the velocity noise - x0 as target; a timestep is `num_timesteps` sigma.
+
+    Timesteps and weights of training are those of diffusers' train_dreambooth_lora_sd3.py: sigma at a logit-normal
+    place of the schedule, with the scheduler's static shift, and errors of x0 (sigma^2 times errors of the velocity).
+    """
+
+    schedulers: ClassVar[Mapping[str, str]] = {
+        "euler": "FlowMatchEulerDiscreteScheduler",
+        "heun": "FlowMatchHeunDiscreteScheduler",
+    }
+    has_snr_weights: ClassVar[bool] = False
+
+    def __init__(self, scheduler: SchedulerMixin) -> None:
+        self.schedule = FlowMatchEulerDiscreteScheduler.from_config(scheduler.config)
+        self.num_timesteps: int = self.schedule.config.num_train_timesteps
+
+    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
+        place = torch.randn((1,), generator=generator).sigmoid()
+        return self.schedule.timesteps[(place * self.num_timesteps).long()]
+
+    def timestep_at(self, share: float) -> torch.Tensor:
+        return torch.tensor(share * self.num_timesteps)
+
+    def sigmas(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """The share of noise, in fp32."""
+        return timesteps.float() / self.num_timesteps
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        sigma = self.sigmas(timesteps).to(latents).view(-1, 1, 1, 1)
+        return (1 - sigma) * latents + sigma * noise
+
+    def target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        return noise - latents
+
+    def weights(self, timesteps: torch.Tensor, min_snr_gamma: float | None = None) -> torch.Tensor:
+        check_snr_weights(self, min_snr_gamma)
+        return self.sigmas(timesteps).square()
+
+    def clean_estimate(
+        self,
+        before: torch.Tensor,
+        after: torch.Tensor,
+        here: torch.Tensor,
+        there: torch.Tensor | None,
+        variance_exploding: bool,
+    ) -> torch.Tensor:
+        if there is None:
+            return after.clone()
+        return _without_noise(before, after, (self.sigmas(there) / self.sigmas(here)).to(after))
+
+    def sampler(self) -> SchedulerMixin:
+        return FlowMatchEulerDiscreteScheduler.from_config(self.schedule.config)
+
+
+def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | None) -> None:
+    """Raise InvalidConfig for a min-SNR weight where none is defined."""
+    if min_snr_gamma is not None and not noising.has_snr_weights:
+        raise InvalidConfig(
+            f"min_snr_gamma is {min_snr_gamma:g}, and this base is a flow-matching model",
+            hint="min-SNR weights are for diffusion models: leave min_snr_gamma out",
+        )
+
+
+def _without_noise(before: torch.Tensor, after: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+    """Where the line through two points, the second with `ratio` of the first's noise, has none."""
+    return (after - ratio * before) / (1 - ratio)
