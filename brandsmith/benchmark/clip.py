@@ -14,7 +14,7 @@ import numpy as np
 from brandsmith.benchmark.prompt_judge import changed_captions
 from brandsmith.judges.judge import PromptJudge
 from brandsmith.judges.obeyed import Obeyed
-from brandsmith.results.intervals import wilson_interval
+from brandsmith.results.statistics import wilson_interval
 
 
 def clip_error(

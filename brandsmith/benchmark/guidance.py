@@ -27,7 +27,7 @@ from brandsmith.core.files import append_jsonl, read_jsonl
 from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
 from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.redraw import Redraw
-from brandsmith.results.intervals import Interval, clustered_interval, wilson_interval
+from brandsmith.results.statistics import Estimate, Interval, clustered_mean, clustered_ratio, wilson_interval
 
 FIRST_SEED = 1000  # case k of a set starts from seed FIRST_SEED + k in every arm
 
@@ -298,11 +298,12 @@ def _successes(bench: Benchmark, sets: Sequence[str]) -> dict[str, Any]:
         for arm in ("plain", "excite", "regional", "diffusers")
     )
     figures = {"n": len(plain)} | _rates(bench, sets, arms)
-    figures |= _paired(
-        "failures_cut", plain, excite, lambda rows: 1 - (1 - rows[:, 1]).mean() / (1 - rows[:, 0]).mean()
-    )
-    figures |= _paired("and_gain", plain, regional, lambda rows: rows[:, 1].mean() - rows[:, 0].mean())
-    return figures | _paired("success_vs_diffusers", stock, excite, lambda rows: rows[:, 1].mean() / rows[:, 0].mean())
+    prompts = range(len(plain))  # one picture each
+    left = clustered_ratio(1 - excite, 1 - plain, prompts)
+    cut = Estimate(1 - left.value, 1 - left.high, 1 - left.low, left.n, left.num_clusters)
+    figures |= _estimate("failures_cut", cut)
+    figures |= _estimate("and_gain", clustered_mean(regional - plain, prompts))
+    return figures | _estimate("success_vs_diffusers", clustered_ratio(excite, stock, prompts))
 
 
 def _removal(bench: Benchmark, set_name: str) -> dict[str, Any]:
@@ -327,14 +328,13 @@ def _rate(values: np.ndarray) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def _paired(name: str, a: np.ndarray, b: np.ndarray, statistic: Callable[[np.ndarray], float]) -> dict[str, Any]:
-    """A statistic of paired columns; None where it is not defined (nothing to divide by)."""
-    pairs = np.stack([a, b], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(pairs))
-    interval = clustered_interval(list(pairs[:, None]), statistic)
-    finite = math.isfinite(value)
-    return {name: round(value, 4) if finite else None, f"{name}_interval": _rounded(interval) if finite else None}
+def _estimate(name: str, found: Estimate) -> dict[str, Any]:
+    """The figure and its interval; None where it is not defined (nothing to divide by, or one prompt only)."""
+    bounded = math.isfinite(found.low)
+    return {
+        name: round(found.value, 4) if math.isfinite(found.value) else None,
+        f"{name}_interval": _rounded((found.low, found.high)) if bounded else None,
+    }
 
 
 def _rounded(interval: Interval) -> list[float]:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from brandsmith.core.rows import Row, judge_name
-from brandsmith.results.intervals import wilson_interval
 from brandsmith.results.kpi import CONFIDENCE_JUDGES, footnote, kpi_of
 from brandsmith.results.leakage import Leakage, logo_leakage
-from brandsmith.results.statistics import clustered_mean
+from brandsmith.results.statistics import clustered_mean, wilson_interval
 from brandsmith.results.usable import checks_for, reasons, usable_by_picture
 
 

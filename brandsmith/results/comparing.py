@@ -14,11 +14,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist, fmean
+from statistics import fmean
 
-import numpy as np
-
-from brandsmith.results.statistics import clustered_mean, holm, t_quantile
+from brandsmith.results.statistics import clustered_mean, holm, t_quantile, two_sided_p
 
 LEVEL = 0.05
 POWER = 0.8
@@ -101,15 +99,6 @@ class Comparison:
             if self.gap.num_trainings > 1
             else "; trained once: this is about these checkpoints, not about the settings"
         )
-
-
-def two_sided_p(t: float, degrees: float) -> float:
-    """P(|T| > |t|) for Student's t, by integrating its density over the tail."""
-    if degrees > 300:
-        return 2 * (1 - NormalDist().cdf(abs(t)))
-    x = abs(t) + np.sinh(np.linspace(0, 12, 4001))
-    log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(degrees * math.pi) / 2
-    return min(1.0, 2 * float(np.trapezoid(np.exp(log_scale - (degrees + 1) / 2 * np.log1p(x**2 / degrees)), x)))
 
 
 def spread_between_trainings(settings: Sequence[Sequence[Values]]) -> Spread:

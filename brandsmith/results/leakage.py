@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from brandsmith.core.rows import Row, judge_name
-from brandsmith.results.intervals import wilson_interval
 from brandsmith.results.kpi import CONFIDENCE_JUDGES
+from brandsmith.results.statistics import wilson_interval
 from brandsmith.results.usable import PRESENT_FROM
 
 

@@ -15,7 +15,7 @@ from brandsmith.benchmark.outcome import judge_picture
 from brandsmith.benchmark.prompt_sets import Case, RequestedThing, load_cases
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance.subjects import automatic_subjects
-from brandsmith.results.intervals import clustered_interval, wilson_interval
+from brandsmith.results.statistics import clustered_ratio, wilson_interval
 
 
 @dataclass
@@ -114,9 +114,8 @@ def test_clustered_interval_covers_by_cluster():
     covered = 0
     for _ in range(150):
         truth = rng.random(20) < 0.5
-        clusters = [np.full((5, 1), float(t)) for t in truth]
-        low, high = clustered_interval(clusters, lambda rows: rows.mean(), num_resamples=300)
-        covered += low <= 0.5 <= high
+        found = clustered_ratio(np.repeat(truth, 5), np.ones(100), np.repeat(np.arange(20), 5))
+        covered += found.low <= 0.5 <= found.high
     assert covered / 150 > 0.87
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from brandsmith.results.statistics import (
-    Spread,
+    PictureSpread,
     clustered_mean,
+    clustered_ratio,
     describe_power,
     detectable_difference,
     holm,
@@ -16,6 +18,8 @@ from brandsmith.results.statistics import (
     rate,
     spearman,
     t_quantile,
+    two_sided_p,
+    wilson_interval,
 )
 
 
@@ -32,6 +36,28 @@ def test_the_clustered_interval_covers_the_truth_as_promised(num_prompts, num_se
         estimate = clustered_mean(*simulated(rng, num_prompts, num_seeds), seed=trial)
         covered += estimate.low <= 0.6 <= estimate.high
     assert 0.93 <= covered / num_trials <= 0.97
+
+
+@pytest.mark.parametrize("num_prompts", [5, 9, 10, 30])
+def test_the_interval_of_a_ratio_covers_the_truth_as_promised(num_prompts):
+    """Failures left by failures before, as the guidance benchmark counts them: numerator and denominator both vary."""
+    rng = np.random.default_rng(11)
+    covered, num_trials, prompts = 0, 400, np.repeat(np.arange(num_prompts), 12)
+    for trial in range(num_trials):
+        ease = rng.uniform(0.4, 0.9, num_prompts)
+        before = rng.binomial(1, ease[prompts])
+        found = clustered_ratio(before * rng.binomial(1, 0.5, len(prompts)), before, prompts, seed=trial)
+        covered += found.low <= 0.5 <= found.high
+    assert 0.92 <= covered / num_trials <= 0.98
+
+
+def test_a_ratio_by_nothing_has_no_value_and_a_mean_is_a_ratio_by_ones():
+    nothing = clustered_ratio([1.0, 2.0], [0.0, 0.0], ["p", "q"])
+    assert np.isnan(nothing.value) and np.isinf(nothing.low) and np.isinf(nothing.high)
+    values, prompts = [0.2, 0.4, 0.9], ["p", "p", "q"]
+    assert clustered_ratio(values, [1.0] * 3, prompts) == clustered_mean(values, prompts)
+    rare = clustered_ratio([1.0] * 20, [1.0] + [0.0] * 19, range(20))
+    assert rare.value == 20 and np.isfinite(rare.low) and np.isfinite(rare.high)
 
 
 def test_resampling_pictures_instead_of_prompts_would_not_cover():
@@ -94,6 +120,14 @@ def test_wilson_gives_the_published_intervals(hits, n, low, high):
     assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.006)
 
 
+@pytest.mark.parametrize("hits, n", [(0, 1), (1, 1), (3, 7), (8, 10), (399, 400), (1, 10_000)])
+def test_wilson_agrees_with_scipy_where_scipy_has_it(hits, n):
+    theirs = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson_interval(hits, n) == pytest.approx((theirs.low, theirs.high), abs=1e-15)
+    with pytest.raises(TypeError):
+        stats.binomtest(2.5, 7.25)  # the reason that ours is there: an effective sample size is no whole number
+
+
 def test_a_rate_whose_prompts_agree_counts_prompts_not_pictures():
     all_or_nothing = [p < 5 for p in range(10) for _ in range(20)]
     prompts = [p for p in range(10) for _ in range(20)]
@@ -121,12 +155,18 @@ def test_t_quantiles_of_the_tables(level, degrees, value):
     assert t_quantile(level, degrees) == pytest.approx(value, rel=2e-3)
 
 
+def test_quantiles_and_tails_agree_far_out_and_at_fractions():
+    for degrees in (1, 1.5, 4, 299, 301, 1e4):
+        for level in (0.6, 0.975, 0.9999):
+            assert two_sided_p(t_quantile(level, degrees), degrees) == pytest.approx(2 * (1 - level), rel=1e-9)
+
+
 def test_power_agrees_with_the_reference_study_and_with_itself():
     assert power_of(0.02, 25, 4) == pytest.approx(0.54, abs=0.1)
     assert power_of(0.02, 50, 4) == pytest.approx(0.84, abs=0.1)
     assert power_of(detectable_difference(25, 4), 25, 4) == pytest.approx(0.8, abs=0.02)
     assert detectable_difference(25, 4) == pytest.approx(0.03, abs=0.004)
-    assert detectable_difference(25, 4, Spread(0.2, 0.1)) > 0.08
+    assert detectable_difference(25, 4, PictureSpread(0.2, 0.1)) > 0.08
     assert describe_power(25, 4) == "25 prompts x 4 seeds can show a difference of 0.03"
     assert "add prompts" in describe_power(5, 20)
 

@@ -21,10 +21,9 @@ from brandsmith.results.comparing import (
     images_needed,
     measure_gap,
     spread_between_trainings,
-    two_sided_p,
 )
 from brandsmith.results.ranking import best_step, rank, shared_steps, varying_settings, worst_state
-from brandsmith.results.statistics import t_quantile
+from brandsmith.results.statistics import t_quantile, two_sided_p
 from brandsmith.results.study_files import StudyRecords
 from brandsmith.results.study_result import result_of
 from brandsmith.study.config import Halving
