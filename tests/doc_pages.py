@@ -28,11 +28,13 @@ class Block:
 
 
 def inline_tokens(page: Path) -> list[Token]:
-    return [child for token in MARKDOWN.parse(page.read_text()) for child in token.children or ()]
+    return [child for token in MARKDOWN.parse(page.read_text(encoding="utf-8")) for child in token.children or ()]
 
 
 def blocks(page: Path) -> list[Block]:
-    return [Block(page, t.info, t.content) for t in MARKDOWN.parse(page.read_text()) if t.type == "fence"]
+    return [
+        Block(page, t.info, t.content) for t in MARKDOWN.parse(page.read_text(encoding="utf-8")) if t.type == "fence"
+    ]
 
 
 def spans(page: Path) -> list[str]:
@@ -42,7 +44,7 @@ def spans(page: Path) -> list[str]:
 
 def slugs(page: Path) -> set[str]:
     """The anchors that GitHub and MyST make of a page's headings."""
-    tokens = MARKDOWN.parse(page.read_text())
+    tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
     headings = [
         "".join(c.content for c in tokens[i + 1].children)
         for i, t in enumerate(tokens)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from brandsmith.base.base import Base
 from brandsmith.concept.concept import Concept
+from brandsmith.core.memory import peak_memory
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.loop import prepare, train
 from brandsmith.methods.packed import Trial, train_packed
@@ -96,10 +97,11 @@ class Measured:
 
 
 def measured(device: torch.device, work: Callable[[], list[RunDirectory]]) -> Measured:
-    reset_peak_memory(device)
-    started = time.perf_counter()
-    runs = work()
-    return Measured(runs, time.perf_counter() - started, peak_memory_mb(device))
+    with peak_memory(on_gpu=device.type == "cuda") as peak:
+        started = time.perf_counter()
+        runs = work()
+        seconds, peak_bytes = time.perf_counter() - started, peak()
+    return Measured(runs, seconds, None if peak_bytes is None else round(peak_bytes / 1e6, 1))
 
 
 def figures(alone: Sequence[Measured], packed: Measured) -> dict[str, Any]:
@@ -155,21 +157,3 @@ def compare_runs(one: RunDirectory, other: RunDirectory) -> Difference:
 def _weights(run: RunDirectory) -> dict[tuple[int, str, str], torch.Tensor]:
     files = [(step, file) for step, folder in run.checkpoints() for file in sorted(folder.glob("*.safetensors"))]
     return {(step, file.name, name): tensor for step, file in files for name, tensor in load_file(file).items()}
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif (switch := Path("/proc/self/clear_refs")).exists():
-        switch.write_text("5")  # proc(5): the resident set's high-water mark starts again at its present size
-
-
-def peak_memory_mb(device: torch.device) -> float | None:
-    """Megabytes since `reset_peak_memory`; None where there is no /proc."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    kilobytes = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return round(kilobytes * 1024 / 1e6, 1)

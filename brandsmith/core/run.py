@@ -21,13 +21,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from safetensors import safe_open
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.files import only_one, read_jsonl, write_json, write_safetensors, write_text
+
+if TYPE_CHECKING:  # who only reads a run's files needs no torch
+    import torch
 
 Status = Literal["new", "running", "interrupted", "diverged", "finished"]
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
@@ -155,11 +157,12 @@ class RunDirectory:
         write_safetensors(self.state_file, tensors, {"step": str(step)})
 
     def load_state(self) -> tuple[int, dict[str, torch.Tensor]] | None:
-        """(step, tensors) of the last save, or None."""
+        """(step, tensors) of the last save, or None. Copies: Windows replaces no file that is mapped to memory."""
         if not self.state_file.is_file():
             return None
         with safe_open(self.state_file, "pt") as stored:
-            return int(stored.metadata()["step"]), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            names = stored.keys()
+            return int(stored.metadata()["step"]), {name: stored.get_tensor(name).clone() for name in names}
 
     def finish(self, step: int) -> None:
         """Mark done and drop what only resuming needs."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from brandsmith.base.base import resolve_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
-from brandsmith.core.files import sha256_of, write_json, write_text
+from brandsmith.core.files import legal_name, sha256_of, write_json, write_text
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.progress import Log
 from brandsmith.core.rows import Row, Shot
@@ -83,7 +83,7 @@ def judge_album(
     log: Log = lambda what: None,
 ) -> AlbumSummary:
     """Score one album with every judge; writes rows and summary beside the pictures and returns the summary."""
-    folder = album.folder / "judged" / f"{concept.token}-{concept_digest(concept)}"
+    folder = album.folder / "judged" / legal_name(f"{concept.token}-{concept_digest(concept)}")
     shots, pictures, title = album.shots, load_rgb_all(album.paths), album.title
     rows = score_all(judges, shots, pictures, folder / "verdicts.jsonl", lambda what: log(f"{title}: {what}"))
     if foreign:

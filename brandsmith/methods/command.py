@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from brandsmith.concept.concept import load_concept
+from brandsmith.core.files import legal_name
 from brandsmith.core.progress import training_bar
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
@@ -33,7 +34,7 @@ def train_named(
     """
     config = resolve_config(method, base, given, pairs)
     loaded = load_concept(concept)
-    folder = run or Path("runs") / f"{Path(concept).name}-{config.method}"
+    folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
     check_trackers(trackers)
     title = f"train {config.method}"
     with training_bar(console, title) as show, tracked(RunDirectory(folder), trackers, "brandsmith") as report:

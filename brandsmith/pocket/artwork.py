@@ -141,14 +141,15 @@ def fetch_artwork(folder: Path) -> Path:
     assets = folder / "package" / "assets"
     if assets.is_dir():
         return assets
-    if shutil.which("npm") is None:
+    npm = shutil.which("npm")  # its path, since Windows calls it npm.cmd
+    if npm is None:
         raise MissingResource(
             f"pocket's artwork is not in {folder} and there is no `npm` to fetch it",
             hint=f"install Node.js, or unpack {ARTWORK_PACKAGE}@{ARTWORK_VERSION} into {folder}",
         )
     folder.mkdir(parents=True, exist_ok=True)
     spec = f"{ARTWORK_PACKAGE}@{ARTWORK_VERSION}"
-    done = subprocess.run(["npm", "pack", "--silent", spec], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([npm, "pack", "--silent", spec], cwd=folder, capture_output=True, encoding="utf-8")
     if done.returncode != 0:
         raise MissingResource(f"`npm pack {spec}` failed: {done.stderr.strip()[-200:]}", hint="check the network")
     archive = folder / done.stdout.strip().splitlines()[-1]

@@ -227,7 +227,7 @@ class Stage:
     def _log(self, row: dict) -> None:
         if self.rank != 0:
             return
-        with (self.folder / f"{self.name}.jsonl").open("a") as log:
+        with (self.folder / f"{self.name}.jsonl").open("a", encoding="utf-8", newline="\n") as log:
             log.write(json.dumps(row) + "\n")
         print(self.name, json.dumps(row), flush=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from brandsmith.core.files import legal_name
 from brandsmith.core.table import as_rich
 from brandsmith.results.study_result import StudyResult
 from brandsmith.study.board import time_span
@@ -28,7 +29,7 @@ def open_study(file: Path, *, halving: bool = False) -> tuple[StudyConfig, str]:
 
 def study_folder(config: StudyConfig, out: Path | None) -> Path:
     """Where a study is written: `out`, or studies/<name>."""
-    return out or Path("studies") / config.name
+    return out or Path("studies") / legal_name(config.name)
 
 
 def dry_run(config: StudyConfig, text: str, folder: Path, console: Console) -> Plan:

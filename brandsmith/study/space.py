@@ -52,8 +52,15 @@ def name_setting(method: str, values: Mapping[str, Any]) -> str:
     ]
     name = re.sub(r"[^A-Za-z0-9_.\-]", "-", "_".join([method_named(method).short, *parts]))
     exact = json.dumps({k: values[k] for k in sorted(values)}, default=str)
-    lossy = len(name) > LONGEST_NAME or any(isinstance(v, float) and float(f"{v:g}") != v for v in values.values())
+    lossy = len(name) > LONGEST_NAME or any(_loses(value) for value in values.values())
     return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}" if lossy else name
+
+
+def _loses(value: Any) -> bool:
+    """Whether a name cannot show the value whole: digits cut, letters replaced, or letter case (nothing on Windows)."""
+    if isinstance(value, float):
+        return float(f"{value:g}") != value
+    return isinstance(value, str) and bool(re.search(r"[^a-z0-9_. \-]", value))
 
 
 def build_setting(space: MethodSpace, values: Mapping[str, Any]) -> Setting:

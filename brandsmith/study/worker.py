@@ -9,10 +9,8 @@ them: batches of other sizes round otherwise.
 
 from __future__ import annotations
 
-import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +22,7 @@ import torch
 from brandsmith.base.base import Base, load_base, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
+from brandsmith.core.memory import peak_memory
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import tracked
 from brandsmith.evaluate.chain import judges_for
@@ -125,7 +124,7 @@ class Worker:
         mend_last_line(self.study.trial_folder(job.trial) / "scores.jsonl")
         if self.study.read_trial(job.trial).state not in ("finished", "stopped"):
             self.study.note(job.trial, state="running", reason="")
-        with _peak_memory() as peak:
+        with peak_memory(on_gpu=torch.cuda.is_available()) as peak:
             try:
                 worked = self._train(job)
             except (
@@ -140,9 +139,9 @@ class Worker:
                 self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
                 return
             worked = self._score(job) or worked
-            if worked:
+            if worked and (peak_bytes := peak()) is not None:
                 known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
-                self.study.note(job.trial, peak_memory_mib=round(max(known, peak()), 1))
+                self.study.note(job.trial, peak_memory_mib=round(max(known, peak_bytes / 2**20), 1))
 
     def _train(self, job: Job) -> bool:
         """False when there was nothing left to do."""
@@ -217,29 +216,3 @@ def even_batch(num_prompts: int, at_most: int) -> int:
 def _adapter_bytes(run: RunDirectory) -> int | None:
     found = run.checkpoints()
     return sum(f.stat().st_size for f in found[-1][1].rglob("*") if f.is_file()) if found else None
-
-
-@contextmanager
-def _peak_memory() -> Iterator[Callable[[], float]]:
-    """Yield a function that says how many MiB were held at most since: on the GPU where there is one, else of this
-    process.
-    """
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        yield lambda: torch.cuda.max_memory_allocated() / 2**20
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
-    except OSError:
-        yield lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return
-    yield (
-        lambda: (
-            next(
-                int(line.split()[1])
-                for line in Path("/proc/self/status").read_text().splitlines()
-                if line.startswith("VmHWM")
-            )
-            / 1024
-        )
-    )

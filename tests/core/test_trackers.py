@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from study_process import colour_judges, study_text
-from test_study_config import GOOD, mistakes
 
 from brandsmith.core import trackers
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
@@ -143,11 +142,6 @@ def test_a_missing_or_unknown_tracker_is_one_line_before_anything(given, tmp_pat
     with pytest.raises(MissingResource, match="mlflow"):
         run_study(parse_study(text), text, tmp_path / "study", console=Console(file=StringIO()))
     assert not list(tmp_path.iterdir())
-
-
-def test_a_study_names_the_line_of_an_unknown_tracker():
-    found = mistakes(f"{GOOD}trackers:\n  - tensorboard\n  - tensorbord\n")
-    assert len(found) == 1 and found[0][0] == 11 and "'mlflow'" in found[0][1] and "given 'tensorbord'" in found[0][1]
 
 
 @pytest.mark.skipif(find_spec("tensorboard") is None, reason="needs tensorboard")

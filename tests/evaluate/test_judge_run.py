@@ -92,7 +92,7 @@ def test_every_judge_scores_and_the_summary_is_the_construction(planted, brandsm
     )
     assert found["diversity"]["by_prompt"]["a logo"]["vendi"] > 1
     assert found["copying"]["by"] == "copying@1" and "sscd-disc-mixup missing" in found["copying"]["sscd"]
-    rows = [json.loads(line) for line in Path(found["rows"]).read_text().splitlines()]
+    rows = [json.loads(line) for line in Path(found["rows"]).read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 10 * len(found["judges"])
     noted = [row["details"]["note"] for row in rows if row["judge"].startswith("clip_pocket")]
     assert len(noted) == 10 and all("trained apart" in note for note in noted)

@@ -97,7 +97,7 @@ def rewrite(study: Path, trial: str, change) -> None:
 
 
 def edit(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 # ------------------------------------------------------------------ one file, whole and readable

@@ -267,7 +267,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_colour_can_be_read_in_light_dark_and_print():
-    palettes = re.findall(r":root \{([^}]*--paper[^}]*)\}", Path(ASSETS / "page.css").read_text())
+    palettes = re.findall(r":root \{([^}]*--paper[^}]*)\}", Path(ASSETS / "page.css").read_text(encoding="utf-8"))
     assert len(palettes) == 3
     for palette in palettes:
         colours = dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})", palette))

@@ -203,3 +203,8 @@ def test_the_command_line_starts_without_torch(tmp_path):
 
     code = "import sys, brandsmith.cli.main; sys.exit('torch' in sys.modules or 'optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_study_names_the_line_of_an_unknown_tracker():
+    found = mistakes(f"{GOOD}trackers:\n  - tensorboard\n  - tensorbord\n")
+    assert len(found) == 1 and found[0][0] == 11 and "'mlflow'" in found[0][1] and "given 'tensorbord'" in found[0][1]
