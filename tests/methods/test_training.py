@@ -91,7 +91,7 @@ def test_ctrl_c_leaves_the_base_clean_and_the_handlers_in_place(tmp_path):
 
 VICTIM = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 import torch
 torch.set_num_threads(int(sys.argv[5]))
 from pathlib import Path
@@ -115,7 +115,8 @@ train(config, concept, build_tiny(), sys.argv[3], progress=lambda stage, done, *
 @pytest.mark.parametrize(("how", "step"), [("between checkpoints", 4), ("inside a checkpoint", 2)])
 def test_a_killed_process_resumes_to_the_same_bits(how, step, tmp_path):
     concept = write_concept(tmp_path / "concept")
-    arguments = [Path(__file__).parents[1], concept.folder, tmp_path / "killed", how, torch.get_num_threads()]
+    here = Path(__file__).parent
+    arguments = [f"{here}{os.pathsep}{here.parent}", concept.folder, tmp_path / "killed", how, torch.get_num_threads()]
     ended = subprocess.run([sys.executable, "-c", VICTIM, *map(str, arguments)], capture_output=True, text=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     killed = RunDirectory(tmp_path / "killed")
