@@ -17,7 +17,7 @@ import numpy as np
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.results.choosing import ScoredSetting, group_settings, reported_values
-from brandsmith.results.comparing import LEVEL, measure_gap, spread_between_trainings
+from brandsmith.results.comparing import LEVEL, Spread, Values, measure_gap, spread_between_trainings
 from brandsmith.results.study_files import StudyRecords
 from brandsmith.study.config import Halving
 from brandsmith.study.folder import StudyFolder
@@ -32,7 +32,11 @@ def benchmark_early_stop(
     """The figures of a finished full grid. Raises InvalidInput when the study is not one."""
     halving = study.about().halving
     return replay_study(
-        study.records(), Halving(**halving) if halving else Halving(), num_replays=num_replays, num_aa=num_aa, seed=seed
+        study.records(),
+        Halving.model_validate(halving) if halving else Halving(),
+        num_replays=num_replays,
+        num_aa=num_aa,
+        seed=seed,
     )
 
 
@@ -48,7 +52,7 @@ def replay_study(
         found = replay_halving(settings, records.selection_seeds, records.checkpoints, halving, rng)
         same = found.name == settings[0].name
         identical += same
-        accepted += same or measure_gap(trainings[settings[0].name], trainings[found.name], spread).p_value >= LEVEL
+        accepted += same or _p_value(trainings[settings[0].name], trainings[found.name], spread) >= LEVEL
     share = share_of_steps(len(settings), halving.rungs, halving.keep_one_in, records.checkpoints)
     aa = aa_p_values(trainings, num_aa, rng)
     return {
@@ -132,6 +136,12 @@ def _rung_kpi(setting: ScoredSetting, rung: int, checkpoints: int, few: Mapping[
     return sum(picked) / len(picked) if picked else None
 
 
+def _p_value(first: Sequence[Values], second: Sequence[Values], spread: Spread) -> float:
+    """1 for trainings without a shared picture: nothing tells them apart."""
+    gap = measure_gap(first, second, spread)
+    return gap.p_value if gap else 1.0
+
+
 def aa_p_values(
     trainings: Mapping[str, Sequence[Mapping[tuple[int, int], float]]], number: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -147,5 +157,5 @@ def aa_p_values(
         seeds = sorted({seed for _, seed in trainings[name][first]})
         half = set(rng.choice(seeds, max(1, len(seeds) // 2), replace=False).tolist())
         pair = [{key: v for key, v in trainings[name][i].items() if key[1] in half} for i in (first, second)]
-        found.append(measure_gap([pair[0]], [pair[1]], others).p_value)
+        found.append(_p_value([pair[0]], [pair[1]], others))
     return np.array(found)

@@ -6,6 +6,7 @@ least KEEP of the best score are considered; the thriftiest of them is advised.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,13 +52,23 @@ def advise(standings: Sequence[Standing], rivalries: Sequence[Rivalry]) -> list[
     scored = [s for s in best_of_each_method(standings) if s.value is not None]
     if not scored:
         return []
-    keepers = [s for s in scored if s.value >= KEEP * scored[0].value]
+    keepers = [s for s in scored if _score(s) >= KEEP * _score(scored[0])]
     return [
         Advice("Best likeness", _named(scored[0]), _likeness_reason(scored[0], rivalries), THESIS["likeness"]),
         _thriftiest("A small file", "file", keepers, scored, "adapter_bytes", size_text),
         _many_concepts(keepers, scored),
         _thriftiest("Little time", "time", keepers, scored, "train_seconds", duration_text),
     ]
+
+
+def _score(standing: Standing) -> float:
+    return standing.value or 0.0
+
+
+def _cost(standing: Standing, name: str) -> float:
+    """Mean over trainings; infinite where it was not measured."""
+    cost = standing.mean_of(name)
+    return math.inf if cost is None else cost
 
 
 def _named(standing: Standing) -> str:
@@ -89,16 +100,16 @@ def _thriftiest(
     known = [s for s in keepers if s.mean_of(cost) is not None]
     if not known:
         return Advice(need, "No recommendation", f"{cost.replace('_', ' ')}: not measured.", THESIS[key])
-    pick = min(known, key=lambda s: s.mean_of(cost))
+    pick = min(known, key=lambda s: _cost(s, cost))
     reason = f"{text(pick.mean_of(cost))} at a score of {figure(pick.value)}"
     if pick is not scored[0]:
         reason += (
             f", against {text(scored[0].mean_of(cost))} at {figure(scored[0].value)} for"
             f" {method_name(scored[0].method)}"
         )
-    cheaper = [s for s in scored if s not in keepers and (s.mean_of(cost) or float("inf")) < pick.mean_of(cost)]
+    cheaper = [s for s in scored if s not in keepers and _cost(s, cost) < _cost(pick, cost)]
     if cheaper:
-        least = min(cheaper, key=lambda s: s.mean_of(cost))
+        least = min(cheaper, key=lambda s: _cost(s, cost))
         reason += (
             f". {method_name(least.method)} takes only {text(least.mean_of(cost))}, but scores {figure(least.value)}"
         )
@@ -116,13 +127,14 @@ def _many_concepts(keepers: Sequence[Standing], scored: Sequence[Standing]) -> A
             f"No method that shares one base keeps {percent(KEEP)} of the best score.",
             THESIS["concepts"],
         )
-    pick = max(sharing, key=lambda s: s.value)
+    pick = max(sharing, key=_score)
     size, seconds = pick.mean_of("adapter_bytes"), pick.mean_of("train_seconds")
     costs = [f"{size_text(size * NUM_CONCEPTS)} of files"] if size is not None else []
     costs += [f"{duration_text(seconds * NUM_CONCEPTS)} of training"] if seconds is not None else []
     reason = f"The best score ({figure(pick.value)}) among methods that share one base"
     reason += f"; {NUM_CONCEPTS} concepts take about {listed(costs)}" if costs else ""
-    whole = [s for s in scored if s.method in WHOLE_MODEL and s.mean_of("adapter_bytes") is not None]
+    whole = [(s, n) for s in scored if s.method in WHOLE_MODEL and (n := s.mean_of("adapter_bytes")) is not None]
     if whole and size is not None:
-        reason += f" ({method_name(whole[0].method)}: {size_text(whole[0].mean_of('adapter_bytes') * NUM_CONCEPTS)})"
+        other, size_each = whole[0]
+        reason += f" ({method_name(other.method)}: {size_text(size_each * NUM_CONCEPTS)})"
     return Advice(need, _named(pick), reason + ".", THESIS["concepts"])

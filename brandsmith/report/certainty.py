@@ -1,4 +1,4 @@
-"""How sure: the winner against each rival on the same pictures, and the one sentence that a reader takes away.
+"""How sure: the winner against each rival on the same pictures, and the page's first sentence.
 
 The statistics are the study's own (results/comparing.py): paired by prompt and starting noise, errors clustered by
 prompt, the spread between trainings counted in, Holm over all comparisons of the page. "Better" is said only when the
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from brandsmith.report.words import listed, method_name, signed
+from brandsmith.results.choosing import Checkpoint
 from brandsmith.results.comparing import (
     NOT_WORTH_FINDING,
     Comparison,
@@ -21,7 +22,7 @@ from brandsmith.results.comparing import (
     measure_gap,
     spread_between_trainings,
 )
-from brandsmith.results.leaderboard import Checkpoint, Standing, best_of_each_method
+from brandsmith.results.leaderboard import Standing, best_of_each_method
 from brandsmith.results.study_files import StudyFiles
 
 
@@ -84,9 +85,10 @@ def compare_winner(study: StudyFiles, standings: Sequence[Standing]) -> list[Riv
         rivals.append(
             ("setting", sibling.method, f"{method_name(sibling.method)} ({sibling.label})", sibling.best, spread)
         )
-    others = [c for c in winner.checkpoints if c is not winner.best and c.selection_kpi is not None]
-    if others:  # the same trainings: no spread between them
-        next_best = max(others, key=lambda c: c.selection_kpi)
+    others = [(c, c.selection_kpi) for c in winner.checkpoints if c is not winner.best]
+    measured = [(c, kpi) for c, kpi in others if kpi is not None]
+    if measured:  # the same trainings: no spread between them
+        next_best = max(measured, key=lambda pair: pair[1])[0]
         rivals.append(
             ("checkpoint", winner.method, f"its own checkpoint at step {next_best.step}", next_best, Spread())
         )

@@ -1,6 +1,4 @@
-"""Which plots the page has and what is in them: KPI over steps, learning rate, method size, quality against size and
-time.
-"""
+"""The page's plots and their data: KPI over steps, learning rate, method size, score against file size and time."""
 
 from __future__ import annotations
 
@@ -70,9 +68,9 @@ def size_figures(standings: Sequence[Standing], colours: Colours) -> list[Figure
     """Rank, vectors, expansion: one plot for each that was tried at two values or more."""
     found = [
         _setting_figure(
-            word.capitalize(), key, word, [s for s in standings if key in s.settings], colours, lambda v: f"{v:g}"
+            name.capitalize(), key, name, [s for s in standings if key in s.settings], colours, lambda v: f"{v:g}"
         )
-        for key, word in SIZE_SETTINGS.items()
+        for key, name in SIZE_SETTINGS.items()
     ]
     return [one for one in found if one]
 
@@ -103,10 +101,9 @@ def _setting_figure(
 
 def _reported(standing: Standing, x: float, *, strong: bool = False) -> Point:
     between = standing.interval
+    low, high = (max(0.0, between.low), min(1.0, between.high)) if between else (None, None)
     note = f"{method_name(standing.method)}, {standing.label}: {figure(standing.value)}"
-    return Point(
-        x, standing.value or 0.0, note, between and max(0.0, between.low), between and min(1.0, between.high), strong
-    )
+    return Point(x, standing.value or 0.0, note, low, high, strong)
 
 
 def _plain(standing: Standing, x: float, *, strong: bool) -> Point:

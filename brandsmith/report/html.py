@@ -44,7 +44,7 @@ def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
         raise InvalidInput(f"'{folder}' is a file", hint="give a folder with --out")
     standings = standings_of(study)
     rivalries = compare_winner(study, standings) if standings else []
-    title, sureness, advice = (
+    title, certainty, advice = (
         headline(study, standings, rivalries),
         verdict_line(rivalries),
         advise(standings, rivalries),
@@ -55,7 +55,7 @@ def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
         .render(
             study=study,
             headline=title,
-            sureness=sureness,
+            certainty=certainty,
             rivalries=rivalries,
             advice=advice,
             advice_rule=RULE,
@@ -64,7 +64,7 @@ def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
             **_context(study, standings),
         )
     )
-    texts = (page, report_csv(standings), report_markdown(study, title, sureness, standings, rivalries, advice))
+    texts = (page, report_csv(standings), report_markdown(study, title, certainty, standings, rivalries, advice))
     paths = [folder / name for name in NAMES]
     for path, text in zip(paths, texts, strict=True):
         write_text(path, text)
@@ -127,7 +127,9 @@ def _context(study: StudyFiles, standings: Sequence[Standing]) -> dict[str, Any]
         ],
         "pareto_figures": figures.pareto_figures(standings, colours),
         "front": figures.not_beaten(standings),
-        "unasked": [(name, why_not_measured(study, judge)) for name, judge in sheets.unasked(gallery)],
+        "unmeasured_checks": [
+            (name, why_not_measured(study, judge)) for name, judge in sheets.unmeasured_checks(gallery)
+        ],
         "missing_halves": _missing_halves(study),
         "failed": [t for t in study.trials if t.failed],
         "provenance": provenance(study),
@@ -141,7 +143,7 @@ def _context(study: StudyFiles, standings: Sequence[Standing]) -> dict[str, Any]
 
 
 def _pictures(gallery: sheets.Gallery, best: Sequence[Standing], colours: dict[str, int]) -> dict[str, Any]:
-    """Embedded in the order of their worth to the reader, so that a spent budget costs the least."""
+    """Embedded in the order of their importance to the reader: what the budget leaves out comes last."""
     winner, trial = best[0], best[0].first_trial()
     seeds = sheets.shown_seeds(gallery.study, winner)
     strip = [gallery.cell(trial, winner.step, case, seeds[0], HERO_PX) for case in range(min(5, gallery.num_prompts))]

@@ -1,7 +1,7 @@
 """Pictures for one self-contained page: shrunk, compressed, as data URIs, within a budget; and what the judges saw in
 them.
 
-A picture that is missing, unreadable or over the budget is None with nothing drawn; the page says so in its place.
+A picture that is missing, unreadable or over the budget is None, and the page has a note in its place.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def load_picture(path: Path, side_px: int) -> Picture | None:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the judges found in one picture, in words and as boxes (per cent of the picture's sides: left, top, width,
+    """What the judges found in one picture, as text and as boxes (per cent of the picture's sides: left, top, width,
     height).
     """
 

@@ -151,7 +151,7 @@ def marker(colour: int, at_x: float, at_y: float, point: Point, faint: str = "")
     """Circle, square, triangle, diamond in turn, so that colour is never the only difference."""
     size = (5.2 if point.strong else 3.6) * math.sqrt(point.area)
     style = f'class="dot c{colour}{faint}{" strong" if point.strong else ""}"'
-    corners = {
+    corners: dict[int, list[tuple[float, float]]] = {
         1: [(-1, -1), (1, -1), (1, 1), (-1, 1)],
         2: [(0, -1.25), (1.15, 0.9), (-1.15, 0.9)],
         3: [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],

@@ -1,4 +1,4 @@
-"""What the numbers were made with: settings, versions, hashes, every trial and how it ended."""
+"""What the numbers were made with: settings, versions, hashes, every trial and its final state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from brandsmith.results.study_files import StudyFiles, Trial
 
 
 def provenance(study: StudyFiles) -> list[tuple[str, str]]:
-    """(what, value) in words."""
+    """(name, value) as the page shows them."""
     concepts = [t.config.get("concept") for t in study.trials]
     data = sorted({str(concept["data"]) for concept in concepts if isinstance(concept, dict) and "data" in concept})
     lines = [
@@ -38,7 +38,8 @@ def _seeds(seeds: Any) -> str:
 
 def judge_lines(study: StudyFiles) -> list[tuple[str, str, int, int]]:
     """(judge@version, hash of its weights, pictures measured, pictures not measured)"""
-    seen, measured = Counter(), Counter()
+    seen: Counter[tuple[str, str]] = Counter()
+    measured: Counter[tuple[str, str]] = Counter()
     for row in (row for trial in study.trials for row in trial.rows):
         seen[(row.judge, row.weights)] += 1
         measured[(row.judge, row.weights)] += row.value is not None
@@ -49,7 +50,7 @@ def judge_lines(study: StudyFiles) -> list[tuple[str, str, int, int]]:
 
 
 def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
-    """(trial, its parameters in words, pictures scored)"""
+    """(trial, a label of its settings, pictures scored)"""
     varying = varying_settings((t.method, t.settings) for t in study.trials)
     return [
         (t, setting_label(t.settings, t.config, varying.get(t.method, set())), len(t.rows_by_picture))
@@ -58,7 +59,7 @@ def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
 
 
 def recorded_verdicts(folder: Path) -> list[str]:
-    """The verdicts that the study run itself wrote down, if it did; shown beside ours, never used."""
+    """The verdicts that a study run recorded itself, if it did; shown beside the page's own, never used."""
     file = folder / "result.json"
     try:
         verdicts = json.loads(file.read_text(encoding="utf-8")).get("verdicts") if file.is_file() else None

@@ -1,5 +1,5 @@
-"""Pictures side by side: real photos, methods x prompts from the same starting noise, what was seen in them, nearest
-photos.
+"""Pictures side by side: real photos, methods x prompts from the same starting noise, what the judges found in them,
+nearest photos.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COPY_FROM = 0.5
 
 @dataclass(frozen=True)
 class Cell:
-    """One generated picture with its words; `picture` None: not there."""
+    """One generated picture with its captions; `picture` None: not there."""
 
     picture: Picture | None
     alt: str
@@ -131,7 +131,7 @@ def steps_sheet(gallery: Gallery, winner: Standing, colour: int) -> Sheet | None
 
 
 def nearest_pairs(gallery: Gallery, standing: Standing) -> list[Pair]:
-    """The pictures of a setting that come nearest to a training picture, most suspicious first."""
+    """The pictures of a setting that come nearest to a training picture, highest copying score first."""
     trial, photos = standing.first_trial(), list(gallery.study.photos)
     rows = [
         r
@@ -155,6 +155,6 @@ def _pair(gallery: Gallery, trial: Trial, row: Row, photos: Sequence[Path]) -> P
     )
 
 
-def unasked(gallery: Gallery) -> list[tuple[str, str]]:
-    """(question, judge) of the usable verdict that no judge of this study answered."""
+def unmeasured_checks(gallery: Gallery) -> list[tuple[str, str]]:
+    """(check, judge) of the usable verdict that no judge of this study measured."""
     return [(name, check.judge) for name, check in CHECKS.items() if name not in gallery.checks]

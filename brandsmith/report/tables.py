@@ -63,7 +63,7 @@ def report_csv(standings: Sequence[Standing]) -> str:
 def report_markdown(
     study: StudyFiles,
     headline: str,
-    sureness: str,
+    certainty: str,
     standings: Sequence[Standing],
     rivalries: Sequence[Rivalry],
     advice: Sequence[Advice],
@@ -71,7 +71,7 @@ def report_markdown(
     """The findings in the page's order. What a user wrote is escaped: Markdown passes HTML through."""
     parts = [
         f"# {_safe(headline)}",
-        _safe(sureness),
+        _safe(certainty),
         f"Study {_safe(study.about.name)}, base {_safe(study.about.base)}, {len(study.trials)} trials.",
     ]
     if standings:

@@ -1,11 +1,11 @@
 """Is one setting better than another? Paired by prompt and starting noise, with the spread between trainings counted
 in.
 
-Two things make a mean uncertain: the pictures (resembling within a prompt, so errors are clustered by prompt), and the
-training seed: train the same setting again and the mean moves. The second is estimated from every setting that was
-trained more than once, as what two of its trainings differ beyond what their pictures explain. Both enter one standard
-error; Student's t with Satterthwaite's degrees of freedom; Holm over all comparisons (1979). "Better" is said only when
-the widened interval excludes zero.
+Two things make a mean uncertain. One is the pictures: those of a prompt resemble each other, so errors are clustered by
+prompt. The other is the training seed: the same setting trained again has another mean. Its variance is estimated from
+every setting that was trained more than once, as the difference of two of its trainings beyond what their pictures
+explain. Both enter one standard error; Student's t with Satterthwaite's degrees of freedom; Holm over all comparisons
+(1979). A setting is called better only when the widened interval excludes zero.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Values = Mapping[tuple[int, int], float]
 
 @dataclass(frozen=True)
 class Spread:
-    """Variance of a training's mean KPI between training seeds, and how many degrees of freedom say so (0: unknown)."""
+    """Variance of a training's mean KPI between training seeds, and its degrees of freedom (0: unknown)."""
 
     variance: float = 0.0
     degrees: int = 0
@@ -67,7 +67,7 @@ class Comparison:
     """The interval at the level that Holm's procedure gives this comparison."""
     p_holm: float
     level: float = LEVEL
-    """What Holm's procedure asks of this comparison."""
+    """The level that Holm's procedure requires of this comparison."""
 
     @property
     def better(self) -> bool:
@@ -168,7 +168,7 @@ def images_needed(gap: Gap, level: float = LEVEL) -> int | None:
     """About how many images per setting (prompts and trainings growing alike) show a gap of this size in four of five
     studies.
 
-    With Student's quantiles, and at the level that Holm's procedure asks of this comparison: with five prompts both
+    With Student's quantiles, and at the level that Holm's procedure requires of this comparison: with five prompts both
     weigh more than the number of images. At least one prompt more than there were.
     """
     if not math.isfinite(gap.error) or gap.value == 0:

@@ -1,7 +1,7 @@
-"""Logo leakage: how often the mark shows in pictures that never asked for it.
+"""Logo leakage: how often the mark shows in pictures whose prompt does not name it.
 
 A rate over rows: the detector's verdicts on pictures of prompts without the token (the brand suite holds some, the bare
-class prompt first). Read it beside the detector's own false alarms and beside the untrained base's rate.
+class prompt first). Read it beside the detector's own false alarms and beside the base's rate before training.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from brandsmith.results.usable import PRESENT_FROM
 
 @dataclass(frozen=True)
 class Leakage:
-    """Share of pictures that show the mark unasked; `rate` is None when nothing was measured. `interval` is Wilson's,
-    95 %, over pictures.
+    """Share of pictures that show the mark though their prompt does not name it; None when nothing was measured.
+    `interval` is Wilson's, 95 %, over pictures.
     """
 
     rate: float | None
@@ -34,12 +34,14 @@ def logo_leakage(rows: Iterable[Row], token: str, present_from: float = PRESENT_
     """Over the detector's rows whose prompt does not contain `token`; rows of other judges and prompts are passed
     over.
     """
-    unasked = [row for row in rows if judge_name(row) in CONFIDENCE_JUDGES and token not in row.prompt]
-    measured = [(row.prompt, row.value >= present_from) for row in unasked if row.value is not None]
+    without_token = [row for row in rows if judge_name(row) in CONFIDENCE_JUDGES and token not in row.prompt]
+    measured = [(row.prompt, row.value >= present_from) for row in without_token if row.value is not None]
     hits = sum(shown for _, shown in measured)
     by_prompt = {
         prompt: float(np.mean([shown for of, shown in measured if of == prompt]))
         for prompt in dict.fromkeys(prompt for prompt, _ in measured)
     }
     rate = hits / len(measured) if measured else None
-    return Leakage(rate, wilson_interval(hits, len(measured)), len(measured), len(unasked) - len(measured), by_prompt)
+    return Leakage(
+        rate, wilson_interval(hits, len(measured)), len(measured), len(without_token) - len(measured), by_prompt
+    )

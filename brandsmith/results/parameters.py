@@ -15,7 +15,7 @@ _LABEL_WORDS = {
     "prior_weight": "prior weight",
 }
 SIZE_SETTINGS = {"rank": "rank", "num_vectors": "vectors", "expansion": "expansion"}
-"""The setting that decides how much a method can hold, and its word."""
+"""The setting that decides how much a method can hold, and what it is called."""
 
 
 def setting_of(settings: Mapping[str, Any], config: Mapping[str, Any], key: str) -> Any:

@@ -56,7 +56,7 @@ def varying_settings(trials: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[st
     return {method: {key for key, values in keys.items() if len(values) > 1} for method, keys in seen.items()}
 
 
-def last_words(rows: Iterable[Row]) -> list[Row]:
+def latest_rows(rows: Iterable[Row]) -> list[Row]:
     """One row per checkpoint, picture and judge: a picture judged again keeps the last."""
     last = {(row.step, row.case, row.seed, judge_name(row)): row for row in rows}
     return list(last.values())

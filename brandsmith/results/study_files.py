@@ -24,7 +24,7 @@ from brandsmith.core.files import read_jsonl
 from brandsmith.core.rows import Row, judge_name, row_from_json
 from brandsmith.results.kpi import CONFIDENCE_JUDGES
 from brandsmith.results.measures import MEASURES, THESIS_KPI
-from brandsmith.results.ranking import STATES, last_words
+from brandsmith.results.ranking import STATES, latest_rows
 
 _FAILED = ("failed", "diverged", "error", "killed", "lost")
 _CASES = ("prompts", "selection_seeds", "report_seeds")
@@ -306,7 +306,7 @@ def _read_trial(folder: Path) -> Trial:
         **vars(read_trial_record(folder)),
         folder=folder,
         config=json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {},
-        rows=last_words(map(row_from_json, read_jsonl(folder / "scores.jsonl"))),
+        rows=latest_rows(map(row_from_json, read_jsonl(folder / "scores.jsonl"))),
     )
 
 

@@ -191,7 +191,7 @@ def _line(setting: ScoredSetting, varying: set[str]) -> LeaderboardLine:
 
 
 def _figures(standing: Standing | None) -> dict[str, Any]:
-    """What the report pictures say; without any, None and empty."""
+    """The figures of the report pictures; without any, None and empty."""
     kpi, interval = (standing.kpi, standing.interval) if standing else (None, None)
     means = standing.by_training if standing else []
     return {

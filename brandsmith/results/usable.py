@@ -1,10 +1,9 @@
-"""Could this picture be published? The usable verdict, composed from what the judges said of one picture.
+"""Could this picture be published? The usable verdict, from the rows that the judges gave one picture.
 
 A picture is usable when the mark is present and right, spelled right (when it carries text), the rest of the prompt is
 obeyed, and it is not a copy of a training picture. The first check that fails is the reason. A check that was not
 measured makes the verdict "not measured" unless another has already failed: no is known as soon as one thing is wrong,
-yes only when everything was looked at. Checks that were never asked for (no such judge in the chain) are named, not
-guessed.
+yes only when everything was looked at. Checks without a judge in the chain are named, not guessed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from brandsmith.core.rows import Row
 
 @dataclass(frozen=True)
 class Check:
-    """One question: which judge answers it, what answer passes, and what is said when it does not."""
+    """One requirement: the judge that measures it, what passes (of the value and its row), the reason when it fails."""
 
     judge: str
-    passes: Callable[[Row], bool]
+    passes: Callable[[float, Row], bool]
     failure: str
 
 
@@ -31,11 +30,11 @@ refuse.
 """
 
 CHECKS: dict[str, Check] = {
-    "present": Check("detector", lambda row: row.value >= PRESENT_FROM, "mark missing"),
-    "right": Check("correctness", lambda row: row.value >= 0.5, "mark is wrong"),
-    "spelled": Check("ocr", lambda row: bool(row.details.get("exact")), "misspelt"),
-    "obeyed": Check("obeyed", lambda row: row.value >= 0.5, "prompt not obeyed"),
-    "not copied": Check("copying", lambda row: row.value < 0.5, "copy of a training picture"),
+    "present": Check("detector", lambda value, row: value >= PRESENT_FROM, "mark missing"),
+    "right": Check("correctness", lambda value, row: value >= 0.5, "mark is wrong"),
+    "spelled": Check("ocr", lambda value, row: bool(row.details.get("exact")), "misspelt"),
+    "obeyed": Check("obeyed", lambda value, row: value >= 0.5, "prompt not obeyed"),
+    "not copied": Check("copying", lambda value, row: value < 0.5, "copy of a training picture"),
 }
 
 
@@ -49,13 +48,13 @@ class Usable:
 
 
 def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right", "spelled", "not copied")) -> Usable:
-    """The verdict on one picture from its rows. `checks` names the questions asked, in order."""
+    """The verdict on one picture from its rows. `checks` names the requirements, in order."""
     by_judge = {row.judge.partition("@")[0]: row for row in rows}
     answers: dict[str, bool | None] = {}
     unmeasured = ""
     for name in checks:
         check, row = CHECKS[name], by_judge.get(CHECKS[name].judge)
-        answers[name] = None if row is None or row.value is None else bool(check.passes(row))
+        answers[name] = None if row is None or row.value is None else bool(check.passes(row.value, row))
         if answers[name] is None and not unmeasured:
             unmeasured = f"{name}: {row.reason if row else f'judge {check.judge} did not run'}"
     failed = [name for name in checks if answers[name] is False]
@@ -65,7 +64,7 @@ def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right
 
 
 def checks_for(judges: Iterable[str]) -> tuple[str, ...]:
-    """The questions that a chain of judges (by name) can answer."""
+    """The checks that a chain of judges (by name) can measure."""
     present = set(judges)
     return tuple(name for name, check in CHECKS.items() if check.judge in present)
 
@@ -79,7 +78,7 @@ def usable_by_picture(rows: Iterable[Row], checks: Sequence[str]) -> dict[tuple[
 
 
 def usable_rate(rows: Iterable[Row]) -> float | None:
-    """Share of pictures that pass every question their judges can answer; None when not one could be decided."""
+    """Share of pictures that pass every check their judges can measure; None when not one could be decided."""
     rows = list(rows)
     verdicts = usable_by_picture(rows, checks_for({row.judge.partition("@")[0] for row in rows})).values()
     decided = [v.verdict for v in verdicts if v.verdict is not None]

@@ -16,7 +16,7 @@ MOST_ROWS = 30
 
 @dataclass
 class Entry:
-    """What the table shows of a trial."""
+    """A trial's row of the table."""
 
     trial: str
     steps: int
@@ -26,7 +26,7 @@ class Entry:
 
 
 class Board:
-    """Fed by the conductor; works as a context manager. Time left is judged by the pace of this session's training
+    """Fed by the study's runner; a context manager. Time left is estimated from the pace of this session's training
     steps.
     """
 
@@ -58,12 +58,12 @@ class Board:
     def on_step(self, trial: str, step: int) -> None:
         entry = self.entries[trial]
         entry.step, entry.state = max(step, entry.step), "running"
-        self._say()
+        self._log()
 
     def update(self, trial: str, state: str, step: int, kpi: float | None) -> None:
         entry = self.entries[trial]
         entry.state, entry.step, entry.kpi = state, max(step, entry.step), kpi
-        self._say()
+        self._log()
 
     def _steps(self) -> int:
         return sum(entry.step for entry in self.entries.values())
@@ -75,11 +75,12 @@ class Board:
 
     def summary(self) -> str:
         over = sum(entry.state in ("finished", "stopped", "failed") for entry in self.entries.values())
-        best = max((e for e in self.entries.values() if e.kpi is not None), key=lambda e: e.kpi, default=None)
+        scored = {entry.trial: entry.kpi for entry in self.entries.values() if entry.kpi is not None}
+        best = max(scored, key=scored.__getitem__, default=None)
         left = self.seconds_left()
         trained = sum(entry.step >= entry.steps for entry in self.entries.values())
         so_far = f"{over} of {len(self.entries)} trials over" + (f", {trained} trained" if trained > over else "")
-        parts = [so_far, f"best so far {best.kpi:.3f} ({best.trial})" if best else "nothing scored yet"]
+        parts = [so_far, f"best so far {scored[best]:.3f} ({best})" if best else "nothing scored yet"]
         return ", ".join([*parts, f"about {time_span(left)} left"] if left is not None else parts)
 
     def table(self) -> Table:
@@ -97,7 +98,7 @@ class Board:
             table.add_row(f"and {len(self.entries) - len(shown)} more", "", "", "")
         return table
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         now = time.monotonic()
         if not self.live and now - self.last_line > LINE_EVERY_SEC:
             self.last_line = now

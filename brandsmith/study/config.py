@@ -1,5 +1,4 @@
-"""`study.yaml`: what is asked of a study. The schema is strict; `load_study` shows every mistake at once, with its
-line.
+"""`study.yaml`: a study's configuration. The schema is strict; `load_study` shows every mistake at once, with its line.
 
     concept × base × (methods × settings × training seeds) × checkpoints × standard cases, a KPI, and rules for stopping
     early
@@ -79,9 +78,9 @@ class Search(_Strict):
 
     sampler: Literal["grid", "tpe"] = "grid"
     """`grid`: every combination; `tpe`: Optuna's tree-structured Parzen estimator, learning from finished rounds."""
-    trials_per_method: int = Field(12, ge=1)
+    trials_per_method: int = Field(default=12, ge=1)
     """Settings that tpe tries of each method; grid takes all."""
-    round_size: int = Field(4, ge=1)
+    round_size: int = Field(default=4, ge=1)
     """Settings of each method that tpe tries side by side before it learns from them."""
     seed: int = 0
 
@@ -91,9 +90,9 @@ class Halving(_Strict):
 
     rungs: list[int] = Field(default=[1, 2], min_length=1)
     """Checkpoints (counted from 1) after which settings are dropped."""
-    keep_one_in: int = Field(3, ge=2)
+    keep_one_in: int = Field(default=3, ge=2)
     """How many compete for one place."""
-    seeds: int = Field(1, ge=1)
+    seeds: int = Field(default=1, ge=1)
     """Selection seeds drawn at a rung: few, because the ranking is coarse."""
 
 
@@ -111,7 +110,7 @@ class StudyConfig(_Strict):
     methods: list[MethodSpace] = Field(min_length=1)
     training_seeds: list[int] = Field(default=[0, 1], min_length=1)
     """Each setting is trained once per seed: the spread between them is part of every interval."""
-    checkpoints: int = Field(4, ge=1)
+    checkpoints: int = Field(default=4, ge=1)
     """Evenly spaced checkpoints of each trial."""
     cases: StudyCases = StudyCases()
     kpi: str = THESIS_KPI
@@ -120,7 +119,7 @@ class StudyConfig(_Strict):
     """None: every trial runs to its end (the full grid)."""
     budget: Budget = Budget()
     trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = []
-    """Who else is told of every training step (`core/trackers.py`); each needs its extra: pip install
+    """Where else every training step is logged (`core/trackers.py`); each needs its extra: pip install
     'brandsmith[tensorboard]'.
     """
     storage: str | None = None
@@ -171,7 +170,7 @@ def parse_study(text: str, name: str = "study.yaml") -> StudyConfig:
         count = len(set(problems))
         raise InvalidConfig(
             f"'{name}' has {count} mistake{'s' * (count > 1)}:\n{lines}",
-            hint="nothing was started; mend the file and run it again",
+            hint="nothing was started; correct the file and run it again",
         )
     assert config is not None
     return config
@@ -195,7 +194,7 @@ def _sentence(error: Any) -> str:
 
 
 def _allowed_beside(path: tuple[str | int, ...]) -> list[str]:
-    sections = {
+    sections: dict[str, type[BaseModel]] = {
         "methods": MethodSpace,
         "cases": StudyCases,
         "sampler": SamplerSettings,

@@ -36,7 +36,7 @@ def meaning_problems(found: Located) -> list[Problem]:
     return problems
 
 
-def _said(error: BrandsmithError) -> str:
+def _message(error: BrandsmithError) -> str:
     return f"{error} ({error.hint})" if error.hint else str(error)
 
 
@@ -47,7 +47,7 @@ def _concept(found: Located) -> tuple[Concept | None, list[Problem]]:
     try:
         return load_concept(given), []
     except BrandsmithError as error:
-        return None, [(found.line_of(("concept",)), _said(error))]
+        return None, [(found.line_of(("concept",)), _message(error))]
 
 
 Complaints = Iterator[tuple[tuple[str | int, ...], str]]
@@ -66,13 +66,13 @@ def _base(document: dict, concept: Concept | None) -> Complaints:
     try:
         resolve_base(given)
     except BrandsmithError as error:
-        yield ("base",), _said(error)
+        yield ("base",), _message(error)
 
 
 def _kpi(document: dict, concept: Concept | None) -> Complaints:
     given = document.get("kpi", THESIS_KPI)
     if isinstance(given, str) and given not in MEASURES:
-        yield ("kpi",), _said(unknown_name("KPI", given, MEASURES))
+        yield ("kpi",), _message(unknown_name("KPI", given, MEASURES))
     elif concept and not concept.config.expected_text and given in NEEDS_TEXT:
         yield (
             ("kpi",),
@@ -81,7 +81,7 @@ def _kpi(document: dict, concept: Concept | None) -> Complaints:
 
 
 def _seeds(document: dict, concept: Concept | None) -> Complaints:
-    cases = document.get("cases") if isinstance(document.get("cases"), dict) else {}
+    cases = _mapping(document.get("cases"))
     for path, values in (
         (("training_seeds",), document.get("training_seeds")),
         *((("cases", k), cases.get(k)) for k in _CASE_LISTS),
@@ -102,7 +102,11 @@ def _seeds(document: dict, concept: Concept | None) -> Complaints:
 _CASE_LISTS = ("selection_seeds", "report_seeds", "prompts")
 
 
-def _list(value: Any) -> list:
+def _mapping(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -117,18 +121,18 @@ def _rungs(document: dict, concept: Concept | None) -> Complaints:
             ("halving", "rungs"),
             f"rungs rise and lie between 1 and {checkpoints - 1} (there are {checkpoints} checkpoints), given {rungs}",
         )
-    cases = document.get("cases") if isinstance(document.get("cases"), dict) else {}
+    cases = _mapping(document.get("cases"))
     available = len(_list(cases.get("selection_seeds"))) or 2
     if isinstance(halving.get("seeds"), int) and halving["seeds"] > available:
         yield ("halving", "seeds"), f"a rung draws at most the {available} selection seeds, given {halving['seeds']}"
 
 
 def _scheduler(document: dict, concept: Concept | None) -> Complaints:
-    cases = document.get("cases") if isinstance(document.get("cases"), dict) else {}
-    sampler = cases.get("sampler") if isinstance(cases.get("sampler"), dict) else {}
+    cases = _mapping(document.get("cases"))
+    sampler = _mapping(cases.get("sampler"))
     given = sampler.get("scheduler")
     if isinstance(given, str) and given.lower() not in (*SHORT_NAMES, "base") and not given.endswith("Scheduler"):
-        yield ("cases", "sampler", "scheduler"), _said(unknown_name("scheduler", given, [*SHORT_NAMES, "base"]))
+        yield ("cases", "sampler", "scheduler"), _message(unknown_name("scheduler", given, [*SHORT_NAMES, "base"]))
 
 
 def _methods(document: dict, concept: Concept | None) -> Complaints:
@@ -138,7 +142,7 @@ def _methods(document: dict, concept: Concept | None) -> Complaints:
             try:
                 kind = method_named(space["method"]).config
             except InvalidConfig as error:
-                yield ("methods", i, "method"), _said(error)
+                yield ("methods", i, "method"), _message(error)
                 continue
             yield from _settings(("methods", i), space, kind, grid)
             yield from _steps(("methods", i), space, kind, document)
@@ -147,14 +151,14 @@ def _methods(document: dict, concept: Concept | None) -> Complaints:
 def _settings(at: tuple, space: dict, kind: type[TrainSettings], grid: bool) -> Complaints:
     method = space["method"]
     for section in ("fixed", "search"):
-        for name, given in (space[section] if isinstance(space.get(section), dict) else {}).items():
+        for name, given in _mapping(space.get(section)).items():
             path = (*at, section, name)
             if name in SET_BY_STUDY:
                 yield path, f"'{name}' is set by the study: use {SET_BY_STUDY[name]}"
             elif name not in kind.model_fields:
                 yield (
                     path,
-                    _said(
+                    _message(
                         unknown_name(f"setting of {method}", str(name), kind.model_fields.keys() - SET_BY_STUDY.keys())
                     ),
                 )
@@ -211,8 +215,8 @@ def _range(path: tuple, name: str, given: dict, kind: type[TrainSettings], grid:
 def _steps(at: tuple, space: dict, kind: type[TrainSettings], document: dict) -> Complaints:
     """Checkpoints lie evenly, so that every trial's fractions of training can be compared."""
     checkpoints = document.get("checkpoints", 4)
-    fixed = space.get("fixed") if isinstance(space.get("fixed"), dict) else {}
-    search = space.get("search") if isinstance(space.get("search"), dict) else {}
+    fixed = _mapping(space.get("fixed"))
+    search = _mapping(space.get("search"))
     preset = preset_for(method_named(space["method"]).name, str(document.get("base", "pocket")))
     default = fixed.get("steps", preset.get("steps", kind.model_fields["steps"].default))
     for steps in _list(search["steps"]) if "steps" in search else [default]:

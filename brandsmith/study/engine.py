@@ -1,12 +1,12 @@
-"""Conducts a study: proposes settings, has trials trained and judged rung by rung, reports the best.
+"""Runs a study: proposes settings, has trials trained and judged rung by rung, reports the best.
 
     for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─► the rest to the
       end, all
                                  selection pictures of all checkpoints
     then: report pictures of the chosen checkpoints ─► result.json
 
-Every decision is a function of files, every piece of work may be cut off and done again: kill the study at any moment,
-start it again, and it ends in the same table.
+Every decision is a function of files, every piece of work may be interrupted and done again: kill the study at any
+moment, start it again, and it ends in the same table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.study_files import TrialRecord
 from brandsmith.results.study_result import StudyResult, result_from_json, result_of
 from brandsmith.study.board import Board, Entry
-from brandsmith.study.config import StudyConfig
+from brandsmith.study.config import Halving, StudyConfig
 from brandsmith.study.executors import OpenExecutor
 from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps, survivors
@@ -60,9 +60,9 @@ def run_study(
     """
     concept, study = check_study(config, folder)
     with study.locked():
-        study.begin(config, text, concept)
+        study.create(config, text, concept)
         result = _finished_result(study)
-        return result or Conductor(study, config, console, judges, executor).run()
+        return result or StudyRunner(study, config, console, judges, executor).run()
 
 
 def check_study(config: StudyConfig, folder: Path) -> tuple[Concept, StudyFolder]:
@@ -93,7 +93,7 @@ def settings_to_report(settings: Sequence[ScoredSetting]) -> list[ScoredSetting]
     return chosen
 
 
-class Conductor:
+class StudyRunner:
     def __init__(
         self, study: StudyFolder, config: StudyConfig, console: Console, judges: Judges | None, executor: OpenExecutor
     ) -> None:
@@ -124,17 +124,18 @@ class Conductor:
             if proposal.setting.name not in self.trials:
                 fresh[proposal.setting.name] = build_trials(self.config, p.space, proposal.setting)
         self.trials |= fresh
-        self._enrol([t for trials in fresh.values() for t in trials])
+        self._register([t for trials in fresh.values() for t in trials])
         alive = list(fresh)
-        for rung in self.config.halving.rungs if self.config.halving else ():
-            alive = self._rung(alive, rung)
+        if self.config.halving:
+            for rung in self.config.halving.rungs:
+                alive = self._rung(alive, rung, self.config.halving)
         self._finish(alive)
-        self._tell(proposed)
+        self._record(proposed)
 
-    def _enrol(self, trials: Sequence[Trial]) -> None:
+    def _register(self, trials: Sequence[Trial]) -> None:
         for trial in trials:
             if not self.study.has_trial(trial.name):
-                self.study.write_trial(_record(trial))
+                self.study.write_trial(_trial_record(trial))
         self.board.planned_steps += self._share(len(trials)) * sum(t.config.steps for t in trials)
         self.board.add(
             Entry(t.name, t.config.steps, RunDirectory(self.study.trial_folder(t.name)).step()) for t in trials
@@ -148,27 +149,25 @@ class Conductor:
             else 1.0
         )
 
-    def _rung(self, names: Sequence[str], rung: int) -> list[str]:
-        """Train everyone to a rung, look at a few pictures, stop the worst; the names that go on."""
-        few = self.selection[: self.config.halving.seeds]
+    def _rung(self, names: Sequence[str], rung: int, halving: Halving) -> list[str]:
+        """Train all settings to a rung, score a few pictures, stop the worst; the names that go on."""
+        few = self.selection[: halving.seeds]
         trials = [t for name in names for t in self.trials[name]]
         self._execute(Job(t.name, t.config, t.checkpoint_step(rung), ((t.checkpoint_step(rung), few),)) for t in trials)
         scored = {s.name: s for s in self._scored(names)}
-        kpis = {name: self._rung_kpi(scored[name], rung) for name in names}
-        kept = survivors(kpis, self.config.halving.keep_one_in)
+        kpis = {name: self._rung_kpi(scored[name], rung, few) for name in names}
+        kept = survivors(kpis, halving.keep_one_in)
         for name in names:
             if name not in kept:
                 self._stop(name, rung, kpis[name], len(kept), len(names))
         return [name for name in names if name in kept]
 
-    def _rung_kpi(self, setting: ScoredSetting, rung: int) -> float | None:
+    def _rung_kpi(self, setting: ScoredSetting, rung: int, few: Sequence[int]) -> float | None:
         """From the rung's own few pictures alone, however many more were drawn since."""
         if setting.state == "failed":
             return None
-        few = self.selection[: self.config.halving.seeds]
-        values = [
-            v for t in setting.values(self.trials[setting.name][0].checkpoint_step(rung), few) for v in t.values()
-        ]
+        step = self.trials[setting.name][0].checkpoint_step(rung)
+        values = [v for training in setting.values(step, few) for v in training.values()]
         return sum(values) / len(values) if values else None
 
     def _stop(self, name: str, rung: int, kpi: float | None, num_kept: int, num_before: int) -> None:
@@ -207,9 +206,10 @@ class Conductor:
         by_name = {t.name: t for trials in self.trials.values() for t in trials}
         jobs = []
         for setting in settings_to_report(self._scored(self.trials)):
-            for scored in setting.trials:
-                trial = by_name[scored.name]
-                jobs.append(Job(trial.name, trial.config, setting.chosen_step, ((setting.chosen_step, self.report),)))
+            step = setting.chosen_step
+            assert step is not None  # `settings_to_report` leaves out what has no chosen checkpoint
+            for trial in (by_name[scored.name] for scored in setting.trials):
+                jobs.append(Job(trial.name, trial.config, step, ((step, self.report),)))
         self._execute(jobs)
 
     def _execute(self, jobs: Iterable[Job]) -> None:
@@ -242,17 +242,21 @@ class Conductor:
         wanted = only or {t.name for name in names for t in self.trials[name]}
         return group_settings(self.study.records(wanted))
 
-    def _tell(self, proposed: Sequence[tuple[Proposals, Proposal]]) -> None:
+    def _record(self, proposed: Sequence[tuple[Proposals, Proposal]]) -> None:
         scored = {s.name: s for s in self._scored({proposal.setting.name for _, proposal in proposed})}
         for proposals, proposal in proposed:
             setting = scored[proposal.setting.name]
             kpi = None if setting.chosen_step is None else setting.selection_kpi(setting.chosen_step)
-            measured = {
-                rung: self._rung_kpi(setting, rung)
-                for rung in (self.config.halving.rungs if self.config.halving else ())
-            }
-            rungs = {rung: value for rung, value in measured.items() if value is not None}
+            rungs = self._measured_rungs(setting)
             proposals.tell(proposal, kpi, rungs, stopped=setting.state == "stopped")
+
+    def _measured_rungs(self, setting: ScoredSetting) -> dict[int, float]:
+        halving = self.config.halving
+        if not halving:
+            return {}
+        few = self.selection[: halving.seeds]
+        kpis = {rung: self._rung_kpi(setting, rung, few) for rung in halving.rungs}
+        return {rung: kpi for rung, kpi in kpis.items() if kpi is not None}
 
     def _write_result(self, *, complete: bool) -> StudyResult:
         records = self.study.records({t.name for trials in self.trials.values() for t in trials})
@@ -272,7 +276,7 @@ class BudgetSpent(BrandsmithError):
     """The time a study was given is over; it can go on."""
 
 
-def _record(trial: Trial) -> TrialRecord:
+def _trial_record(trial: Trial) -> TrialRecord:
     given = trial.config.model_dump(mode="json", exclude_unset=True, exclude={"seed", "checkpoint_every", "method"})
     shown = given | {"steps": trial.config.steps, "learning_rate": trial.config.learning_rate}
     return TrialRecord(trial.name, trial.setting.name, trial.setting.method, shown, trial.seed)

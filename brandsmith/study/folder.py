@@ -60,7 +60,7 @@ class StudyFolder:
                 hint="give another folder with --out, or the same study to go on",
             )
 
-    def begin(self, config: StudyConfig, text: str, concept: Concept) -> None:
+    def create(self, config: StudyConfig, text: str, concept: Concept) -> None:
         """Write study.yaml and study.json once; only `trackers` may change later."""
         self.check_config(config)
         if not self.study_file.is_file():

@@ -119,8 +119,9 @@ def _share(config: StudyConfig, number: int) -> float:
 
 
 def _survivors(config: StudyConfig, number: int) -> int:
-    for _ in config.halving.rungs if config.halving else ():
-        number = max(1, number // config.halving.keep_one_in)
+    if config.halving:
+        for _ in config.halving.rungs:
+            number = max(1, number // config.halving.keep_one_in)
     return number
 
 
@@ -128,13 +129,14 @@ def _drawn_for_choosing(config: StudyConfig, number: int) -> int:
     """(training's checkpoint, selection seed) pairs of a round's settings: a few seeds at each rung, all seeds of the
     survivors' checkpoints.
     """
-    everything, drawn, alive = config.checkpoints * len(config.cases.selection_seeds), 0, number
-    for _ in config.halving.rungs if config.halving else ():
-        kept = max(1, alive // config.halving.keep_one_in)
-        drawn += alive * config.halving.seeds
-        alive = kept
-    rungs = len(config.halving.rungs) * config.halving.seeds if config.halving else 0
-    return drawn + alive * (everything - rungs)
+    everything, halving = config.checkpoints * len(config.cases.selection_seeds), config.halving
+    if not halving:
+        return number * everything
+    drawn, alive = 0, number
+    for _ in halving.rungs:
+        drawn += alive * halving.seeds
+        alive = max(1, alive // halving.keep_one_in)
+    return drawn + alive * (everything - len(halving.rungs) * halving.seeds)
 
 
 def _drawn_for_report(config: StudyConfig, rounds: Sequence[int]) -> int:
@@ -150,7 +152,7 @@ def measure_pace(plan: Plan, config: StudyConfig, text: str, concept: Concept, j
     """
     with TemporaryDirectory(prefix="brandsmith-dry-run-") as folder:
         study = StudyFolder(Path(folder))
-        study.begin(config.model_copy(update={"trackers": []}), text, concept)
+        study.create(config.model_copy(update={"trackers": []}), text, concept)
         worker = Worker(study, judges, lambda *_: None)
         trials = [_begin_probe(study, config, space) for space in config.methods]
         paces = [_seconds_per_step(worker, trial) for trial in trials]

@@ -65,12 +65,12 @@ def num_settings(space: MethodSpace, search: Search) -> int:
     """How many settings of a method there will be."""
     if search.sampler == "tpe":
         return search.trials_per_method if space.search else 1
-    return prod(len(choices.choices) for choices in distributions(space).values())
+    return prod(len(given) if isinstance(given, list) else 1 for given in space.search.values())
 
 
 def wanted_by_round(totals: Sequence[int], search: Search) -> range:
     """How many settings of each method there are after each round: a grid is one round, tpe learns from each before it
-    asks for more.
+    proposes more.
     """
     size = search.round_size if search.sampler == "tpe" else max(totals)
     return range(size, max(totals) + size, size)
@@ -103,7 +103,7 @@ class Proposals:
         return num_settings(self.space, self.search)
 
     def first(self, number: int) -> list[Proposal]:
-        """The first `number` proposals (or all); asks for those that are not there yet."""
+        """The first `number` proposals (or all); those that are not there yet are made."""
         number = min(number, self.total)
         known = self._known()
         while len(known) < number:
@@ -121,9 +121,7 @@ class Proposals:
         return known
 
     def _ask(self, number: int) -> None:
-        """A sampler's memory is the storage; its dice are named by the proposal's number, so that a restart throws the
-        same.
-        """
+        """The sampler reads the storage, and its seed follows from the proposal's number: a restart draws the same."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.sampler = self._sampler(number)
@@ -135,7 +133,8 @@ class Proposals:
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         if self.search.sampler == "tpe":
             return optuna.samplers.TPESampler(seed=self.search.seed * 100_003 + number, constant_liar=True)
-        return optuna.samplers.GridSampler({k: d.choices for k, d in self.distributions.items()}, seed=self.search.seed)
+        grid = {name: d.choices for name, d in self.distributions.items() if isinstance(d, CategoricalDistribution)}
+        return optuna.samplers.GridSampler(grid, seed=self.search.seed)
 
     def tell(self, proposal: Proposal, value: float | None, rungs: Mapping[int, float], *, stopped: bool) -> None:
         """Record how a setting did, once: rung values, then its KPI (None: it failed), or that it was stopped."""

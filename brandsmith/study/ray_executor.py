@@ -7,7 +7,7 @@ locks; concept and base at the same paths.
 
     STUDY/claims/<trial>/.lock            held by whoever works on the trial; a second start waits until the first is
       gone for good
-    STUDY/claims/<trial>/attempts.jsonl   where each job was begun and done
+    STUDY/claims/<trial>/attempts.jsonl   where each job started and ended
 
 Sums round by the number of threads: the table is the local one to the byte when both run with as many (Ray gives each
 job one per CPU).
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from brandsmith.study.folder import StudyFolder
 from brandsmith.study.worker import Job, Judges, OnStep, Worker
 
 MOST_RESTARTS = 3
-"""How often a job whose machine or process died is begun again; then its trial has failed."""
+"""How often a job whose machine or process died is started again; then its trial has failed."""
 LOOK_EVERY_SEC = 1.0
 GRACE_SEC = 60.0
 """What jobs in progress get to save their state when the study is stopped."""
@@ -60,7 +60,7 @@ class RayExecutor:
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=LOOK_EVERY_SEC)
-                self._tell_steps(pending.values())
+                self._report_steps(pending.values())
                 for reference in ready:
                     job = pending.pop(reference)
                     self._collect(reference, job)
@@ -86,7 +86,7 @@ class RayExecutor:
                 stopped_at_step=RunDirectory(self.study.trial_folder(job.trial)).step(),
             )
 
-    def _tell_steps(self, jobs: Sequence[Job]) -> None:
+    def _report_steps(self, jobs: Iterable[Job]) -> None:
         """Progress is read from the runs' own files: whatever machine writes them."""
         for job in jobs:
             metrics = RunDirectory(self.study.trial_folder(job.trial)).metrics_file
@@ -115,7 +115,7 @@ def _worker(folder: str, directory: str, judges: Judges | None) -> Worker:
 
 
 def _stop(references: list[Any]) -> None:
-    """Ask jobs to save and stop as Ctrl-C does; those that do not are killed, which their files survive."""
+    """Have jobs save and stop as Ctrl-C does; those that do not are killed, which their files survive."""
     import ray
 
     for reference in references:

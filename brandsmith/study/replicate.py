@@ -1,4 +1,4 @@
-"""`brandsmith study replicate`: train the winner again with new training seeds. How much of its score was luck?
+"""`brandsmith study replicate`: train the winner again with new training seeds. How much of its score was chance?
 
 The replicate is a study of its own, with one setting, in STUDY/replicate-<n>/: it chooses its checkpoint by itself, as
 the study did, so the spread is that of the whole procedure.

@@ -27,7 +27,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import tracked
 from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import judge_checkpoint, picture_name, sample_checkpoint
-from brandsmith.judges.judge import CachedJudge, Judge, Verdict
+from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Verdict
 from brandsmith.methods.loop import default_device, train
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.study.folder import StudyFolder, mend_last_line
@@ -68,11 +68,11 @@ class LocalExecutor:
 
 
 class RungReached(Exception):
-    """Raised out of a training that has come as far as its job asks; its state is on disk."""
+    """Raised out of a training that has reached its job's last step; its state is on disk."""
 
 
 class OneByOne:
-    """A judge that sees every picture alone, so that company cannot change a verdict's last digit."""
+    """A judge that sees every picture alone, so that batch composition cannot change a score."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge, self.name, self.version, self.weights_hash = judge, judge.name, judge.version, judge.weights_hash
@@ -82,7 +82,9 @@ class OneByOne:
 
 
 class PromptedOneByOne(OneByOne):
-    """The same for a judge that must know what was asked for."""
+    """The same for a judge that needs the prompt."""
+
+    judge: PromptJudge
 
     def score_prompted(self, pictures: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Verdict]:
         return [
@@ -91,7 +93,7 @@ class PromptedOneByOne(OneByOne):
 
 
 def one_by_one(judge: Judge) -> OneByOne:
-    return (PromptedOneByOne if hasattr(judge, "score_prompted") else OneByOne)(judge)
+    return PromptedOneByOne(judge) if isinstance(judge, PromptJudge) else OneByOne(judge)
 
 
 class Worker:
