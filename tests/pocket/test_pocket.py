@@ -38,7 +38,7 @@ def test_size_and_licence():
 
 
 def test_stock_diffusers_loads_it_and_draws_the_same_picture(pocket):
-    pipeline = StableDiffusionPipeline.from_pretrained(pocket_folder(), torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(pocket_folder(), dtype=torch.float32)
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(7)
