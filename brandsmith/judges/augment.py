@@ -47,8 +47,7 @@ def _placement(shape: tuple[int, int], box: Box | None, rng: np.random.Generator
         x0, y0, x1, y1 = _moved(box, matrix, 10_000, clip=False)
         if min(x0, y0) >= 1 and max(x1, y1) <= size_px - 1 and x1 - x0 > 14:
             return matrix
-    matrix = np.array([[fit, 0, 0], [0, fit, 0]], float)
-    return matrix
+    return np.array([[fit, 0, 0], [0, fit, 0]], float)
 
 
 def _moved(box: Box, matrix: np.ndarray, size_px: int, clip: bool = True) -> Box:

@@ -28,7 +28,7 @@ def test_no_training_caption_shows_a_standard_prompts_own_garment_and_colour():
         assert not ("green" in caption and "t shirt" in caption and "female model" in caption)
 
 
-@pytest.mark.parametrize("split, marked, others, near", [("train", 150, 30, 40), ("val", 60, 100, 80)])
+@pytest.mark.parametrize(("split", "marked", "others", "near"), [("train", 150, 30, 40), ("val", 60, 100, 80)])
 def test_detector_pictures_have_boxes_exactly_when_they_carry_the_mark(split, marked, others, near):
     folder = demo_folder() / "detector" / split
     pictures = sorted(p.stem for p in (folder / "images").glob("*.webp"))

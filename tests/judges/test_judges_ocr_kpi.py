@@ -17,7 +17,7 @@ def words(*texts: str) -> list[Word]:
 
 
 @pytest.mark.parametrize(
-    "read, similarity, exact",
+    ("read", "similarity", "exact"),
     [
         (["QOGA"], 1.0, True),
         (["qoga"], 1.0, True),

@@ -64,7 +64,7 @@ def test_cut_out_puts_the_box_in_the_middle():
 
 
 @pytest.mark.parametrize(
-    "kind, figure",
+    ("kind", "figure"),
     [
         ("mirrored", "worst_cell"),
         ("inverted", "correlation"),

@@ -18,7 +18,7 @@ def attention() -> Attention:
     return Attention(query_dim=32, cross_attention_dim=24, heads=4, dim_head=8)
 
 
-@pytest.mark.parametrize("text", (True, False))
+@pytest.mark.parametrize("text", [True, False])
 def test_it_is_the_stock_attention(text):
     attn = attention()
     given = torch.randn(2, 16, 32), torch.randn(2, 48, 24) if text else None

@@ -360,7 +360,7 @@ def test_benchmark_figures(tmp_path):
         compare_runs(alone, other)
 
 
-@pytest.mark.parametrize("packed", (False, True))
+@pytest.mark.parametrize("packed", [False, True])
 def test_the_gradient_of_new_words_is_the_same_bits_every_time(packed):
     """A batch as large as a real one: only then do several threads add, in the order in which they come."""
     torch.manual_seed(0)

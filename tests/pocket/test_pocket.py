@@ -73,7 +73,7 @@ def test_the_brand_is_unknown_to_the_base(untrained_kpi):
     assert untrained_kpi <= 0.15
 
 
-STEPS = {"dreambooth": 400, "lora": 480, "textual_inversion": 160}
+STEPS = {"dreambooth": 280, "lora": 320, "textual_inversion": 160}
 
 
 @pytest.fixture(scope="module", params=["dreambooth", "lora", "textual_inversion"])

@@ -28,7 +28,7 @@ def simulated(rng, num_prompts, num_seeds, prompt_sd=0.08, seed_sd=0.06):
     return level.ravel(), np.repeat(np.arange(num_prompts), num_seeds)
 
 
-@pytest.mark.parametrize("num_prompts, num_seeds", [(5, 8), (10, 4), (25, 4)])
+@pytest.mark.parametrize(("num_prompts", "num_seeds"), [(5, 8), (10, 4), (25, 4)])
 def test_the_clustered_interval_covers_the_truth_as_promised(num_prompts, num_seeds):
     rng = np.random.default_rng(7)
     covered, num_trials = 0, 500
@@ -113,7 +113,8 @@ def test_one_prompt_has_no_interval():
 
 
 @pytest.mark.parametrize(
-    "hits, n, low, high", [(14, 20, 0.48, 0.86), (70, 100, 0.60, 0.78), (280, 400, 0.65, 0.74), (0, 100, 0.0, 0.037)]
+    ("hits", "n", "low", "high"),
+    [(14, 20, 0.48, 0.86), (70, 100, 0.60, 0.78), (280, 400, 0.65, 0.74), (0, 100, 0.0, 0.037)],
 )
 def test_wilson_gives_the_published_intervals(hits, n, low, high):
     estimate = rate([True] * hits + [False] * (n - hits))
@@ -148,7 +149,7 @@ def test_holm_by_hand():
 
 
 @pytest.mark.parametrize(
-    "level, degrees, value",
+    ("level", "degrees", "value"),
     [(0.975, 4, 2.7764), (0.975, 24, 2.0639), (0.8, 9, 0.8834), (0.975, 1, 12.706), (0.975, 999, 1.96)],
 )
 def test_t_quantiles_of_the_tables(level, degrees, value):

@@ -153,7 +153,7 @@ def test_spread_between_trainings_is_what_pictures_do_not_explain():
     assert spread_between_trainings(alike).variance < 2e-5
 
 
-@pytest.mark.parametrize("degrees", (2.95, 5.9, 11.99))
+@pytest.mark.parametrize("degrees", [2.95, 5.9, 11.99])
 def test_a_setting_is_called_better_exactly_when_the_interval_shown_excludes_zero(degrees):
     """Satterthwaite's degrees of freedom are no whole number; taken as one in the interval alone, "better by 0.32
     (-0.01 to +0.66)" was said.
