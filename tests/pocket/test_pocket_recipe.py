@@ -302,7 +302,7 @@ def test_stopping_the_parent_stops_the_workers(tmp_path):
     (tmp_path / "go.py").write_text(code + f"    in_parallel(_fit_line, 2, Path({str(tmp_path)!r}), 10**7, 4)\n")
     parent = subprocess.Popen(
         [sys.executable, tmp_path / "go.py"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=tmp_path,
     )
     wait_for(lambda: (tmp_path / "line.jsonl").is_file())

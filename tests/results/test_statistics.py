@@ -121,7 +121,7 @@ def test_wilson_gives_the_published_intervals(hits, n, low, high):
     assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.006)
 
 
-@pytest.mark.parametrize("hits, n", [(0, 1), (1, 1), (3, 7), (8, 10), (399, 400), (1, 10_000)])
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (3, 7), (8, 10), (399, 400), (1, 10_000)])
 def test_wilson_agrees_with_scipy_where_scipy_has_it(hits, n):
     theirs = stats.binomtest(hits, n).proportion_ci(method="wilson")
     assert wilson_interval(hits, n) == pytest.approx((theirs.low, theirs.high), abs=1e-15)

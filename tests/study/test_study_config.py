@@ -189,11 +189,6 @@ def test_halving_of_too_few_checkpoints_is_refused():
         with_halving(f"{GOOD}checkpoints: 2\n", "study.yaml")
 
 
-def test_a_study_names_the_line_of_an_unknown_tracker():
-    found = mistakes(f"{GOOD}trackers:\n  - tensorboard\n  - tensorbord\n")
-    assert len(found) == 1 and found[0][0] == 11 and "'mlflow'" in found[0][1] and "given 'tensorbord'" in found[0][1]
-
-
 def test_the_command_lists_mistakes_and_writes_nothing(tmp_path, monkeypatch, brandsmith):
     (tmp_path / "study.yaml").write_text(MISTAKES)
     monkeypatch.chdir(tmp_path)
