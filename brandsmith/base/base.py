@@ -237,7 +237,9 @@ def decode_latents(base: Base, latents: torch.Tensor) -> torch.Tensor:
 
 
 def __getattr__(name: str) -> Any:
-    """Names that have moved to `base.sources`."""
+    """Names that have moved to `base.sources`; what the import system looks up, `__path__` among it, has not."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from brandsmith.base import sources
 
     return getattr(sources, name)
