@@ -1,4 +1,4 @@
-"""`brandsmith judge fit`, `check` and `suite` as functions: a concept's name in, lines out."""
+"""`brandsmith judge …` as functions, and `brandsmith.judge` for Python: a concept's name in, figures and lines out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,42 @@ from typing import Any
 
 from brandsmith.concept.brand_suite import SuitePrompt, brand_suite
 from brandsmith.concept.concept import load_concept
+from brandsmith.evaluate.album_scores import judge_all
+from brandsmith.evaluate.album_summary import AlbumSummary
 from brandsmith.judges.check import Checked, check_judges
 from brandsmith.judges.fit import fit_concept, load_judges
 
 VALIDATION = ("recall", "ap50", "false_alarm_rate", "mean_iou")
+
+
+def judge(
+    pictures: str | Path,
+    *,
+    concept: str = "demo",
+    base: str | None = None,
+    step: int | None = None,
+    detections: Path | None = None,
+    weights: Path | None = None,
+    check: bool = True,
+    floor: bool = True,
+) -> list[AlbumSummary]:
+    """Score the pictures of a folder, or of a run, with every judge of a concept: one summary per checkpoint or folder.
+
+    base: whose classifier reads the prompts; None is the base that the pictures name, else pocket. step: only this
+    checkpoint of a run. detections: another detector's results, JSON lines. weights: where sealed weights are. check:
+    first run the judges on known-good and known-bad pictures. floor: also draw the prompts with the base alone, for
+    the lower end of likeness. Raises MissingResource without pictures or judges, JudgeUnfit before anything is scored.
+    """
+    return judge_all(
+        Path(pictures),
+        concept_name=concept,
+        base_name=base,
+        step=step,
+        detections=detections,
+        weights=weights,
+        check=check,
+        floor=floor,
+    )
 
 
 def fit_named(concept: str, out: Path | None, on_step: Callable[[int, float], None]) -> dict[str, Any]:

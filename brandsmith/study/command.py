@@ -1,18 +1,22 @@
-"""`brandsmith study …` as functions: which file, what a dry run prints, what a finished study prints."""
+"""`brandsmith study …` as functions, and `brandsmith.run_study` for Python: files in, results and lines out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console, RenderableType
 
 from brandsmith.core.files import legal_name
 from brandsmith.core.table import as_rich
 from brandsmith.results.study_result import StudyResult
+from brandsmith.study import engine
 from brandsmith.study.board import time_span
-from brandsmith.study.config import StudyConfig, load_study, shipped_study, with_halving
+from brandsmith.study.config import StudyConfig, load_study, parse_study, shipped_study, with_halving
 from brandsmith.study.engine import SCREEN, check_study
+from brandsmith.study.executors import executor_named
 from brandsmith.study.plan import Plan, measure_pace, plan_study
 from brandsmith.study.replicate import Replicate
 
@@ -25,6 +29,29 @@ def open_study(file: Path, *, halving: bool = False) -> tuple[StudyConfig, str]:
     shipped = shipped_study(str(file))
     config, text = load_study(shipped if shipped.is_file() and not file.exists() else file)
     return with_halving(text, str(file)) if halving and not config.halving else (config, text)
+
+
+def run_study(
+    study: str | Path | Mapping[str, Any],
+    folder: str | Path | None = None,
+    *,
+    executor: str = "local",
+    console: Console | None = None,
+) -> StudyResult:
+    """Run a study, or resume it, to its end: every trial trained, sampled and judged; the content of `result.json`.
+
+    study: a study.yaml, the name of a shipped study, or the same keys as a mapping. folder: default studies/<name>.
+    executor: `local` or `ray`. console: where progress is printed; None prints none. Raises InvalidInput or
+    MissingResource before anything is written, BrandsmithError when the study's budget is spent.
+    """
+    place = executor_named(executor)
+    if isinstance(study, Mapping):
+        text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
+        config = parse_study(text, "study")
+    else:
+        config, text = open_study(Path(study))
+    out = study_folder(config, Path(folder) if folder else None)
+    return engine.run_study(config, text, out, console=console or Console(quiet=True), executor=place)
 
 
 def study_folder(config: StudyConfig, out: Path | None) -> Path:

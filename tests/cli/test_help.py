@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,12 @@ def test_commands_hold_no_logic():
 
 
 def test_the_module_is_the_command(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "brandsmith", "train", "lorra"], cwd=tmp_path, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "brandsmith", "train", "lorra"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+    )
     assert done.returncode == 2 and b"unknown method 'lorra'" in done.stderr
 
 
