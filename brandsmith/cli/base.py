@@ -38,7 +38,7 @@ def base_check(
     card: Annotated[bool, typer.Option(help="Write the figures into the base's model card.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the base against its bars, with classifiers trained on true scenes."""
+    """Measure what the base can draw (objects, colours, letters), with classifiers trained on true scenes."""
     from brandsmith.benchmark.command import check_named
 
     figures = check_named(name, seeds=seeds, sheet=sheet, card=card, console=console)

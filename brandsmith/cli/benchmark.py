@@ -9,7 +9,9 @@ import typer
 
 from brandsmith.cli.options import BaseOption, ConceptOption, Json, StudyArgument, console, print_json, print_lines
 
-commands = typer.Typer(help="Measure the parts against their bars.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Measure our own parts: judges, guidance, packed training, early stopping.", no_args_is_help=True
+)
 
 
 @commands.command("earlystop", epilog="Example: [cyan]brandsmith benchmark earlystop studies/thesis-pocket --json[/]")

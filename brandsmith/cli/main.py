@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 for group in (demo, train, draw, report, export):
     app.add_typer(group.commands)
-for group in (base, judge, benchmark, study):
+for group in (judge, study, base, benchmark):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])
 
 

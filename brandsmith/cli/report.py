@@ -19,7 +19,7 @@ def report(
         Path | None, typer.Option(help="Folder for report.html, .csv and .md; default the study's own.")
     ] = None,
 ) -> None:
-    """One HTML page that opens anywhere: which method, which settings, which checkpoint, how sure."""
+    """Write a study's report: one HTML page that opens anywhere, and its table as CSV and Markdown."""
     from brandsmith.report.html import write_report
 
     for path in write_report(study, out):

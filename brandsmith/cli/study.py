@@ -20,7 +20,7 @@ def study_run(
     file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
     executor: Annotated[
-        str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith[[ray]').")
+        str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith\\[ray]').")
     ] = "local",
     halving: Annotated[
         bool,

@@ -32,14 +32,14 @@ NUM_COLOURS = 6  # of page.css
 NAMES = ("report.html", "report.csv", "report.md")
 
 
-def write_report(study_folder: Path, out: Path | None = None) -> list[Path]:
+def write_report(study_folder: str | Path, out: str | Path | None = None) -> list[Path]:
     """Write report.html, report.csv and report.md into `out` (default: the study's own folder); returns their paths.
 
     Raises MissingResource when the folder holds no study or no trial, InvalidInput when study.json or `out` cannot be
     used.
     """
-    study = read_study(study_folder)
-    folder = out or study_folder
+    study = read_study(Path(study_folder))
+    folder = Path(out or study_folder)
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"'{folder}' is a file", hint="give a folder with --out")
     standings = standings_of(study)

@@ -79,6 +79,12 @@ def test_every_command_says_what_it_does_and_shows_an_example(path):
         assert not missing, f"options without help: {missing}"
 
 
+def test_brackets_are_not_taken_for_markup(brandsmith, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, page, _ = brandsmith("study", "run", "--help")
+    assert "pip install 'brandsmith[ray]'" in page
+
+
 def commands_of(file: Path) -> list[ast.FunctionDef]:
     functions = [node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
     return [f for f in functions if f.decorator_list]
