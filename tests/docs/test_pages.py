@@ -52,7 +52,11 @@ def test_a_broken_link_is_seen(link):
 
 
 def test_lines_fit():
-    lines = [(page, number, line) for page in PAGES for number, line in enumerate(page.read_text().splitlines(), 1)]
+    lines = [
+        (page, number, line)
+        for page in PAGES
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+    ]
     wide = [f"{page.name}:{number}" for page, number, line in lines if len(line) > WIDTH and not line.startswith("|")]
     assert wide == []
     tables = {page.name for page, _, line in lines if len(line) > WIDTH}
