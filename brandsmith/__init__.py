@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from brandsmith.base.base import load_base
     from brandsmith.concept.concept import load_concept
     from brandsmith.core.errors import BrandsmithError
-    from brandsmith.draw.to_folder import export_run
     from brandsmith.evaluate.command import judge
+    from brandsmith.export.export_run import export_run
     from brandsmith.guidance.explain import explain
-    from brandsmith.guidance.loop import sample
+    from brandsmith.guidance.sampling import sample
     from brandsmith.guidance.settings import DrawSettings
     from brandsmith.methods.adapter import load_adapter
     from brandsmith.methods.loop import train
@@ -48,13 +48,13 @@ _HOMES = {
     "DrawSettings": "brandsmith.guidance.settings",
     "build_config": "brandsmith.methods.registry",
     "explain": "brandsmith.guidance.explain",
-    "export_run": "brandsmith.draw.to_folder",
+    "export_run": "brandsmith.export.export_run",
     "judge": "brandsmith.evaluate.command",
     "load_adapter": "brandsmith.methods.adapter",
     "load_base": "brandsmith.base.base",
     "load_concept": "brandsmith.concept.concept",
     "run_study": "brandsmith.study.command",
-    "sample": "brandsmith.guidance.loop",
+    "sample": "brandsmith.guidance.sampling",
     "train": "brandsmith.methods.loop",
     "write_report": "brandsmith.report.html",
 }

@@ -22,8 +22,10 @@ from brandsmith.core.progress import training_bar
 from brandsmith.core.rows import Row
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown, as_rich, shown
+from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.chain import judges_for
-from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, picture_name, sample_checkpoint
+from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
+from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
 from brandsmith.judges.judge import CachedJudge, Judge
 from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
@@ -37,6 +39,8 @@ from brandsmith.results.usable import usable_rate
 METHODS = ("dreambooth", "lora", "textual_inversion")
 SEEDS = (1000, 1001, 1002, 1003)
 MAIN_COLUMN = COLUMNS[2]
+DEMO_SETTINGS = DrawSettings(num_steps=20, guidance_scale=FINE_TUNED_POCKET_SCALE, batch_size=10)
+"""20 steps and batches of ten: what the table in README was drawn with; fewer steps than the default save a minute."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dic
     concept = load_concept("demo")
     judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept, folder).values()]
     base = load_base(base_name)
-    cases = Cases(tuple(concept.prompts()), SEEDS[:2] if quick else SEEDS)
+    cases = Cases(tuple(concept.prompts()), SEEDS[:2] if quick else SEEDS, DEMO_SETTINGS)
     clock.lap("load")
     best = [_untrained(base, out, cases, judges)]
     clock.lap("untrained base")
@@ -197,6 +201,6 @@ def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidat
             f"{name} not measured" if value is None else f"{name} {value:.2f}\n95 %: {interval}"
             for name, value, interval in parts
         )
-        pictures = [candidate.folder / picture_name(shot) for shot in shots]
+        pictures = [candidate.folder / picture_name(shot.case, shot.seed) for shot in shots]
         sheet.append(SheetRow(candidate.method.replace("_", " "), f"{score}\n{candidate.parameters}", pictures))
     write_contact_sheet(path, sheet, columns, f"What each method learnt of {concept.token}")

@@ -19,8 +19,8 @@ from brandsmith.base.base import Base, decode_latents, encode_images, load_base,
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import save_png
 from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi, training_pictures
-from brandsmith.guidance import scales
-from brandsmith.guidance.loop import sample
+from brandsmith.guidance.sampling import sample
+from brandsmith.guidance.settings import POCKET_SCALE, DrawSettings
 from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.judges.pocket_classes import PocketClasses, both_seen
 
@@ -31,7 +31,7 @@ BARS = {
     "untrained_kpi": 0.15,
     "size_mib": 32.0,
 }
-SETTINGS: dict[str, Any] = {"num_steps": 25, "guidance_scale": scales.POCKET, "scheduler": "ddim"}
+SETTINGS = DrawSettings(guidance_scale=POCKET_SCALE, batch_size=16)
 FIRST_SEED = 5000
 
 
@@ -125,7 +125,7 @@ def check_base(
 
 
 def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
-    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], batch_size=16, **SETTINGS)
+    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], SETTINGS)
 
 
 @torch.inference_mode()

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.benchmark.guidance_arms import ARMS, ON_PAIRS, Arm, Setting, diffusers_arm, our_arm
+from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS, ON_PAIRS, Arm, diffusers_arm, excite_arm
 from brandsmith.benchmark.outcome import FindThings, judge_picture
 from brandsmith.benchmark.prompt_sets import Case, load_cases
 from brandsmith.core.files import append_jsonl, read_jsonl
-from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed
-from brandsmith.guidance.layout import Layout
-from brandsmith.guidance.redraw import Redraw
+from brandsmith.guidance.attend_excite import AttendExcite
+from brandsmith.guidance.screen import candidate_seed
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.statistics import Estimate, Interval, clustered_mean, clustered_ratio, wilson_interval
 
 FIRST_SEED = 1000  # case k of a set starts from seed FIRST_SEED + k in every arm
@@ -41,7 +41,7 @@ class Benchmark:
 
     base: Base
     judge: FindThings
-    setting: Setting = field(default_factory=Setting)
+    settings: DrawSettings = BENCHMARK_SETTINGS
     file: Path | None = None
     progress: Progress | None = None
     rows: dict[tuple[str, str, int, int], dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Benchmark:
     def prices(self, cases: list[Case]) -> Prices:
         """Measured once per file: the number of plain tries depends on them."""
         if self.known_prices is None:
-            self.known_prices = measure_prices(self.base, cases, self.setting)
+            self.known_prices = measure_prices(self.base, cases, self.settings)
             if self.file:
                 append_jsonl(self.file, {"prices": vars(self.known_prices)})
         return self.known_prices
@@ -68,10 +68,10 @@ class Benchmark:
         """Draw and judge the cases' pictures that have no row yet; `tries[k]`: how many of case k (default one)."""
         wanted = [(k, t) for k in range(len(cases)) for t in range(tries[k] if tries else 1)]
         missing = [(k, t) for k, t in wanted if (set_name, arm_name, k, t) not in self.rows]
-        for start in range(0, len(missing), self.setting.batch_size):
+        for start in range(0, len(missing), self.settings.batch_size):
             if self.progress:
                 self.progress(f"{set_name}: {arm_name}", len(wanted) - len(missing) + start, len(wanted))
-            self._draw_part(set_name, arm_name, arm, cases, missing[start : start + self.setting.batch_size])
+            self._draw_part(set_name, arm_name, arm, cases, missing[start : start + self.settings.batch_size])
 
     def _draw_part(
         self, set_name: str, arm_name: str, arm: Arm, cases: list[Case], part: list[tuple[int, int]]
@@ -79,7 +79,7 @@ class Benchmark:
         chosen = [cases[k] for k, _ in part]
         seeds = [candidate_seed(FIRST_SEED + k, t) for k, t in part]
         began = clock(self.base)
-        drawn = arm(self.base, chosen, seeds, self.setting)
+        drawn = arm(self.base, chosen, seeds, self.settings)
         seconds = (clock(self.base) - began) / len(part)
         seen = self.judge(drawn.pictures, max(len(case.things) for case in chosen))
         for i, (k, t) in enumerate(part):
@@ -145,22 +145,23 @@ class Prices:
     diffusers: float
 
 
-def measure_prices(base: Base, cases: list[Case], setting: Setting) -> Prices:
+def measure_prices(base: Base, cases: list[Case], settings: DrawSettings) -> Prices:
     """Time plain, ours and diffusers' on `cases` (a multiple of four of them). The first, unmeasured round warms up."""
-    alone, four = (Setting(setting.num_steps, setting.guidance_scale, size) for size in (1, 4))
-    idle = our_arm(
-        lambda: AttendExcite(target=1e-6, thresholds=()), start=Layout(), finish=Redraw()
-    )  # every subject is above target from the start
-    contestants: dict[str, tuple[Arm, Setting]] = {
+    alone, four, short = (
+        settings.model_copy(update=changes)
+        for changes in ({"batch_size": 1}, {"batch_size": 4}, {"num_steps": 2, "batch_size": 1})
+    )
+    # Every subject is above this target from the start.
+    idle = excite_arm(lambda: AttendExcite(target=1e-6, thresholds=()), "faithful")
+    contestants: dict[str, tuple[Arm, DrawSettings]] = {
         "plain_alone": (ARMS["plain"], alone),
         "plain": (ARMS["plain"], four),
         "excite_alone": (ARMS["excite"], alone),
         "excite_of_four": (ARMS["excite"], four),
-        "excite": (ARMS["excite"], setting),
+        "excite": (ARMS["excite"], settings),
         "idle": (idle, four),
         "diffusers": (diffusers_arm, alone),
     }
-    short = Setting(2, setting.guidance_scale, 1)
     for arm, _ in contestants.values():
         arm(base, cases[:1], [FIRST_SEED], short)
     spent = dict.fromkeys(contestants, 0.0)
@@ -185,7 +186,7 @@ def benchmark_guidance(
     base: Base,
     judge: FindThings,
     *,
-    setting: Setting | None = None,
+    settings: DrawSettings = BENCHMARK_SETTINGS,
     quick: bool = False,
     num_cases: int | None = None,
     sets: Sequence[str] = ("binding", "two", "three"),
@@ -196,10 +197,9 @@ def benchmark_guidance(
 
     quick: 24 binding prompts and no other set, a few minutes. file: where rows are kept for resuming.
     """
-    setting = setting or Setting()
     sets = ("binding",) if quick else sets
     count = num_cases or (24 if quick else None)
-    bench = Benchmark(base, judge, setting, file, progress)
+    bench = Benchmark(base, judge, settings, file, progress)
     binding = load_cases("binding")[:count]
     prices = bench.prices(binding[: 4 if quick else 12])
     for name in sets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,17 @@ from diffusers import DDIMScheduler
 
 from brandsmith.base.base import Base
 from brandsmith.benchmark.prompt_sets import Case
-from brandsmith.guidance import scales
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
-from brandsmith.guidance.layout import Layout
-from brandsmith.guidance.loop import sample
-from brandsmith.guidance.redraw import Redraw
+from brandsmith.guidance.parts import Parts
+from brandsmith.guidance.sampling import build_parts, sample
+from brandsmith.guidance.screen import Screen
+from brandsmith.guidance.settings import GUIDANCE, POCKET_SCALE, DrawSettings
 from brandsmith.guidance.subjects import find_subjects
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What all arms share."""
-
-    num_steps: int = 25
-    guidance_scale: float = scales.POCKET
-    batch_size: int = 8
+BENCHMARK_SETTINGS = DrawSettings(guidance_scale=POCKET_SCALE)
+"""What all arms share: steps, scale, scheduler and batch. The arms guide by plug-ins of their own."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +33,41 @@ class Drawn:
     extra_passes: list[int]
 
 
-Arm = Callable[[Base, list[Case], list[int], Setting], Drawn]
+Arm = Callable[[Base, list[Case], list[int], DrawSettings], Drawn]
 
 
-def our_arm(
-    refiner: Callable[[], AttendExcite] | None = None,
-    combiner: str = "cfg",
-    text: Callable[[Case], str] = lambda case: case.text,
-    finish: Redraw | None = None,
-    start: Layout | None = None,
-) -> Arm:
-    """An arm of our own loop."""
+def our_arm(guidance: str = "plain", text: Callable[[Case], str] = lambda case: case.text, **fields: Any) -> Arm:
+    """An arm of our own loop: a preset of `GUIDANCE`, with single fields over it."""
+    guides = GUIDANCE[guidance] | fields
 
-    def draw(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
-        built = refiner() if refiner else None
-        pictures = sample(
-            base,
-            [text(case) for case in cases],
-            seeds,
-            num_steps=setting.num_steps,
-            guidance_scale=setting.guidance_scale,
-            combiner=combiner,
-            refiner=built,
-            batch_size=setting.batch_size,
-            start=start,
-            finish=finish,
-        )
-        return Drawn(pictures, [report.extra_passes for report in built.reports] if built else [0] * len(cases))
+    def draw(base: Base, cases: list[Case], seeds: list[int], settings: DrawSettings) -> Drawn:
+        own = settings.model_copy(update=guides)
+        parts = build_parts(own)
+        pictures = sample(base, [text(case) for case in cases], seeds, own, parts=parts)
+        return Drawn(pictures, extra_passes_of(parts, len(cases)))
 
     return draw
+
+
+def excite_arm(build: Callable[[], AttendExcite], guidance: str = "plain") -> Arm:
+    """An arm with an Attend-and-Excite of its own settings."""
+
+    def draw(base: Base, cases: list[Case], seeds: list[int], settings: DrawSettings) -> Drawn:
+        own = settings.model_copy(update=GUIDANCE[guidance])
+        parts = replace(build_parts(own), refiner=build())
+        return Drawn(
+            sample(base, [case.text for case in cases], seeds, own, parts=parts), extra_passes_of(parts, len(cases))
+        )
+
+    return draw
+
+
+def extra_passes_of(parts: Parts, num_pictures: int) -> list[int]:
+    """Forwards beside the run's own, per picture, that refiner or screener made."""
+    for plug_in in (parts.refiner, parts.screener):
+        if isinstance(plug_in, AttendExcite | Screen):
+            return [report.extra_passes for report in plug_in.reports]
+    return [0] * num_pictures
 
 
 def not_arm(case: Case) -> str:
@@ -81,41 +81,41 @@ def _with_and(case: Case) -> str:
 
 ARMS: dict[str, Arm] = {
     "plain": our_arm(),
-    "redraw": our_arm(finish=Redraw()),
-    "layout": our_arm(start=Layout()),
+    "redraw": our_arm(redraw=True),
+    "layout": our_arm(layout="merging"),
     "composable": our_arm(combiner="composable", text=_with_and),
-    "regional": our_arm(combiner="regional", text=_with_and, start=Layout(), finish=Redraw()),
+    "regional": our_arm("faithful-and", text=_with_and),
     "regional_alone": our_arm(combiner="regional", text=_with_and),
-    "excite_paper": our_arm(lambda: AttendExcite.paper()),
-    "excite": our_arm(lambda: AttendExcite(), start=Layout(), finish=Redraw()),
-    "excite_alone": our_arm(lambda: AttendExcite()),
-    "excite_over_and": our_arm(lambda: AttendExcite(), "composable", _with_and),
-    "screening": our_arm(lambda: AttendExcite(window=0.0, screen=4)),
+    "excite_paper": our_arm(refiner="attend_excite_paper"),
+    "excite": our_arm("faithful"),
+    "excite_alone": our_arm(refiner="attend_excite"),
+    "excite_over_and": our_arm(combiner="composable", refiner="attend_excite", text=_with_and),
+    "screening": our_arm(screen=4),
     "not": our_arm(combiner="composable", text=not_arm),
     "not_regional": our_arm(combiner="regional", text=not_arm),
 }
-"""`excite` and `regional` are what `sample` does when asked for them: things that would merge are laid out, and small
-things redrawn. What each of these does alone stands beside them.
+"""`excite` and `regional` are the presets `faithful` and `faithful-and`. What each of their parts does alone stands
+beside them.
 """
 
 ON_PAIRS = ("composable", "excite_paper", "excite_over_and", "screening", "not", "not_regional")
 """Drawn for the `binding` prompts alone: on a CPU each arm of a set is minutes."""
 
 
-def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], setting: Setting) -> Drawn:
+def diffusers_arm(base: Base, cases: list[Case], seeds: list[int], settings: DrawSettings) -> Drawn:
     """Stock diffusers' Attend-and-Excite, one picture at a time as it must, its step numbers scaled to the run."""
     pipeline = _stock_attend_excite(base)
-    thresholds = {math.ceil(share * setting.num_steps): peak for share, peak in ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}
+    thresholds = {math.ceil(share * settings.num_steps): peak for share, peak in ((0.0, 0.05), (0.2, 0.5), (0.4, 0.8))}
     pictures = []
     for case, seed in zip(cases, seeds, strict=True):
         pixels = pipeline(
             case.text,
             stock_indices(base, case.text),
-            num_inference_steps=setting.num_steps,
-            guidance_scale=setting.guidance_scale,
+            num_inference_steps=settings.num_steps,
+            guidance_scale=settings.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(seed),
             thresholds=thresholds,
-            max_iter_to_alter=math.ceil(setting.num_steps / 2),
+            max_iter_to_alter=math.ceil(settings.num_steps / 2),
             attn_res=_attention_size(base),
             output_type="np",
         ).images[0]

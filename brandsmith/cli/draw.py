@@ -7,6 +7,21 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.draw_options import (
+    BatchSizeOption,
+    CombinerOption,
+    GuidanceOption,
+    LayoutOption,
+    NegativePromptOption,
+    RedrawOption,
+    RefinerOption,
+    ScaleOption,
+    SchedulerOption,
+    ScreenOption,
+    SizeOption,
+    StepsOption,
+    parse_size,
+)
 from brandsmith.cli.options import ConceptOption, RunOption, StepOption, TaughtBaseOption, console
 
 commands = typer.Typer()
@@ -23,92 +38,107 @@ def sample(
     ] = "standard",
     base: TaughtBaseOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
-    seeds: Annotated[int, typer.Option(help="Pictures per prompt; seeds count from --first-seed.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt; seeds count from --first-seed.")] = 4,
     first_seed: Annotated[int, typer.Option(help="The first seed.")] = 1000,
-    num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")
-    ] = None,
-    scheduler: Annotated[str, typer.Option(help="ddim, euler, dpm++, pndm, …")] = "ddim",
-    combiner: Annotated[
-        str, typer.Option(help="cfg; for AND / NOT composable, -paper, -a1111, or regional: parts in their own places.")
-    ] = "cfg",
-    refiner: Annotated[str, typer.Option(help="none, attend_excite or attend_excite_paper.")] = "none",
-    redraw: Annotated[
-        bool | None,
-        typer.Option(help="Draw small things of a list once more, larger; default: with a combiner or refiner."),
-    ] = None,
-    layout: Annotated[
-        bool | None,
-        typer.Option(help="Draw the things of a list alone first, side by side; default: those that would merge."),
-    ] = None,
-    screen: Annotated[
-        int, typer.Option(help="Starting noises that each picture's is chosen from, by their first attention maps.")
-    ] = 1,
+    guidance: GuidanceOption = None,
+    num_steps: StepsOption = None,
+    guidance_scale: ScaleOption = None,
+    scheduler: SchedulerOption = None,
+    combiner: CombinerOption = None,
+    refiner: RefinerOption = None,
+    layout: LayoutOption = None,
+    redraw: RedrawOption = None,
+    screen: ScreenOption = None,
+    size: SizeOption = None,
+    negative_prompt: NegativePromptOption = None,
+    batch_size: BatchSizeOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--from", help="Draw this picture again, from the recipe in its file.")
+    ] = None,
 ) -> None:
-    """Draw pictures: prompts × seeds, one generator per picture."""
-    from brandsmith.draw.to_folder import draw_to_folder
+    """Draw pictures: prompts × seeds, one generator per picture. Stop it any time: the same command goes on."""
+    from brandsmith.draw.again import draw_again
+    from brandsmith.draw.source import find_source
+    from brandsmith.draw.to_folder import draw_to_folder, suite_prompts
+    from brandsmith.guidance.settings import build_draw_settings
 
-    for path in draw_to_folder(
-        prompts or [],
-        run=run,
-        step=step,
-        concept_name=concept,
-        suite=suite,
-        base_name=base,
-        out=out,
-        seeds=list(range(first_seed, first_seed + seeds)),
+    if picture:
+        console.print(draw_again(picture, out, run).line, highlight=False)
+        return
+    settings = build_draw_settings(
+        guidance,
         num_steps=num_steps,
         guidance_scale=guidance_scale,
         scheduler=scheduler,
         combiner=combiner,
         refiner=refiner,
-        redraw=redraw,
         layout=layout,
-        explained=explain,
+        redraw=redraw,
         screen=screen,
-        console=console,
-    ):
-        console.print(str(path))
+        size_px=parse_size(size),
+        negative_prompt=negative_prompt,
+        batch_size=batch_size,
+    )
+    source = find_source(run, step, base)
+    wanted = prompts or suite_prompts(concept, suite)
+    with console.status("loading the base") as status:
+        files = draw_to_folder(
+            wanted,
+            range(first_seed, first_seed + seeds),
+            settings,
+            source,
+            out,
+            explained=explain,
+            progress=lambda done, total: status.update(f"drawn {done} of {total} pictures"),
+        )
+    for file in files:
+        console.print(str(file), highlight=False)
 
 
 @commands.command(
-    epilog=(
-        'Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --refiner attend_excite --out out/explain[/]'
-    )
+    epilog=('Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --guidance faithful --out out/explain[/]')
 )
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
     base: TaughtBaseOption = None,
     run: RunOption = None,
-    seed: Annotated[int, typer.Option(help="Names the starting noise.")] = 1000,
-    num_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="Classifier-free guidance scale; default: pocket 2.5, taught 1.5, others 7.5.")
-    ] = None,
-    combiner: Annotated[
-        str, typer.Option(help="cfg; for AND / NOT composable, -paper, -a1111, or regional: parts in their own places.")
-    ] = "cfg",
-    refiner: Annotated[str, typer.Option(help="none, attend_excite or attend_excite_paper.")] = "none",
+    step: StepOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the starting noise.")] = 1000,
+    guidance: GuidanceOption = None,
+    num_steps: StepsOption = None,
+    guidance_scale: ScaleOption = None,
+    scheduler: SchedulerOption = None,
+    combiner: CombinerOption = None,
+    refiner: RefinerOption = None,
+    layout: LayoutOption = None,
+    redraw: RedrawOption = None,
+    screen: ScreenOption = None,
+    size: SizeOption = None,
+    negative_prompt: NegativePromptOption = None,
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per
     subject.
     """
-    from brandsmith.draw.to_folder import explain_to_folder
+    from brandsmith.draw.explained import explain_to_folder
+    from brandsmith.draw.source import find_source
+    from brandsmith.guidance.settings import build_draw_settings
 
-    for line in explain_to_folder(
-        prompt,
-        out=out,
-        base_name=base,
-        run=run,
-        seed=seed,
+    settings = build_draw_settings(
+        guidance,
         num_steps=num_steps,
         guidance_scale=guidance_scale,
+        scheduler=scheduler,
         combiner=combiner,
         refiner=refiner,
-    ):
+        layout=layout,
+        redraw=redraw,
+        screen=screen,
+        size_px=parse_size(size),
+        negative_prompt=negative_prompt,
+    )
+    for line in explain_to_folder(prompt, seed, settings, find_source(run, step, base), out):
         console.print(line, highlight=False)

@@ -19,6 +19,6 @@ def export(
     step: StepOption = None,
 ) -> None:
     """Write an adapter in the form stock diffusers loads."""
-    from brandsmith.draw.to_folder import export_run
+    from brandsmith.export.export_run import export_run
 
     console.print(str(export_run(run, step, out)))

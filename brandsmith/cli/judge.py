@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.draw_options import ScaleOption, StepsOption
 from brandsmith.cli.options import (
     ConceptArgument,
     FittedConceptArgument,
@@ -21,7 +22,6 @@ from brandsmith.cli.options import (
     print_json,
     print_lines,
 )
-from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE
 
 commands = typer.Typer(
     help=(
@@ -108,15 +108,14 @@ def judge_leakage(
     base: JudgedBaseOption = None,
     step: StepOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
-    num_steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance_scale: Annotated[
-        float, typer.Option(help="Classifier-free guidance scale; default as in studies of pocket.")
-    ] = FINE_TUNED_POCKET_SCALE,
+    num_steps: StepsOption = None,
+    guidance_scale: ScaleOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default the run's, else out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw prompts that do not request the mark and count how often it shows, beside the untrained base's rate."""
     from brandsmith.evaluate.leakage import leakage_of_run
+    from brandsmith.guidance.settings import build_draw_settings
 
     with console.status("loading") as status:
         found = leakage_of_run(
@@ -125,8 +124,7 @@ def judge_leakage(
             base_name=base,
             step=step,
             num_seeds=seeds,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
+            settings=build_draw_settings(num_steps=num_steps, guidance_scale=guidance_scale),
             out=out,
             log=status.update,
         )

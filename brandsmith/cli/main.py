@@ -16,6 +16,7 @@ os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 import typer
 
 from brandsmith.cli import base, benchmark, demo, draw, export, judge, report, study, train
+from brandsmith.cli.old_spellings import modern
 from brandsmith.core.errors import BrandsmithError
 
 app = typer.Typer(
@@ -35,7 +36,7 @@ for group in (judge, study, base, benchmark):
 def main() -> None:
     """Entry point: exit code 0 when the work is done, 2 for wrong input, 1 for a failure, 130 when interrupted."""
     try:
-        code = app(standalone_mode=False)
+        code = app(modern(sys.argv[1:]), standalone_mode=False)
     except BrandsmithError as error:
         _complain(error)
         code = error.exit_code

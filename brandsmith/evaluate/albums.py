@@ -1,25 +1,24 @@
 """Which pictures a path holds, and what each was drawn from: the reading half of `brandsmith judge run`.
 
-runs/<id>/                      a run whose checkpoints were drawn: samples/step-…/case-0_seed-1000.png, settings.json
-out/samples/                    what `brandsmith sample` wrote: prompt-0_seed-1000.png, prompts.json
-any folder of pictures          each prompt in a .txt beside its picture; without one there is no prompt
+runs/<id>/                 a run whose checkpoints were drawn: samples/step-000100/case-0_seed-1000.png
+out/samples/               what `brandsmith sample` wrote; every picture carries its recipe
+any folder of pictures     each prompt in a .txt beside its picture; without one there is no prompt
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.rows import Shot
 from brandsmith.core.run import RunDirectory
+from brandsmith.draw.legacy import read_note
+from brandsmith.draw.recipe import Recipe, read_recipe
 
-NOTES = ("settings.json", "prompts.json")
 _DRAWN = re.compile(r"(?:case|prompt)-(\d+)_seed-(-?\d+)")
 _STEP = re.compile(r"step-(\d+)")
 
@@ -78,7 +77,10 @@ def _of_folder(folder: Path, run: str, step: int, base: str | None = None) -> Al
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise MissingResource(f"no pictures in '{folder}'", hint=f"judges look at {', '.join(IMAGE_SUFFIXES)}")
-    note = _note(folder)
+    recipes = [recipe for path in paths if (recipe := read_recipe(path))]
+    if len(recipes) == len(paths):
+        return Album(folder, _recipe_shots(paths, recipes, run, step), tuple(paths), base or recipes[0].origin.base)
+    note = read_note(folder)
     prompts: Sequence[str] = note.get("prompts", ())
     drawn = [_DRAWN.fullmatch(path.stem) for path in paths]
     if prompts and all(drawn):
@@ -88,19 +90,14 @@ def _of_folder(folder: Path, run: str, step: int, base: str | None = None) -> Al
     return Album(folder, tuple(shots), tuple(paths), base or note.get("base"))
 
 
-def _note(folder: Path) -> dict[str, Any]:
-    """What was written down beside drawn pictures; empty where nothing was."""
-    file = next((folder / name for name in NOTES if (folder / name).is_file()), None)
-    if file is None:
-        return {}
-    try:
-        note = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InvalidInput(
-            f"'{file}' is not JSON ({error})",
-            hint="draw again, or delete it: the pictures are then judged without prompts",
-        ) from None
-    return note if isinstance(note, dict) else {}
+def _recipe_shots(paths: Sequence[Path], recipes: Sequence[Recipe], run: str, step: int) -> tuple[Shot, ...]:
+    """The case is the one in the file's name, or counts distinct prompts where names say nothing."""
+    named = [_DRAWN.fullmatch(path.stem) for path in paths]
+    order = {prompt: case for case, prompt in enumerate(dict.fromkeys(recipe.prompt for recipe in recipes))}
+    cases = [int(match[1]) for match in named if match]
+    if len(cases) < len(paths):
+        cases = [order[recipe.prompt] for recipe in recipes]
+    return tuple(Shot(case, r.prompt, r.seed, run, step) for case, r in zip(cases, recipes, strict=True))
 
 
 def _drawn_shot(match: re.Match[str], prompts: Sequence[str], run: str, step: int, folder: Path) -> Shot:

@@ -21,6 +21,7 @@ from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.progress import Log
 from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.card import false_alarm_rate
 from brandsmith.judges.fit import judges_folder, load_judges
 from brandsmith.judges.judge import Judge, score_shots
@@ -78,8 +79,7 @@ def leakage_of_run(
     base_name: str | None,
     step: int | None,
     num_seeds: int,
-    num_steps: int,
-    guidance_scale: float,
+    settings: DrawSettings,
     out: Path | None,
     log: Log = lambda what: None,
 ) -> LeakageReport:
@@ -88,13 +88,10 @@ def leakage_of_run(
     found = find_run_checkpoints(run, concept, base_name, step)
     resolve_base(found.base_name)
     detector = load_judges(concept).detector
-    cases = Cases(
-        tuple(leakage_prompts(concept)),
-        tuple(range(1000, 1000 + num_seeds)),
-        num_steps=num_steps,
-        guidance_scale=guidance_scale,
-    )
     checkpoint = found.checkpoints[-1][1] if found.checkpoints else None
+    # With and without the adapter alike: else the scale would tell them apart.
+    settings = settings.resolved(found.base_name, fine_tuned=checkpoint is not None)
+    cases = Cases(tuple(leakage_prompts(concept)), tuple(range(1000, 1000 + num_seeds)), settings)
     log("loading the base")
     base, out = load_base(found.base_name), out or run or Path("out")
     return measure_leakage(base, checkpoint, concept, detector, out / "leakage", cases, log=log)

@@ -1,6 +1,6 @@
-"""SEEN: what happens between a prompt and its picture, as pictures and one JSON file.
+"""EXPLAIN: what happens between a prompt and its picture, as pictures and one JSON file.
 
-    noising.png     the finished picture drowned in noise: what the model learnt to undo
+    noising.png     the finished picture noised step by step: what the model learnt to undo
     denoising.png   the latents and the model's guess of the finished picture, step by step
     attention.png   each subject's cross-attention over time
     peaks.png       each subject's peak over time against its target
@@ -15,50 +15,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from brandsmith.base.base import Base
 from brandsmith.base.memory_format import channels_last
 from brandsmith.core.files import write_json, write_with
-from brandsmith.guidance.attend_excite import AttendExcite, seen_subjects, verdict_line
+from brandsmith.guidance.attend_excite import AttendExcite, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
-from brandsmith.guidance.combiners import Combiner, build_combiner
-from brandsmith.guidance.loop import (
-    Batch,
-    Finisher,
-    Refine,
-    Refiner,
-    Run,
-    Starter,
-    Step,
-    decode_pictures,
-    like_weights,
-    sample_latents,
+from brandsmith.guidance.attention_look import seen_subjects
+from brandsmith.guidance.explain_drawings import (
+    NUM_COLUMNS,
+    Moment,
+    draw_attention,
+    draw_denoising,
+    draw_noising,
+    draw_peaks,
 )
+from brandsmith.guidance.loop import decode_pictures, latents_of_branches
 from brandsmith.guidance.merging import MERGED, merging
-from brandsmith.guidance.scales import DEFAULT_GUIDANCE_SCALE
-from brandsmith.guidance.schedulers import build_scheduler
+from brandsmith.guidance.parts import Batch, Parts, Refine, Refiner, Step
+from brandsmith.guidance.sampling import DEFAULT_SETTINGS, build_parts
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.subjects import SubjectTokens, find_subjects, text_tokens
 
-NUM_COLUMNS = 8
 TARGET = AttendExcite.target or 0.8
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One step of one image."""
-
-    step: int
-    timestep: float
-    latents: torch.Tensor
-    guess: torch.Tensor
-    """The finished latents as the model imagines them now."""
-    maps: dict[str, np.ndarray]
-    """Per subject (h, w), the share of attention that its words get among the prompt's words."""
-    peaks: dict[str, float]
 
 
 @dataclass
@@ -74,11 +58,11 @@ class Watch:
     _subjects: list[SubjectTokens] = field(default_factory=list)
 
     @contextmanager
-    def opened(self, batch: Batch) -> Iterator[Refine]:
-        listed = getattr(self.inner, "subjects", None)
-        self._batch, self._subjects = batch, _unique_labels(find_subjects(batch.base, batch.branches[0], listed))
-        layers = chosen_layers(batch.base.unet, getattr(self.inner, "factors", None))
-        with recording(layers) as recorder, self.inner.opened(batch) if self.inner else nullcontext(None) as refine:
+    def attach(self, batch: Batch) -> Iterator[Refine]:
+        own = self.inner if isinstance(self.inner, AttendExcite) else AttendExcite()
+        self._batch, self._subjects = batch, _unique_labels(find_subjects(batch.base, batch.branches[0], own.subjects))
+        layers = chosen_layers(batch.base.unet, own.factors)
+        with recording(layers) as recorder, self.inner.attach(batch) if self.inner else nullcontext(None) as refine:
             self._recorder = recorder
 
             def look_on(latents: torch.Tensor, step: Step) -> torch.Tensor:
@@ -145,7 +129,7 @@ class Explanation:
     folder: Path
     picture: np.ndarray
     shown: np.ndarray
-    """What `sample` gives: the picture, or what `finish` made of it."""
+    """What `sample` gives: the picture, or what the finisher made of it."""
     verdict: str
     files: tuple[Path, ...]
 
@@ -155,70 +139,71 @@ def explain(
     prompt: str,
     seed: int,
     folder: Path,
+    settings: DrawSettings = DEFAULT_SETTINGS,
     *,
-    num_steps: int = 25,
-    guidance_scale: float = DEFAULT_GUIDANCE_SCALE,
-    scheduler: str = "ddim",
-    combiner: str | Combiner = "cfg",
-    refiner: Refiner | None = None,
-    image_px: int | tuple[int, int] | None = None,
-    negative_prompt: str = "",
-    start: Starter | None = None,
-    finish: Finisher | None = None,
+    parts: Parts | None = None,
 ) -> Explanation:
-    """Sample one picture and write into `folder` how it came about; with `finish`, its last word is `redrawn.png`."""
-    watch = Watch(refiner)
-    branches, asked = (
-        build_combiner(combiner).branches(prompt, guidance_scale),
-        Run(num_steps, guidance_scale, scheduler, negative_prompt, 8),
-    )
+    """Sample one picture and write into `folder` how it came about; with a finisher, what it made is `redrawn.png`."""
+    parts, settings = parts or build_parts(settings), settings.resolved(base.name, fine_tuned=False)
+    watch = Watch(parts.refiner)
+    branches = parts.combiner.branches(prompt, settings.guidance_scale or 0.0)
     with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
-        finished = sample_latents(
-            base,
-            [prompt],
-            [seed],
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            scheduler=scheduler,
-            combiner=combiner,
-            refiner=watch,
-            image_px=image_px,
-            negative_prompt=negative_prompt,
-            on_step=watch.on_step,
-            start=start,
-        )
+        watched = replace(parts, refiner=watch)
+        finished = latents_of_branches(base, [branches], [seed], settings, watched, watch.on_step)
         picture = decode_pictures(base, finished)[0]
-        last = finish.finished(base, [picture], [branches], [seed], asked)[0] if finish else None
-    chosen = _spread(watch.moments, NUM_COLUMNS)
-    target = getattr(refiner, "target", None) or TARGET
-    drawings = {
-        "picture.png": Image.fromarray(picture),
-        "noising.png": draw_noising(base, finished, seed),
-        "denoising.png": draw_denoising(base, chosen),
-        "attention.png": draw_attention(picture, chosen),
-        "peaks.png": draw_peaks(watch.moments, target, getattr(refiner, "window", None)),
-    }
-    if last is not None:
-        drawings["redrawn.png"] = Image.fromarray(last)
+        shown = picture
+        if parts.finisher:
+            shown = parts.finisher.finish_pictures(base, [picture], [branches], [seed], settings)[0]
+    target, window = limits_of(parts.refiner)
+    drawings = _drawings(base, watch.moments, finished, picture, seed, target, window)
+    if parts.finisher:
+        drawings["redrawn.png"] = Image.fromarray(shown)
     size_px = (finished.shape[-2] * base.vae_scale, finished.shape[-1] * base.vae_scale)
-    merges = merging(base, [branches], [seed], size_px, asked)[0]
-    facts = described(prompt, seed, watch.moments, target, refiner, merges)
+    merges = merging(base, [branches], [seed], size_px, settings)[0]
+    facts = described(prompt, seed, watch.moments, parts.refiner, merges)
     for name, drawing in drawings.items():
         write_with(folder / name, lambda path, drawing=drawing: drawing.save(path, "PNG"))
     write_json(folder / "explain.json", facts)
     files = tuple(folder / name for name in (*drawings, "explain.json"))
-    return Explanation(folder, picture, picture if last is None else last, facts["verdict"], files)
+    return Explanation(folder, picture, shown, facts["verdict"], files)
+
+
+def limits_of(refiner: Refiner | None) -> tuple[float, float | None]:
+    """The peak that subjects should reach, and the share of the run in which latents may move (None: in none)."""
+    if not isinstance(refiner, AttendExcite):
+        return TARGET, None
+    return refiner.target or TARGET, refiner.window or None
+
+
+def _drawings(
+    base: Base,
+    moments: list[Moment],
+    finished: torch.Tensor,
+    picture: np.ndarray,
+    seed: int,
+    target: float,
+    window: float | None,
+) -> dict[str, Image.Image]:
+    chosen = _spread(moments, NUM_COLUMNS)
+    return {
+        "picture.png": Image.fromarray(picture),
+        "noising.png": draw_noising(base, finished, seed),
+        "denoising.png": draw_denoising(base, chosen),
+        "attention.png": draw_attention(picture, chosen),
+        "peaks.png": draw_peaks(moments, target, window),
+    }
 
 
 def described(
-    prompt: str, seed: int, moments: list[Moment], target: float, refiner: Refiner | None, merges: float = 0.0
-) -> dict:
+    prompt: str, seed: int, moments: list[Moment], refiner: Refiner | None, merges: float = 0.0
+) -> dict[str, Any]:
     """The JSON of an explanation. `merges`: how much the prompt's things want the same places (`merging.py`)."""
+    target, _ = limits_of(refiner)
     subjects = list(moments[-1].peaks) if moments else []
     best = {s: max(m.peaks[s] for m in moments) for s in subjects}
     decided = moments[decisive_moment(len(moments), refiner)].peaks if moments else {}
     peaks = [decided[s] for s in subjects]
-    reports = [vars(report) | {"verdict": report.verdict()} for report in getattr(refiner, "reports", [])[-1:]]
+    reports = refiner.reports[-1:] if isinstance(refiner, AttendExcite) else []
     return {
         "prompt": prompt,
         "seed": seed,
@@ -234,99 +219,17 @@ def described(
             {"step": m.step, "timestep": m.timestep, "peaks": {s: round(p, 4) for s, p in m.peaks.items()}}
             for m in moments
         ],
-        "refiner": reports[0] if reports else None,
+        "refiner": vars(reports[0]) | {"verdict": reports[0].verdict()} if reports else None,
     }
 
 
 def decisive_moment(num_moments: int, refiner: Refiner | None = None) -> int:
     """The moment that verdicts are read at: the last of the refiner's window, or of the run's first half. Later
     attention paints what the first half has laid out, and says little about what is there."""
-    window = getattr(refiner, "window", None) or AttendExcite.window
+    window = limits_of(refiner)[1] or AttendExcite.window
     return max(0, min(num_moments, int(np.ceil(window * num_moments))) - 1)
 
 
 def _spread(moments: list[Moment], count: int) -> list[Moment]:
     places = np.linspace(0, len(moments) - 1, min(count, len(moments))).round().astype(int)
     return [moments[i] for i in dict.fromkeys(places.tolist())]
-
-
-# ----------------------------------------------------------------------------- drawings
-
-_MARGIN, _LABEL_PX, _TEXT = 8, 22, (40, 40, 46)
-
-
-def draw_grid(rows: list[list[np.ndarray]], columns: list[str], labels: list[str], cell_px: int = 128) -> Image.Image:
-    """Pictures (H, W, 3) uint8 in labelled rows and columns; every cell is `cell_px` wide."""
-    font = ImageFont.load_default(size=13)
-    height_px = max(1, round(cell_px * rows[0][0].shape[0] / rows[0][0].shape[1]))
-    left = _MARGIN * 2 + max((int(font.getlength(label)) for label in labels), default=0)
-    width = left + len(columns) * (cell_px + _MARGIN)
-    sheet = Image.new("RGB", (width, _LABEL_PX + len(rows) * (height_px + _MARGIN) + _MARGIN), "white")
-    pen = ImageDraw.Draw(sheet)
-    for c, title in enumerate(columns):
-        pen.text((left + c * (cell_px + _MARGIN), 4), title, font=font, fill=_TEXT)
-    for r, (label, row) in enumerate(zip(labels, rows, strict=True)):
-        top = _LABEL_PX + r * (height_px + _MARGIN)
-        pen.text((_MARGIN, top + height_px // 2 - 8), label, font=font, fill=_TEXT)
-        for c, cell in enumerate(row):
-            sheet.paste(
-                Image.fromarray(cell).resize((cell_px, height_px), Image.Resampling.LANCZOS),
-                (left + c * (cell_px + _MARGIN), top),
-            )
-    return sheet
-
-
-def draw_noising(base: Base, finished: torch.Tensor, seed: int) -> Image.Image:
-    """q(z_t | z_0) of the finished picture at evenly spaced t, decoded (Ho et al. 2020, arXiv:2006.11239 eq. 4)."""
-    schedule = build_scheduler(base, "ddpm", 1)
-    last = schedule.config.num_train_timesteps - 1
-    times = np.linspace(0, last, NUM_COLUMNS).round().astype(int)
-    noise = torch.randn(finished.shape, generator=torch.Generator("cpu").manual_seed(seed)).to(finished)
-    noisy = [schedule.add_noise(finished, noise, torch.tensor([t], device=finished.device)) for t in times]
-    pictures = [decode_pictures(base, like_weights(z, base.vae.decoder.conv_in.weight))[0] for z in noisy]
-    return draw_grid([pictures], [f"t = {t}" for t in times], ["noise added"])
-
-
-def draw_denoising(base: Base, moments: list[Moment]) -> Image.Image:
-    rows = [
-        [decode_pictures(base, z)[0] for z in zs] for zs in ([m.latents for m in moments], [m.guess for m in moments])
-    ]
-    return draw_grid(rows, [f"step {m.step + 1}" for m in moments], ["latents", "imagined"])
-
-
-def draw_attention(picture: np.ndarray, moments: list[Moment]) -> Image.Image:
-    """Heat over the finished picture, one row per subject, each step on its own scale of 0 to its peak."""
-    subjects = list(moments[-1].maps) if moments else []
-    if not subjects:
-        return draw_grid([[picture]], ["no subject found"], [""])
-    rows = [[_heat_over(picture, m.maps[s]) for m in moments] for s in subjects]
-    return draw_grid(rows, [f"step {m.step + 1}" for m in moments], subjects)
-
-
-def _heat_over(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    level = (heat / max(float(heat.max()), 1e-8) * 255).astype(np.uint8)
-    size = (picture.shape[1], picture.shape[0])
-    level = np.asarray(Image.fromarray(level).resize(size, Image.Resampling.BICUBIC), np.float32)[..., None] / 255
-    grey = picture.mean(axis=2, keepdims=True)
-    hot = np.concatenate([np.full_like(level, 255), 255 * (1 - level), 40 * (1 - level)], axis=2)
-    return (grey * (1 - 0.75 * level) * 0.9 + hot * 0.75 * level).clip(0, 255).astype(np.uint8)
-
-
-def draw_peaks(moments: list[Moment], target: float, window: float | None) -> Image.Image:
-    """Peak of each subject over the run."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.4), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for subject in moments[-1].peaks if moments else []:
-        axes.plot(
-            [m.step + 1 for m in moments], [m.peaks[subject] for m in moments], marker="o", markersize=3, label=subject
-        )
-    axes.axhline(target, color="gray", linestyle="--", linewidth=1, label=f"target {target:g}")
-    if window and moments:
-        axes.axvspan(0.5, window * len(moments) + 0.5, color="orange", alpha=0.12, label="latents may move")
-    axes.set(xlabel="step", ylabel="peak attention", ylim=(0, 1.02))
-    axes.legend(loc="lower right", fontsize=8)
-    FigureCanvasAgg(figure).draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())

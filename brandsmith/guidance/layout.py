@@ -16,12 +16,15 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images
+from brandsmith.base.memory_format import like_weights
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.branches import Branch
-from brandsmith.guidance.loop import Run, like_weights, sample
+from brandsmith.guidance.loop import sample_pictures
 from brandsmith.guidance.merging import MERGED, merging
+from brandsmith.guidance.parts import Parts
 from brandsmith.guidance.pixels import as_pixels, resized, soft_edge
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.things import things_side_by_side
 
 
@@ -30,7 +33,7 @@ class Layout:
     """Settings, chosen on tuning prompts of pocket (docs/log.md)."""
 
     merged_above: float = MERGED
-    """Images that merge less than that begin from noise; 0: every list of things is laid out."""
+    """Images that merge less than that start from noise; 0: every list of things is laid out."""
     strength: float = 0.3
     """The share of the run that is drawn through the layout."""
     size: float = 1.1
@@ -50,34 +53,30 @@ class Layout:
         if not 0.5 <= self.size <= 2:
             raise InvalidConfig(f"size is {self.size}", hint="allowed: 0.5 to 2, in even shares of the width")
 
-    def begun(
-        self, base: Base, asked: list[list[Branch]], seeds: list[int], size_px: tuple[int, int], run: Run
+    def start_latents(
+        self,
+        base: Base,
+        branches: list[list[Branch]],
+        seeds: list[int],
+        size_px: tuple[int, int],
+        settings: DrawSettings,
     ) -> list[torch.Tensor | None]:
-        """Per image the clean latents (C, h, w) to begin from; None for one whose prompt lists no two things, or whose
+        """Per image the clean latents (C, h, w) to start from; None for one whose prompt lists no two things, or whose
         things keep apart.
         """
-        parts = [apart_from_each_other(base, branches) for branches in asked]
+        parts = [apart_from_each_other(base, own) for own in branches]
         images = [image for image, own in enumerate(parts) if own]
         if self.merged_above > 0:
-            merges = merging(base, [asked[i] for i in images], [seeds[i] for i in images], size_px, run)
+            merges = merging(base, [branches[i] for i in images], [seeds[i] for i in images], size_px, settings)
             images = [image for image, share in zip(images, merges, strict=True) if share > self.merged_above]
         wanted = [(image, part, text) for image in images for part, text in enumerate(parts[image])]
         alone_seeds = [generator_for(seeds[image], part).initial_seed() % 2**31 for image, part, _ in wanted]
-        alone = sample(
-            base,
-            [text for *_, text in wanted],
-            alone_seeds,
-            num_steps=run.num_steps,
-            guidance_scale=run.guidance_scale,
-            scheduler=run.scheduler,
-            negative_prompt=run.negative_prompt,
-            batch_size=run.batch_size,
-        )
-        begun: list[torch.Tensor | None] = []
-        for image in range(len(asked)):
+        alone = sample_pictures(base, [text for *_, text in wanted], alone_seeds, settings.plain(), Parts())
+        starts: list[torch.Tensor | None] = []
+        for image in range(len(branches)):
             own = [picture for (of, *_), picture in zip(wanted, alone, strict=True) if of == image]
-            begun.append(self._encoded(base, side_by_side(own, size_px, self.size, self.backdrop)) if own else None)
-        return begun
+            starts.append(self._encoded(base, side_by_side(own, size_px, self.size, self.backdrop)) if own else None)
+        return starts
 
     def _encoded(self, base: Base, pixels: torch.Tensor) -> torch.Tensor:
         given = pixels[None].to(base.device, base.vae.dtype)

@@ -1,6 +1,6 @@
 """MERGING: will two things of a prompt be drawn as one?
 
-A glimpse tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to
+A preview tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to
 be one, or a hybrid, their nouns want the same places already. How much they do is
 
     merging = max over pairs of things  Σ min(p, q),
@@ -14,21 +14,23 @@ decides.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import torch
 
 from brandsmith.base.base import Base, encode_prompts
+from brandsmith.base.memory_format import like_weights
 from brandsmith.guidance.attention import chosen_layers, recording
 from brandsmith.guidance.branches import Branch
-from brandsmith.guidance.loop import Run, like_weights, sample_latents
+from brandsmith.guidance.loop import latents_of_branches
+from brandsmith.guidance.parts import Parts
 from brandsmith.guidance.schedulers import build_scheduler
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.subjects import text_tokens
 from brandsmith.guidance.things import Listed, Thing, things_side_by_side
 
-GLIMPSE = (6, 2)
-"""Of a run of so many steps, so many are made before the look."""
+PREVIEW_STEPS, PREVIEW_STOP = 6, 2
+"""The preview runs two of six steps, then reads attention."""
 
 MERGED = 0.3
 """From here on two things are likely to become one: just above what pairs that hardly ever fail have on pocket
@@ -37,39 +39,36 @@ MERGED = 0.3
 
 
 def merging(
-    base: Base, asked: Sequence[list[Branch]], seeds: Sequence[int], size_px: tuple[int, int], run: Run
+    base: Base,
+    branches: Sequence[list[Branch]],
+    seeds: Sequence[int],
+    size_px: tuple[int, int],
+    settings: DrawSettings,
 ) -> list[float]:
-    """Per image, from 0 to 1; 0 for a prompt that lists no two things side by side. Image i depends on asked[i] and
+    """Per image, from 0 to 1; 0 for a prompt that lists no two things side by side. Image i depends on branches[i] and
     seeds[i] alone.
     """
-    listed = [things_side_by_side(base, branches) for branches in asked]
+    listed = [things_side_by_side(base, own) for own in branches]
     found = [0.0] * len(listed)
     images = [image for image, own in enumerate(listed) if len(own.things) > 1]
-    for start in range(0, len(images), run.batch_size):
-        part = images[start : start + run.batch_size]
-        for image, value in zip(
-            part, _glimpsed(base, [listed[i] for i in part], [seeds[i] for i in part], size_px, run), strict=True
-        ):
-            found[image] = value
+    for start in range(0, len(images), settings.batch_size):
+        part = images[start : start + settings.batch_size]
+        overlaps = _previewed(base, [listed[i] for i in part], [seeds[i] for i in part], size_px, settings)
+        for image, overlap in zip(part, overlaps, strict=True):
+            found[image] = overlap
     return found
 
 
 @torch.no_grad()
-def _glimpsed(base: Base, listed: list[Listed], seeds: list[int], size_px: tuple[int, int], run: Run) -> list[float]:
-    num_steps, made = GLIMPSE
-    latents = sample_latents(
-        base,
-        [own.sentence for own in listed],
-        seeds,
-        num_steps=num_steps,
-        guidance_scale=run.guidance_scale,
-        combiner=_AsItIs(),
-        batch_size=len(listed),
-        image_px=size_px,
-        negative_prompt=run.negative_prompt,
-        stop_after=made,
-    )
-    time = build_scheduler(base, "ddim", num_steps).timesteps[made]
+def _previewed(
+    base: Base, listed: list[Listed], seeds: list[int], size_px: tuple[int, int], settings: DrawSettings
+) -> list[float]:
+    changes = {"num_steps": PREVIEW_STEPS, "scheduler": "ddim", "batch_size": len(listed), "size_px": size_px}
+    preview = settings.plain().model_copy(update=changes)
+    # The sentence is no markup: it comes out of a combiner already.
+    sentences = [[Branch(own.sentence, settings.guidance_scale or 1.0)] for own in listed]
+    latents = latents_of_branches(base, sentences, seeds, preview, Parts(), stop_after=PREVIEW_STOP)
+    time = build_scheduler(base, "ddim", PREVIEW_STEPS).timesteps[PREVIEW_STOP]
     conditioning = encode_prompts(base, [own.expanded for own in listed], size_px)
     with recording(chosen_layers(base.unet)) as recorder:
         given = like_weights(latents, base.unet.conv_in.weight)
@@ -94,13 +93,3 @@ def shared_places(shares: Sequence[torch.Tensor]) -> float:
     above = [share - share.min() for share in shares]
     places = [share / share.sum().clamp_min(1e-8) for share in above]
     return max(float(torch.minimum(p, q).sum()) for p, q in combinations(places, 2))
-
-
-@dataclass(frozen=True)
-class _AsItIs:
-    """The sentence is no markup: it comes out of a combiner already."""
-
-    name: str = "as_it_is"
-
-    def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
-        return [Branch(prompt, guidance_scale)]

@@ -24,12 +24,14 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images, encode_prompts
+from brandsmith.base.memory_format import like_weights
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
-from brandsmith.guidance.loop import Run, decode_pictures, like_weights, redo_latents
+from brandsmith.guidance.loop import decode_pictures, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.subjects import text_tokens
 from brandsmith.guidance.things import Listed, Thing, things_side_by_side
 
@@ -55,19 +57,24 @@ class Redraw:
             if not 0 < value <= most:
                 raise InvalidConfig(f"{name} is {value}", hint=f"allowed: above 0 to {most:g}")
 
-    def finished(
-        self, base: Base, pictures: list[np.ndarray], asked: list[list[Branch]], seeds: list[int], run: Run
+    def finish_pictures(
+        self,
+        base: Base,
+        pictures: list[np.ndarray],
+        branches: list[list[Branch]],
+        seeds: list[int],
+        settings: DrawSettings,
     ) -> list[np.ndarray]:
         """The pictures with their small things redrawn; a picture that has none comes back as the same object."""
-        wanted = [things_side_by_side(base, branches) for branches in asked]
+        wanted = [things_side_by_side(base, own) for own in branches]
         redrawn = list(pictures)
         images = [image for image, listed in enumerate(wanted) if len(listed.things) > 1]
-        for start in range(0, len(images), run.batch_size):
-            part = images[start : start + run.batch_size]
+        for start in range(0, len(images), settings.batch_size):
+            part = images[start : start + settings.batch_size]
             found = self._patches(
                 base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part]
             )
-            fresh = self._drawn_anew(base, [patch for own in found for patch in own], run)
+            fresh = self._drawn_anew(base, [patch for own in found for patch in own], settings)
             for image, own in zip(part, found, strict=True):
                 if own:
                     redrawn[image] = _put_back(pictures[image], own, [next(fresh) for _ in own], self.fade)
@@ -89,16 +96,16 @@ class Redraw:
             found.append(own)
         return found
 
-    def _drawn_anew(self, base: Base, patches: list[Patch], run: Run) -> Iterator[np.ndarray]:
+    def _drawn_anew(self, base: Base, patches: list[Patch], settings: DrawSettings) -> Iterator[np.ndarray]:
         size = base.image_px
-        for start in range(0, len(patches), run.batch_size):
-            part = patches[start : start + run.batch_size]
+        for start in range(0, len(patches), settings.batch_size):
+            part = patches[start : start + settings.batch_size]
             large = torch.stack([resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
             latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(
                 base.unet.dtype
             )
             drawn = redo_latents(
-                base, latents, [patch.alone for patch in part], [patch.seed for patch in part], run, self.strength
+                base, latents, [patch.alone for patch in part], [patch.seed for patch in part], settings, self.strength
             )
             yield from decode_pictures(base, drawn)
 

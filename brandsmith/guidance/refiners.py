@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from brandsmith.core.errors import unknown_name
 from brandsmith.guidance.attend_excite import AttendExcite
-from brandsmith.guidance.loop import Refiner
+from brandsmith.guidance.parts import Refiner
 
 REFINERS: dict[str, Callable[..., Refiner]] = {
     "attend_excite": AttendExcite,

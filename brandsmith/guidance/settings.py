@@ -1,14 +1,16 @@
 """How pictures are drawn: the one record that loop, studies, benchmarks, picture files and command line share.
 
 Plain data, and no torch: the command line reads its defaults before anything heavy is loaded. What the names build is
-in `guidance/parts.py`.
+in `guidance/sampling.py`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from brandsmith.core.errors import InvalidConfig, unknown_name
 
 STABLE_DIFFUSION_SCALE = 7.5
 """Stock diffusers' `StableDiffusionPipeline`."""
@@ -51,11 +53,16 @@ class DrawSettings(BaseModel):
     screen: int = Field(1, ge=1)
     """Candidate seeds per picture; the one with the best first-step attention wins. 1: the seed's own noise."""
     size_px: tuple[int, int] | None = None
-    """(height, width) in pixels; None is the base's native size."""
+    """(height, width) in pixels, or one number for a square; None is the base's native size."""
     negative_prompt: str = ""
     """What the unconditional branch says. Empty: Stable Diffusion's own."""
     batch_size: int = Field(8, ge=1)
     """Pictures drawn together. 8: enough to keep two CPU cores busy; the last bits of a picture depend on it."""
+
+    @field_validator("size_px", mode="before")
+    @classmethod
+    def _square(cls, given: Any) -> Any:
+        return (given, given) if isinstance(given, int) else given
 
     def resolved(self, base_name: str, *, fine_tuned: bool) -> DrawSettings:
         """The same settings with the base's own guidance scale where none was given."""
@@ -76,3 +83,23 @@ GUIDANCE: dict[str, dict[str, str | bool | int]] = {
 }
 """Named presets of the fields that guide, as `brandsmith benchmark guidance` measures them: arms `plain`, `excite` and
 `regional`. `faithful-and` is for prompts with AND and NOT."""
+
+
+def build_draw_settings(preset: str | None = None, /, **given: Any) -> DrawSettings:
+    """Settings from options, as a command line gives them: a preset of `GUIDANCE` and single fields over it.
+
+    An option of None is one that nobody gave. Raises InvalidConfig naming what is wrong and what is allowed.
+    """
+    if preset is not None and preset not in GUIDANCE:
+        raise unknown_name("guidance", preset, GUIDANCE)
+    options: dict[str, Any] = dict(GUIDANCE[preset or "plain"])
+    options |= {name: value for name, value in given.items() if value is not None}
+    unknown = sorted(options.keys() - DrawSettings.model_fields.keys())
+    if unknown:
+        raise unknown_name("draw setting", unknown[0], DrawSettings.model_fields)
+    try:
+        return DrawSettings(**options)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = ".".join(map(str, wrong["loc"]))
+        raise InvalidConfig(f"{name} is {wrong['input']!r}", hint=f"allowed: {wrong['msg'].lower()}") from None

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from safetensors import safe_open
 from brandsmith.base.base import Base
 from brandsmith.base.stock import stock_pipeline
 from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.version import package_version
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, method_named, parse_config
 from brandsmith.methods.settings import TrainSettings
@@ -52,13 +52,6 @@ def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int)
         "steps": str(step),
         "settings": settings.model_dump_json(),
     }
-
-
-def package_version() -> str:
-    try:
-        return version("brandsmith")
-    except PackageNotFoundError:  # run from a source tree
-        return "source"
 
 
 def read_adapter_info(folder: Path | str) -> AdapterInfo:

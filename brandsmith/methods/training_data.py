@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, tokenize
+from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
@@ -168,16 +169,6 @@ def _cached(path: Path, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def fingerprint(module: torch.nn.Module) -> str:
-    """A short name for a module's weights, from 32 values of each tensor: fast, and different after any fine-tuning."""
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        flat = tensor.detach().flatten()
-        picked = flat[:: max(1, flat.numel() // 32)][:32]
-        digest.update(f"{name}{tuple(tensor.shape)}".encode() + picked.float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 class PromptEncoder:

@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.measures import THESIS_KPI
+from brandsmith.study.old_keys import renamed
 from brandsmith.study.yaml_lines import Located, read_yaml
 
 _UNITS_SEC = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hours": 3600, "days": 86400}
@@ -52,15 +54,6 @@ class MethodSpace(_Strict):
     """Setting to a list of values, or to a range {low, high, log}."""
 
 
-class SamplerSettings(_Strict):
-    """How every picture is drawn."""
-
-    num_steps: int = Field(20, ge=1)
-    guidance_scale: float = Field(4.0, ge=1)
-    scheduler: str = "ddim"
-    batch_size: int = Field(10, ge=1)
-
-
 class StudyCases(_Strict):
     """Standard cases: prompts × seeds, the same for every trial."""
 
@@ -70,7 +63,8 @@ class StudyCases(_Strict):
     """Pictures that checkpoints and the winner are chosen on."""
     report_seeds: list[int] = Field(default=[2000, 2001, 2002, 2003], min_length=1)
     """Pictures that the chosen are reported on; none of the above, so that choosing the best does not flatter it."""
-    sampler: SamplerSettings = SamplerSettings()
+    draw: DrawSettings = DrawSettings()
+    """How every picture is drawn; `brandsmith sample --help` has the same names."""
 
 
 class Search(_Strict):
@@ -157,7 +151,7 @@ def parse_study(text: str, name: str = "study.yaml") -> StudyConfig:
     """Raises InvalidConfig with one line for every mistake, in the order of the file."""
     from brandsmith.study.config_checks import meaning_problems  # it knows the methods, and so loads torch
 
-    found = read_yaml(text)
+    found = renamed(read_yaml(text), name)
     problems = list(found.problems)
     if not problems and not isinstance(found.value, dict):
         problems.append((1, "holds no keys; it needs at least name, concept and methods"))
@@ -197,7 +191,7 @@ def _allowed_beside(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "methods": MethodSpace,
         "cases": StudyCases,
-        "sampler": SamplerSettings,
+        "draw": DrawSettings,
         "search": Search,
         "halving": Halving,
         "budget": Budget,

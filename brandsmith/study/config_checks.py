@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from brandsmith.base.base import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, unknown_name
+from brandsmith.guidance.combiners import COMBINERS
+from brandsmith.guidance.refiners import REFINERS
 from brandsmith.guidance.schedulers import SHORT_NAMES
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import method_named
@@ -31,7 +33,7 @@ def meaning_problems(found: Located) -> list[Problem]:
     """Every mistake that the schema alone cannot see."""
     document = found.value
     concept, problems = _concept(found)
-    for check in (_base, _kpi, _seeds, _rungs, _methods, _scheduler):
+    for check in (_base, _kpi, _seeds, _rungs, _methods, _draw):
         problems += [(found.line_of(path), message) for path, message in check(document, concept)]
     return problems
 
@@ -127,12 +129,21 @@ def _rungs(document: dict, concept: Concept | None) -> Complaints:
         yield ("halving", "seeds"), f"a rung draws at most the {available} selection seeds, given {halving['seeds']}"
 
 
-def _scheduler(document: dict, concept: Concept | None) -> Complaints:
-    cases = _mapping(document.get("cases"))
-    sampler = _mapping(cases.get("sampler"))
-    given = sampler.get("scheduler")
-    if isinstance(given, str) and given.lower() not in (*SHORT_NAMES, "base") and not given.endswith("Scheduler"):
-        yield ("cases", "sampler", "scheduler"), _message(unknown_name("scheduler", given, [*SHORT_NAMES, "base"]))
+def _draw(document: dict, concept: Concept | None) -> Complaints:
+    """Names that only a registry knows; the shape of `draw` is the schema's."""
+    draw = _mapping(_mapping(document.get("cases")).get("draw"))
+    for kind, known in (
+        ("scheduler", [*SHORT_NAMES, "base"]),
+        ("combiner", [*COMBINERS]),
+        ("refiner", ["none", *REFINERS]),
+    ):
+        given = draw.get(kind)
+        if (
+            isinstance(given, str)
+            and given.lower() not in known
+            and not (kind == "scheduler" and given.endswith("Scheduler"))
+        ):
+            yield ("cases", "draw", kind), _message(unknown_name(kind, given, known))
 
 
 def _methods(document: dict, concept: Concept | None) -> Complaints:

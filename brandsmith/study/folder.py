@@ -22,8 +22,9 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import only_one, write_json, write_text
 from brandsmith.core.run import flatten
+from brandsmith.core.version import package_version
 from brandsmith.evaluate.checkpoint import Cases
-from brandsmith.methods.adapter import package_version
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.study_files import (
     StudyDescription,
     StudyRecords,
@@ -86,14 +87,8 @@ class StudyFolder:
 
     def cases(self, seeds: tuple[int, ...]) -> Cases:
         cases = self.record()["cases"]
-        return Cases(
-            tuple(cases["prompts"]),
-            seeds,
-            cases["num_steps"],
-            cases["guidance_scale"],
-            cases["scheduler"],
-            cases["batch_size"],
-        )
+        settings = DrawSettings(**{name: cases[name] for name in DrawSettings.model_fields if name in cases})
+        return Cases(tuple(cases["prompts"]), seeds, settings)
 
     def trial_folder(self, name: str) -> Path:
         return self.folder / "trials" / name
@@ -139,7 +134,7 @@ def describe_study(config: StudyConfig, concept: Concept) -> StudyDescription:
         prompts=[p.replace("{token}", concept.token) for p in templates] if templates else concept.prompts(),
         selection_seeds=config.cases.selection_seeds,
         report_seeds=config.cases.report_seeds,
-        sampler=config.cases.sampler.model_dump(),
+        sampler=config.cases.draw.resolved(config.base, fine_tuned=True).model_dump(mode="json"),
         kpi=config.kpi,
         checkpoints=config.checkpoints,
         training_seeds=config.training_seeds,

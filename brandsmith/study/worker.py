@@ -25,8 +25,9 @@ from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.memory import peak_memory
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import tracked
+from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.chain import judges_for
-from brandsmith.evaluate.checkpoint import judge_checkpoint, picture_name, sample_checkpoint
+from brandsmith.evaluate.checkpoint import judge_checkpoint, sample_checkpoint
 from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Verdict
 from brandsmith.methods.loop import default_device, train
 from brandsmith.methods.settings import TrainSettings
@@ -197,17 +198,15 @@ class Worker:
         scores, folder = run.folder / "scores.jsonl", run.folder / "samples" / checkpoint.name
         cases = self.study.cases(tuple(seeds))
         shots = sorted(cases.shots(run.folder.name, step), key=lambda shot: (seeds.index(shot.seed), shot.case))
-        paths = [folder / picture_name(shot) for shot in shots]
-        half_drawn = {shot.seed for shot, path in zip(shots, paths, strict=True) if not path.is_file()}
-        for shot in shots:
-            if shot.seed in half_drawn:
-                (folder / picture_name(shot)).unlink(missing_ok=True)
-        if half_drawn:
-            even = replace(cases, batch_size=even_batch(len(cases.prompts), cases.batch_size))
+        paths = [folder / picture_name(shot.case, shot.seed) for shot in shots]
+        missing = not all(path.is_file() for path in paths)
+        if missing:
+            batch_size = even_batch(len(cases.prompts), cases.settings.batch_size)
+            even = replace(cases, settings=cases.settings.model_copy(update={"batch_size": batch_size}))
             sample_checkpoint(self.base, folder, even, shots, checkpoint)
         before = scores.stat().st_size if scores.is_file() else 0
         judge_checkpoint(scores, shots, paths, self.judges)
-        return bool(half_drawn) or scores.stat().st_size > before
+        return missing or scores.stat().st_size > before
 
 
 def even_batch(num_prompts: int, at_most: int) -> int:

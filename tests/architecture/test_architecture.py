@@ -18,6 +18,7 @@ ORDER = (
     "guidance",
     "judges",
     "draw",
+    "export",
     "evaluate",
     "study",
     "report",

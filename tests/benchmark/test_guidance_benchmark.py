@@ -10,7 +10,7 @@ import pytest
 from bases import build_tiny
 
 from brandsmith.benchmark.guidance import benchmark_guidance, narrow, tries_for
-from brandsmith.benchmark.guidance_arms import ARMS, ON_PAIRS, Setting, stock_indices
+from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS, ON_PAIRS, stock_indices
 from brandsmith.benchmark.outcome import judge_picture
 from brandsmith.benchmark.prompt_sets import Case, RequestedThing, load_cases
 from brandsmith.core.errors import InvalidConfig
@@ -134,7 +134,7 @@ def test_a_real_run_gives_every_figure_and_resumes(tmp_path):
         return [[sight("cat", "blue")] * num_things for _ in pictures]
 
     options = {
-        "setting": Setting(num_steps=2, batch_size=2),
+        "settings": BENCHMARK_SETTINGS.model_copy(update={"num_steps": 2, "batch_size": 2}),
         "num_cases": 4,
         "sets": ("binding",),
         "file": tmp_path / "rows.jsonl",

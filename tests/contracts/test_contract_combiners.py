@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 from bases import build_tiny
+from drawing import sample_latents
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.guidance.combiners import COMBINERS, build_combiner, combine, needs_unconditional
-from brandsmith.guidance.loop import sample_latents
 
 NAMES = sorted(COMBINERS)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from bases import build_tiny
+from drawing import sample_latents
 
 from brandsmith.guidance.attention import cross_attention_layers
-from brandsmith.guidance.loop import sample_latents
 from brandsmith.guidance.refiners import REFINERS, build_refiner
 
 NAMES = sorted(REFINERS)

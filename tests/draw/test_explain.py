@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 from bases import build_tiny
+from drawing import explain, sample, sample_latents
 from PIL import Image
-from rich.console import Console
 
-from brandsmith.draw import to_folder as sampling
+from brandsmith.draw.source import Source
+from brandsmith.draw.to_folder import draw_to_folder
 from brandsmith.guidance.attend_excite import AttendExcite
-from brandsmith.guidance.explain import Moment, Watch, draw_attention, draw_grid, draw_peaks, explain
-from brandsmith.guidance.loop import sample, sample_latents
+from brandsmith.guidance.explain import Watch
+from brandsmith.guidance.explain_drawings import Moment, draw_attention, draw_grid, draw_peaks
 from brandsmith.guidance.merging import MERGED
 from brandsmith.guidance.redraw import Redraw
+from brandsmith.guidance.settings import build_draw_settings
 
 PROMPT = "a red cat and a blue bowl"
 
@@ -97,9 +99,9 @@ def test_a_sentence_that_makes_one_thing_of_two_is_told(tmp_path):
 
 def test_the_last_word_is_shown_too(tmp_path):
     base, finish = build_tiny(), Redraw(largest=1.0)
-    result = explain(base, PROMPT, 3, tmp_path, num_steps=4, finish=finish)
+    result = explain(base, PROMPT, 3, tmp_path, num_steps=4, finisher=finish)
     redrawn = np.asarray(Image.open(tmp_path / "redrawn.png").convert("RGB"))
-    assert np.array_equal(redrawn, sample(base, [PROMPT], [3], num_steps=4, finish=finish)[0])
+    assert np.array_equal(redrawn, sample(base, [PROMPT], [3], num_steps=4, finisher=finish)[0])
     assert not np.array_equal(redrawn, result.picture) and tmp_path / "redrawn.png" in result.files
 
 
@@ -128,25 +130,13 @@ def test_drawings_are_deterministic_and_sized():
     assert grid.height == 22 + 2 * (20 + 8) + 8
 
 
-@pytest.mark.parametrize(("combiner", "refiner"), [("cfg", "none"), ("regional", "attend_excite")])
-def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, combiner, refiner):
-    monkeypatch.setattr(sampling, "load_base", lambda name: build_tiny())
-    options = {
-        "run": None,
-        "step": None,
-        "concept_name": "demo",
-        "base_name": "pocket",
-        "seeds": [1, 2],
-        "num_steps": 2,
-        "guidance_scale": 3.0,
-        "scheduler": "ddim",
-        "combiner": combiner,
-        "refiner": refiner,
-        "redraw": None,
-        "console": Console(quiet=True),
-    }
-    plain = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "plain", **options)
-    explained = sampling.draw_to_folder(["a cat", PROMPT], out=tmp_path / "explained", explained=True, **options)
+@pytest.mark.parametrize("guidance", ["plain", "faithful"])
+def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, guidance):
+    monkeypatch.setattr("brandsmith.draw.source.load_base", lambda name: build_tiny())
+    settings, source = build_draw_settings(guidance, num_steps=2, guidance_scale=3.0), Source("pocket")
+    prompts, seeds = ["a cat", PROMPT], [1, 2]
+    plain = draw_to_folder(prompts, seeds, settings, source, tmp_path / "plain")
+    explained = draw_to_folder(prompts, seeds, settings, source, tmp_path / "explained", explained=True)
     for before, after in zip(plain, explained, strict=True):
         assert before.name == after.name
         pixels = [np.asarray(Image.open(file), int) for file in (before, after)]

@@ -11,13 +11,15 @@ import pytest
 import torch
 from bases import build_tiny
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
+from drawing import sample_latents
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.guidance import attend_excite, attention_losses
-from brandsmith.guidance.attend_excite import AttendExcite, candidate_seed, smoothed, verdict_line
+from brandsmith.guidance import attention_look, attention_losses
+from brandsmith.guidance.attend_excite import AttendExcite, verdict_line
 from brandsmith.guidance.attention import attention_probabilities, choose_factor, cross_attention_layers, recording
+from brandsmith.guidance.attention_look import smoothed
 from brandsmith.guidance.attention_losses import SeenSubject
-from brandsmith.guidance.loop import sample_latents
+from brandsmith.guidance.screen import Screen, candidate_seed
 from brandsmith.pocket.unet import build_unet
 
 PROMPT = "a cat and a bowl"
@@ -215,7 +217,7 @@ def test_subjects_that_keep_apart_are_left_alone_whatever_their_peaks(monkeypatc
         places.append(len(maps))
         return 0.1
 
-    monkeypatch.setattr(attend_excite, "shared_places", seen)
+    monkeypatch.setattr(attention_look, "shared_places", seen)
     options = {"target": 0.999, "thresholds": ((0.0, 0.9),), "max_tries": 2}
     for apart, still in ((0.25, True), (0.05, False), (None, False)):
         refiner = AttendExcite(apart=apart, **options)
@@ -279,9 +281,9 @@ def test_adapters_are_seen():
 
 def test_screening_chooses_the_noise_with_the_best_weakest_peak():
     base = build_tiny()
-    refiner = AttendExcite(screen=5, window=0.0)
-    screened = sample_latents(base, [PROMPT] * 2, [1, 2], num_steps=2, refiner=refiner)
-    chosen = [report.noise_seed for report in refiner.reports]
+    screen = Screen(5)
+    screened = sample_latents(base, [PROMPT] * 2, [1, 2], num_steps=2, screener=screen)
+    chosen = [report.chosen_seed for report in screen.reports]
     assert torch.allclose(screened, sample_latents(base, [PROMPT] * 2, chosen, num_steps=2), atol=1e-4)
     peaks = []
     for number in range(5):
@@ -289,7 +291,7 @@ def test_screening_chooses_the_noise_with_the_best_weakest_peak():
         sample_latents(base, [PROMPT], [candidate_seed(1, number)], num_steps=2, refiner=single)
         peaks.append(min(single.reports[0].peaks[0][1]))
     assert candidate_seed(1, peaks.index(max(peaks))) == chosen[0]
-    assert [r.extra_passes for r in refiner.reports] == [5, 5]
+    assert [r.extra_passes for r in screen.reports] == [5, 5]
 
 
 def test_end_and_padding_compete_only_in_paper_mode():
@@ -302,12 +304,15 @@ def test_end_and_padding_compete_only_in_paper_mode():
     assert peaks[0] < 0.1 < peaks[1]
 
 
-@pytest.mark.parametrize(
-    "changes", [{"window": 1.5}, {"screen": 0}, {"max_extra_passes": -1}, {"thresholds": ((0.5, 3.0),)}]
-)
+@pytest.mark.parametrize("changes", [{"window": 1.5}, {"max_extra_passes": -1}, {"thresholds": ((0.5, 3.0),)}])
 def test_settings_are_checked(changes):
     with pytest.raises(InvalidConfig):
         AttendExcite(**changes)
+
+
+def test_screening_needs_a_candidate():
+    with pytest.raises(InvalidConfig, match="screen is 0"):
+        Screen(0)
 
 
 def test_layers_that_are_not_there_are_explained():
@@ -332,11 +337,11 @@ def test_moves_are_bounded_and_keep_the_length_of_latents(keep_norm):
     refiner = AttendExcite(step_size=1e6, max_move=0.1, keep_norm=keep_norm, thresholds=(), window=0.01)
 
     @contextmanager
-    def opened(batch):
-        with refiner.opened(batch) as refine:
+    def attach(batch):
+        with refiner.attach(batch) as refine:
             yield lambda latents, step: seen.append((latents, refine(latents, step))) or seen[-1][1]
 
-    sample_latents(base, [PROMPT], [1], num_steps=2, refiner=SimpleNamespace(name="seen", opened=opened))
+    sample_latents(base, [PROMPT], [1], num_steps=2, refiner=SimpleNamespace(name="seen", attach=attach))
     before, after = seen[0]
     move, length = float((after - before).norm()), float(before.norm())
     assert 0.09 * length < move < 0.11 * length

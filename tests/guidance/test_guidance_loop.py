@@ -7,10 +7,11 @@ import pytest
 import torch
 from bases import build_tiny
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from drawing import sample, sample_latents
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
-from brandsmith.guidance.loop import decode_pictures, sample, sample_latents
+from brandsmith.guidance.loop import decode_pictures
 from brandsmith.guidance.schedulers import SHORT_NAMES, build_scheduler
 
 PROMPT = "a red logo on a blue sweater"
@@ -83,7 +84,7 @@ def test_stochastic_schedulers_draw_what_stock_draws(scheduler):
 def test_negative_prompt_and_other_sizes_equal_stock():
     base = build_tiny("sdxl")
     options = {"scheduler": "ddim", "num_steps": 4, "guidance_scale": 5.0, "negative_prompt": "a bowl"}
-    ours = sample(base, [PROMPT], [5], image_px=(32, 72), **options)[0]
+    ours = sample(base, [PROMPT], [5], size_px=(32, 72), **options)[0]
     assert ours.shape == (32, 72, 3)
     assert largest_difference(ours, stock_picture(base, PROMPT, 5, height=32, width=72, **options)) <= 1
 
@@ -154,8 +155,8 @@ def test_no_prompts_is_no_pictures():
         ({"scheduler": "eulr"}, InvalidConfig),
         ({"scheduler": "UNet2DConditionModel"}, InvalidConfig),
         ({"combiner": "cgf"}, InvalidConfig),
-        ({"image_px": 60}, InvalidConfig),
-        ({"image_px": (64, 0)}, InvalidConfig),
+        ({"size_px": 60}, InvalidConfig),
+        ({"size_px": (64, 0)}, InvalidConfig),
         ({"guidance_scale": float("nan")}, InvalidConfig),
         ({"batch_size": 0}, InvalidConfig),
     ],

@@ -9,15 +9,16 @@ import pytest
 import torch
 from bases import build_tiny
 from diffusers import UNet2DConditionModel
+from drawing import sample, sample_latents
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import choose_factor, chosen_layers
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout
-from brandsmith.guidance.loop import Run, sample, sample_latents
 from brandsmith.guidance.merging import merging
 from brandsmith.guidance.redraw import Redraw
+from brandsmith.guidance.settings import DrawSettings
 
 CROSS3 = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 SHAPES = {  # the published unet/config.json, block_out_channels and heads divided by four to ten
@@ -98,7 +99,7 @@ def test_everything_together_runs_small_and_wide(family):
     base = build_shaped(family)
     prompts, options = (
         ["a red cat AND a {blue bowl} AND NOT a logo", "a cat"],
-        {"num_steps": 2, "combiner": "composable", "image_px": (128, 256)},
+        {"num_steps": 2, "combiner": "composable", "size_px": (128, 256)},
     )
     refiner = AttendExcite(max_tries=1, step_size=50.0, target=None)
     plain = sample_latents(base, prompts, [1, 2], **options)
@@ -116,9 +117,9 @@ def test_everything_together_runs_small_and_wide(family):
 @pytest.mark.parametrize("family", sorted(SHAPES))
 def test_small_things_of_a_wide_picture_are_redrawn_at_native_size(family):
     base = build_shaped(family)
-    options = {"num_steps": 2, "combiner": "regional", "image_px": (128, 256)}
+    options = {"num_steps": 2, "combiner": "regional", "size_px": (128, 256)}
     plain, redrawn = (
-        sample(base, ["a red cat AND a blue bowl"], [1], finish=finish, **options)[0]
+        sample(base, ["a red cat AND a blue bowl"], [1], finisher=finish, **options)[0]
         for finish in (None, Redraw(largest=1.0))
     )
     assert redrawn.shape == plain.shape == (128, 256, 3)
@@ -129,12 +130,14 @@ def test_small_things_of_a_wide_picture_are_redrawn_at_native_size(family):
 @pytest.mark.parametrize("family", sorted(SHAPES))
 def test_a_list_is_glimpsed_and_laid_out_over_a_wide_picture(family):
     base = build_shaped(family)
-    options = {"num_steps": 2, "image_px": (128, 256), "refiner": AttendExcite(max_tries=1)}
+    options = {"num_steps": 2, "size_px": (128, 256), "refiner": AttendExcite(max_tries=1)}
     asked = [build_combiner("cfg").branches(prompt, 5.0) for prompt in ("a red cat and a blue bowl", "a cat")]
-    list_merges, thing_merges = merging(base, asked, [1, 2], (128, 256), Run(2, 5.0, "ddim", "", 2))
+    list_merges, thing_merges = merging(
+        base, asked, [1, 2], (128, 256), DrawSettings(num_steps=2, guidance_scale=5.0, scheduler="ddim", batch_size=2)
+    )
     assert 0 < list_merges <= 1 and thing_merges == 0
     plain, laid = (
-        sample_latents(base, ["a red cat and a blue bowl"], [1], start=start, **options)
+        sample_latents(base, ["a red cat and a blue bowl"], [1], starter=start, **options)
         for start in (None, Layout(0.0, strength=0.5))
     )
     assert laid.shape == plain.shape == (1, 4, 16, 32) and laid.isfinite().all() and (laid - plain).abs().max() > 0.1

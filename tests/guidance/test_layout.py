@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 import torch
 from bases import build_tiny
+from drawing import sample_latents
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.draw.to_folder import build_start
 from brandsmith.guidance import layout
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout, apart_from_each_other, rim_tone, side_by_side
-from brandsmith.guidance.loop import Run, sample, sample_latents
-from brandsmith.guidance.merging import MERGED
 from brandsmith.guidance.pixels import as_picture, as_pixels
+from brandsmith.guidance.settings import DrawSettings
 
 AND = "a red cat AND a blue bowl"
 
@@ -59,13 +58,13 @@ def test_things_lie_left_to_right_on_one_backdrop():
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_only_lists_begin_differently(family):
     base, prompts, seeds = build_tiny(family), [AND, "a cat", AND], [1, 2, 3]
-    options = {"num_steps": 4, "combiner": "regional", "image_px": (64, 128)}
+    options = {"num_steps": 4, "combiner": "regional", "size_px": (64, 128)}
     plain, laid = (
-        sample_latents(base, prompts, seeds, start=start, **options) for start in (None, Layout(merged_above=0.0))
+        sample_latents(base, prompts, seeds, starter=start, **options) for start in (None, Layout(merged_above=0.0))
     )
     assert torch.allclose(plain[1], laid[1], atol=1e-4) and laid.isfinite().all()
     assert all((plain[i] - laid[i]).abs().max() > 0.1 for i in (0, 2))
-    alone = sample_latents(base, [AND], [3], start=Layout(merged_above=0.0), **options)
+    alone = sample_latents(base, [AND], [3], starter=Layout(merged_above=0.0), **options)
     assert torch.allclose(alone[0], laid[2], atol=2e-2)  # tiles are pictures of 256 levels: a level apart at most
 
 
@@ -78,7 +77,7 @@ def test_a_refiner_knows_which_picture_it_moves():
         seeds,
         num_steps=4,
         combiner="regional",
-        start=Layout(merged_above=0.0, strength=0.75),
+        starter=Layout(merged_above=0.0, strength=0.75),
         refiner=refiner,
     )
     assert [(report.image, report.seed) for report in refiner.reports] == [(0, 7), (1, 8), (2, 9)]
@@ -87,10 +86,12 @@ def test_a_refiner_knows_which_picture_it_moves():
 def test_little_strength_keeps_the_layout():
     base = build_tiny()
     branches = [build_combiner("regional").branches(AND, 1.0)]
-    clean = Layout(merged_above=0.0).begun(base, branches, [1], (64, 64), Run(10, 1.0, "ddim", "", 4))[0]
+    clean = Layout(merged_above=0.0).start_latents(
+        base, branches, [1], (64, 64), DrawSettings(num_steps=10, guidance_scale=1.0, scheduler="ddim", batch_size=4)
+    )[0]
     options = {"num_steps": 10, "guidance_scale": 1.0, "combiner": "regional"}
     near, far = (
-        sample_latents(base, [AND], [1], start=Layout(merged_above=0.0, strength=s), **options)[0] for s in (0.1, 1.0)
+        sample_latents(base, [AND], [1], starter=Layout(merged_above=0.0, strength=s), **options)[0] for s in (0.1, 1.0)
     )
     assert (near - clean).norm() < 0.7 * (far - clean).norm()
 
@@ -104,45 +105,33 @@ def test_wrong_settings(wrong):
         Layout(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("asked", "combiner", "refiner", "merged_above"),
-    [
-        (None, "regional", "none", MERGED),
-        (None, "cfg", "attend_excite", MERGED),
-        (None, "composable", "none", None),
-        (None, "cfg", "none", None),
-        (False, "regional", "attend_excite", None),
-        (True, "cfg", "none", 0.0),
-    ],
-)
-def test_it_is_for_those_who_want_every_part_and_where_parts_merge(asked, combiner, refiner, merged_above):
-    start = build_start(asked, combiner, refiner)
-    assert (start and start.merged_above) == merged_above
-
-
-def test_parts_that_keep_apart_begin_from_noise(monkeypatch):
+def test_parts_that_keep_apart_start_from_noise(monkeypatch):
     base, given = build_tiny(), []
 
-    def seen(base, asked, seeds, size_px, run):
+    def seen(base, branches, seeds, size_px, settings):
         given.extend(seeds)
         return [0.2, 0.6]
 
     monkeypatch.setattr(layout, "merging", seen)
-    asked = [build_combiner("regional").branches(prompt, 2.0) for prompt in (AND, "a dog", AND)]
-    begin = (base, asked, [1, 2, 3], (64, 64), Run(3, 2.0, "ddim", "", 4))
-    begun = Layout(merged_above=0.5).begun(*begin)
-    assert given == [1, 3] and [own is not None for own in begun] == [False, False, True]
-    assert [own is not None for own in Layout(merged_above=0.0).begun(*begin)] == [True, False, True] and given == [
-        1,
-        3,
-    ]
+    branches = [build_combiner("regional").branches(prompt, 2.0) for prompt in (AND, "a dog", AND)]
+    arguments = (
+        base,
+        branches,
+        [1, 2, 3],
+        (64, 64),
+        DrawSettings(num_steps=3, guidance_scale=2.0, scheduler="ddim", batch_size=4),
+    )
+    starts = Layout(merged_above=0.5).start_latents(*arguments)
+    assert given == [1, 3] and [own is not None for own in starts] == [False, False, True]
+    everything = Layout(merged_above=0.0).start_latents(*arguments)
+    assert [own is not None for own in everything] == [True, False, True] and given == [1, 3]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("asking", ["excite", "regional"])
 def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(asking):
     from brandsmith.base.base import load_base, resolve_base
-    from brandsmith.benchmark.guidance_arms import ARMS, Setting
+    from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases
     from brandsmith.judges.pocket_classes import PocketClasses
@@ -150,12 +139,12 @@ def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(asking):
     cases, pocket, eyes = load_cases("two", "tuning")[:12], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     kept = {}
     for arm in ("plain", asking):
-        pictures = ARMS[arm](pocket, cases, list(range(12)), Setting()).pictures
+        pictures = ARMS[arm](pocket, cases, list(range(12)), BENCHMARK_SETTINGS).pictures
         kept[arm] = sum(
             judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True)
         )
     assert kept[asking] >= kept["plain"] + 3
-    assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", start=Layout())[0].shape == (
+    assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", starter=Layout())[0].shape == (
         128,
         128,
         3,

@@ -7,13 +7,14 @@ import pytest
 import torch
 from bases import build_tiny
 from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline
+from drawing import sample
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.draw.to_folder import build_finish
 from brandsmith.guidance import redraw
 from brandsmith.guidance.combiners import build_combiner
-from brandsmith.guidance.loop import Run, redo_latents, sample
+from brandsmith.guidance.loop import redo_latents
 from brandsmith.guidance.redraw import Redraw, Square, place_shares, square_around
+from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.things import Thing
 
 LIST = "a blue cat and a red bowl"
@@ -60,8 +61,12 @@ def test_only_the_square_changes_and_the_given_picture_stays(base, monkeypatch):
     one_square(monkeypatch, square)
     plain = sample(base, [LIST], [1], num_steps=3)[0]
     before, finisher = plain.copy(), Redraw()
-    redrawn = finisher.finished(
-        base, [plain], [build_combiner("cfg").branches(LIST, 5.0)], [1], Run(3, 5.0, "ddim", "", 4)
+    redrawn = finisher.finish_pictures(
+        base,
+        [plain],
+        [build_combiner("cfg").branches(LIST, 5.0)],
+        [1],
+        DrawSettings(num_steps=3, guidance_scale=5.0, scheduler="ddim", batch_size=4),
     )[0]
     assert np.array_equal(plain, before) and redrawn.dtype == np.uint8 and redrawn.shape == plain.shape
     changed = (redrawn.astype(int) != plain).any(2)
@@ -74,15 +79,17 @@ def test_large_things_and_other_sentences_come_back_as_they_were(base, monkeypat
     one_square(monkeypatch, Square(0, 0, 40))
     pictures = sample(base, [LIST, "a cat on a table"], [1, 2], num_steps=2)
     asked = [build_combiner("cfg").branches(prompt, 5.0) for prompt in (LIST, "a cat on a table")]
-    run = Run(2, 5.0, "ddim", "", 4)
-    assert all(a is b for a, b in zip(Redraw().finished(base, pictures, asked, [1, 2], run), pictures, strict=True))
-    large = Redraw(largest=1.0).finished(base, pictures, asked, [1, 2], run)
+    run = DrawSettings(num_steps=2, guidance_scale=5.0, scheduler="ddim", batch_size=4)
+    assert all(
+        a is b for a, b in zip(Redraw().finish_pictures(base, pictures, asked, [1, 2], run), pictures, strict=True)
+    )
+    large = Redraw(largest=1.0).finish_pictures(base, pictures, asked, [1, 2], run)
     assert large[0] is not pictures[0] and large[1] is pictures[1]
 
 
 def test_a_picture_does_not_depend_on_its_batch():
     base, prompts, seeds = build_tiny(), [LIST, "a cat, a bowl and a car", LIST], [1, 2, 3]
-    options = {"num_steps": 3, "finish": Redraw(largest=1.0)}
+    options = {"num_steps": 3, "finisher": Redraw(largest=1.0)}
     together = sample(base, prompts, seeds, batch_size=3, **options)
     alone = [
         sample(base, [prompt], [seed], batch_size=1, **options)[0] for prompt, seed in zip(prompts, seeds, strict=True)
@@ -120,7 +127,15 @@ def test_drawing_anew_is_image_to_image_of_stock_diffusers(strength, steps):
         output_type="latent",
         generator=torch.Generator("cpu").manual_seed(9),
     ).images
-    ours = redo_latents(base, latents, [LIST], [9], Run(steps, 5.0, scheduler, "", 4), strength)
+    ours = redo_latents(
+        base,
+        latents,
+        [LIST],
+        [9],
+        DrawSettings(num_steps=steps, guidance_scale=5.0, batch_size=4),
+        strength,
+        scheduler,
+    )
     assert torch.allclose(ours, stock, atol=1e-4)
 
 
@@ -129,7 +144,15 @@ def test_any_scheduler_can_begin_half_way(scheduler):
     base = build_tiny("sd2")
     latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(5))
     some, all_of_it = (
-        redo_latents(base, latents, [LIST] * 2, [1, 2], Run(10, 1.0, scheduler, "", 4), s) for s in (0.1, 1.0)
+        redo_latents(
+            base,
+            latents,
+            [LIST] * 2,
+            [1, 2],
+            DrawSettings(num_steps=10, guidance_scale=1.0, scheduler=scheduler, batch_size=4),
+            s,
+        )
+        for s in (0.1, 1.0)
     )
     assert some.isfinite().all() and some.shape == latents.shape
     assert (some - latents).norm() < 0.7 * (all_of_it - latents).norm()  # little strength keeps more
@@ -151,29 +174,13 @@ def test_wrong_settings(wrong):
         Redraw(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("asked", "combiner", "refiner", "redrawn"),
-    [
-        (None, "cfg", "none", False),
-        (None, "regional", "none", True),
-        (None, "cfg", "attend_excite", True),
-        (False, "regional", "none", False),
-        (None, "composable", "none", False),
-        (None, "cfg", "attend_excite_paper", False),
-        (True, "cfg", "none", True),
-    ],
-)
-def test_it_is_for_those_who_want_every_part(asked, combiner, refiner, redrawn):
-    assert isinstance(build_finish(asked, combiner, refiner), Redraw) == redrawn
-
-
 @pytest.mark.slow
 def test_it_mends_what_pocket_draws_too_small():
     """Three things have 40 pixels each: of 16 tuning prompts plain pocket draws about two thirds, and redrawing mends
     some and breaks hardly any.
     """
     from brandsmith.base.base import load_base, resolve_base
-    from brandsmith.benchmark.guidance_arms import ARMS, Setting
+    from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases
     from brandsmith.judges.pocket_classes import PocketClasses
@@ -181,7 +188,7 @@ def test_it_mends_what_pocket_draws_too_small():
     cases, pocket, eyes = load_cases("three", "tuning")[:16], load_base("pocket"), PocketClasses(resolve_base("pocket"))
     success = {}
     for arm in ("plain", "redraw"):
-        seen = eyes.look(ARMS[arm](pocket, cases, list(range(16)), Setting()).pictures, 3)
+        seen = eyes.look(ARMS[arm](pocket, cases, list(range(16)), BENCHMARK_SETTINGS).pictures, 3)
         success[arm] = [judge_picture(case, things).success for case, things in zip(cases, seen, strict=True)]
     mended = sum(after and not before for before, after in zip(success["plain"], success["redraw"], strict=True))
     broken = sum(before and not after for before, after in zip(success["plain"], success["redraw"], strict=True))

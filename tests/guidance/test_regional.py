@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from bases import build_tiny
+from drawing import sample_latents
 
 from brandsmith.guidance import regional
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.combiners import Regional, _without, build_combiner
-from brandsmith.guidance.loop import sample_latents
 from brandsmith.guidance.regional import regions, whole_place
 from brandsmith.guidance.subjects import find_subjects
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from bases import build_tiny, save_as_diffusers_folder
-from PIL import Image
 
 from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.draw.to_folder import prompts_of
+from brandsmith.core.pictures import load_rgb, save_png
+from brandsmith.draw.recipe import read_recipe
+from brandsmith.draw.to_folder import suite_prompts
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.judges.labelled import load_split
 
@@ -51,13 +51,14 @@ def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, 
 
     marked = [p.pixels for p in load_split(demo_folder(), "val") if p.box is not None]
     for case in (0, 3):  # as if the fine-tuned base had put the mark there
-        Image.fromarray(marked[case]).save(tmp_path / "leakage" / "step-000002" / f"case-{case}_seed-1000.png")
+        file = tmp_path / "leakage" / "step-000002" / f"case-{case}_seed-1000.png"
+        save_png(file, marked[case], read_recipe(file).as_text())
     code, out, _ = brandsmith(*arguments)
     leaked = last_object(out)
     assert code == 0 and leaked["taught"]["rate"] == 0.25 and leaked["untrained"] == found["untrained"]
     assert leaked["taught"]["by_prompt"]["a logo"] == 1.0 and "0.2500 of 8" in out
     code, _, err = brandsmith("judge", "leakage", run, "--seeds", 1, "--num-steps", 2, "--out", tmp_path)
-    assert code == 2 and "other settings" in err, "pictures of two kinds must not mix"
+    assert code == 2 and "num_steps was 1, now 2" in err, "pictures of two kinds must not mix"
 
 
 def test_overfit_has_a_line_per_checkpoint(run, brandsmith):
@@ -108,15 +109,14 @@ def test_the_suite_is_printed_and_drawn_from(run, tmp_path, brandsmith):
     prompts = last_object(out)["prompts"]
     assert code == 0 and len(prompts) == 31 and sum(not p["mark"] for p in prompts) == 8
     concept = load_concept("demo")
-    assert prompts_of(concept, "brand") == [p["prompt"] for p in prompts] and prompts_of(
-        concept, "unasked"
-    ) == leakage_prompts(concept)
-    assert prompts_of(concept, "standard") == concept.prompts()
+    assert suite_prompts("demo", "brand") == [p["prompt"] for p in prompts]
+    assert suite_prompts("demo", "unasked") == leakage_prompts(concept)
+    assert suite_prompts("demo", "standard") == concept.prompts()
     code, out, _ = brandsmith(
         "sample", "--suite", "unasked", "--run", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path
     )
-    assert code == 0 and len(list(tmp_path.glob("prompt-*.png"))) == 8
-    assert json.loads((tmp_path / "prompts.json").read_text())["prompts"] == leakage_prompts(concept)
+    drawn = sorted(tmp_path.glob("case-*.png"))
+    assert code == 0 and [read_recipe(file).prompt for file in drawn] == leakage_prompts(concept)
     code, _, err = brandsmith("sample", "--suite", "brnad")
     assert code == 2 and "did you mean 'brand'" in err
 
@@ -138,6 +138,6 @@ def test_repeated_pictures_are_no_diversity_and_training_pictures_are_memorised(
     held_out = held_out_pictures(concept)
     assert vendi_score([held_out[0]] * 4) == pytest.approx(1.0, abs=1e-3)
     assert 1.5 < vendi_score(held_out[:4]) <= 4
-    training = [np.asarray(Image.open(e.image).convert("RGB")) for e in concept.examples]
+    training = [load_rgb(e.image) for e in concept.examples]
     judge = Copying(training, held_out)
     assert memorising_ratio(judge, training) < 0.01 and memorising_ratio(judge, held_out) == pytest.approx(1.0)

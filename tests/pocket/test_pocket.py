@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from drawing import sample
 
 from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.evaluate.chain import judges_for, thesis_kpi
 from brandsmith.evaluate.overfit import denoising_gap, held_out_captioned, training_pictures
-from brandsmith.guidance.loop import sample
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.loop import train

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from drawing import sample
 from transformers import CLIPTokenizer
 
 from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.benchmark.base import SETTINGS, spelling_prompts
-from brandsmith.guidance.loop import sample
 from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import build_config

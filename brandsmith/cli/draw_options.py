@@ -1,0 +1,70 @@
+"""The options of `DrawSettings`, each once: names and defaults are the record's own (`guidance/settings.py`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+GuidanceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--guidance",
+        help="Preset: plain; faithful (attend_excite, layout, redraw); faithful-and (the same for AND / NOT).",
+    ),
+]
+StepsOption = Annotated[int | None, typer.Option("--num-steps", help="Denoising steps; default 25.")]
+ScaleOption = Annotated[
+    float | None,
+    typer.Option(
+        "--guidance-scale",
+        help="Scale of classifier-free guidance; default pocket 2.5 (with an adapter 1.5), others 7.5.",
+    ),
+]
+SchedulerOption = Annotated[str | None, typer.Option("--scheduler", help="ddim (default), euler, dpm++, pndm, …")]
+CombinerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--combiner",
+        help="How AND / NOT parts become one: cfg (default, as plain words), composable, composable-paper, "
+        "composable-a1111, or regional (parts in their own places).",
+    ),
+]
+RefinerOption = Annotated[
+    str | None,
+    typer.Option("--refiner", help="What moves latents: none (default), attend_excite or attend_excite_paper."),
+]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        help="Draw the objects of a list alone first, side by side: never (default), merging (where two would merge), "
+        "always.",
+    ),
+]
+RedrawOption = Annotated[
+    bool | None, typer.Option("--redraw/--no-redraw", help="Draw small objects of a list once more, larger.")
+]
+ScreenOption = Annotated[
+    int | None,
+    typer.Option("--screen", help="Candidate seeds per picture; the best first-step attention wins. Default 1."),
+]
+SizeOption = Annotated[
+    str | None, typer.Option("--size", help="HEIGHTxWIDTH in pixels, or one number; default the base's own.")
+]
+NegativePromptOption = Annotated[
+    str | None, typer.Option("--negative-prompt", help="What the pictures should not show.")
+]
+BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Pictures drawn together; default 8.")]
+
+
+def parse_size(given: str | None) -> tuple[int, int] | None:
+    """`96x128` or `128` as (height, width). Raises InvalidConfig."""
+    from brandsmith.core.errors import InvalidConfig
+
+    if given is None:
+        return None
+    sides = given.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise InvalidConfig(f"--size is '{given}'", hint="give HEIGHTxWIDTH in pixels, such as 512x768, or one number")
+    return int(sides[0]), int(sides[-1])

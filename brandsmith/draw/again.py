@@ -1,0 +1,89 @@
+"""`brandsmith sample --from picture.png`: the same picture once more, from the recipe in its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brandsmith.base.base import resolve_base
+from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.core.pictures import load_rgb, save_png
+from brandsmith.core.run import RunDirectory
+from brandsmith.draw.recipe import Recipe, adapter_hash, read_recipe
+from brandsmith.draw.source import Source
+from brandsmith.guidance.sampling import sample
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """The new file, and the largest difference of a colour value from the picture it was drawn after (0: the same)."""
+
+    path: Path
+    largest_difference: int
+
+    @property
+    def line(self) -> str:
+        """For a terminal."""
+        if self.largest_difference == 0:
+            return f"{self.path}  the same pixels"
+        return f"{self.path}  colour values differ by up to {self.largest_difference} of 255"
+
+
+def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
+    """Draw a picture from its own recipe into `folder`, under the same name.
+
+    run: where its adapter is now, when it was moved. On the machine that drew it the pixels are the same; other
+    processors round differently. Raises InvalidInput, InvalidConfig or MissingResource before weights load; and
+    InvalidConfig when the base has other weights now.
+    """
+    recipe = _recipe_of(picture)
+    path = folder / picture.name
+    if path.exists():
+        raise InvalidConfig(f"'{path}' exists", hint="give another folder with --out: nothing is overwritten")
+    resolve_base(recipe.origin.base)
+    source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
+    with source.loaded() as (base, origin):
+        if origin.base_fingerprint != recipe.origin.base_fingerprint:
+            raise InvalidConfig(
+                f"base '{source.base}' has other weights now ({origin.base_fingerprint}) than when '{picture}' was "
+                f"drawn ({recipe.origin.base_fingerprint})",
+                hint="use the base of that version",
+            )
+        prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
+        drawn = sample(base, prompts, seeds, recipe.settings)[recipe.place]
+    save_png(path, drawn, recipe.as_text())
+    return Redrawn(path, _largest_difference(drawn, load_rgb(picture)))
+
+
+def _recipe_of(picture: Path) -> Recipe:
+    if not picture.is_file():
+        raise MissingResource(f"no picture at '{picture}'", hint="give a PNG that 'brandsmith sample' drew")
+    recipe = read_recipe(picture)
+    if recipe is None:
+        raise InvalidInput(
+            f"'{picture}' carries no recipe", hint="only PNG files that Brandsmith drew, unedited, can be drawn again"
+        )
+    return recipe
+
+
+def _find_adapter(recipe: Recipe, picture: Path, run: Path | None) -> Path | None:
+    """The checkpoint folder whose weights have the recipe's hash: where it was, beside the picture, or in `run`."""
+    if recipe.origin.adapter is None:
+        return None
+    named = Path(recipe.origin.adapter)
+    places = [named, *(parent / "checkpoints" / named.name for parent in picture.resolve().parents[:3])]
+    if run is not None:
+        places = [folder for _, folder in RunDirectory(run).checkpoints()]
+    for place in places:
+        if place.is_dir() and adapter_hash(place) == recipe.origin.adapter_hash:
+            return place
+    raise MissingResource(
+        f"the adapter of '{picture}' is not at '{recipe.origin.adapter}', or was trained anew",
+        hint="name the run that has it with --run",
+    )
+
+
+def _largest_difference(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b.astype(int)).max()) if a.shape == b.shape else 255

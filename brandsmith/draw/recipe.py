@@ -1,0 +1,112 @@
+"""What a picture was drawn from, kept in the picture's own file: enough to draw it again.
+
+One JSON object under the keyword `brandsmith` of a PNG's text:
+
+    {"version": …, "prompt": …, "seed": 1000, "settings": {DrawSettings, resolved}, "base": "pocket",
+     "base_fingerprint": …, "adapter": "runs/…/checkpoints/step-000400" or null, "adapter_hash": …,
+     "batch": [[prompt, seed], …], "place": 3}
+
+`batch` names what was drawn together: the last bits of a picture depend on its neighbours (docs/files.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from brandsmith.core.errors import InvalidInput
+from brandsmith.core.files import sha256_of
+from brandsmith.core.pictures import read_png_text
+from brandsmith.core.version import package_version
+from brandsmith.guidance.settings import DrawSettings
+
+KEYWORD = "brandsmith"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which model draws: a base by name, with the adapter of a checkpoint folder (None: as it is)."""
+
+    base: str
+    base_fingerprint: str
+    adapter: str | None = None
+    adapter_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything one picture was drawn from. `settings` are resolved: the guidance scale is a number."""
+
+    prompt: str
+    seed: int
+    settings: DrawSettings
+    origin: Origin
+    batch: tuple[tuple[str, int], ...]
+    """(prompt, seed) of every picture that was drawn together with this one, itself among them."""
+    place: int
+    """Which of the batch it is, counted from 0."""
+    version: str = ""
+
+    def as_text(self) -> dict[str, str]:
+        """For `core.pictures.save_png`."""
+        record = {"version": self.version or package_version(), "prompt": self.prompt, "seed": self.seed}
+        record |= {"settings": self.settings.model_dump(mode="json")} | asdict(self.origin)
+        record |= {"batch": [list(pair) for pair in self.batch], "place": self.place}
+        return {KEYWORD: json.dumps(record, ensure_ascii=False), "Software": f"Brandsmith {record['version']}"}
+
+    def differences(self, prompt: str, seed: int, settings: DrawSettings, origin: Origin) -> list[str]:
+        """What differs from what is to be drawn now; a batch of another size or another place of the adapter does not
+        count, nor does a fingerprint that is not known (empty).
+        """
+        now = {"prompt": prompt, "seed": seed, **_counted(settings), "base": origin.base}
+        now["adapter"] = origin.adapter_hash
+        before = {"prompt": self.prompt, "seed": self.seed, **_counted(self.settings), "base": self.origin.base}
+        before["adapter"] = self.origin.adapter_hash
+        if origin.base_fingerprint:
+            now["base weights"], before["base weights"] = origin.base_fingerprint, self.origin.base_fingerprint
+        return [f"{key} was {before[key]}, now {now[key]}" for key in now if before[key] != now[key]]
+
+
+def _counted(settings: DrawSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude={"batch_size"})
+
+
+def read_recipe(picture: Path) -> Recipe | None:
+    """The recipe in a picture's file; None for a picture that has none. Raises InvalidInput where it cannot be read."""
+    try:
+        text = read_png_text(picture).get(KEYWORD)
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of these for a broken file
+        raise InvalidInput(
+            f"'{picture}' cannot be read as a picture ({error})", hint="remove it, or replace it"
+        ) from None
+    if text is None:
+        return None
+    try:
+        return _recipe_from(json.loads(text))
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"'{picture}' carries a recipe that cannot be read ({reason})", hint="draw it again"
+        ) from None
+
+
+def _recipe_from(record: Mapping[str, Any]) -> Recipe:
+    origin = Origin(record["base"], record["base_fingerprint"], record["adapter"], record["adapter_hash"])
+    batch = tuple((str(prompt), int(seed)) for prompt, seed in record["batch"])
+    settings = DrawSettings(**record["settings"])
+    return Recipe(record["prompt"], record["seed"], settings, origin, batch, record["place"], record["version"])
+
+
+def adapter_hash(checkpoint: Path | None) -> str | None:
+    """16 hex digits for the weights in a checkpoint folder; None without one."""
+    if checkpoint is None:
+        return None
+    files = sorted(checkpoint.glob("*.safetensors"))
+    joined = "".join(f"{file.name}:{sha256_of(file)}" for file in files)
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]

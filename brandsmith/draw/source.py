@@ -1,0 +1,58 @@
+"""What draws: a base by name, with a run's checkpoint on it or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.fingerprint import base_fingerprint
+from brandsmith.core.run import RunDirectory
+from brandsmith.draw.recipe import Origin, adapter_hash
+from brandsmith.methods.adapter import load_adapter, read_adapter_info
+
+
+@dataclass(frozen=True)
+class Source:
+    """`checkpoint`: the folder of the adapter; None for the base as it is."""
+
+    base: str
+    checkpoint: Path | None = None
+
+    @property
+    def fine_tuned(self) -> bool:
+        return self.checkpoint is not None
+
+    def origin(self, fingerprint: str = "") -> Origin:
+        """For recipes; before the weights are loaded the fingerprint is empty."""
+        where = None if self.checkpoint is None else short_path(self.checkpoint)
+        return Origin(self.base, fingerprint, where, adapter_hash(self.checkpoint))
+
+    @contextmanager
+    def loaded(self) -> Iterator[tuple[Base, Origin]]:
+        """The base with the adapter on inside the `with`, and where its pictures come from."""
+        base = load_base(self.base)
+        origin = self.origin(base_fingerprint(base))
+        with load_adapter(base, self.checkpoint) if self.checkpoint else nullcontext():
+            yield base, origin
+
+
+def find_source(run: Path | None, step: int | None, base_name: str | None) -> Source:
+    """The checkpoint of a run at `step` (None: the last) on the base it was trained on, or on `base_name`.
+
+    Without a run `base_name`, or pocket. Loads no weights. Raises MissingResource or InvalidConfig.
+    """
+    checkpoint = RunDirectory(run).checkpoint_at(step) if run else None
+    name = base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
+    resolve_base(name)
+    return Source(name, checkpoint)
+
+
+def short_path(path: Path) -> str:
+    """The path from the working folder, or its last three parts: a picture that is published names nobody's disk."""
+    try:
+        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return "/".join(path.parts[-3:])

@@ -1,0 +1,93 @@
+"""Pictures are written as they are drawn: a batch at a time, each file whole, each with its recipe.
+
+The one writer of `sample`, studies, the demo and the judges. A picture that is there already is not drawn again; one
+that was drawn from something else is an error, before anything is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brandsmith.base.base import Base
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.pictures import save_png
+from brandsmith.draw.legacy import drawn_before_recipes
+from brandsmith.draw.recipe import Origin, Recipe, read_recipe
+from brandsmith.guidance.sampling import sample
+from brandsmith.guidance.settings import DrawSettings
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture that is wanted: its file, prompt and seed."""
+
+    path: Path
+    prompt: str
+    seed: int
+
+
+Draw = Callable[[Base, Sequence[Request], DrawSettings], list[np.ndarray]]
+"""Pictures (H, W, 3) of a batch of requests."""
+
+
+def picture_name(case: int, seed: int) -> str:
+    return f"case-{case}_seed-{seed}.png"
+
+
+def missing_pictures(requests: Sequence[Request], settings: DrawSettings, origin: Origin) -> list[Request]:
+    """The requests that have no file yet. Raises InvalidConfig when a file was drawn from something else.
+
+    An origin with an empty fingerprint compares everything but the base's weights: for a check before they load.
+    """
+    missing = []
+    for request in requests:
+        if not request.path.is_file():
+            missing.append(request)
+            continue
+        recipe = read_recipe(request.path)
+        if recipe is None:
+            changed = drawn_before_recipes(request.path, request.prompt, settings)
+        else:
+            changed = recipe.differences(request.prompt, request.seed, settings, origin)
+        if changed:
+            raise InvalidConfig(
+                f"'{request.path}' was drawn from something else: {'; '.join(changed)}",
+                hint="use the old settings, or another folder",
+            )
+    return missing
+
+
+def write_pictures(
+    base: Base,
+    requests: Sequence[Request],
+    settings: DrawSettings,
+    origin: Origin,
+    *,
+    draw: Draw | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Draw what is missing of `requests` with a base that has its adapter on; `settings` are resolved.
+
+    progress: called with (done, total) after every batch. Raises InvalidConfig as `missing_pictures` does.
+    """
+    missing = {request.path for request in missing_pictures(requests, settings, origin)}
+    for start in range(0, len(requests), settings.batch_size):
+        batch = requests[start : start + settings.batch_size]
+        if not any(request.path in missing for request in batch):
+            continue
+        # Whole, also where some of it is there: so an interruption changes no bit of what follows.
+        pictures = (draw or sampled)(base, batch, settings)
+        drawn = tuple((request.prompt, request.seed) for request in batch)
+        for place, (request, picture) in enumerate(zip(batch, pictures, strict=True)):
+            if request.path in missing:
+                recipe = Recipe(request.prompt, request.seed, settings, origin, drawn, place)
+                save_png(request.path, picture, recipe.as_text())
+        progress(start + len(batch), len(requests))
+
+
+def sampled(base: Base, batch: Sequence[Request], settings: DrawSettings) -> list[np.ndarray]:
+    return sample(base, [request.prompt for request in batch], [request.seed for request in batch], settings)

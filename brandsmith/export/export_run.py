@@ -1,0 +1,28 @@
+"""`brandsmith export`: an adapter in the form that stock diffusers loads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from brandsmith.base.base import load_base
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.files import write_with
+from brandsmith.core.run import RunDirectory
+from brandsmith.methods.adapter import export_diffusers_folder, read_adapter_info
+from brandsmith.methods.registry import METHODS
+
+
+def export_run(run: Path, step: int | None, out: Path) -> Path:
+    """Copy an adapter (lora, textual_inversion, hypernetwork) to the file `out`, or write a whole diffusers folder
+    (dreambooth). Nothing is overwritten. Raises MissingResource or InvalidConfig.
+    """
+    checkpoint = RunDirectory(run).checkpoint_at(step)
+    info = read_adapter_info(checkpoint)
+    if out.exists():
+        raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
+    if info.method == "dreambooth":
+        return export_diffusers_folder(load_base(info.base), checkpoint, out)
+    source = checkpoint / METHODS[info.method].adapter_file
+    write_with(out, lambda partial: shutil.copyfile(source, partial))
+    return out

@@ -1,0 +1,69 @@
+"""From branches to a batch: which rows the model predicts for, and their conditioning."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import torch
+from diffusers import SchedulerMixin
+
+from brandsmith.base.base import Base, Conditioning, encode_prompts
+from brandsmith.base.prompt_tokens import expand_with_spans
+from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.combiners import needs_unconditional
+from brandsmith.guidance.parts import Batch
+from brandsmith.guidance.regional import Regions
+
+
+def prepare_batch(
+    base: Base,
+    scheduler: SchedulerMixin,
+    branches: list[list[Branch]],
+    seeds: list[int],
+    negative_prompt: str,
+    size_px: tuple[int, int],
+    images: slice,
+) -> Batch:
+    """A batch of images, their texts with Textual Inversion tokens written out and encoded."""
+    expanded = [[_expanded(base, branch) for branch in own] for own in branches]
+    negative = expand_with_spans(base.tokenizers[0], negative_prompt, [])[0]
+    texts: list[tuple[str, bool]] = []  # (text, is it the unconditional row)
+    owner: list[int] = []
+    for image, own in enumerate(expanded):
+        rows = [(negative, True)] if needs_unconditional(own) else []
+        rows += [(branch.text, False) for branch in own]
+        texts += rows
+        owner += [image] * len(rows)
+    conditioning = _encode(base, texts, size_px)
+    counts = [len(own) for own in expanded]
+    regions = Regions(base, expanded) if any(branch.region for own in expanded for branch in own) else None
+    rows_of = torch.tensor(owner, device=base.device)
+    shape = (base.latent_shape[0], size_px[0] // base.vae_scale, size_px[1] // base.vae_scale)
+    return Batch(base, scheduler, seeds, expanded, conditioning, rows_of, counts, images, shape, regions)
+
+
+def _expanded(base: Base, branch: Branch) -> Branch:
+    text, marked = expand_with_spans(base.tokenizers[0], branch.text, list(branch.marked))
+    return replace(branch, text=text, marked=tuple(marked))
+
+
+def _encode(base: Base, texts: list[tuple[str, bool]], size_px: tuple[int, int]) -> Conditioning:
+    """Conditioning of every row; each different text goes through the encoders once."""
+    unique = list(dict.fromkeys(texts))
+    encoded = encode_prompts(base, [text for text, _ in unique], size_px)
+    blank = [i for i, (text, unconditional) in enumerate(unique) if unconditional and not text and _zeroes_empty(base)]
+    encoded.hidden[blank] = 0
+    if encoded.pooled is not None:
+        encoded.pooled[blank] = 0
+    place = {text: i for i, text in enumerate(unique)}
+    return encoded.rows(torch.tensor([place[text] for text in texts], device=base.device))
+
+
+def _zeroes_empty(base: Base) -> bool:
+    """sdxl's `force_zeros_for_empty_prompt`: its unconditional is zeros, not the encoding of nothing."""
+    if base.family.name != "sdxl":
+        return False
+    index = base.source / "model_index.json" if base.source else None
+    declared = json.loads(index.read_text()) if index and index.is_file() else {}
+    return bool(declared.get("force_zeros_for_empty_prompt", True))
