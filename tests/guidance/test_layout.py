@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bases import build_tiny
-from drawing import sample_latents
+from drawing import sample, sample_latents
 
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance import layout
