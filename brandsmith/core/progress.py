@@ -7,16 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 LINE_EVERY_SEC = 15
 Log = Callable[[str], None]
-"""Takes one line about what is being done now, for whoever waits for it."""
+"""Takes one line about what is being done now."""
 
 
 @contextmanager
 def training_bar(console: Console, title: str) -> Iterator[Callable[..., None]]:
-    """Yield `report(what, done, total, note)`; a new `what` begins a new bar."""
+    """Yield `report(what, done, total, note)`; a new `what` starts a new bar."""
     if not console.is_terminal:
         yield _plain_lines(console, title)
         return
@@ -28,7 +36,7 @@ def training_bar(console: Console, title: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        known: dict[str, int] = {}
+        known: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int, note: str = "") -> None:
             if what not in known:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from brandsmith.methods.adafactor import Adafactor
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.methods.matrix_optimizers import Adafactor, Muon
 from brandsmith.methods.method import ParameterGroup
-from brandsmith.methods.muon import Muon
 from brandsmith.methods.settings import TrainSettings
+
+MEMORY = {"step", "exp_avg", "exp_avg_sq", "momentum_buffer", "row_var", "col_var", "variance"}
+"""What torch's AdamW, Muon and Adafactor remember of a weight."""
 
 
 def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
@@ -52,8 +55,16 @@ def training_tensors(optimizer: torch.optim.Optimizer, groups: Sequence[Paramete
 def restore_training(
     optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """Put `training_tensors` back. Raises KeyError when a weight is missing."""
+    """Put `training_tensors` back. Raises KeyError when a weight is missing, InvalidConfig for the memory of another
+    optimizer (Adafactor's and Muon's were others before version 0.2).
+    """
     named = _named(groups)
+    unknown = sorted({full_name.split(":", 1)[0] for full_name in tensors} - MEMORY - {"weight"})
+    if unknown:
+        raise InvalidConfig(
+            f"the run's saved state holds '{unknown[0]}', which no optimizer of this version knows",
+            hint="train in a new run directory, or resume with the version that began it",
+        )
     for name, parameter in named.items():
         parameter.copy_(tensors[f"weight:{name}"])
     for full_name, tensor in tensors.items():

@@ -58,7 +58,7 @@ class PackedLowRank:
 class PackedEmbedding(ExtendedEmbedding):
     """New rows `vectors` (K, M, width), of which each sample sees its own trial's."""
 
-    def __init__(self, table: torch.nn.Module, first_id: int, vectors: torch.nn.Parameter, rows: SampleRows) -> None:
+    def __init__(self, table: torch.nn.Embedding, first_id: int, vectors: torch.nn.Parameter, rows: SampleRows) -> None:
         super().__init__(table, first_id, vectors)
         self.rows = rows
 

@@ -1,12 +1,13 @@
 """AdamW for stacked trials: each (trial, group) is one long vector with its own learning rate and decay.
 
-The arithmetic is torch's fused AdamW. Its moments are shown to each trial's own optimizer through windows, so that a
-trial's state is saved, and a saved one taken up, by the code that serves a trial trained alone.
+The arithmetic is torch's fused AdamW. Its moments are shown to each trial's own optimizer through views, so that a
+trial's state is saved and restored by the code that serves a trial trained alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.packed_stack import Stack, named
 
 Trial = tuple[Sequence[ParameterGroup], torch.optim.Optimizer]
-"""What `loop.Training` has: the groups, already windows onto the stack, and the AdamW that names its state."""
+"""What `loop.Training` has: the groups, already views of the stack, and the AdamW that names its state."""
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -37,7 +38,7 @@ class PackedAdamW:
             self._adopt(k)
 
     def _adopt(self, k: int) -> None:
-        """Move a trial's moments into the stack and leave windows in their place."""
+        """Move a trial's moments into the stack and leave views in their place."""
         groups, own = self.trials[k]
         step = torch.zeros((), device=self.stack.values.device)
         for name, parameter in named(groups).items():
@@ -54,7 +55,7 @@ class PackedAdamW:
                 **{key: self.moments[key][k, columns] for key in _MOMENTS},
             }
 
-    def _rows_of(self, k: int) -> list[dict]:
+    def _rows_of(self, k: int) -> list[dict[str, Any]]:
         start = sum(len(groups) for groups, _ in self.trials[:k])
         return self.optimizer.param_groups[start : start + len(self.trials[k][0])]
 
@@ -72,9 +73,8 @@ class PackedAdamW:
             for row, known in zip(self._rows_of(k), own.param_groups, strict=True):
                 row["lr"] = known["lr"]
             own.state[next(iter(groups[0].parameters.values()))]["step"].add_(1)
-        unmoved = [
-            (leaf, leaf.clone()) for leaf in self.stack.idle
-        ]  # where alone has no gradient, it does not decay either
+        # trained alone, a weight without a gradient would not decay either
+        unmoved = [(leaf, leaf.clone()) for leaf in self.stack.idle]
         self.optimizer.step()
         for leaf, before in unmoved:
             leaf.copy_(before)

@@ -1,7 +1,7 @@
 """The weights of many trials as one: each trained tensor stacked over the trials, padded with zeros to the largest.
 
 All of them lie in one matrix (trials, everything that trains), so that a trial's gradient norm is the norm of a row
-and its optimizer step is one call on a row. A trial's own parameters become windows onto its row: what writes its
+and its optimizer step is one call on a row. A trial's own parameters become views of its row: what writes its
 checkpoints and its state reads them there and needs to know nothing of packing.
 
 Padding stays zero by itself: a zero row of A beside a zero column of B has no gradient on either side.

@@ -21,8 +21,9 @@ POCKET: dict[str, dict[str, Any]] = {
         "alpha": 32,
         "convolutions": True,
         "feed_forward": True,
+        # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
         "adam_epsilon": 1e-5,
-    },  # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
+    },
     "textual_inversion": _PACE
     | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3, "num_vectors": 6, "spell": True},
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from brandsmith.methods.muon import Muon
+from brandsmith.pocket.muon import Muon
 
 WARM_UP = 3
 """Steps at a learning rate of zero before the capture: they make the optimiser's state and let cuDNN choose its

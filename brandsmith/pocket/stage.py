@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import nn
 
 from brandsmith.base.hardware import multiplies_bf16
-from brandsmith.methods.muon import Muon
+from brandsmith.pocket.muon import Muon
 
 SAVE_EVERY_SEC = 90
 

@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 
 from brandsmith.core.errors import InvalidConcept, InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
-from brandsmith.methods.adafactor import Adafactor
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.loop import prepare, train
 from brandsmith.methods.optimizer import learning_rate_factor
@@ -400,28 +399,6 @@ def test_min_snr_weights(family):
     expected = torch.tensor([min(float(s), 5.0) / (float(s) + (family == "sd2")) for s in snr])
     assert torch.allclose(loss.weights(timesteps), expected, rtol=1e-5)
     assert torch.equal(DiffusionLoss(build_tiny(family)).weights(timesteps), torch.ones(3))
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_adafactor_is_the_papers(layout):
-    """First step, where the moments are the squared gradient's means: g / sqrt(r c / mean(r)), cut to an RMS of 1."""
-    torch.manual_seed(0)
-    kernel = torch.nn.Parameter(torch.randn(6, 5, 3, 3).to(memory_format=layout))
-    bias = torch.nn.Parameter(torch.randn(6))
-    before, gradient = kernel.detach().clone(), torch.randn(6, 5, 3, 3)
-    kernel.grad, bias.grad = (
-        gradient.clone(memory_format=torch.preserve_format).to(memory_format=layout),
-        torch.full((6,), -2.0),
-    )
-    old_bias, optimizer = bias.detach().clone(), Adafactor([{"params": [kernel, bias], "lr": 0.1}], weight_decay=0.5)
-    optimizer.step()
-    flat = gradient.flatten(1)
-    rows, columns = flat.square().mean(1, keepdim=True), flat.square().mean(0, keepdim=True)
-    update = flat / (rows * columns / rows.mean()).sqrt()
-    update = update / max(1.0, float(update.square().mean().sqrt()))
-    assert torch.allclose(kernel, before * 0.95 - 0.1 * update.view_as(before), atol=1e-6)
-    assert torch.allclose(bias, old_bias * 0.95 + 0.1, atol=1e-6)
-    assert sum(value.numel() for value in optimizer.state[kernel].values()) == 1 + 6 + 45
 
 
 def test_golden_three_steps(tmp_path):

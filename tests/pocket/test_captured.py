@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from brandsmith.methods.muon import Muon
 from brandsmith.pocket.captured import WARM_UP, CapturedStep
+from brandsmith.pocket.muon import Muon
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 

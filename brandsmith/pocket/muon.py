@@ -3,7 +3,12 @@
 What is rare in the data is rare in the gradient: every picture of pocket has an outline, one in seventy has this one.
 Adam's steps follow the common directions; an orthogonal step gives each direction the same length (Jordan et al. 2024,
 "Muon"; Liu et al. 2025, "Muon is Scalable for LLM Training", for the scale that lets Adam's learning rate stay).
-torch's own Muon refuses convolutions, whose kernels are read here as matrices of (channels out, everything else).
+Kernels of convolutions are read as matrices of (channels out, everything else).
+
+Why not torch's Muon, which `methods/matrix_optimizers.py` uses (both agree up to bf16's rounding, see
+tests/pocket/test_muon.py): it takes matrices one by one and reads its learning rate on the CPU, so no CUDA graph holds
+a step. On an H100, 35 of a step's 100 ms were waiting for small kernels to be launched; as one graph the whole step
+takes 57 ms (docs/log.md). Where several processes train, each makes its share of the matrices orthogonal.
 """
 
 from __future__ import annotations
@@ -11,21 +16,19 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
 SMALLEST_SIDE = 16
-COEFFICIENTS = (
-    3.4445,
-    -4.7750,
-    2.0315,
-)  # Jordan et al.: a quintic that lifts small singular values fast, to 0.7 .. 1.2
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Jordan et al.: a quintic that lifts small singular values fast, to 0.7 .. 1.2."""
 
 
 def as_matrix(tensor: torch.Tensor) -> torch.Tensor:
-    """(out, rest) window on a dense tensor in the order of its memory: the order of columns is all one to
-    `orthogonal`.
+    """(out, rest) view of a dense tensor in the order of its memory; `orthogonal` does not depend on the order of
+    columns.
     """
     return tensor.as_strided((tensor.shape[0], tensor[0].numel()), (tensor[0].numel(), 1))
 
@@ -52,7 +55,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[torch.nn.Parameter] | Iterable[dict],
+        parameters: Iterable[torch.nn.Parameter],
         lr: float = 1e-3,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
@@ -69,7 +72,7 @@ class Muon(torch.optim.Optimizer):
         self.tables, self.capturable = {id(table) for table in tables}, capturable
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # without closures
         """One step. With several processes (which hold the same gradients) each makes its share of the matrices
         orthogonal.
         """
@@ -83,7 +86,7 @@ class Muon(torch.optim.Optimizer):
             if others:
                 self._step_others(others, group)
 
-    def _step_matrices(self, params: list[torch.nn.Parameter], group: dict) -> None:
+    def _step_matrices(self, params: list[torch.nn.Parameter], group: dict[str, Any]) -> None:
         momentum = group["momentum"]
         grads = [as_matrix(_laid_out_like(p, p.grad)) for p in params]
         buffers = [as_matrix(self.state[p].setdefault("momentum", torch.zeros_like(p))) for p in params]
@@ -97,7 +100,7 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(updates, group["lr"])
         torch._foreach_sub_([as_matrix(p) for p in params], updates)
 
-    def _step_others(self, params: list[torch.nn.Parameter], group: dict) -> None:
+    def _step_others(self, params: list[torch.nn.Parameter], group: dict[str, Any]) -> None:
         for p in params:
             if not self.state[p]:
                 self.state[p].update(step=torch.tensor(0.0), mean=torch.zeros_like(p), square=torch.zeros_like(p))
@@ -122,10 +125,10 @@ def _laid_out_like(parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Ten
 
 def _all_orthogonal(updates: list[torch.Tensor]) -> list[torch.Tensor]:
     """`orthogonal` of each; matrices of one shape together, and divided among the processes where there are several."""
-    alike = defaultdict(list)
+    alike: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for i, update in enumerate(updates):
         alike[tuple(sorted(update.shape))].append(i)
-    rank, size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, size = (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
     result = [torch.zeros_like(u) for u in updates] if size > 1 else list(updates)
     for places in alike.values():
         mine = places[rank::size]
