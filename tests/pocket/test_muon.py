@@ -52,12 +52,16 @@ def test_step_is_as_long_as_adams():
 
 
 def test_it_goes_where_torchs_goes_up_to_rounding_in_bf16():
+    """Of a gradient that lacks directions both make other noise of them: hence gradients of full rank."""
     ours, torchs = with_gradients(), with_gradients()
+    for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
+        one.grad = torch.randn(one.shape)
+        other.grad = one.grad.clone()
     before = [p.detach().clone() for p in ours.parameters()]
     Muon(ours.parameters(), lr=1e-2).step()
     matrix_optimizers.Muon([{"params": list(torchs.parameters()), "lr": 1e-2}], weight_decay=0.01).step()
     for old, one, other in zip(before, ours.parameters(), torchs.parameters(), strict=True):
-        assert (one - other).norm() < 0.08 * (one - old).norm()  # 0.041: five products of matrices in bf16
+        assert (one - other).norm() < 0.08 * (one - old).norm()  # rounded five times in bf16
 
 
 def test_tables_of_embeddings_are_no_matrices():
