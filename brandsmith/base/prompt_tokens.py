@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brandsmith.base.base import Base
+if TYPE_CHECKING:  # prompts are parsed and checked without torch
+    from brandsmith.base.base import Base
 
 Span = tuple[int, int]
 """Characters [start, end) of a prompt."""

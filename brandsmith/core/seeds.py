@@ -3,13 +3,18 @@ whatever the batch, the method or the number of interruptions."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # who only draws numbers for a generator's name needs no torch
+    import torch
 
 _MIX = 0x9E3779B97F4A7C15
 
 
 def generator_for(*names: int) -> torch.Generator:
     """A CPU generator determined by the integers given, in order (for example `seed, step`)."""
+    import torch
+
     state = 0
     for name in names:
         state = (state ^ (int(name) & 0xFFFFFFFFFFFFFFFF)) * _MIX & 0xFFFFFFFFFFFFFFFF
@@ -23,4 +28,6 @@ def starting_noise(seeds: list[int], shape: tuple[int, int, int]) -> torch.Tenso
     Equals `torch.randn((1, *shape), generator=torch.Generator("cpu").manual_seed(seed))` for each image: what
     stock diffusers draws when it is given that generator.
     """
+    import torch
+
     return torch.cat([torch.randn((1, *shape), generator=torch.Generator("cpu").manual_seed(s)) for s in seeds])

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brandsmith.base.base import Base
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import InvalidInput
 from brandsmith.guidance.branches import Branch
+
+if TYPE_CHECKING:
+    from brandsmith.base.base import Base
 
 _WORD = re.compile(r"<[\w-]+>|['’]s\b|\w+(?:-\w+|['’](?!s\b)\w+)*|[^\w\s]")
 

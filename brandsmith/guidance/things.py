@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from brandsmith.base.base import Base
 from brandsmith.base.prompt_tokens import Span, expand_with_spans
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.subjects import automatic_subjects, phrase_spans, phrase_subject, staying, subject_tokens
+
+if TYPE_CHECKING:
+    from brandsmith.base.base import Base
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ import numpy as np
 
 from brandsmith.judges.boxes import Box
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
-from brandsmith.judges.object_boxes import as_many_as, boxes_apart, count_sure
-from brandsmith.judges.pocket_classes import PHOTO_BOX, Look, PocketClasses, object_boxes
+from brandsmith.judges.object_boxes import PHOTO_BOX, as_many_as, boxes_apart, count_sure
+from brandsmith.judges.pocket_classes import Look, PocketClasses, object_boxes
 
 SURE_FROM = 0.9
 """Confidence under which the judge abstains. Chosen on true scenes shrunk to 20 px and back, with noise: at 0.5 two of

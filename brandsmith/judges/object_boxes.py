@@ -15,6 +15,9 @@ import numpy as np
 
 from brandsmith.judges.boxes import Box, as_box
 
+PHOTO_BOX: Box = (24.0, 16.0, 104.0, 112.0)
+"""Where the garment of a photo is taken to be, in a 128-px picture: the photos are centred and carry no boxes."""
+
 Seen = TypeVar("Seen")
 CHROMA, DARKER, LIGHTER = 12.0, 55.0, 8.0
 """Distances from the row's backdrop in OpenCV's Lab (0 to 255) from which on a pixel belongs to a thing. Chosen on true

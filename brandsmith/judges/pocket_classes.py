@@ -22,15 +22,11 @@ from torch import nn
 
 from brandsmith.core.errors import MissingResource
 from brandsmith.judges.boxes import Box, as_box
-from brandsmith.judges.object_boxes import as_many_as, boxes_apart
+from brandsmith.judges.object_boxes import PHOTO_BOX, as_many_as, boxes_apart
 
 INPUT_PX = 48
 VERSION = "2"
 """Of weights and card: 2 has the photo look."""
-
-
-PHOTO_BOX: Box = (24.0, 16.0, 104.0, 112.0)
-"""Where the garment of a photo is taken to be, in a 128-px picture: the photos are centred and carry no boxes."""
 
 
 def all_words(drawn: Sequence[str], photographed: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.judges.pocket_classes import PHOTO_BOX
+from brandsmith.judges.object_boxes import PHOTO_BOX
 from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, PLURALS, Artwork
 from brandsmith.pocket.canvas import Canvas, PlacedMark, Thing, box_of, finish, place, stage
 from brandsmith.pocket.marks import CANVAS_PX, Mark, draw_mark, print_mark, random_mark

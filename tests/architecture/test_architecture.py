@@ -90,6 +90,15 @@ def test_reports_and_results_need_no_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
 
 
+def test_files_seeds_and_prompts_need_no_torch():
+    """A run's folder is read, and a prompt is parsed and checked, before torch is loaded (seconds)."""
+    modules = [f"brandsmith.core.{file.stem}" for file in (PACKAGE / "core").glob("[!_]*.py")]
+    modules += [f"brandsmith.guidance.{name}" for name in ("prompt_syntax", "branches", "subjects", "things")]
+    assert len(modules) >= 12
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
+
+
 FORBIDDEN = {"torchvision", "ultralytics", "Levenshtein", "pyiqa"}
 
 
