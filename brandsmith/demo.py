@@ -171,18 +171,25 @@ def _report(
     title = (
         f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds"
     )
-    console.print(as_rich(narrow, title, note))
+    console.print(as_rich(narrow, title, f"KPI: {MAIN_COLUMN}; {note}"))
     for name in ("table.csv", "table.md", "contact_sheet.png"):
         console.print(f"wrote {out / name}", highlight=False)
     return {"table": lines, "seconds": clock.seconds, "out": str(out)}
 
 
 def _for_a_terminal(line: dict[str, Any]) -> dict[str, Any]:
-    """The line with each interval under its number: ten columns are too many for 80 characters."""
-    own = dict(line)
-    for column, interval in ((MAIN_COLUMN, "kpi_interval"), ("usable_rate", "usable_interval")):
-        own[column] = f"{shown(line[column])}\n{own.pop(interval) or ''}"
-    return own
+    """The line in 80 columns: short names, and each interval under its number."""
+    kpi, usable = (
+        f"{shown(line[column])}\n{(line[interval] or '').replace(' to ', '-')}"
+        for column, interval in ((MAIN_COLUMN, "kpi_interval"), ("usable_rate", "usable_interval"))
+    )
+    method, parameters = line["method"].replace("_", " "), line["parameters"].replace(", ", ",\n").replace(" (", "\n(")
+    scores = {
+        "detector": line["mean_confidence_score"],
+        "OCR": line["mean_ocr_score"],
+        "exact": line["exact_match_rate"],
+    }
+    return {"method": method, "parameters": parameters, "KPI": kpi, **scores, "usable": usable, "n": line["n"]}
 
 
 def _write_sheet(path: Path, concept: Concept, cases: Cases, best: list[Candidate]) -> None:

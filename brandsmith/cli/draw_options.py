@@ -6,6 +6,15 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.guidance.settings import (
+    FINE_TUNED_POCKET_SCALE,
+    POCKET_SCALE,
+    STABLE_DIFFUSION_SCALE,
+    DrawSettings,
+)
+
+DEFAULTS = DrawSettings()
+
 GuidanceOption = Annotated[
     str | None,
     typer.Option(
@@ -13,15 +22,18 @@ GuidanceOption = Annotated[
         help="Preset: plain; faithful (attend_excite, layout, redraw); faithful-and (the same for AND / NOT).",
     ),
 ]
-StepsOption = Annotated[int | None, typer.Option("--num-steps", help="Denoising steps; default 25.")]
+StepsOption = Annotated[int | None, typer.Option("--num-steps", help=f"Denoising steps; default {DEFAULTS.num_steps}.")]
 ScaleOption = Annotated[
     float | None,
     typer.Option(
         "--guidance-scale",
-        help="Scale of classifier-free guidance; default pocket 2.5 (with an adapter 1.5), others 7.5.",
+        help=f"Scale of classifier-free guidance; default pocket {POCKET_SCALE} (with an adapter "
+        f"{FINE_TUNED_POCKET_SCALE}), others {STABLE_DIFFUSION_SCALE}.",
     ),
 ]
-SchedulerOption = Annotated[str | None, typer.Option("--scheduler", help="ddim (default), euler, dpm++, pndm, …")]
+SchedulerOption = Annotated[
+    str | None, typer.Option("--scheduler", help=f"{DEFAULTS.scheduler} (default), euler, dpm++, pndm, …")
+]
 CombinerOption = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +67,9 @@ SizeOption = Annotated[
 NegativePromptOption = Annotated[
     str | None, typer.Option("--negative-prompt", help="What the pictures should not show.")
 ]
-BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Pictures drawn together; default 8.")]
+BatchSizeOption = Annotated[
+    int | None, typer.Option("--batch-size", help=f"Pictures drawn together; default {DEFAULTS.batch_size}.")
+]
 
 
 def parse_size(given: str | None) -> tuple[int, int] | None:

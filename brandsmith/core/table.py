@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 
@@ -35,7 +36,7 @@ def as_markdown(lines: Sequence[Mapping[str, Any]], footnote: str = "") -> str:
 
 
 def as_rich(lines: Sequence[Mapping[str, Any]], title: str, footnote: str = "") -> Table:
-    table = Table(title=title, caption=footnote, caption_justify="left", title_justify="left")
+    table = Table(title=title, caption=footnote, caption_justify="left", title_justify="left", box=box.SIMPLE_HEAD)
     for name, value in lines[0].items():
         table.add_column(name, justify="right" if isinstance(value, float | int) else "left", overflow="fold")
     for line in lines:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
 from brandsmith.core.rows import Row
+from brandsmith.core.table import as_rich, shown
 from brandsmith.demo import Candidate, _for_a_terminal, intervals
 
 
@@ -45,16 +49,31 @@ def test_what_was_not_measured_has_no_interval():
     assert (
         nothing["kpi_interval"] is None and nothing["usable_interval"] is None and nothing["average(ocr, yolo)"] is None
     )
-    assert _for_a_terminal(nothing)["usable_rate"].startswith("not measured")
+    assert _for_a_terminal(nothing)["usable"].startswith("not measured")
 
 
 def test_a_line_keeps_the_thesis_columns_first():
     line = Candidate("lora", "lr 1", rows_of(lambda case, seed: (1.0, 1.0, True)), Path("nowhere")).line()
     assert list(line)[:5] == ["method", "parameters", "average(ocr, yolo)", "mean_confidence_score", "mean_ocr_score"]
     assert line["usable_rate"] == 1.0 and line["n"] == 20 and line["kpi_interval"] == "1.00 to 1.00"
+    assert line["exact_match_rate"] == 1.0
     narrow = _for_a_terminal(line)
-    assert (
-        narrow["average(ocr, yolo)"] == "1.0000\n1.00 to 1.00"
-        and "kpi_interval" not in narrow
-        and line["exact_match_rate"] == 1.0
+    assert narrow["KPI"] == "1.0000\n1.00-1.00" and narrow["method"] == "lora"
+
+
+def test_the_terminal_table_breaks_no_word_in_80_columns():
+    scored = Candidate("", "", rows_of(lambda case, seed: (0.8594, 0.94, bool(case))), Path("nowhere")).line()
+    kinds = (
+        ("dreambooth", "lr 0.0015 (step 600)"),
+        ("textual_inversion", "lr 0.001, vectors 6 (step 240)"),
+        ("lora", "lr 0.003, rank 32 (step 700)"),
+        ("untrained base", "none"),
     )
+    lines = [_for_a_terminal(scored | {"method": method, "parameters": parameters}) for method, parameters in kinds]
+    console = Console(width=80, file=StringIO(), force_terminal=False)
+    console.print(as_rich(lines, "Brandsmith demo", "KPI: average(ocr, yolo)"))
+    printed = console.file.getvalue()
+    assert max(map(len, printed.splitlines())) <= 80
+    words = {word for line in lines for cell in line.values() for word in shown(cell).split()}
+    broken = words - set(printed.split())
+    assert len(words) > 20 and not broken, f"broken: {sorted(broken)}"
