@@ -21,4 +21,4 @@ def export(
     """Write an adapter in the form stock diffusers loads."""
     from brandsmith.export.export_run import export_run
 
-    console.print(str(export_run(run, step, out)))
+    console.print(str(export_run(run, out, step)))

@@ -13,11 +13,12 @@ from brandsmith.methods.adapter import export_diffusers_folder, read_adapter_inf
 from brandsmith.methods.registry import METHODS
 
 
-def export_run(run: Path, step: int | None, out: Path) -> Path:
+def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Path:
     """Copy an adapter (lora, textual_inversion, hypernetwork) to the file `out`, or write a whole diffusers folder
-    (dreambooth). Nothing is overwritten. Raises MissingResource or InvalidConfig.
+    (dreambooth). `step` None: the last checkpoint. Nothing is overwritten. Raises MissingResource or InvalidConfig.
     """
-    checkpoint = RunDirectory(run).checkpoint_at(step)
+    out = Path(out)
+    checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
     info = read_adapter_info(checkpoint)
     if out.exists():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")

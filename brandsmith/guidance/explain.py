@@ -138,13 +138,14 @@ def explain(
     base: Base,
     prompt: str,
     seed: int,
-    folder: Path,
+    folder: str | Path,
     settings: DrawSettings = DEFAULT_SETTINGS,
     *,
     parts: Parts | None = None,
 ) -> Explanation:
     """Sample one picture and write into `folder` how it came about; with a finisher, what it made is `redrawn.png`."""
-    parts, settings = parts or build_parts(settings), settings.resolved(base.name, fine_tuned=False)
+    folder, parts = Path(folder), parts or build_parts(settings)
+    settings = settings.resolved(base.name, fine_tuned=False)
     watch = Watch(parts.refiner)
     branches = parts.combiner.branches(prompt, settings.guidance_scale or 0.0)
     with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit

@@ -33,7 +33,7 @@ class DrawSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    num_steps: int = Field(25, ge=1)
+    num_steps: int = Field(default=25, ge=1)
     """Denoising steps. 25: half of Stable Diffusion's 50, as DDIM allows."""
     guidance_scale: float | None = None
     """Scale of classifier-free guidance (Ho & Salimans 2022). None: the base's own, `default_guidance_scale`."""
@@ -50,13 +50,13 @@ class DrawSettings(BaseModel):
     or always."""
     redraw: bool = False
     """Whether small objects of a list are drawn once more, larger, when the picture is finished."""
-    screen: int = Field(1, ge=1)
+    screen: int = Field(default=1, ge=1)
     """Candidate seeds per picture; the one with the best first-step attention wins. 1: the seed's own noise."""
     size_px: tuple[int, int] | None = None
     """(height, width) in pixels, or one number for a square; None is the base's native size."""
     negative_prompt: str = ""
     """What the unconditional branch says. Empty: Stable Diffusion's own."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     """Pictures drawn together. 8: enough to keep two CPU cores busy; the last bits of a picture depend on it."""
 
     @field_validator("size_px", mode="before")

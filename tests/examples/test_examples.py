@@ -22,7 +22,7 @@ def run_example(monkeypatch, name: str, *arguments: object) -> None:
 
 def test_each_is_short_and_uses_the_front_door_alone():
     files = sorted(EXAMPLES.glob("*.py"))
-    assert [file.stem for file in files] == ["judge_folder", "study_of_two"]
+    assert [file.stem for file in files] == ["judge_folder", "study_of_two", "teach_and_draw"]
     for file in files:
         text = file.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -30,6 +30,14 @@ def test_each_is_short_and_uses_the_front_door_alone():
         assert len(text.splitlines()) < 40 and f"python examples/{file.name}" in docstring
         deeper = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and "brandsmith" in node.module]
         assert not deeper, f"{file.name} imports from inside the package"
+
+
+def test_teach_and_draw(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "teach_and_draw", "--steps", 2, "--out", tmp_path / "out")
+    files = sorted((tmp_path / "out").glob("*.png"))
+    assert [str(file) in capsys.readouterr().out for file in files[:1]] == [True]
+    assert [Image.open(file).size for file in files] == [(128, 128)] * 2
+    assert (tmp_path / "out" / "run" / "checkpoints" / "step-000002").is_dir()
 
 
 def test_judge_folder(monkeypatch, tmp_path, capsys):
