@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.table import Table
@@ -36,9 +36,20 @@ def as_markdown(lines: Sequence[Mapping[str, Any]], footnote: str = "") -> str:
 
 
 def as_rich(lines: Sequence[Mapping[str, Any]], title: str, footnote: str = "") -> Table:
-    table = Table(title=title, caption=footnote, caption_justify="left", title_justify="left", box=box.SIMPLE_HEAD)
+    """For a terminal: columns wrap between words, and inside one only where the words alone are too wide."""
+    table = Table(
+        title=title,
+        caption=footnote,
+        caption_justify="left",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for name, value in lines[0].items():
-        table.add_column(name, justify="right" if isinstance(value, float | int) else "left", overflow="fold")
+        words = [name, *(word for line in lines for word in shown(line[name]).split())]
+        justify: Literal["left", "right"] = "right" if isinstance(value, float | int) else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=min(24, max(map(len, words))))
     for line in lines:
         table.add_row(*(shown(v) for v in line.values()))
     return table
