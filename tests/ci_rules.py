@@ -17,7 +17,7 @@ MAY_SKIP = {"test_training_full_size.py": "takes 11.7 GB: the machine may have l
 """File name -> why its tests may skip on CI all the same."""
 
 OPTIONAL = {
-    "mlflow": "its releases ask for protobuf < 7, the other extras are pinned with 7",
+    "mlflow": "forty more packages, and it asks for importlib_metadata < 10 where constraints.txt has 10.2",
     "wandb": "it brings packages that nothing else needs",
 }
 """Packages that the extra `dev` leaves out, and why. Only these can be named by `only_with`."""
