@@ -97,7 +97,8 @@ def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dic
 
 class _Clock:
     def __init__(self, console: Console) -> None:
-        self.console, self.seconds, self.last = console, {}, time.monotonic()
+        self.console, self.last = console, time.monotonic()
+        self.seconds: dict[str, float] = {}
 
     def lap(self, name: str) -> None:
         now = time.monotonic()

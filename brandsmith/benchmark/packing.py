@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,8 @@ def benchmark_pack(
     alone = []
     for i, config in enumerate(configs):
         say(f"trial {i + 1} of {num_trials} alone")
-        alone.append(
-            measured(
-                base.device,
-                lambda i=i, config=config: [train(config, concept, base, out / f"alone-{i}", cache_dir=cache)],
-            )
-        )
+        work = partial(_train_alone, config, concept, base, out / f"alone-{i}", cache)
+        alone.append(measured(base.device, work))
     say(f"{num_trials} trials together")
     trials = [Trial(config, concept, out / f"packed-{i}") for i, config in enumerate(configs)]
     packed = measured(base.device, lambda: train_packed(trials, base, cache_dir=cache))
@@ -94,6 +91,10 @@ class Measured:
     seconds: float
     peak_mb: float | None
     """None where the system cannot say."""
+
+
+def _train_alone(config: TrainSettings, concept: Concept, base: Base, folder: Path, cache: Path) -> list[RunDirectory]:
+    return [train(config, concept, base, folder, cache_dir=cache)]
 
 
 def measured(device: torch.device, work: Callable[[], list[RunDirectory]]) -> Measured:

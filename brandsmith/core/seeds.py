@@ -3,6 +3,7 @@ whatever the batch, the method or the number of interruptions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # who only draws numbers for a generator's name needs no torch
@@ -22,7 +23,7 @@ def generator_for(*names: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(state >> 1)
 
 
-def starting_noise(seeds: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
+def starting_noise(seeds: list[int], shape: Sequence[int]) -> torch.Tensor:
     """Standard normal noise (len(seeds), *shape): image i depends on seeds[i] alone.
 
     Equals `torch.randn((1, *shape), generator=torch.Generator("cpu").manual_seed(seed))` for each image: what

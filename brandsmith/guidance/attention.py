@@ -7,7 +7,7 @@ and sees whatever LoRA does to them. Shape suffixes: B rows, H heads, Q query po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
@@ -149,7 +149,7 @@ class Recorder:
         finally:
             self.stop_after_last = False
 
-    def averaged(self, latent_size: tuple[int, int]) -> torch.Tensor:
+    def averaged(self, latent_size: Sequence[int]) -> torch.Tensor:
         """(B, h, w, T) fp32: the mean over layers, at the finest recorded resolution."""
         sizes = [(ceil(latent_size[0] / layer.factor), ceil(latent_size[1] / layer.factor)) for layer in self.layers]
         finest = max(sizes)

@@ -26,7 +26,8 @@ from brandsmith.guidance.subjects import phrase_spans
 
 
 class Combiner(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def branches(self, prompt: str, guidance_scale: float) -> list[Branch]:
         """The texts to predict for and their final weights; none means the unconditional prediction alone.
@@ -142,7 +143,8 @@ class Regional:
         if not wanted or len(parts) == 1:
             return Composable().branches(prompt, guidance_scale)
         text, marked, owners = _as_sentence(wanted)
-        numbers, own = iter(range(len(wanted))), []
+        numbers = iter(range(len(wanted)))
+        own: list[Branch] = []
         for part, branch in zip(parts, Composable().branches(prompt, guidance_scale), strict=True):
             if part.negated:
                 places = _named_alike(text, marked, part)

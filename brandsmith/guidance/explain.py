@@ -23,8 +23,9 @@ from PIL import Image
 
 from brandsmith.base.base import Base
 from brandsmith.base.memory_format import channels_last
-from brandsmith.core.files import write_json, write_with
-from brandsmith.guidance.attend_excite import AttendExcite, verdict_line
+from brandsmith.core.files import write_json
+from brandsmith.core.pictures import save_png
+from brandsmith.guidance.attend_excite import AttendExcite, ImageReport, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.attention_look import seen_subjects
 from brandsmith.guidance.explain_drawings import (
@@ -163,7 +164,7 @@ def explain(
     merges = merging(base, [branches], [seed], size_px, settings)[0]
     facts = described(prompt, seed, watch.moments, parts.refiner, merges)
     for name, drawing in drawings.items():
-        write_with(folder / name, lambda path, drawing=drawing: drawing.save(path, "PNG"))
+        save_png(folder / name, drawing)
     write_json(folder / "explain.json", facts)
     files = tuple(folder / name for name in (*drawings, "explain.json"))
     return Explanation(folder, picture, shown, facts["verdict"], files)
@@ -204,7 +205,7 @@ def described(
     best = {s: max(m.peaks[s] for m in moments) for s in subjects}
     decided = moments[decisive_moment(len(moments), refiner)].peaks if moments else {}
     peaks = [decided[s] for s in subjects]
-    reports = refiner.reports[-1:] if isinstance(refiner, AttendExcite) else []
+    reports: list[ImageReport] = refiner.reports[-1:] if isinstance(refiner, AttendExcite) else []
     return {
         "prompt": prompt,
         "seed": seed,

@@ -82,9 +82,9 @@ def draw_attention(picture: np.ndarray, moments: list[Moment]) -> Image.Image:
 
 
 def _heat_over(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    level = (heat / max(float(heat.max()), 1e-8) * 255).astype(np.uint8)
+    small = Image.fromarray((heat / max(float(heat.max()), 1e-8) * 255).astype(np.uint8))
     size = (picture.shape[1], picture.shape[0])
-    level = np.asarray(Image.fromarray(level).resize(size, Image.Resampling.BICUBIC), np.float32)[..., None] / 255
+    level = np.asarray(small.resize(size, Image.Resampling.BICUBIC), np.float32)[..., None] / 255
     grey = picture.mean(axis=2, keepdims=True)
     hot = np.concatenate([np.full_like(level, 255), 255 * (1 - level), 40 * (1 - level)], axis=2)
     return (grey * (1 - 0.75 * level) * 0.9 + hot * 0.75 * level).clip(0, 255).astype(np.uint8)
@@ -106,5 +106,6 @@ def draw_peaks(moments: list[Moment], target: float, window: float | None) -> Im
         axes.axvspan(0.5, window * len(moments) + 0.5, color="orange", alpha=0.12, label="latents may move")
     axes.set(xlabel="step", ylabel="peak attention", ylim=(0, 1.02))
     axes.legend(loc="lower right", fontsize=8)
-    FigureCanvasAgg(figure).draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())

@@ -203,8 +203,8 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
         return _combined(predicted, batch.owner, weights)
     kept = batch.regions.lasting if batch.regions else None
     predicted = _predicted_rows(batch, latents, step, kept)
-    weights: list[list[Weight]] = [[branch.weight for branch in own if branch.region is None] for own in batch.branches]
-    return _combined(predicted, batch.owner if kept is None else batch.owner[kept], weights)
+    plain: list[list[Weight]] = [[branch.weight for branch in own if branch.region is None] for own in batch.branches]
+    return _combined(predicted, batch.owner if kept is None else batch.owner[kept], plain)
 
 
 def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch.Tensor | None = None) -> torch.Tensor:

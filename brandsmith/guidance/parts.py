@@ -86,7 +86,8 @@ SchedulerSource = str | SchedulerMixin | type[SchedulerMixin]
 class Refiner(Protocol):
     """What happens to latents before a step."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def attach(self, batch: Batch) -> AbstractContextManager[Refine]:
         """Prepare for one batch; leaving the context restores the base exactly, also after an exception."""
@@ -96,8 +97,10 @@ class Refiner(Protocol):
 class Starter(Protocol):
     """What latents start from, where that is not noise alone."""
 
-    strength: float
-    """The share of the run that is drawn from what it started with."""
+    @property
+    def strength(self) -> float:
+        """The share of the run that is drawn from what it started with."""
+        ...
 
     def start_latents(
         self,

@@ -35,7 +35,7 @@ SHARPNESS = 20.0
 
 
 def regions(
-    maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int, int], size: tuple[int, int]
+    maps: torch.Tensor, nouns: Sequence[Sequence[int]], words: tuple[int, int], size: Sequence[int]
 ) -> torch.Tensor:
     """Masks (parts, *size) in [0, 1] that sum to at most 1, from one row's attention (h, w, tokens).
 
@@ -112,7 +112,7 @@ class Regions:
             row += blank + len(own)
         return kept
 
-    def weights(self, image: int, maps: torch.Tensor, size: tuple[int, int], fraction: float) -> list[Weight]:
+    def weights(self, image: int, maps: torch.Tensor, size: Sequence[int], fraction: float) -> list[Weight]:
         """The weight of each branch of an image, a number or (h, w), after `fraction` of the run; `maps` (h, w, tokens)
         are those of its sentence.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import diffusers
@@ -38,7 +39,7 @@ def build_scheduler(
         scheduler = type(base.scheduler) if scheduler == "base" else _class_named(scheduler)
     config = base.scheduler.config if isinstance(scheduler, type) else scheduler.config
     kind = scheduler if isinstance(scheduler, type) else type(scheduler)
-    built = kind.from_config(config)
+    built: SchedulerMixin = kind.from_config(config)  # type: ignore[attr-defined]  # ConfigMixin's, of every scheduler
     built.set_timesteps(num_steps, device=base.device)
     return built
 
@@ -63,7 +64,7 @@ def _class_named(name: str) -> type[SchedulerMixin]:
     return kind
 
 
-def step_arguments(scheduler: SchedulerMixin, seeds: list[int], shape: tuple[int, int, int]) -> dict[str, Any]:
+def step_arguments(scheduler: SchedulerMixin, seeds: list[int], shape: Sequence[int]) -> dict[str, Any]:
     """Keyword arguments of `scheduler.step`: one generator per image, where stock diffusers' would stand after
     drawing that image's starting noise. Deterministic schedulers never touch them."""
     if "generator" not in inspect.signature(scheduler.step).parameters:
