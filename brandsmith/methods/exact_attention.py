@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
 
-class ExactCrossAttention(AttnProcessor2_0):
+class ExactCrossAttention(AttnProcessor2_0):  # type: ignore[misc]  # diffusers carries no types
     """diffusers' fused attention, in doubles where it attends to text; whatever is not plain cross-attention goes to
     the stock one.
     """
