@@ -1,7 +1,7 @@
 """A full grid's files without any training: settings of known quality, trainings that differ, pictures that scatter.
 
-KPI of a picture = setting's quality at the step + the training's luck + the prompt's ease + the picture's luck, cut to
-[0, 1]
+KPI of a picture = setting's quality at the step + the training's shift + the prompt's ease + the picture's noise,
+clipped to [0, 1]
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def build_grid(
     ease = rng.normal(0, 0.05, len(PROMPTS))
     for name, quality in qualities.items():
         for training_seed in seeds:
-            luck = rng.normal(0, between_seeds)
+            shift = rng.normal(0, between_seeds)
             trial = f"{name}_seed-{training_seed}"
             study.write_trial(
                 TrialRecord(
@@ -70,7 +70,7 @@ def build_grid(
             rows = [
                 r
                 for k, step in enumerate(STEPS)
-                for r in _rows(trial, step, quality * (k + 1.5) / 5.5 + luck, ease, between_pictures, rng)
+                for r in _rows(trial, step, quality * (k + 1.5) / 5.5 + shift, ease, between_pictures, rng)
             ]
             (study.trial_folder(trial) / "scores.jsonl").write_text(
                 "".join(json.dumps(r.as_json()) + "\n" for r in rows)

@@ -191,7 +191,7 @@ def test_the_report_and_the_study_choose_alike(tmp_path, stopped):
     )
 
 
-def test_without_report_pictures_the_page_says_that_it_flatters(bare, tmp_path):
+def test_without_report_pictures_the_page_notes_that_it_flatters(bare, tmp_path):
     for folder in (bare / "trials").iterdir():
         if (folder / "scores.jsonl").is_file():
             rewrite(bare, folder.name, lambda row: row if row["seed"] in SELECTION_SEEDS else None)
@@ -245,8 +245,8 @@ def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
     assert "Not measured: no judge looked for copies." in page.text and "passes: present." in page.text
 
 
-def test_a_judge_that_measured_nothing_asks_nothing(tmp_path):
-    """Copying without held-out photos is None everywhere: asking it would make every rate zero."""
+def test_a_judge_that_measured_nothing_fails_no_picture(tmp_path):
+    """Copying without held-out photos is None everywhere: requiring it would make every rate zero."""
     study = build_study(tmp_path / "half", pictures=False)
     for folder in (study / "trials").iterdir():
         if (folder / "scores.jsonl").is_file():
@@ -260,7 +260,7 @@ def test_a_judge_that_measured_nothing_asks_nothing(tmp_path):
     assert "“not copied” was not measured (needs 8 photos)" in page.text
 
 
-def test_nothing_scored_is_said_and_breaks_nothing(tmp_path):
+def test_a_study_without_scores_still_has_a_page(tmp_path):
     study = build_study(tmp_path / "none", pictures=False, judges=("broken",))
     page, _, markdown = report(study, tmp_path)
     assert "No training of red_qoga_logo could be scored." in page.text and "No training of" in markdown
@@ -403,9 +403,9 @@ def test_what_is_no_study_is_one_clear_error_and_leaves_nothing(tmp_path, bare):
     (tmp_path / "empty" / "study.json").write_text("{}")
     with pytest.raises(MissingResource, match="no readable trials"):
         write_report(tmp_path / "empty", tmp_path / "out")
-    for text, said in (("{", "not valid JSON"), ("[]", "expected an object")):
+    for text, message in (("{", "not valid JSON"), ("[]", "expected an object")):
         (tmp_path / "empty" / "study.json").write_text(text)
-        with pytest.raises(InvalidInput, match=said):
+        with pytest.raises(InvalidInput, match=message):
             write_report(tmp_path / "empty", tmp_path / "out")
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidInput, match="is a file"):

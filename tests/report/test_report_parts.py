@@ -67,7 +67,7 @@ def test_a_clear_gap_is_better_and_none_is_not_distinguishable(files, standings)
     assert "Not distinguishable from DreamBooth" in verdict_line([found])
 
 
-def test_a_small_gap_says_how_many_pictures_would_show_it(files, standings):
+def test_a_small_gap_comes_with_the_number_of_pictures_that_would_show_it(files, standings):
     (found,) = compare_winner(files, made_up(files, standings, 5, 0.04, 0.12))
     assert found.verdict == "not distinguishable" and found.needed_pictures > 10
     assert f"about {found.needed_pictures} would be needed" in found.sentence()
@@ -177,7 +177,7 @@ def test_plots_are_well_formed_and_escape_what_they_are_given(standings):
     assert len(drawn) == 9 and "<script" not in drawn[-2] and "<b>" not in drawn[-2]
 
 
-def test_a_point_lies_where_its_value_says():
+def test_a_point_lies_at_its_value():
     series = Series("one", [Point(5, 0.0), Point(10, 1.0)], 0)
     root = ElementTree.fromstring(draw_plot([series], linear_axis("x", [10]), unit_axis("y"), "t"))
     dots = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter("circle")]

@@ -13,7 +13,7 @@ from brandsmith.study.board import Board, Entry, time_span
 
 
 def run_a_little(console: Console, clock: list[float], monkeypatch) -> Board:
-    """Three trials of 100 steps, 10 seconds for every 10 steps: one ends, one is stopped, one has begun."""
+    """Three trials of 100 steps, 10 seconds for every 10 steps: one ends, one is stopped, one has started."""
     monkeypatch.setattr(board.time, "monotonic", lambda: clock[0])
     shown = Board(console, "study mine", 300)
     with shown:
@@ -80,7 +80,7 @@ def test_spans_of_time_read_well():
     assert [time_span(s) for s in (3, 89, 91, 5000, 7200)] == ["3 s", "89 s", "2 min", "83 min", "2.0 h"]
 
 
-def test_what_is_trained_and_not_yet_over_is_said(monkeypatch):
+def test_trials_that_are_trained_and_not_yet_over_are_counted(monkeypatch):
     """A grid is scored when all of it is trained: until then nothing is over."""
     shown = Board(Console(file=StringIO()), "study mine", 300)
     shown.add(Entry(name, 100) for name in ("lora_a", "lora_b", "lora_c"))

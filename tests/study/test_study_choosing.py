@@ -37,9 +37,9 @@ TWELVE = {
 }
 
 
-def training(mean: float, seed: int, scatter: float = 0.05, luck: float = 0.0) -> dict[tuple[int, int], float]:
+def training(mean: float, seed: int, scatter: float = 0.05, shift: float = 0.0) -> dict[tuple[int, int], float]:
     rng = np.random.default_rng(seed)
-    return {(case, s): mean + luck + rng.normal(0, scatter) for case in range(8) for s in range(6)}
+    return {(case, s): mean + shift + rng.normal(0, scatter) for case in range(8) for s in range(6)}
 
 
 def test_halving_keeps_the_best_whatever_the_order():
@@ -117,7 +117,7 @@ def test_a_checkpoint_is_chosen_for_the_setting_and_the_earlier_of_equals(tmp_pa
     assert group_settings(flat)[0].chosen_step == 60
 
 
-def test_better_is_said_only_of_what_is_better(tmp_path):
+def test_only_what_is_better_is_called_better(tmp_path):
     result = result_of(build_grid(tmp_path / "s", TWELVE).records()).as_json()
     assert result["winner"]["setting"] == "db_learning_rate-0"
     verdicts = {c["second"]: c for c in result["comparisons"]}
@@ -133,11 +133,11 @@ def test_better_is_said_only_of_what_is_better(tmp_path):
     json.dumps(result, allow_nan=False)
 
 
-def test_luck_between_trainings_counts_against_a_claim():
+def test_spread_between_trainings_counts_against_a_claim():
     sure = [training(0.6, 1), training(0.6, 2)]
     other = [training(0.5, 3), training(0.5, 4)]
     assert measure_gap(sure, other, Spread()).p_value < 0.001
-    wide = spread_between_trainings([[training(0.6, 5, luck=0.2), training(0.6, 6, luck=-0.2)], sure, other])
+    wide = spread_between_trainings([[training(0.6, 5, shift=0.2), training(0.6, 6, shift=-0.2)], sure, other])
     assert wide.degrees == 3 and wide.variance > 0.01
     assert measure_gap(sure, other, wide).p_value > 0.05
 
@@ -145,7 +145,7 @@ def test_luck_between_trainings_counts_against_a_claim():
 def test_spread_between_trainings_is_what_pictures_do_not_explain():
     rng = np.random.default_rng(0)
     pairs = [
-        [training(0.5, 10 * i, luck=rng.normal(0, 0.1)), training(0.5, 10 * i + 1, luck=rng.normal(0, 0.1))]
+        [training(0.5, 10 * i, shift=rng.normal(0, 0.1)), training(0.5, 10 * i + 1, shift=rng.normal(0, 0.1))]
         for i in range(200)
     ]
     assert spread_between_trainings(pairs).variance == pytest.approx(0.01, rel=0.3)
@@ -155,8 +155,8 @@ def test_spread_between_trainings_is_what_pictures_do_not_explain():
 
 @pytest.mark.parametrize("degrees", [2.95, 5.9, 11.99])
 def test_a_setting_is_called_better_exactly_when_the_interval_shown_excludes_zero(degrees):
-    """Satterthwaite's degrees of freedom are no whole number; taken as one in the interval alone, "better by 0.32
-    (-0.01 to +0.66)" was said.
+    """Satterthwaite's degrees of freedom are no whole number; rounded in the interval alone, the table read "better by
+    0.32 (-0.01 to +0.66)".
     """
     for value in np.linspace(0.02, 0.3, 57):
         (found,) = compare_all({("a", "b"): Gap(float(value), 0.05, degrees, 40, 5, 2)})
@@ -172,7 +172,7 @@ def test_holm_widens_intervals_and_agrees_with_them():
     assert [c.better for c in compared] == [c.low > 0 for c in compared]
 
 
-def test_a_single_training_or_prompt_is_said_to_tell_little():
+def test_a_single_training_or_prompt_gives_a_caveat():
     once = compare_all({("a", "b"): measure_gap([training(0.6, 1)], [training(0.58, 2)], Spread())})[0]
     assert "trained once" in once.sentence()
     one_prompt = [{(0, s): 0.9 for s in range(4)}], [{(0, s): 0.1 for s in range(4)}]
@@ -203,7 +203,7 @@ def test_early_stopping_finds_the_winner_at_under_two_fifths_of_the_steps(tmp_pa
 
 
 def test_early_stopping_is_caught_when_it_stops_the_best(tmp_path):
-    """A late bloomer: last at the rungs, best at the end. The benchmark must say so."""
+    """A late bloomer: last at the rungs, best at the end. The benchmark must show it."""
     qualities = {f"lora_{i}": 0.5 for i in range(9)} | {"db_late": 0.95}
     records = build_grid(tmp_path / "s", qualities, between_pictures=0.03, between_seeds=0.01).records()
     dimmed = [
@@ -226,7 +226,7 @@ def test_identical_settings_are_rarely_called_different(tmp_path):
     assert float(np.mean([figures["aa_uncorrected"] for figures in grids])) <= 0.1
 
 
-def test_the_aa_check_notices_a_comparison_that_forgets_training_luck(tmp_path):
+def test_the_aa_check_notices_a_comparison_that_forgets_training_shift(tmp_path):
     """With the spread between trainings left out, trainings that differ a lot are called different all the time."""
     settings = group_settings(build_grid(tmp_path / "s", TWELVE, between_seeds=0.15, between_pictures=0.03).records())
     pairs = [reported_values(s) for s in settings]

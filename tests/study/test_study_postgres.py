@@ -59,11 +59,11 @@ def test_settings_are_proposed_told_and_found_again(url, tmp_path):
     text = (files("brandsmith") / "data/studies/thesis-pocket.yaml").read_text(encoding="utf-8") + f"\nstorage: {url}\n"
     config = parse_study(text)
     first = open_proposals(config, tmp_path, "one")
-    asked = [proposals.first(2) for proposals in first]
-    first[0].tell(asked[0][0], 0.5, {100: 0.2}, stopped=False)
-    first[0].tell(asked[0][1], None, {100: 0.1}, stopped=True)
+    proposed = [proposals.first(2) for proposals in first]
+    first[0].tell(proposed[0][0], 0.5, {100: 0.2}, stopped=False)
+    first[0].tell(proposed[0][1], None, {100: 0.1}, stopped=True)
     again = open_proposals(config, tmp_path, "one")
-    assert [proposals.first(2) for proposals in again] == asked
+    assert [proposals.first(2) for proposals in again] == proposed
     assert [trial.state.name for trial in again[0].study.trials] == ["COMPLETE", "PRUNED"] and again[
         0
     ].study.best_value == 0.5

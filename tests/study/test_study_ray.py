@@ -64,7 +64,8 @@ def cluster():
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # Ray's own 15 starves beside other tests
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # where the nodes find their judges
+        here = Path(__file__).parents
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, here[:3])))  # where the nodes find judges, helpers, us
         found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": quick, **memory})
         found.workers = [found.add_node(num_cpus=1, **memory) for _ in range(2)]
         ray.init(address=found.address, log_to_driver=False, logging_level="error")
@@ -74,7 +75,7 @@ def cluster():
 
 
 def attempts(study: StudyFolder) -> Counter:
-    """{(trial, what was asked of it, event): how often}"""
+    """{(trial, its job, event): how often}"""
     logs = study.folder.glob("claims/*/attempts.jsonl")
     return Counter(
         (log.parent.name, json.dumps([row["train_to"], row["score"]]), row["event"])
@@ -139,14 +140,14 @@ def check_every_step_and_row_once(study: StudyFolder, local: StudyFolder) -> Non
 
 
 def check_attempts(study: StudyFolder, seen: dict) -> None:
-    """Every job ended once; only what was in progress on the killed node was begun again."""
+    """Every job ended once; only what was in progress on the killed node was started again."""
     counted = attempts(study)
-    begun, done = (
+    started, done = (
         {(trial, job): n for (trial, job, event), n in counted.items() if event == wanted}
         for wanted in ("begun", "done")
     )
-    assert begun.keys() == done.keys() and set(done.values()) == {1}
-    assert [(trial in seen["middle"], n) for (trial, _), n in begun.items() if n > 1] == [(True, 2)]
+    assert started.keys() == done.keys() and set(done.values()) == {1}
+    assert [(trial in seen["middle"], n) for (trial, _), n in started.items() if n > 1] == [(True, 2)]
 
 
 @pytest.mark.slow
@@ -178,7 +179,7 @@ def one_job(local: StudyFolder, folder: Path) -> tuple[StudyFolder, Job]:
 
 
 @pytest.mark.slow
-def test_an_error_on_a_node_is_told_as_if_it_were_here(cluster, local, tmp_path):
+def test_an_error_on_a_node_is_reported_as_if_it_were_here(cluster, local, tmp_path):
     study, job = one_job(local, tmp_path / "copy")
     with pytest.raises(MissingResource, match="no judges here") as caught:
         ray_executor.RayExecutor(study, judges=refusing_judges).run([job], lambda job: None)
@@ -189,10 +190,10 @@ def test_an_error_on_a_node_is_told_as_if_it_were_here(cluster, local, tmp_path)
 def test_a_job_whose_process_keeps_dying_is_its_trials_failure(cluster, local, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_executor, "MOST_RESTARTS", 1)
     study, job = one_job(local, tmp_path / "copy")
-    told = []
-    ray_executor.RayExecutor(study, judges=deadly_judges).run([job], told.append)
+    finished = []
+    ray_executor.RayExecutor(study, judges=deadly_judges).run([job], finished.append)
     record = study.read_trial(job.trial)
-    assert told == [job] and record.state == "failed" and "died 2 times" in record.reason
+    assert finished == [job] and record.state == "failed" and "died 2 times" in record.reason
     assert sum(number for (_, _, event), number in attempts(study).items() if event == "begun") == 2
 
 
