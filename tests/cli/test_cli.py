@@ -135,12 +135,14 @@ def test_a_wrong_option_is_one_clear_line_and_leaves_nothing(arguments, expected
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_the_same_line_and_code(tmp_path, brandsmith):
     done = process("train", "lora", "--base", "pockett", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == brandsmith("train", "lora", "--base", "pockett")
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_train_sample_export_on_a_users_own_concept(concept, tiny_folder, tmp_path, brandsmith):
     train = (
         "train",
@@ -183,6 +185,7 @@ def test_train_sample_export_on_a_users_own_concept(concept, tiny_folder, tmp_pa
     assert brandsmith("export", "run", "--out", "lora.safetensors")[0] == 2
 
 
+@pytest.mark.slow
 def test_quick_demo_writes_table_and_sheet_and_then_does_nothing(tiny_folder, tmp_path, brandsmith):
     demo = ("demo", "--quick", "--base", tiny_folder, "--out", "demo", "--json")
     done = process(*demo, cwd=tmp_path)

@@ -104,6 +104,7 @@ def test_commands_hold_no_logic():
     assert seen >= 22
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "brandsmith", "train", "lorra"],

@@ -107,6 +107,7 @@ def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path,
     )
 
 
+@pytest.mark.slow
 def test_a_study_tells_of_every_trial_and_ends_in_the_same_table(given, tmp_path):
     pytest.importorskip("tensorboard")
     plain = study_text(*given).replace("training_seeds: [0, 1]", "training_seeds: [0]")

@@ -52,6 +52,7 @@ def planted(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_likeness_stands_between_the_untrained_base_and_real_pictures(tmp_path, brandsmith):
     """True pictures under names that say the base `pocket` drew them."""
     folder = tmp_path / "drawn"
@@ -71,6 +72,7 @@ def test_likeness_stands_between_the_untrained_base_and_real_pictures(tmp_path, 
     assert json.loads(out.splitlines()[-1])["albums"][0]["judges"]["clip_i_pocket"]["floor"] is None
 
 
+@pytest.mark.slow
 def test_every_judge_scores_and_the_summary_is_the_construction(planted, brandsmith):
     code, out, _ = brandsmith("judge", "run", planted, "--concept", "demo", "--json")
     assert code == 0

@@ -76,6 +76,7 @@ def learnt_by_heart(base, pictured: Pictured, num_steps: int) -> dict[str, torch
     return learner.state_dict()
 
 
+@pytest.mark.slow
 def test_learning_by_heart_opens_the_gap_and_the_base_is_left_as_it_was(tmp_path, monkeypatch):
     base = build_tiny()
     base.vae.register_to_config(

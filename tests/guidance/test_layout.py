@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -127,25 +129,30 @@ def test_parts_that_keep_apart_start_from_noise(monkeypatch):
     assert [own is not None for own in everything] == [True, False, True] and given == [1, 3]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("asking", ["excite", "regional"])
-def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(asking):
+@cache
+def parts_kept(arm: str) -> int:
+    """In how many of twelve pictures of two things by pocket both are present."""
     from brandsmith.base.base import load_base, resolve_base
     from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases
     from brandsmith.judges.pocket_classes import PocketClasses
 
-    cases, pocket, eyes = load_cases("two", "tuning")[:12], load_base("pocket"), PocketClasses(resolve_base("pocket"))
-    kept = {}
-    for arm in ("plain", asking):
-        pictures = ARMS[arm](pocket, cases, list(range(12)), BENCHMARK_SETTINGS).pictures
-        kept[arm] = sum(
-            judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True)
-        )
-    assert kept[asking] >= kept["plain"] + 3
-    assert sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", starter=Layout())[0].shape == (
-        128,
-        128,
-        3,
-    )
+    cases, eyes = load_cases("two", "tuning")[:12], PocketClasses(resolve_base("pocket"))
+    pictures = ARMS[arm](load_base("pocket"), cases, list(range(12)), BENCHMARK_SETTINGS).pictures
+    return sum(judge_picture(case, seen).present for case, seen in zip(cases, eyes.look(pictures, 2), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["excite", "regional"])
+def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(arm):
+    assert parts_kept(arm) >= parts_kept("plain") + 3
+
+
+@pytest.mark.slow
+def test_the_layout_draws_on_pocket():
+    from brandsmith.base.base import load_base
+
+    pocket = load_base("pocket")
+    drawn = sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", starter=Layout())
+    assert drawn[0].shape == (128, 128, 3)

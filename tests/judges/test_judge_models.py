@@ -61,6 +61,7 @@ def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, 
     assert code == 2 and "num_steps was 1, now 2" in err, "pictures of two kinds must not mix"
 
 
+@pytest.mark.slow
 def test_overfit_has_a_line_per_checkpoint(run, brandsmith):
     code, out, _ = brandsmith("judge", "overfit", run, "--noises", 2, "--json")
     found = last_object(out)

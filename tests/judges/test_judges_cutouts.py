@@ -101,6 +101,7 @@ def test_labels_win_and_without_either_the_error_names_both(tmp_path, few):
     assert [p.name for p in load_split(tmp_path, "train")] == ["only"]
 
 
+@pytest.mark.slow
 def test_judge_fit_runs_whole_on_a_cutout_and_says_so(tmp_path, few):
     concept = write_concept(tmp_path / "brand")
     concept = replace(concept, config=concept.config.model_copy(update={"expected_text": ""}))

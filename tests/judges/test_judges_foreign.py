@@ -67,6 +67,7 @@ def test_no_file_is_a_missing_resource(tmp_path):
         ForeignDetector(tmp_path / "none.jsonl")
 
 
+@pytest.mark.slow
 def test_exported_boxes_are_the_labelled_ones(tmp_path):
     concept = load_concept("demo")
     data = export_dataset(concept, tmp_path, copies=1)
@@ -115,6 +116,7 @@ def program(tmp_path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
     pictures = tmp_path / "samples"
     pictures.mkdir()
@@ -134,6 +136,7 @@ def test_the_bridge_runs_the_program_and_reads_it_back(tmp_path, program):
         judge_with_yolov8(load_concept("demo"), tmp_path / "nowhere", tmp_path / "work", program=str(program))
 
 
+@pytest.mark.slow
 def test_the_bridge_measures_both_detectors_alike(tmp_path, program):
     found = run_bridge("demo", None, tmp_path / "work", program=str(program), epochs=2, size_px=64, copies=0)
     theirs, ours = found.as_json()["table"]

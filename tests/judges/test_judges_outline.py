@@ -45,6 +45,7 @@ def test_right_marks_cut_to_an_oval_are_mostly_refused(correctness):
     assert np.mean([(v.value or 0.0) < 0.5 for v in correctness.score(cut)]) > 0.6, "0.33 without the corners"
 
 
+@pytest.mark.slow
 def test_what_counts_as_full_is_learnt_from_right_training_marks(correctness):
     marked = [p for p in load_split(demo_folder(), "train") if p.box is not None]
     least = least_corner_share(marked, correctness.reference)

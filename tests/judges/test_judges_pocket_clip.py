@@ -54,6 +54,7 @@ def test_identity_prefers_the_concept_to_pictures_without_it():
     assert isinstance(judge, Judge) and with_mark > without and -1 <= judge.ceiling() <= 1
 
 
+@pytest.mark.slow
 def test_a_base_without_a_pair_has_no_such_judge(tmp_path):
     assert has_pair(pocket_folder()) and not has_pair(tmp_path)
     concept = load_concept("demo")

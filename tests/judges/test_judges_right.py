@@ -110,6 +110,7 @@ def test_a_flat_picture_is_compared_without_a_crash(reference):
 # ------------------------------------------------------------------ the correctness network
 
 
+@pytest.mark.slow
 def test_the_network_learns_a_local_difference_from_views():
     rng = np.random.default_rng(0)
     like = cv2.resize(rng.integers(40, 220, (7, 14, 3), np.uint8), (112, 56), interpolation=cv2.INTER_LINEAR)

@@ -56,6 +56,7 @@ def test_stock_diffusers_draws_the_same_picture(name, family, tmp_path):
     assert np.abs(ours - theirs).max() <= 2 / 255
 
 
+@pytest.mark.slow
 def test_a_lora_of_every_layer_draws_the_same_picture(tmp_path):
     base = build_tiny()
     save_as_diffusers_folder(base, tmp_path / "base")

@@ -126,6 +126,7 @@ def in_fp64(monkeypatch):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PACKS))
 def test_every_trial_ends_where_it_ends_alone(name, tmp_path, in_fp64):
     family, configs = PACKS[name]
@@ -147,6 +148,7 @@ def test_every_trial_ends_where_it_ends_alone(name, tmp_path, in_fp64):
             assert mine == pytest.approx(theirs, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_in_fp32_rounding_stays_below_the_bar(tmp_path):
     base, configs = build_like_pocket(), [lora(0, text_encoder_learning_rate=1e-2), lora(1, rank=2), word(2)]
     alone, packed = train_both_ways(base, configs, tmp_path)
@@ -170,6 +172,7 @@ def last_files(run):
     return sorted(run.checkpoints()[-1][1].iterdir())
 
 
+@pytest.mark.slow
 def test_the_bar_holds_on_pocket_at_its_preset(tmp_path):
     figures = benchmark_pack(load_base("pocket"), load_concept("demo"), tmp_path / "out", num_trials=3, num_steps=20)
     assert figures["max_rel_diff"] <= BAR
@@ -184,6 +187,7 @@ def test_gradients_lost_in_rounding_move_nothing():
     assert abs(weight[0]) < 2e-3 and abs(weight[1] + 1) < 2e-3
 
 
+@pytest.mark.slow
 def test_adapters_of_a_pack_load_as_any_other(tmp_path):
     base = build_tiny()
     plain = predict(base)
@@ -250,6 +254,7 @@ def interrupt(trials, base):
     assert [(run.status(), run.step(), len(run.metrics())) for run in runs] == [("interrupted", 4, 4)] * 2
 
 
+@pytest.mark.slow
 def test_interrupted_goes_on_packed_or_alone(tmp_path, in_fp64):
     concept, base = write_concept(tmp_path / "concept"), build_tiny().to("cpu", torch.float64)
     configs = [lora(0, text_encoder_learning_rate=1e-2), word(1)]

@@ -60,6 +60,7 @@ def send(number, step):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
 @every_method
 def test_interrupted_and_resumed_equals_undisturbed(name, optimizer, tmp_path):
@@ -111,6 +112,7 @@ train(config, concept, build_tiny(), sys.argv[3], progress=lambda stage, done, *
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "step"), [("between checkpoints", 4), ("inside a checkpoint", 2)])
 def test_a_killed_process_resumes_to_the_same_bits(how, step, tmp_path):
     concept = write_concept(tmp_path / "concept")
@@ -138,6 +140,7 @@ def test_sigterm_saves_and_ends_with_143(tmp_path):
     assert_resumes_like_undisturbed(run, concept, tmp_path)
 
 
+@pytest.mark.slow
 def test_lost_between_checkpoint_and_state(tmp_path, monkeypatch):
     concept = write_concept(tmp_path / "concept")
     with monkeypatch.context() as patch, pytest.raises(TypeError):
@@ -175,6 +178,7 @@ LEARNABLE = {
 }
 
 
+@pytest.mark.slow
 @every_method
 def test_training_lowers_the_loss(name, tmp_path):
     """Per sample noise is named by the running number, so a run with rate 0 is the untrained loss on the same draws."""

@@ -55,6 +55,7 @@ def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
         Incoming(tmp_path).wait_for(400, at_most_sec=0.1)
 
 
+@pytest.mark.slow
 def test_the_first_shards_can_be_of_what_is_hardest(source, tmp_path):
     later = replace(source, first_mix={"mark_alone": 1.0}, first_scenes=SHARD, mix={"single": 1.0})
     maker, tokenizer = (

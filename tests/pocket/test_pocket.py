@@ -69,6 +69,7 @@ def untrained_kpi(pocket) -> float:
     return thesis_kpi(judges_for(concept), drawn(pocket, concept))
 
 
+@pytest.mark.slow
 def test_the_brand_is_unknown_to_the_base(untrained_kpi):
     assert untrained_kpi <= 0.15
 

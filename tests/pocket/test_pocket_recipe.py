@@ -169,6 +169,7 @@ def test_hard_batches_differ_by_the_object_alone():
     assert len({thing["colour"] for thing in chosen}) == 1 and len(truths) - 1 not in rows
 
 
+@pytest.mark.slow
 def test_objects_are_louder_than_colours_where_the_unet_reads_the_text():
     tokenizer = build_tokenizer([f"a {colour} {word}" for colour in COLOURS for word in OBJECT_WORDS])
     torch.manual_seed(0)
@@ -228,6 +229,7 @@ def test_the_recipe_leaves_a_pair_that_the_judges_look_through(pool, tmp_path):
     assert pair.of_texts(["a red cat"]).shape == pair.of_pictures([pool.pixels[0]]).shape == (1, 128)
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
     """The stages of the recipe take the parts up where they were left, and a second start changes nothing."""
     warm_start(pocket_folder(), tmp_path, decoder_steps=1, clip_steps=1)
@@ -287,6 +289,7 @@ def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:
     stage.run(loss_of)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_with_both_batches_learns(tmp_path):
     _fit_line(0, tmp_path / "one", 30, 8)
     in_parallel(_fit_line, 2, tmp_path / "two", 30, 8)
@@ -295,6 +298,7 @@ def test_two_processes_learn_what_one_with_both_batches_learns(tmp_path):
         torch.testing.assert_close(one[key], two[key], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_stopping_the_parent_stops_the_workers(tmp_path):
     code = (
         "from test_pocket_recipe import _fit_line, in_parallel; from pathlib import Path\nif __name__ == '__main__':\n"

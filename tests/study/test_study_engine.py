@@ -175,6 +175,7 @@ def test_another_question_or_a_second_process_is_refused(finished):
         other.kill()
 
 
+@pytest.mark.slow
 def test_a_spent_budget_stops_and_more_budget_goes_on(tmp_path, finished, brand, base):
     """The budget ends the session after its first job; raising it ends in the undisturbed study's result."""
     text = study_text(brand, base)
@@ -212,6 +213,7 @@ def test_replicate_trains_the_winner_anew(finished):
         replicate_winner(finished.folder, 1, console=quiet())
 
 
+@pytest.mark.slow
 def test_tpe_learns_in_rounds_and_goes_on_where_it_was(tmp_path, brand, base):
     ranges = "search: {learning_rate: {low: 1e-4, high: 1e-1, log: true}}"
     text = study_text(brand, base, "search: {sampler: tpe, trials_per_method: 3, round_size: 2}")
