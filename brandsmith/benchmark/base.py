@@ -180,7 +180,7 @@ def _judge_photos(
     classifier: PocketClasses, pictures: list[np.ndarray], prompts: list[tuple[str, str, str]]
 ) -> dict[str, Any]:
     """The photo look: taken for a photo, the garment, its colour (None for a base that was built without photos).
-    `classifier_on_true` says how often the classifier itself is right.
+    `classifier_on_true` is how often the classifier itself is right.
     """
     looks = classifier.look_at_photos(pictures)
     right = {

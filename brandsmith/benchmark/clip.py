@@ -1,7 +1,7 @@
 """How often the CLIP pair for judging prefers a true picture's caption to a changed one: `brandsmith benchmark clip`.
 
-The changed captions are those of `obeyed_error`: another colour, another thing. CLIP has no threshold; what is asked is
-the order.
+The changed captions are those of `obeyed_error`: another colour, another thing. CLIP has no threshold; only the order
+counts.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def pack_figures(
             num_steps=num_steps,
             precision=precision,
             image_px=image_px,
-            say=log,
+            log=log,
         )
 
 

@@ -3,8 +3,8 @@ nothing is trained.
 
 Each replay draws anew which recorded pictures stand in for a rung's few (for every prompt its own seeds), halves, and
 takes the best survivor on all selection pictures. It counts as right when it is the full grid's winner, or cannot be
-told apart from it on the report pictures. A/A: two trainings of the same setting, on random halves of the report seeds,
-must not be called different, with the study's own correction for its number of comparisons; the spread between
+distinguished from it on the report pictures. A/A: two trainings of the same setting, on random halves of the report
+seeds, must not be called different, with the study's own correction for its number of comparisons; the spread between
 trainings is taken from the *other* settings there, so that a pair cannot excuse itself.
 """
 
@@ -70,7 +70,7 @@ def replay_study(
 def _checked_grid(records: StudyRecords, halving: Halving, num_replays: int) -> list[ScoredSetting]:
     settings = group_settings(records)
     if num_replays < FEWEST_REPLAYS:
-        raise InvalidInput(f"{num_replays} replays say too little", hint=f"give {FEWEST_REPLAYS} or more")
+        raise InvalidInput(f"{num_replays} replays prove too little", hint=f"give {FEWEST_REPLAYS} or more")
     if len(settings) <= halving.keep_one_in or halving.rungs[-1] >= records.checkpoints:
         raise InvalidInput(
             f"{len(settings)} settings with {records.checkpoints} checkpoints leave nothing to stop",
@@ -137,7 +137,7 @@ def _rung_kpi(setting: ScoredSetting, rung: int, checkpoints: int, few: Mapping[
 
 
 def _p_value(first: Sequence[Values], second: Sequence[Values], spread: Spread) -> float:
-    """1 for trainings without a shared picture: nothing tells them apart."""
+    """1 for trainings without a shared picture: nothing distinguishes them."""
     gap = measure_gap(first, second, spread)
     return gap.p_value if gap else 1.0
 

@@ -1,6 +1,6 @@
 """`brandsmith benchmark guidance`: does guidance make prompts obeyed, and at what price?
 
-Every arm (`arms.py`) gets the same prompts and the same starting noises; `outcome.py` says what counts as obeyed.
+Every arm (`arms.py`) gets the same prompts and the same starting noises; `outcome.py` defines what counts as obeyed.
 Beside the arms stand two references: stock diffusers' own Attend-and-Excite, and plain sampling given the same compute
 (several tries per prompt, the judge itself picking the best: an upper bound).
 
@@ -78,9 +78,9 @@ class Benchmark:
     ) -> None:
         chosen = [cases[k] for k, _ in part]
         seeds = [candidate_seed(FIRST_SEED + k, t) for k, t in part]
-        began = clock(self.base)
+        started = clock(self.base)
         drawn = arm(self.base, chosen, seeds, self.settings)
-        seconds = (clock(self.base) - began) / len(part)
+        seconds = (clock(self.base) - started) / len(part)
         seen = self.judge(drawn.pictures, max(len(case.things) for case in chosen))
         for i, (k, t) in enumerate(part):
             outcome = judge_picture(chosen[i], seen[i])
@@ -168,9 +168,9 @@ def measure_prices(base: Base, cases: list[Case], settings: DrawSettings) -> Pri
     for start in range(0, len(cases), 4):
         part = cases[start : start + 4]
         for name, (arm, own) in contestants.items():
-            began = clock(base)
+            started = clock(base)
             arm(base, part, [FIRST_SEED + start + i for i in range(len(part))], own)
-            spent[name] += clock(base) - began
+            spent[name] += clock(base) - started
     return Prices(**{name: seconds / len(cases) for name, seconds in spent.items()})
 
 
@@ -289,7 +289,7 @@ def _rates(bench: Benchmark, sets: Sequence[str], arms: Sequence[str]) -> dict[s
 
 
 def _successes(bench: Benchmark, sets: Sequence[str]) -> dict[str, Any]:
-    """How often each arm shows all that was asked for, each in its colour; and what guidance gains, on the same prompts
+    """How often each arm shows all that was requested, each in its colour; and what guidance gains, on the same prompts
     and noises.
     """
     arms = [*(arm for arm in ARMS if arm not in ON_PAIRS), "best_of_n", "diffusers"]

@@ -185,9 +185,9 @@ def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Label
 
 
 def _verdicts(judges: Sequence[Judge], rows: Sequence[list[Row]]) -> list[bool | None]:
-    asked = checks_for(judge.name for judge in judges)
+    required = checks_for(judge.name for judge in judges)
     return [
-        verdict.verdict for verdict in usable_by_picture((row for of_one in rows for row in of_one), asked).values()
+        verdict.verdict for verdict in usable_by_picture((row for of_one in rows for row in of_one), required).values()
     ]
 
 

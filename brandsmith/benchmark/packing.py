@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from brandsmith.base.base import Base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.memory import peak_memory
+from brandsmith.core.progress import Log
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.loop import prepare, train
 from brandsmith.methods.packed import Trial, train_packed
@@ -30,7 +31,6 @@ from brandsmith.methods.settings import TrainSettings
 RANKS = (4, 8, 16, 16)
 RATES = (1.0, 0.5, 2.0)
 """Learning rates of the trials, in units of the preset's."""
-Say = Callable[[str], None]
 
 
 def benchmark_pack(
@@ -42,20 +42,20 @@ def benchmark_pack(
     num_steps: int = 20,
     precision: str = "fp32",
     image_px: int | None = None,
-    say: Say = lambda what: None,
+    log: Log = lambda what: None,
 ) -> dict[str, Any]:
     """The figures. `out` is an empty folder, for the run directories of both ways."""
     configs = trial_configs(base.name, num_trials, num_steps, precision, image_px)
     cache = out / "cache"
     prepare(base, concept, configs[0], cache, lambda *_: None)
-    say("a warm-up trial")
+    log("a warm-up trial")
     train(configs[0].model_copy(update={"steps": 2}), concept, base, out / "warm-up", cache_dir=cache)
     alone = []
     for i, config in enumerate(configs):
-        say(f"trial {i + 1} of {num_trials} alone")
+        log(f"trial {i + 1} of {num_trials} alone")
         work = partial(_train_alone, config, concept, base, out / f"alone-{i}", cache)
         alone.append(measured(base.device, work))
-    say(f"{num_trials} trials together")
+    log(f"{num_trials} trials together")
     trials = [Trial(config, concept, out / f"packed-{i}") for i, config in enumerate(configs)]
     packed = measured(base.device, lambda: train_packed(trials, base, cache_dir=cache))
     return figures(alone, packed)
@@ -90,7 +90,7 @@ class Measured:
     runs: list[RunDirectory]
     seconds: float
     peak_mb: float | None
-    """None where the system cannot say."""
+    """None where the system does not record it."""
 
 
 def _train_alone(config: TrainSettings, concept: Concept, base: Base, folder: Path, cache: Path) -> list[RunDirectory]:

@@ -1,7 +1,7 @@
 """How often the judge `obeyed` errs, on true captioned pictures: their own captions must pass, changed captions must
 not.
 
-A caption says what its picture shows. Changed captions name another colour, or another thing (another garment
+A caption describes what its picture shows. Changed captions name another colour, or another thing (another garment
 where a person wears it: the mistakes that are easiest to make).
 """
 

@@ -1,4 +1,4 @@
-"""Packages that Brandsmith can use and does not need: asked for by name, before any work begins."""
+"""Packages that Brandsmith can use and does not need: checked by name before any work starts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where a picture comes from, and what one judge said of it: the records that every score is computed from.
+"""Where a picture comes from, and one judge's verdict on it: the records that every score is computed from.
 
-Rows are plain values. Whoever reads them needs neither a model nor a judge.
+Rows are plain values: reading them needs neither a model nor a judge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One training's folder on disk: what was asked, how far it is, what came out. Knows files, not models.
+"""One training's folder on disk: its configuration, progress and outputs. Knows files, not models.
 
     runs/<id>/
-      config.json                 what was asked, fully resolved; a different question needs another folder
+      config.json                 the configuration, fully resolved; another one needs another folder
       status.json                 running | interrupted | diverged | finished, and the step
       metrics.jsonl               one row per step
       checkpoints/step-000100/    adapters, each a folder that stock diffusers reads
@@ -28,7 +28,7 @@ from safetensors import safe_open
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.files import only_one, read_jsonl, write_json, write_safetensors, write_text
 
-if TYPE_CHECKING:  # who only reads a run's files needs no torch
+if TYPE_CHECKING:  # reading a run's files needs no torch
     import torch
 
 Status = Literal["new", "running", "interrupted", "diverged", "finished"]
@@ -60,7 +60,7 @@ class RunDirectory:
         return self.folder / "cache"
 
     def config(self) -> dict[str, Any]:
-        """What was asked. Raises MissingResource when this is no run directory."""
+        """The configuration. Raises MissingResource when this is no run directory."""
         if not self.config_file.is_file():
             raise MissingResource(
                 f"'{self.folder}' is not a run directory (no config.json)",
@@ -68,24 +68,24 @@ class RunDirectory:
             )
         return json.loads(self.config_file.read_text(encoding="utf-8"))
 
-    def check_config(self, asked: Mapping[str, Any]) -> None:
-        """Raise InvalidConfig naming each key that differs from what this folder was begun with."""
+    def check_config(self, requested: Mapping[str, Any]) -> None:
+        """Raise InvalidConfig naming each key that differs from the configuration this folder has."""
         if not self.config_file.is_file():
             return
-        have, want = flatten(self.config()), flatten(asked)
+        have, want = flatten(self.config()), flatten(requested)
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
-            shown = "; ".join(f"{key}: there {have.get(key)!r}, asked {want.get(key)!r}" for key in different[:4])
+            shown = "; ".join(f"{key}: there {have.get(key)!r}, requested {want.get(key)!r}" for key in different[:4])
             raise InvalidConfig(
-                f"run directory '{self.folder}' was begun with other settings ({shown})",
-                hint="ask for the same settings to resume, or give another run directory",
+                f"run directory '{self.folder}' was started with other settings ({shown})",
+                hint="give the same settings to resume, or give another run directory",
             )
 
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write the question once; a resumed run keeps the file it has."""
-        self.check_config(asked)
+    def start(self, requested: Mapping[str, Any]) -> None:
+        """Write the configuration once; a resumed run keeps the file it has."""
+        self.check_config(requested)
         if not self.config_file.is_file():
-            write_json(self.config_file, dict(asked))
+            write_json(self.config_file, dict(requested))
 
     def status(self) -> Status:
         return self._status_record().get("status", "new")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # who only draws numbers for a generator's name needs no torch
+if TYPE_CHECKING:  # imported late: seeds are named in modules that need no torch
     import torch
 
 _MIX = 0x9E3779B97F4A7C15

@@ -2,10 +2,10 @@
 needs them.
 
 A tracker is a reader: it follows a run's own `metrics.jsonl`, so the training loop knows nothing of it, and what a
-restart computes again is not told twice.
+restart computes again is not logged twice.
 
     runs/<id>/trackers/tensorboard/          `tensorboard --logdir runs`
-    runs/<id>/trackers/<name>.json           the last step told, and MLflow's id of the run
+    runs/<id>/trackers/<name>.json           the last step logged, and MLflow's id of the run
     MLflow and W&B keep theirs where they always do (MLFLOW_TRACKING_URI, WANDB_MODE …)
 """
 
@@ -40,8 +40,8 @@ def check_trackers(names: Sequence[str]) -> None:
 
 @contextmanager
 def tracked(run: RunDirectory, names: Sequence[str], project: str) -> Iterator[Callable[[], None]]:
-    """Yield a function to be called while `run` trains; it tells its steps to the trackers now and then, the rest when
-    the block ends.
+    """Yield a function to be called while `run` trains; it logs its steps now and then, the rest when the
+    block ends.
 
     Raises InvalidInput when a tracker cannot start (no login, no server).
     """
@@ -65,56 +65,56 @@ def tracked(run: RunDirectory, names: Sequence[str], project: str) -> Iterator[C
 
 
 class Follower:
-    """One tracker behind one run; it starts with the first call, when the run has written what it was asked."""
+    """One tracker behind one run; it starts with the first call, when the run has written its configuration."""
 
     def __init__(self, run: RunDirectory, name: str, project: str) -> None:
         self.run, self.name, self.project = run, name, project
         self.folder = run.folder / "trackers"
         self.note = self.folder / f"{name}.json"
-        self.told: dict[str, Any] = (
+        self.logged: dict[str, Any] = (
             json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {"step": 0}
         )
         self.tracker: Any = None
 
     def catch_up(self) -> None:
-        """Tell the steps that are on disk and were not told before. One that does not listen (a network gone) stops no
+        """Log the steps that are on disk and were not logged before. A tracker that fails (a network gone) stops no
         training.
         """
         if self.tracker is None:
             self._start()
-        before = self.told["step"]
+        before = self.logged["step"]
         try:
-            for row in self._untold():
+            for row in self._not_logged():
                 self.tracker.log({key: value for key, value in row.items() if key != "step"}, step=row["step"])
-                self.told["step"] = row["step"]
+                self.logged["step"] = row["step"]
         except Exception as error:  # each tracker has errors of its own
             warnings.warn(
-                f"tracker '{self.name}' did not take steps after {self.told['step']} ({error}); it is asked again",
+                f"tracker '{self.name}' did not take steps after {self.logged['step']} ({error}); it is tried again",
                 stacklevel=2,
             )
-        if self.told["step"] > before:
-            write_json(self.note, self.told)
+        if self.logged["step"] > before:
+            write_json(self.note, self.logged)
 
     def finish(self, complete: bool) -> None:
-        """A tracker that never started stays away, unless the training came through and it was not told of it."""
-        if self.tracker is not None or (complete and self._untold()):
+        """A tracker that never started stays away, unless the training ended well with steps not logged."""
+        if self.tracker is not None or (complete and self._not_logged()):
             self.catch_up()
             self.tracker.finish()
 
-    def _untold(self) -> list[dict[str, Any]]:
-        return [row for row in self.run.metrics() if row["step"] > self.told["step"]]
+    def _not_logged(self) -> list[dict[str, Any]]:
+        return [row for row in self.run.metrics() if row["step"] > self.logged["step"]]
 
     def _start(self) -> None:
         from accelerate import PartialState
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-        PartialState()  # accelerate's own logging asks for it
+        PartialState()  # accelerate's own logging needs it
         self.folder.mkdir(parents=True, exist_ok=True)
         tracker = LOGGER_TYPE_TO_CLASS[self.name](*self._place(), **self._options())
         try:
             tracker.start()
-            if not self.told["step"]:
-                tracker.store_init_configuration(self._asked())
+            if not self.logged["step"]:
+                tracker.store_init_configuration(self._configuration())
         except Exception as error:  # each tracker has errors of its own
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             raise InvalidInput(
@@ -123,21 +123,21 @@ class Follower:
             ) from error
         self.tracker = tracker
         if self.name == "mlflow":
-            self.told["run_id"] = tracker.tracker.info.run_id
+            self.logged["run_id"] = tracker.tracker.info.run_id
 
     def _place(self) -> tuple[str, ...]:
         return ("tensorboard", str(self.folder)) if self.name == "tensorboard" else (self.project,)
 
     def _options(self) -> dict[str, Any]:
-        """A resumed run goes on in the tracker's run that it began."""
+        """A resumed run goes on in the tracker's run that it started."""
         if self.name == "mlflow":
-            return {"run_name": self.run.folder.name, "run_id": self.told.get("run_id")}
+            return {"run_name": self.run.folder.name, "run_id": self.logged.get("run_id")}
         if self.name == "wandb":
             identity = hashlib.sha256(str(self.run.folder.resolve()).encode()).hexdigest()[:16]
             return {"name": self.run.folder.name, "id": identity, "resume": "allow", "dir": str(self.folder)}
         return {}
 
-    def _asked(self) -> dict[str, Any]:
+    def _configuration(self) -> dict[str, Any]:
         """The run's settings, flat; what is not a number, a word or a switch as text."""
         return {
             key: value if isinstance(value, int | float | str | bool) else str(value)

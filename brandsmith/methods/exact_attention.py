@@ -1,6 +1,6 @@
 """Cross-attention in doubles, for training in fp32 on a CPU.
 
-Where attention looks at one word alone, or words say the same, the gradients of queries and keys are small differences
+Where attention looks at one word alone, or words mean the same, the gradients of queries and keys are small differences
 of large numbers: softmax's backward is P ∘ (dP − Σ P dP). In fp32 what is left of them is rounding, and two trainings
 that round differently (packed and alone, one thread and two) end apart. On pocket the largest difference of a tensor
 was 4e-3 after 20 steps, all of it in one layer; in doubles it is 3e-5 (`max_rel_diff` of `brandsmith benchmark pack`).

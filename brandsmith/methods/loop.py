@@ -95,7 +95,7 @@ class TrainingJob:
 
     def begin(self) -> None:
         """Only under the run's lock."""
-        self.run.begin(self.record)
+        self.run.start(self.record)
         self.run.remove_leftovers()
 
 

@@ -63,7 +63,7 @@ def restore_training(
     if unknown:
         raise InvalidConfig(
             f"the run's saved state holds '{unknown[0]}', which no optimizer of this version knows",
-            hint="train in a new run directory, or resume with the version that began it",
+            hint="train in a new run directory, or resume with the version that started it",
         )
     for name, parameter in named.items():
         parameter.copy_(tensors[f"weight:{name}"])

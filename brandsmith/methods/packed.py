@@ -2,7 +2,8 @@
 
 A trial's samples, noise, learning rates, clipping, schedule and end are its own, named by its own settings, so that it
 ends where `loop.train` alone would end (up to rounding). The numbers per step are made here; everything a trial writes
-(rows, checkpoints, state) is written by its own `loop.Training`, so a trial begun here can go on alone and the reverse.
+(rows, checkpoints, state) is written by its own `loop.Training`, so a trial started here can go on alone and
+the reverse.
 
 Why it is faster: a small batch leaves a processor waiting for each operation to start, whatever its size.
 """
@@ -217,20 +218,21 @@ class Pack:
         rest.
         """
         encoders = [training.encode for training in self.trainings]
-        taught = [k for k, encode in enumerate(encoders) if encode.trains_text]
+        with_text = [k for k, encode in enumerate(encoders) if encode.trains_text]
         pieces = {
             k: encode(own)
             for k, (encode, own) in enumerate(zip(encoders, prompts, strict=True))
             if not encode.trains_text
         }
-        if taught:
-            counts = [len(prompts[k]) for k in taught]
+        if with_text:
+            counts = [len(prompts[k]) for k in with_text]
             ids = [
-                torch.cat(column) for column in zip(*(encoders[k].token_ids(prompts[k]) for k in taught), strict=True)
+                torch.cat(column)
+                for column in zip(*(encoders[k].token_ids(prompts[k]) for k in with_text), strict=True)
             ]
-            self.rows.set(_repeated(taught, counts))
+            self.rows.set(_repeated(with_text, counts))
             encoded, start = encode_ids(self.base, ids, encoders[0].size), 0
-            for k, count in zip(taught, counts, strict=True):
+            for k, count in zip(with_text, counts, strict=True):
                 pieces[k] = encoded.rows(slice(start, start + count))
                 start += count
         return Conditioning.cat([pieces[k] for k in range(len(prompts))])

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request: the step in progress ends, its state is saved, then the process stops as asked."""
+"""Ctrl-C and SIGTERM as a request: the step in progress ends, its state is saved, then the process stops."""
 
 from __future__ import annotations
 

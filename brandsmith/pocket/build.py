@@ -24,7 +24,7 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS, fetch_artwork
 from brandsmith.pocket.classes import accuracy_on, chain_on_true, train_classes
 from brandsmith.pocket.clip import build_clip, build_tokenizer, train_clip
 from brandsmith.pocket.pool import ScenePool, draw_pool
-from brandsmith.pocket.spelling import teach_spelling
+from brandsmith.pocket.spelling import train_spelling
 from brandsmith.pocket.stage import in_parallel
 from brandsmith.pocket.unet import Captioned, build_scheduler, build_unet, encode_pool, prepare, train_unet
 from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_decoder
@@ -32,7 +32,7 @@ from brandsmith.pocket.vae import PatchCode, build_vae, fit_patch_code, train_de
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes of every stage of a full training. The shipped pocket had less: its card says what."""
+    """Sizes of every stage of a full training. The shipped pocket had less: see its card."""
 
     num_scenes: int = 68_000
     decoder_steps: int = 6_000
@@ -90,7 +90,7 @@ def build_pocket(work: Path, output: Path, photos: Path | None, recipe: Recipe =
     tokenizer = _tokenizer(work, pool)
     clip = train_clip(pool, tokenizer, work, num_steps=recipe.clip_steps, seed=recipe.seed + 2)
     if not (work / STARTED_FROM).is_file():  # a finished base can spell
-        clip = teach_spelling(
+        clip = train_spelling(
             pool.captions, clip, tokenizer, work, num_steps=recipe.spelling_steps, seed=recipe.seed + 5
         )
     encode_pool(pool, code, work / "latents.npy")

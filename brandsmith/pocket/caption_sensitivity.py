@@ -1,8 +1,8 @@
-"""`python -m brandsmith.pocket.caption_sensitivity WORK`: which words of a caption the denoiser uses, read off a
+"""`python -m brandsmith.pocket.caption_sensitivity WORK`: which words of a caption the denoiser uses, measured on a
 training that still runs.
 
 Plain objects are noised and denoised with their own caption and with one word of it exchanged. How much a wrong object
-word raises the error, and a wrong colour word, at each level of noise: 0 % means that the word is not heard. It moves
+word raises the error, and a wrong colour word, at each level of noise: 0 % means that the word is ignored. It moves
 long before any sampled picture shows the object.
 """
 
@@ -32,12 +32,12 @@ def exchanged(truth: dict, key: str, words: tuple[str, ...], rng: np.random.Gene
 
 def plain_objects(truths: list[dict], count: int) -> np.ndarray:
     """Rows of `count` scenes of one coloured object whose caption calls it by its own word."""
-    said = [
+    chosen = [
         i
         for i, t in enumerate(truths)
         if kind_of(t) == "single" and t["things"][0]["colour"] and t["things"][0]["word"] in t["caption"]
     ]
-    return np.array(said)[np.linspace(0, len(said) - 1, min(count, len(said))).astype(int)]
+    return np.array(chosen)[np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(int)]
 
 
 @torch.inference_mode()
@@ -71,7 +71,7 @@ def main(work: Path, count: int = 96) -> None:
         "object": [exchanged(t, "word", tuple(OBJECT_WORDS), rng) for t in truths],
         "colour": [exchanged(t, "colour", tuple(COLOURS), rng) for t in truths],
     }
-    texts = [encode_captions(said, clip, tokenizer, tokenizer.model_max_length).float() for said in captions.values()]
+    texts = [encode_captions(own, clip, tokenizer, tokenizer.model_max_length).float() for own in captions.values()]
     for level in LEVELS:
         own, thing, colour = errors(unet.eval(), build_scheduler(), latents, texts, level)
         print(

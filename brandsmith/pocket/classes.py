@@ -115,18 +115,18 @@ def accuracy_on(pool: ScenePool, net: PocketNet, words: list[str], colours: list
 
 
 def chain_on_true(pool: ScenePool, eyes: PocketClasses) -> dict[str, float]:
-    """What `base check` would say of true scenes: objects found in the picture, not given, then named."""
+    """What `base check` would measure on true scenes: objects found in the picture, not given, then named."""
     single, pair = _scenes_with(pool, 1), _scenes_with(pool, 2)
     seen = [own[0] if own else None for own in eyes.look([pool.pixels[i] for i in single], 1)]
-    asked = [pool.truths[i]["things"][0] for i in single]
-    tinted = [(look, thing) for look, thing in zip(seen, asked, strict=True) if thing["colour"]]
+    shown = [pool.truths[i]["things"][0] for i in single]
+    tinted = [(look, thing) for look, thing in zip(seen, shown, strict=True) if thing["colour"]]
     both = []
     for row, looks in zip(pair, eyes.look([pool.pixels[i] for i in pair], 2), strict=True):
         first, second = pool.truths[row]["things"]
         both.append(both_seen(looks, (first["word"], second["word"]), (first["colour"], second["colour"])))
     return {
         "object_accuracy": _share(
-            look is not None and look.word == thing["word"] for look, thing in zip(seen, asked, strict=True)
+            look is not None and look.word == thing["word"] for look, thing in zip(seen, shown, strict=True)
         ),
         "object_n": len(single),
         "colour_accuracy": _share(look is not None and look.colour == thing["colour"] for look, thing in tinted),

@@ -3,9 +3,9 @@
 The text tower conditions the U-Net, as in Stable Diffusion. The image tower of the *same* pair must not be the only
 judge of what it conditioned.
 
-Two things make the text tower say which *object* is asked for, not only which colour. Two batches in three are hard:
-one colour, a different object in each picture, so that nothing but the object tells them apart. And words start
-loud: with CLIP's own start (0.02) the first layer's mixture of all words drowns each word's own identity.
+Two things make the text tower encode which *object* is requested, not only which colour. Two batches in three are hard:
+one colour, a different object in each picture, so that only the object separates them. And word embeddings start
+large: with CLIP's own initialisation (0.02) the first layer's mixture of all words hides each word's own identity.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 MAX_TOKENS = 48
 TEXT_WIDTH = 192
 PROJECTION = 128
-WORD_LOUDNESS = 0.3
+WORD_EMBEDDING_STD = 0.3
 """Standard deviation of the word embeddings at the start."""
 HARD_SHARE = 2 / 3
 """The share of batches of one colour."""
@@ -64,7 +64,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
         projection_dim=PROJECTION,
     )
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=PROJECTION))
-    torch.nn.init.normal_(model.text_model.embeddings.token_embedding.weight, std=WORD_LOUDNESS)
+    torch.nn.init.normal_(model.text_model.embeddings.token_embedding.weight, std=WORD_EMBEDDING_STD)
     return model
 
 

@@ -2,7 +2,7 @@
 
 Four letters with look-alikes (Q/O/G/C), white on a red rounded patch, printed on garments and products with
 their own light and shade: the thesis' `red_<brand>_logo`. Drawn by pocket's scene maker and laid out exactly as a
-user's own concept (see `concept.concept`). The file names of pictures without the mark say what they carry
+user's own concept (see `concept.concept`). The file names of pictures without the mark name what they carry
 (`plain`, `other`, `near-<kind>`), so that a judge's card can report each apart.
 
 Everything follows from `seed`. No picture here is ever shown to pocket's own training.

@@ -56,9 +56,7 @@ def _measure(judge: Obeyed, scenes: list[Scene], change: Callable[[np.ndarray, i
 
 
 def _ruined(pixels: np.ndarray, number: int) -> np.ndarray:
-    """Shrunk to 20 px and back, with noise: objects can hardly be told any more, and the judge should rather say
-    nothing.
-    """
+    """Shrunk to 20 px and back, with noise: objects can hardly be recognised, and the judge should rather abstain."""
     small = cv2.resize(
         cv2.resize(pixels, (20, 20), interpolation=cv2.INTER_AREA), pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC
     )

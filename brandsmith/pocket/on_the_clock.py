@@ -29,7 +29,7 @@ from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_
 from brandsmith.pocket.canvas import SIZE_PX
 from brandsmith.pocket.captured import CapturedStep
 from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
-from brandsmith.pocket.spelling import teach_spelling
+from brandsmith.pocket.spelling import train_spelling
 from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
 from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing, tokenized
 from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
@@ -121,7 +121,7 @@ def train_on_the_clock(
                 captions = [
                     truth["caption"] for shard in Incoming(scenes).wait_for(plan.first_scenes) for truth in shard.truths
                 ]
-                teach_spelling(
+                train_spelling(
                     captions, clip, tokenizer, work, num_steps=ENDLESS, seed=seed + 4, limit_sec=plan.spelling_sec
                 )
             train_unet_on(scenes, clip, tokenizer, work, seed + 3, plan)

@@ -91,7 +91,7 @@ def spelled_out(text: str) -> str:
 
 
 def _spelling(mark: Mark) -> tuple[str, str]:
-    """Where a caption says the lettering of a nameless mark (`inside` its name, where a brand's token would stand;
+    """Where a caption spells the lettering of a nameless mark (`inside` its name, where a brand's token would stand;
     `behind` everything; or nowhere) and with which words. It follows from the lettering alone, so that captions leave
     the drawing of scenes as it is.
     """
@@ -220,8 +220,8 @@ def aside(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None)
 
 
 def in_company(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
-    """Two objects of which the caption names one, as captions do: without such scenes, whoever asks for a cat forbids
-    the bowl beside it.
+    """Two objects of which the caption names one, as captions do: without such scenes, a prompt for a cat would
+    rule out a bowl beside it.
     """
     scene = pair(maker, rng)
     named = scene.things[int(rng.integers(2))]

@@ -1,11 +1,11 @@
-"""The text tower learns to spell, so that the U-Net can.
+"""Trains the text tower to spell, so that the U-Net can.
 
-A contrastive tower has no need to know which letter comes where: pictures of one batch are told apart by colour and
-object. The U-Net then would have to work out from absolute places which letter of a caption is a word's third, and in
-2.25 million pictures it did not (docs/log.md). So the tower is taught, on captions alone, what a picture of lettering
-needs: at each letter's token, which letter it is and the how-manieth; at the end of the text, which is all that the
-pooled text sees, every letter by its place. What it said before is held: the text's projection, which the image tower
-is matched with, and the states of all other words.
+A contrastive tower has no need to know which letter comes where: colour and object are enough to separate the
+pictures of a batch. The U-Net would then have to infer from absolute positions which letter of a caption is a word's
+third, and in 2.25 million pictures it did not (docs/log.md). So the tower is trained, on captions alone, to predict
+what a picture of lettering needs: at each letter's token, which letter it is and its position in the word; at the end
+of the text, the only place that the pooled text sees, every letter by position. Its former outputs are preserved: the
+text's projection, which the image tower is matched with, and the states of all other words.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_HERE = -100
 """cross_entropy's own mark for places that do not count."""
 PADDING = 6
 """End tokens behind the longest caption of a batch; the tower is causal, so what is left out changes nothing."""
-HELD_TEXT, HELD_STATES = 20.0, 1.0
+TEXT_PRESERVATION, STATE_PRESERVATION = 20.0, 1.0
 """How much a change of the text's projection and of the other words' states costs, beside the letters'
 cross-entropy.
 """
@@ -39,7 +39,7 @@ cross-entropy.
 
 @dataclass(frozen=True)
 class Spelled:
-    """Captions as token ids (N, tokens), and what the tower shall say of them."""
+    """Captions as token ids (N, tokens), and what the tower shall predict of them."""
 
     ids: torch.Tensor
     letter: torch.Tensor  # (N, tokens) 0..25, or NOT_HERE
@@ -77,8 +77,8 @@ def labelled(captions: Sequence[str], tokenizer: CLIPTokenizer) -> Spelled:
     return Spelled(ids, letter, place, word)
 
 
-class Pupil(nn.Module):
-    """The text tower with the heads that question it; they are thrown away afterwards."""
+class SpellingHeads(nn.Module):
+    """The text tower with the heads that predict letters from its states; the heads are dropped afterwards."""
 
     def __init__(self, clip: CLIPModel) -> None:
         super().__init__()
@@ -87,53 +87,58 @@ class Pupil(nn.Module):
         self.letter, self.place = nn.Linear(width, len(LETTERS)), nn.Linear(width, MOST_LETTERS)
         self.word = nn.Linear(width, MOST_LETTERS * (len(LETTERS) + 1))
 
-    def answers(self, states: torch.Tensor, asked: Spelled) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def predict(self, states: torch.Tensor, spelled: Spelled) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Logits of `letter` (N, tokens, 26), of `place` (N, tokens, 5), and of `word` at the end and in the padding
         (2, N, 5, 27).
         """
         rows = torch.arange(len(states), device=states.device)
         last = torch.full_like(rows, states.shape[1] - 1)
-        ends = torch.stack([states[rows, asked.end], states[rows, (asked.end + last) // 2]])
+        ends = torch.stack([states[rows, spelled.end], states[rows, (spelled.end + last) // 2]])
         return self.letter(states), self.place(states), self.word(ends).unflatten(-1, (MOST_LETTERS, len(LETTERS) + 1))
 
 
-def spelling_loss(pupil: Pupil, states: torch.Tensor, asked: Spelled) -> torch.Tensor:
-    letter, place, word = pupil.answers(states, asked)
-    both_ends = asked.word.expand(2, -1, -1)
+def spelling_loss(model: SpellingHeads, states: torch.Tensor, spelled: Spelled) -> torch.Tensor:
+    letter, place, word = model.predict(states, spelled)
+    both_ends = spelled.word.expand(2, -1, -1)
     return (
-        F.cross_entropy(letter.flatten(0, 1), asked.letter.flatten())
-        + F.cross_entropy(place.flatten(0, 1), asked.place.flatten())
+        F.cross_entropy(letter.flatten(0, 1), spelled.letter.flatten())
+        + F.cross_entropy(place.flatten(0, 1), spelled.place.flatten())
         + F.cross_entropy(word.flatten(0, 2), both_ends.flatten())
     )
 
 
-def held_loss(states: torch.Tensor, before: torch.Tensor, asked: Spelled, projection: nn.Linear) -> torch.Tensor:
+def preservation_loss(
+    states: torch.Tensor, before: torch.Tensor, spelled: Spelled, projection: nn.Linear
+) -> torch.Tensor:
     """What has changed of the text's direction (one minus cosine) and of the states of words that are no letters (share
     of their variance).
     """
-    rows, said = (
+    rows, inside = (
         torch.arange(len(states), device=states.device),
-        torch.arange(states.shape[1], device=states.device) < asked.end[:, None],
+        torch.arange(states.shape[1], device=states.device) < spelled.end[:, None],
     )
-    text = F.cosine_similarity(projection(states[rows, asked.end]), projection(before[rows, asked.end]), dim=-1)
-    words = said & (asked.letter == NOT_HERE)
-    return HELD_TEXT * (1 - text).mean() + HELD_STATES * F.mse_loss(states[words], before[words]) / before[words].var()
+    text = F.cosine_similarity(projection(states[rows, spelled.end]), projection(before[rows, spelled.end]), dim=-1)
+    words = inside & (spelled.letter == NOT_HERE)
+    return (
+        TEXT_PRESERVATION * (1 - text).mean()
+        + STATE_PRESERVATION * F.mse_loss(states[words], before[words]) / before[words].var()
+    )
 
 
 @torch.no_grad()
-def spelling_known(pupil: Pupil, asked: Spelled) -> dict[str, float]:
-    """Shares of letters known right at their tokens, of places, and of whole words at the end of the text."""
-    letter, place, word = pupil.answers(pupil.tower(asked.ids)[0], asked)
-    here, spelled = asked.letter != NOT_HERE, asked.word[:, 0] < len(LETTERS)
-    right = (word[0].argmax(-1) == asked.word).all(1)
+def spelling_accuracy(model: SpellingHeads, spelled: Spelled) -> dict[str, float]:
+    """Shares of letters predicted right at their tokens, of places, and of whole words at the end of the text."""
+    letter, place, word = model.predict(model.tower(spelled.ids)[0], spelled)
+    here, has_word = spelled.letter != NOT_HERE, spelled.word[:, 0] < len(LETTERS)
+    right = (word[0].argmax(-1) == spelled.word).all(1)
     right_letter, right_place = (
         (guess.argmax(-1) == true)[here].float().mean()
-        for guess, true in ((letter, asked.letter), (place, asked.place))
+        for guess, true in ((letter, spelled.letter), (place, spelled.place))
     )
-    return {"letter": float(right_letter), "place": float(right_place), "word": float(right[spelled].float().mean())}
+    return {"letter": float(right_letter), "place": float(right_place), "word": float(right[has_word].float().mean())}
 
 
-def teach_spelling(
+def train_spelling(
     captions: Sequence[str],
     clip: CLIPModel,
     tokenizer: CLIPTokenizer,
@@ -152,12 +157,12 @@ def teach_spelling(
     clip = clip.to(device)
     before = copy.deepcopy(clip.text_model).eval().requires_grad_(False)
     torch.manual_seed(seed)
-    pupil = Pupil(clip).to(device)
+    model = SpellingHeads(clip).to(device)
     projection = copy.deepcopy(clip.text_projection).requires_grad_(False)
     stage = Stage(
         "spelling",
         work,
-        pupil,
+        model,
         num_steps=num_steps,
         learning_rate=1e-3,
         seed=seed,
@@ -172,26 +177,24 @@ def teach_spelling(
     def drawn(rng: np.random.Generator) -> Spelled:
         chosen = [respelled(spell[i], rng) for i in rng.integers(len(spell), size=batch // 2)]
         chosen += [respelled(captions[i], rng) for i in rng.integers(len(captions), size=batch - batch // 2)]
-        asked = labelled(chosen, tokenizer)
-        return Spelled(*(tensor.to(device) for tensor in (asked.ids, asked.letter, asked.place, asked.word)))
+        spelled = labelled(chosen, tokenizer)
+        return Spelled(*(tensor.to(device) for tensor in (spelled.ids, spelled.letter, spelled.place, spelled.word)))
 
     def loss_of(step: int, rng: np.random.Generator):
-        asked = drawn(rng)
+        spelled = drawn(rng)
         with torch.no_grad():
-            said_before = before(asked.ids)[0]
+            former_states = before(spelled.ids)[0]
         with fast_autocast(device):
-            states = pupil.tower(asked.ids)[0]
-        held = held_loss(states.float(), said_before.float(), asked, projection)
-        loss = spelling_loss(pupil, states.float(), asked) + held
-        return loss, {"held": round(float(held.detach()), 4), **spelling_known(pupil, asked)} if (
+            states = model.tower(spelled.ids)[0]
+        held = preservation_loss(states.float(), former_states.float(), spelled, projection)
+        loss = spelling_loss(model, states.float(), spelled) + held
+        return loss, {"held": round(float(held.detach()), 4), **spelling_accuracy(model, spelled)} if (
             step + 1
         ) % 50 == 0 else {}
 
     stage.run(loss_of)
     stage.averaged_model()
-    if (
-        stage.progress() >= 1
-    ):  # stopped half way, the same command goes on, and holds what was said before the first step
+    if stage.progress() >= 1:  # stopped half way, it resumes, and preserves the outputs of before the first step
         kept = {name: tensor.detach().float().cpu().clone() for name, tensor in clip.state_dict().items()}
         put_weights(work / "clip.pt", kept)
     return clip.eval()

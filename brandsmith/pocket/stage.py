@@ -149,7 +149,7 @@ class Stage:
         partial.rename(self.checkpoint)
 
     def progress(self) -> float:
-        """How much of the steps, or of the time since `run` began, is used up; the larger of the two, from 0 to 1."""
+        """How much of the steps, or of the time since `run` started, is used up; the larger of the two, from 0 to 1."""
         by_clock = (time.monotonic() - self.started) / self.limit_sec if self.limit_sec else 0.0
         return max(self.step / self.num_steps, by_clock)
 
@@ -168,23 +168,26 @@ class Stage:
         step when it returns.
         """
         self.model.train()
-        asked, stop = (
-            {"to stop": False},
-            False,
-        )  # workers stop at the same step: on what all of them agreed, not on their own signal
-        previous = signal.signal(signal.SIGTERM, lambda *_: asked.update({"to stop": True}))
+        # workers stop at the same step: when all of them know of a signal, not at their own
+        signalled, stop = False, False
+
+        def note_signal(*_: object) -> None:
+            nonlocal signalled
+            signalled = True
+
+        previous = signal.signal(signal.SIGTERM, note_signal)
         saved_at = self.started = time.monotonic()
-        began = self.step
+        first_step = self.step
         try:
             while self.progress() < 1 and not stop:
                 if not steps_itself:
                     for group in self.optimizer.param_groups:
                         group["lr"] = self.learning_rate_now()
                 loss, figures = loss_of(self.step, np.random.default_rng([self.seed, self.step, self.rank]))
-                stop = asked["to stop"] if steps_itself else self._take_step(loss, asked["to stop"])
+                stop = signalled if steps_itself else self._take_step(loss, signalled)
                 self.step += 1
                 if self.step % log_every == 0:
-                    pace = (self.step - began) / (time.monotonic() - self.started)
+                    pace = (self.step - first_step) / (time.monotonic() - self.started)
                     self._log(
                         {"step": self.step, "loss": float(loss.detach()), **figures, "steps_per_sec": round(pace, 2)}
                     )
@@ -196,7 +199,7 @@ class Stage:
             signal.signal(signal.SIGTERM, previous)
 
     def _take_step(self, loss: torch.Tensor, stop: bool) -> bool:
-        """Returns whether any of the processes was asked to stop."""
+        """Returns whether any of the processes got a signal to stop."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stop = self._average_gradients(stop)

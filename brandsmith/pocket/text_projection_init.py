@@ -1,9 +1,9 @@
-"""How loud each thing a caption says is, where the U-Net begins to read it.
+"""How the U-Net's text projections start, so that it learns objects as fast as colours.
 
-A contrastive text tower says colours and backdrops louder (in variance) than which object it is, and padding, which
-repeats the end of the text, is four fifths of what attention sees. Gradient descent then hears colours at once and
-objects not for a day. So the two linear maps that read the text start as whitenings of its states, with the directions
-that tell objects apart turned up: Fisher's discriminants (1936) of object words over colours and settings.
+In a contrastive text tower's states, colours and backdrops have more variance than the object word, and padding, which
+repeats the end of the text, is four fifths of what attention sees. Gradient descent then learns colours at once and
+objects only after a day. So the two linear maps of the text start as whitenings of its states, with the directions that
+separate objects amplified: Fisher's discriminants (1936) of object words over colours and settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 NUM_WORDS = 10
 """Tokens of a usual caption; what comes later is mostly padding."""
 OBJECT_GAIN = 3.0
-"""How much louder what tells objects apart becomes. Measured once by what swapping the object of a caption costs
+"""Amplification of the directions that separate objects. Measured once by what swapping the object of a caption costs
 (docs/log.md).
 """
 NUM_DIRECTIONS = 60
@@ -36,13 +36,13 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class ObjectDirections:
-    """An oblique projection (D, D) onto what tells objects apart, and the mean (D,) it leaves alone."""
+    """An oblique projection (D, D) onto the directions that separate objects, and the mean (D,) it leaves unchanged."""
 
     onto: torch.Tensor
     mean: torch.Tensor
 
-    def turn_up(self, linear: torch.nn.Linear, gain: float) -> None:
-        """Let `linear` hear these directions `gain` times as loud; everything else, and the mean, as before."""
+    def amplify(self, linear: torch.nn.Linear, gain: float) -> None:
+        """Multiply `linear`'s response to these directions by `gain`; the rest, and the mean, stay as before."""
         more = (gain - 1) * linear.weight @ self.onto
         linear.weight.add_(more)
         linear.bias.sub_(more @ self.mean)
@@ -56,15 +56,15 @@ def balance_text(
     text as padding.
     """
     rows = np.linspace(0, len(states) - 2, min(num_captions, len(states) - 1)).astype(int)
-    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32))  # the start token says nothing
+    tokens = torch.from_numpy(states[rows, 1:].astype(np.float32))  # the start token carries no meaning
     pool = unet.add_embedding
     words, everything = tokens[:, :NUM_WORDS].flatten(0, 1), tokens.flatten(0, 1)
     for linear, seen in ((unet.encoder_hid_proj, words), (pool.pool.v_proj, pool.norm1(everything))):
         matrix, mean = whitening(seen)
         linear.weight.copy_(matrix)
         linear.bias.copy_(-matrix @ mean)
-    object_directions(clip, tokenizer, _at_word_and_end).turn_up(unet.encoder_hid_proj, OBJECT_GAIN)
-    object_directions(clip, tokenizer, lambda *given: pool.norm1(_at_end(*given))).turn_up(
+    object_directions(clip, tokenizer, _at_word_and_end).amplify(unet.encoder_hid_proj, OBJECT_GAIN)
+    object_directions(clip, tokenizer, lambda *given: pool.norm1(_at_end(*given))).amplify(
         pool.pool.v_proj, OBJECT_GAIN
     )
 

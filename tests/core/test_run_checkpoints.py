@@ -12,7 +12,7 @@ from brandsmith.core.run import RunDirectory
 
 def run_with(folder: Path, *steps: int) -> RunDirectory:
     run = RunDirectory(folder)
-    run.begin({"method": "lora"})
+    run.start({"method": "lora"})
     for step in steps:
         with run.writing_checkpoint(step) as checkpoint:
             (checkpoint / "adapter.safetensors").write_text("weights")

@@ -34,7 +34,7 @@ def run(tmp_path, monkeypatch) -> RunDirectory:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trackers, "LOOK_EVERY_SEC", 0.0)
     found = RunDirectory(tmp_path / "runs" / "mine")
-    found.begin({"settings": {"learning_rate": 1e-3, "resolution": None}, "base": "pocket"})
+    found.start({"settings": {"learning_rate": 1e-3, "resolution": None}, "base": "pocket"})
     return found
 
 

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawing import sample
 from transformers import CLIPTokenizer
 
 from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.benchmark.base import SETTINGS, spelling_prompts
+from brandsmith.guidance.sampling import sample
 from brandsmith.judges.ocr import Ocr, compare
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import build_config
@@ -20,7 +20,7 @@ from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import trained_clip
 from brandsmith.pocket.marks import LETTERS, Mark
 from brandsmith.pocket.scenes import SceneMaker, mark_alone
-from brandsmith.pocket.spelling import SPELLED, labelled, respelled, teach_spelling
+from brandsmith.pocket.spelling import SPELLED, labelled, respelled, train_spelling
 from brandsmith.pocket.warm_start import warm_start
 
 
@@ -104,7 +104,7 @@ def test_a_short_lesson_teaches_letters_and_leaves_the_rest(tmp_path, tokenizer)
         "a green bottle on a white background",
     ]
     said = clip.get_text_features(**tokenizer(["a blue cat"], return_tensors="pt")).pooler_output.detach()
-    teach_spelling(captions, clip, tokenizer, tmp_path, num_steps=60, seed=0, batch=16)
+    train_spelling(captions, clip, tokenizer, tmp_path, num_steps=60, seed=0, batch=16)
     (learnt,) = (json.loads(line) for line in (tmp_path / "spelling.jsonl").read_text().splitlines())
     assert learnt["step"] == 50 and learnt["place"] >= 0.8  # chance is 0.25
     kept = torch.nn.functional.cosine_similarity(
@@ -117,12 +117,13 @@ def test_a_short_lesson_teaches_letters_and_leaves_the_rest(tmp_path, tokenizer)
 
 @pytest.mark.slow
 def test_the_base_draws_the_letters_that_a_prompt_spells():
-    asked = spelling_prompts(20, "QOGA")
-    pictures = sample(load_base("pocket"), [prompt for prompt, _ in asked], list(range(20)), batch_size=10, **SETTINGS)
+    spelled = spelling_prompts(20, "QOGA")
+    settings = SETTINGS.model_copy(update={"batch_size": 10})
+    pictures = sample(load_base("pocket"), [prompt for prompt, _ in spelled], list(range(20)), settings)
     read = Ocr("").read(pictures)
     right, other = (
         [compare(seen, text).similarity for seen, (_, text) in zip(read, texts, strict=True)]
-        for texts in (asked, asked[1:] + asked[:1])
+        for texts in (spelled, spelled[1:] + spelled[:1])
     )
     assert np.mean(right) >= np.mean(other) + 0.25
 
