@@ -32,6 +32,7 @@ def test_each_is_short_and_uses_the_front_door_alone():
         assert not deeper, f"{file.name} imports from inside the package"
 
 
+@pytest.mark.slow
 def test_teach_and_draw(monkeypatch, tmp_path, capsys):
     run_example(monkeypatch, "teach_and_draw", "--steps", 2, "--out", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("*.png"))
@@ -40,6 +41,7 @@ def test_teach_and_draw(monkeypatch, tmp_path, capsys):
     assert (tmp_path / "out" / "run" / "checkpoints" / "step-000002").is_dir()
 
 
+@pytest.mark.slow
 def test_judge_folder(monkeypatch, tmp_path, capsys):
     for source in sorted((demo_folder() / "held_out").glob("*.png"))[:3]:
         Image.open(source).save(tmp_path / source.name)
