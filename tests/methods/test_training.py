@@ -61,6 +61,8 @@ def send(number, step):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
 @every_method
 def test_interrupted_and_resumed_equals_undisturbed(name, optimizer, tmp_path):
@@ -178,6 +180,8 @@ LEARNABLE = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.slow
 @every_method
 def test_training_lowers_the_loss(name, tmp_path):

@@ -94,6 +94,7 @@ def _two_steps(_: int, file) -> None:
     torch.save(net.state_dict(), file)
 
 
+@pytest.mark.slow
 def test_processes_that_share_the_work_end_where_one_ends(tmp_path):
     alone, shared = tmp_path / "alone.pt", tmp_path / "shared.pt"
     _two_steps(0, alone)
