@@ -17,6 +17,8 @@ PAGES = (
     ROOT / "brandsmith" / "data" / "pocket" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 )
+HISTORY = ("log.md", "CHANGELOG.md")
+"""Pages that name what was: the options and modules in them need not exist any more."""
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, ROOT, inline_tokens, slugs
+from doc_pages import HISTORY, PAGES, ROOT, inline_tokens, slugs, spans
 
 WIDTH = 120
 
@@ -49,6 +49,19 @@ def test_every_link_leads_somewhere():
 @pytest.mark.parametrize("link", ["nowhere.md", "judges.md#no-such-heading", "http://x", "no_picture.png"])
 def test_a_broken_link_is_seen(link):
     assert broken(ROOT / "docs" / "index.md", link)
+
+
+def test_every_module_that_is_named_exists():
+    named = [
+        (page.name, span)
+        for page in PAGES
+        if page.name not in HISTORY
+        for span in spans(page)
+        if re.fullmatch(r"[\w/]+/\w+\.py", span)
+    ]
+    places = (ROOT, ROOT / "brandsmith")
+    assert [entry for entry in named if not any((place / entry[1]).is_file() for place in places)] == []
+    assert len(named) > 12, f"only {len(named)} modules looked at"
 
 
 def test_lines_fit():

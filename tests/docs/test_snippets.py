@@ -10,7 +10,7 @@ import click
 import pytest
 import typer
 import yaml
-from doc_pages import PAGES, ROOT, blocks, spans
+from doc_pages import HISTORY, PAGES, ROOT, blocks, spans
 
 import brandsmith
 from brandsmith.cli.main import app
@@ -19,8 +19,6 @@ from brandsmith.study.config import StudyConfig
 
 OLD_SPELLINGS = {"--no-layout"}
 """Still read, with a line that says the new one."""
-HISTORY = ("log.md", "CHANGELOG.md")
-"""Pages that name what was: their options need not exist any more."""
 
 
 def command_lines(text: str) -> list[str]:
