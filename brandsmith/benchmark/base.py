@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
+from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import save_png
 from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi, training_pictures
@@ -92,8 +93,8 @@ def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
 
 def check_base(
     name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100
-) -> dict[str, Any]:
-    """Measure everything; returns the figures with their n. Raises MissingResource without the shipped classifier."""
+) -> BaseFigures:
+    """Measure everything. Raises MissingResource without the shipped classifier."""
     console = console or Console()
     folder = resolve_base(name)
     classifier = PocketClasses(folder)
@@ -120,8 +121,9 @@ def check_base(
     figures["chain_on_true"] = classifier.card["chain_on_true"]
     if sheet:
         _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
-    _print(figures, console)
-    return figures
+    found = BaseFigures(**figures)
+    _print(found, console)
+    return found
 
 
 def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
@@ -222,8 +224,8 @@ def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     save_png(path, np.concatenate(rows, axis=0))
 
 
-def _print(figures: dict[str, Any], console: Console) -> None:
-    for key, value in figures.items():
+def _print(figures: BaseFigures, console: Console) -> None:
+    for key, value in figures.as_json().items():
         bar = BARS.get(key)
         verdict = ""
         if bar is not None and value is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
 
+from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.files import write_text
 
 CARD = """---
@@ -68,14 +68,15 @@ BARS = {
 }
 
 
-def write_card(folder: Path, figures: dict[str, Any]) -> None:
+def write_card(folder: Path, figures: BaseFigures) -> None:
     """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from
     there.
     """
-    classes = json.loads((folder / "classes.json").read_text())
+    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
     lines = ["| what | measured | bar | n |", "| --- | --- | --- | --- |"]
+    measured = figures.as_json()
     for key, (what, bar, count) in BARS.items():
-        lines.append(f"| {what} (`{key}`) | {figures[key]} | {bar} | {figures[count] if count else '–'} |")
+        lines.append(f"| {what} (`{key}`) | {measured[key]} | {bar} | {measured[count] if count else '–'} |")
     of_photos = (
         ""
         if not classes["photo_words"]
@@ -88,14 +89,14 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         f"The classifier itself, on {classes['n']} objects of true scenes it never saw: object"
         f" {classes['object_accuracy']:.3f}, colour {classes['colour_accuracy']:.3f}{of_photos}."
     )
-    chain = figures["chain_on_true"]
+    chain = figures.chain_on_true
     ceiling = (
         "The whole chain of this check on true pictures it never saw (its ceiling): object"
         f" {chain['object_accuracy']:.3f} (n {chain['object_n']}), colour {chain['colour_accuracy']:.3f}, both present"
         f" {chain['both_present']:.3f}, both colours {chain['both_colours']:.3f} (n {chain['both_n']})."
     )
     lines += ["", textwrap.fill(classifier, CARD_WIDTH), "", textwrap.fill(ceiling, CARD_WIDTH)]
-    history = textwrap.fill((folder / "history.txt").read_text().strip(), CARD_WIDTH)
+    history = textwrap.fill((folder / "history.txt").read_text(encoding="utf-8").strip(), CARD_WIDTH)
     card = CARD.format(
         num_words=len(classes["words"]),
         num_colours=len(classes["colours"]),
@@ -104,4 +105,4 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         history=history,
     )
     write_text(folder / "README.md", card)
-    write_text(folder / "check.json", json.dumps(figures, indent=2) + "\n")
+    write_text(folder / "check.json", json.dumps(measured, indent=2) + "\n")

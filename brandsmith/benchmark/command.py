@@ -14,12 +14,13 @@ from brandsmith.base.base import load_base, resolve_base
 from brandsmith.base.random_sd15 import build_random_sd15
 from brandsmith.benchmark.base import check_base
 from brandsmith.benchmark.base_card import write_card
-from brandsmith.benchmark.clip import clip_error
-from brandsmith.benchmark.early_stop import benchmark_early_stop
+from brandsmith.benchmark.base_figures import BaseFigures
+from brandsmith.benchmark.clip import CaptionPreference, clip_error
+from brandsmith.benchmark.early_stop import EarlyStopFigures, benchmark_early_stop
 from brandsmith.benchmark.guidance import Result, benchmark_guidance, narrow
 from brandsmith.benchmark.judges import benchmark_judges
-from brandsmith.benchmark.packing import benchmark_pack
-from brandsmith.benchmark.prompt_judge import captioned_pictures, obeyed_error
+from brandsmith.benchmark.packing import PackFigures, benchmark_pack
+from brandsmith.benchmark.prompt_judge import CaptionShares, captioned_pictures, obeyed_error
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.table import as_rich
@@ -54,7 +55,7 @@ def pack_figures(
     precision: str,
     image_px: int | None,
     log: Callable[[str], None],
-) -> dict[str, Any]:
+) -> PackFigures:
     """Packed training against one run after another. `random_sd15` replaces the base by Stable Diffusion 1.5's sizes.
 
     Raises InvalidConfig before anything is loaded.
@@ -82,43 +83,48 @@ def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) ->
     return benchmark_judges(load_concept(concept), num_epochs=num_epochs, log=log)
 
 
-def obeyed_figures(concept: str, base: str) -> dict[str, Any]:
+def obeyed_figures(concept: str, base: str) -> dict[str, CaptionShares]:
     """The error of the judge of prompts on the concept's captioned pictures, by kind of caption."""
     loaded = load_concept(concept)
     return obeyed_error(obeyed_judge(loaded, resolve_base(base)), *captioned_pictures(loaded))
 
 
-def obeyed_lines(figures: Mapping[str, Any]) -> list[str]:
+def figures_as_json(figures: Mapping[str, CaptionShares | CaptionPreference]) -> dict[str, Any]:
+    """By kind of caption."""
+    return {name: own.as_json() for name, own in figures.items()}
+
+
+def obeyed_lines(figures: Mapping[str, CaptionShares]) -> list[str]:
     """A line per kind of caption."""
     return [
-        f"{name:15} correct {shares['correct']} {shares['interval']} of {shares['n']}, "
-        f"not measured {shares['not_measured']} of {shares['not_measured_n']}"
+        f"{name:15} correct {shares.correct} {list(shares.interval)} of {shares.n}, "
+        f"not measured {shares.not_measured} of {shares.not_measured_n}"
         for name, shares in figures.items()
     ]
 
 
-def clip_figures(concept: str, base: str) -> dict[str, Any]:
+def clip_figures(concept: str, base: str) -> dict[str, CaptionPreference]:
     """How often the CLIP pair for judging prefers a picture's own caption, by kind of change."""
     loaded, folder = load_concept(concept), resolve_base(base)
     judge = PocketClipText(loaded.token, loaded.config.class_word, folder)
     return clip_error(judge, obeyed_judge(loaded, folder), *captioned_pictures(loaded))
 
 
-def clip_lines(figures: Mapping[str, Any]) -> list[str]:
+def clip_lines(figures: Mapping[str, CaptionPreference]) -> list[str]:
     """A line per kind of change."""
     return [
-        f"{name:15} own caption above it {shares['own above changed']} {shares['interval']} of {shares['n']}; "
-        f"mean {shares['mean own']} against {shares['mean changed']}"
-        for name, shares in figures.items()
+        f"{name:15} own caption above it {preferred.own_above} {list(preferred.interval)} of {preferred.n}; "
+        f"mean {preferred.mean_own} against {preferred.mean_changed}"
+        for name, preferred in figures.items()
     ]
 
 
-def early_stop_figures(study: Path, num_replays: int) -> dict[str, Any]:
+def early_stop_figures(study: Path, num_replays: int) -> EarlyStopFigures:
     """Early stopping replayed on a study's rows. Raises InvalidInput when the study is no finished full grid."""
     return benchmark_early_stop(StudyFolder(study), num_replays=num_replays)
 
 
-def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, console: Console) -> dict[str, Any]:
+def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, console: Console) -> BaseFigures:
     """Measure a base; `sheet`: also one PNG of its pictures, `card`: also its model card."""
     figures = check_base(name, seeds=seeds, sheet=sheet, console=console)
     if card:

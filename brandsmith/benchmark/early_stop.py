@@ -11,6 +11,7 @@ trainings is taken from the *other* settings there, so that a pair cannot excuse
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,28 @@ from brandsmith.study.halving import share_of_steps, survivors
 FEWEST_REPLAYS = 20
 
 
+@dataclass(frozen=True)
+class EarlyStopFigures:
+    same_winner_rate: float
+    """Replays that found the full grid's winner, or a setting that cannot be distinguished from it."""
+    step_fraction: float
+    """Steps that halving trains, of the full grid's."""
+    aa_called_different: float
+    """Pairs of trainings of one setting that the corrected test called different: at most LEVEL when it is right."""
+    replays: int
+    identical_winner_rate: float
+    aa_uncorrected: float
+    """As `aa_called_different`, without the study's correction for its number of comparisons."""
+    aa_comparisons: int
+    settings: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def benchmark_early_stop(
     study: StudyFolder, *, num_replays: int = 40, num_aa: int = 40, seed: int = 0
-) -> dict[str, Any]:
+) -> EarlyStopFigures:
     """The figures of a finished full grid. Raises InvalidInput when the study is not one."""
     halving = study.about().halving
     return replay_study(
@@ -42,7 +62,7 @@ def benchmark_early_stop(
 
 def replay_study(
     records: StudyRecords, halving: Halving, *, num_replays: int, num_aa: int, seed: int = 0
-) -> dict[str, Any]:
+) -> EarlyStopFigures:
     settings = _checked_grid(records, halving, num_replays)
     rng = np.random.default_rng(seed)
     trainings = {s.name: reported_values(s) for s in settings}
@@ -55,16 +75,16 @@ def replay_study(
         accepted += same or _p_value(trainings[settings[0].name], trainings[found.name], spread) >= LEVEL
     share = share_of_steps(len(settings), halving.rungs, halving.keep_one_in, records.checkpoints)
     aa = aa_p_values(trainings, num_aa, rng)
-    return {
-        "same_winner_rate": accepted / num_replays,
-        "step_fraction": round(share, 4),
-        "aa_called_different": float((aa < LEVEL / (len(settings) - 1)).mean()),
-        "replays": num_replays,
-        "identical_winner_rate": identical / num_replays,
-        "aa_uncorrected": float((aa < LEVEL).mean()),
-        "aa_comparisons": num_aa,
-        "settings": len(settings),
-    }
+    return EarlyStopFigures(
+        same_winner_rate=accepted / num_replays,
+        step_fraction=round(share, 4),
+        aa_called_different=float((aa < LEVEL / (len(settings) - 1)).mean()),
+        replays=num_replays,
+        identical_winner_rate=identical / num_replays,
+        aa_uncorrected=float((aa < LEVEL).mean()),
+        aa_comparisons=num_aa,
+        settings=len(settings),
+    )
 
 
 def _checked_grid(records: StudyRecords, halving: Halving, num_replays: int) -> list[ScoredSetting]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,31 @@ RATES = (1.0, 0.5, 2.0)
 """Learning rates of the trials, in units of the preset's."""
 
 
+@dataclass(frozen=True)
+class PackFigures:
+    """Packed training beside one trial after another; differences are defined at `Difference`, the largest of all."""
+
+    time_ratio: float
+    """Of the whole training calls, packed over alone; below 1 is faster."""
+    memory_ratio: float | None
+    max_rel_diff: float
+    max_element_diff: float
+    max_adapter_diff: float
+    trials: int
+    step_time_ratio: float
+    """Of the steps alone, without what comes before and after them."""
+    steps: int
+    seconds_alone: list[float]
+    seconds_packed: float
+    seconds_per_packed_trial: list[float]
+    peak_mb_alone: float | None
+    """The highest of the trials trained alone, in 10^6 bytes; None where the system does not record it."""
+    peak_mb_packed: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def benchmark_pack(
     base: Base,
     concept: Concept,
@@ -43,7 +68,7 @@ def benchmark_pack(
     precision: str = "fp32",
     image_px: int | None = None,
     log: Log = lambda what: None,
-) -> dict[str, Any]:
+) -> PackFigures:
     """The figures. `out` is an empty folder, for the run directories of both ways."""
     configs = trial_configs(base.name, num_trials, num_steps, precision, image_px)
     cache = out / "cache"
@@ -105,27 +130,27 @@ def measured(device: torch.device, work: Callable[[], list[RunDirectory]]) -> Me
     return Measured(runs, seconds, None if peak_bytes is None else round(peak_bytes / 1e6, 1))
 
 
-def figures(alone: Sequence[Measured], packed: Measured) -> dict[str, Any]:
+def figures(alone: Sequence[Measured], packed: Measured) -> PackFigures:
     pairs = list(zip((run for one in alone for run in one.runs), packed.runs, strict=True))
     differences = [compare_runs(*pair) for pair in pairs]
     peaks = [one.peak_mb for one in alone if one.peak_mb]
     seconds = sum(one.seconds for one in alone)
     steps = [sum(row["seconds"] for pair in pairs for row in pair[side].metrics()) for side in (0, 1)]
-    return {
-        "time_ratio": round(packed.seconds / seconds, 4),
-        "memory_ratio": round(packed.peak_mb / max(peaks), 4) if peaks and packed.peak_mb else None,
-        "max_rel_diff": max(difference.relative for difference in differences),
-        "max_element_diff": max(difference.element for difference in differences),
-        "max_adapter_diff": max(difference.adapter for difference in differences),
-        "trials": len(pairs),
-        "step_time_ratio": round(steps[1] / steps[0], 4),
-        "steps": alone[0].runs[0].step(),
-        "seconds_alone": [round(one.seconds, 3) for one in alone],
-        "seconds_packed": round(packed.seconds, 3),
-        "seconds_per_packed_trial": [round(sum(row["seconds"] for row in run.metrics()), 3) for run in packed.runs],
-        "peak_mb_alone": max(peaks, default=None),
-        "peak_mb_packed": packed.peak_mb,
-    }
+    return PackFigures(
+        time_ratio=round(packed.seconds / seconds, 4),
+        memory_ratio=round(packed.peak_mb / max(peaks), 4) if peaks and packed.peak_mb else None,
+        max_rel_diff=max(difference.relative for difference in differences),
+        max_element_diff=max(difference.element for difference in differences),
+        max_adapter_diff=max(difference.adapter for difference in differences),
+        trials=len(pairs),
+        step_time_ratio=round(steps[1] / steps[0], 4),
+        steps=alone[0].runs[0].step(),
+        seconds_alone=[round(one.seconds, 3) for one in alone],
+        seconds_packed=round(packed.seconds, 3),
+        seconds_per_packed_trial=[round(sum(row["seconds"] for row in run.metrics()), 3) for run in packed.runs],
+        peak_mb_alone=max(peaks, default=None),
+        peak_mb_packed=packed.peak_mb,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,22 @@ KINDS = ("own caption", "another colour", "another thing", "another number")
 GARMENTS = ("t shirt", "sweater", "dress", "coat")
 
 
+@dataclass(frozen=True)
+class CaptionShares:
+    """The judge's answers to captions of one kind."""
+
+    correct: float
+    interval: tuple[float, float]
+    """Wilson's 95 % interval of `correct`."""
+    n: int
+    not_measured: float
+    """Share of pictures that the judge would not judge."""
+    not_measured_n: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"interval": list(self.interval)}
+
+
 def captioned_pictures(concept: Concept) -> tuple[list[np.ndarray], list[str]]:
     """The concept's true pictures that have captions: training ones, and held-out ones where captions lie beside
     them.
@@ -36,9 +53,9 @@ def captioned_pictures(concept: Concept) -> tuple[list[np.ndarray], list[str]]:
 
 def obeyed_error(
     judge: Obeyed, pictures: Sequence[np.ndarray], captions: Sequence[str], seed: int = 0
-) -> dict[str, Any]:
-    """Shares with Wilson's intervals: own captions accepted, changed ones refused, and what was not measured. Captions
-    that name nothing the classifier knows, or a photo, are left out.
+) -> dict[str, CaptionShares]:
+    """By kind of caption: own captions accepted, changed ones refused, and what was not measured. Captions that name
+    nothing the classifier knows, or a photo, are left out.
     """
     rng = np.random.default_rng(seed)
     tests: dict[str, tuple[list[np.ndarray], list[str]]] = {name: ([], []) for name in KINDS}
@@ -46,7 +63,7 @@ def obeyed_error(
         for kind, text in {"own caption": caption, **changed_captions(judge, caption, rng)}.items():
             tests[kind][0].append(picture)
             tests[kind][1].append(text)
-    result: dict[str, Any] = {}
+    result: dict[str, CaptionShares] = {}
     for kind, (shown, prompts) in ((kind, test) for kind, test in tests.items() if test[0]):
         verdicts = judge.score_prompted(shown, prompts)
         answered = [v for v in verdicts if v.value is not None and v.details.get("seen")]
@@ -55,16 +72,16 @@ def obeyed_error(
     return result
 
 
-def _shares(answered: Sequence[Verdict], unsure: Sequence[Verdict], right: bool) -> dict[str, Any]:
+def _shares(answered: Sequence[Verdict], unsure: Sequence[Verdict], right: bool) -> CaptionShares:
     correct = rate([(v.value == 1.0) is right for v in answered])
     abstained = rate([False] * len(answered) + [True] * len(unsure))
-    return {
-        "correct": round(correct.value, 4),
-        "interval": [round(correct.low, 4), round(correct.high, 4)],
-        "n": correct.n,
-        "not_measured": round(abstained.value, 4),
-        "not_measured_n": abstained.n,
-    }
+    return CaptionShares(
+        round(correct.value, 4),
+        (round(correct.low, 4), round(correct.high, 4)),
+        correct.n,
+        round(abstained.value, 4),
+        abstained.n,
+    )
 
 
 def changed_captions(judge: Obeyed, caption: str, rng: np.random.Generator) -> dict[str, str]:

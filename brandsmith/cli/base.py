@@ -43,4 +43,4 @@ def base_check(
 
     figures = check_named(name, seeds=seeds, sheet=sheet, card=card, console=console)
     if as_json:
-        print_json(figures)
+        print_json(figures.as_json())

@@ -24,9 +24,9 @@ def benchmark_earlystop(
     from brandsmith.benchmark.command import early_stop_figures, figure_lines
 
     figures = early_stop_figures(study, replays)
-    print_lines(figure_lines(figures))
+    print_lines(figure_lines(figures.as_json()))
     if as_json:
-        print_json(figures)
+        print_json(figures.as_json())
 
 
 @commands.command("guidance", epilog="Example: [cyan]brandsmith benchmark guidance --quick --json[/]")
@@ -74,7 +74,7 @@ def benchmark_pack(
             log=status.update,
         )
     if as_json:
-        print_json(figures)
+        print_json(figures.as_json())
 
 
 @commands.command("judges", epilog="Example: [cyan]brandsmith benchmark judges --json[/]")
@@ -96,20 +96,20 @@ def benchmark_judges(
 @commands.command("obeyed", epilog="Example: [cyan]brandsmith benchmark obeyed --json[/]")
 def benchmark_obeyed(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
     """The error of the judge of prompts on true captioned pictures: own captions must pass, changed ones must not."""
-    from brandsmith.benchmark.command import obeyed_figures, obeyed_lines
+    from brandsmith.benchmark.command import figures_as_json, obeyed_figures, obeyed_lines
 
     figures = obeyed_figures(concept, base)
     print_lines(obeyed_lines(figures))
     if as_json:
-        print_json(figures)
+        print_json(figures_as_json(figures))
 
 
 @commands.command("clip", epilog="Example: [cyan]brandsmith benchmark clip --json[/]")
 def benchmark_clip(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
     """How often the CLIP pair for judging scores a true picture's caption above one with a word changed."""
-    from brandsmith.benchmark.command import clip_figures, clip_lines
+    from brandsmith.benchmark.command import clip_figures, clip_lines, figures_as_json
 
     figures = clip_figures(concept, base)
     print_lines(clip_lines(figures))
     if as_json:
-        print_json(figures)
+        print_json(figures_as_json(figures))

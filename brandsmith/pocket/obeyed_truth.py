@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from brandsmith.base.base import pocket_folder
-from brandsmith.benchmark.prompt_judge import obeyed_error
+from brandsmith.benchmark.prompt_judge import CaptionShares, obeyed_error
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.augment import seen_by_another_camera
 from brandsmith.judges.obeyed import Obeyed
@@ -30,7 +30,7 @@ SEED = 991
 NUM_MARKED, NUM_PLAIN = 110, 110
 
 
-def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict]:
+def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict[str, CaptionShares]]:
     """The error on marked scenes, plain ones, three things and things alike, each clean and changed in the ways of
     CHANGES.
     """
@@ -49,7 +49,9 @@ def measure_on_scenes(artwork: Path, classifier: Path) -> dict[str, dict]:
     }
 
 
-def _measure(judge: Obeyed, scenes: list[Scene], change: Callable[[np.ndarray, int], np.ndarray]) -> dict:
+def _measure(
+    judge: Obeyed, scenes: list[Scene], change: Callable[[np.ndarray, int], np.ndarray]
+) -> dict[str, CaptionShares]:
     return obeyed_error(
         judge, [change(scene.pixels, i) for i, scene in enumerate(scenes)], [scene.caption for scene in scenes]
     )
@@ -74,4 +76,4 @@ CHANGES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 if __name__ == "__main__":
     folders = [Path(argument) for argument in sys.argv[1:]]
     for name, error in measure_on_scenes(folders[0], folders[1] if len(folders) > 1 else pocket_folder()).items():
-        print(name, json.dumps(error))
+        print(name, json.dumps({kind: shares.as_json() for kind, shares in error.items()}))

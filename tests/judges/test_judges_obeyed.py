@@ -167,8 +167,8 @@ def test_what_is_drawn_is_counted(judge):
 @pytest.mark.slow
 def test_it_does_not_err_on_the_demos_true_captioned_pictures(judge):
     error = obeyed_error(judge, *captioned_pictures(load_concept("demo")))
-    assert error["own caption"]["n"] >= 25 and error["another colour"]["n"] >= 18
-    assert all(shares["correct"] >= 0.97 and shares["not_measured"] <= 0.05 for shares in error.values()), error
+    assert error["own caption"].n >= 25 and error["another colour"].n >= 18
+    assert all(shares.correct >= 0.97 and shares.not_measured <= 0.05 for shares in error.values()), error
 
 
 class SaysThePrompt:

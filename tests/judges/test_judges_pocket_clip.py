@@ -25,9 +25,9 @@ def judge() -> PocketClipText:
 def test_own_captions_score_above_changed_ones(judge):
     concept = load_concept("demo")
     figures = clip_error(judge, obeyed_judge(concept, pocket_folder()), *captioned_pictures(concept))
-    assert figures["another colour"]["n"] >= 25 and figures["another colour"]["own above changed"] >= 0.95
-    assert figures["another thing"]["n"] >= 30 and figures["another thing"]["own above changed"] > 0.5
-    assert figures["another colour"]["mean own"] > figures["another colour"]["mean changed"] + 0.1
+    assert figures["another colour"].n >= 25 and figures["another colour"].own_above >= 0.95
+    assert figures["another thing"].n >= 30 and figures["another thing"].own_above > 0.5
+    assert figures["another colour"].mean_own > figures["another colour"].mean_changed + 0.1
 
 
 def test_every_verdict_says_whose_pair_it_is(judge):

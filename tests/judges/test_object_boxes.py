@@ -13,6 +13,7 @@ import pytest
 
 from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.base_card import write_card
+from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.errors import MissingResource
 from brandsmith.judges.object_boxes import as_many_as, boxes_apart, count_sure, side_by_side
 from brandsmith.judges.pocket_classes import Look, PocketClasses
@@ -86,10 +87,10 @@ def test_the_card_of_a_base_without_photos_can_be_written(tmp_path):
     card = json.loads((tmp_path / "classes.json").read_text())
     bare = {key: value for key, value in card.items() if not key.startswith("photo_")} | {"photo_words": []}
     (tmp_path / "classes.json").write_text(json.dumps(bare))
-    write_card(tmp_path, json.loads((tmp_path / "check.json").read_text()))
+    write_card(tmp_path, BaseFigures(**json.loads((tmp_path / "check.json").read_text())))
     assert "photos it never saw" not in (tmp_path / "README.md").read_text()
     shutil.copy(pocket_folder() / "classes.json", tmp_path / "classes.json")
-    write_card(tmp_path, json.loads((tmp_path / "check.json").read_text()))
+    write_card(tmp_path, BaseFigures(**json.loads((tmp_path / "check.json").read_text())))
     assert (tmp_path / "README.md").read_text() == (pocket_folder() / "README.md").read_text(), (
         "the shipped card is not what its figures say"
     )

@@ -175,7 +175,7 @@ def last_files(run):
 @pytest.mark.slow
 def test_the_bar_holds_on_pocket_at_its_preset(tmp_path):
     figures = benchmark_pack(load_base("pocket"), load_concept("demo"), tmp_path / "out", num_trials=3, num_steps=20)
-    assert figures["max_rel_diff"] <= BAR
+    assert figures.max_rel_diff <= BAR
 
 
 def test_gradients_lost_in_rounding_move_nothing():
@@ -352,14 +352,10 @@ def test_benchmark_figures(tmp_path):
     figures = benchmark_pack(
         build_tiny(), write_concept(tmp_path / "concept"), tmp_path / "out", num_trials=2, num_steps=3
     )
-    assert (
-        figures["trials"] == 2
-        and figures["steps"] == 3
-        and 0 <= figures["max_rel_diff"] <= figures["max_element_diff"] < 0.1
-    )
-    assert 0 < figures["max_adapter_diff"] <= BAR
-    assert figures["time_ratio"] > 0 and (figures["memory_ratio"] is None or figures["memory_ratio"] > 0.5)
-    assert len(figures["seconds_alone"]) == len(figures["seconds_per_packed_trial"]) == 2
+    assert figures.trials == 2 and figures.steps == 3 and 0 <= figures.max_rel_diff <= figures.max_element_diff < 0.1
+    assert 0 < figures.max_adapter_diff <= BAR
+    assert figures.time_ratio > 0 and (figures.memory_ratio is None or figures.memory_ratio > 0.5)
+    assert len(figures.seconds_alone) == len(figures.seconds_per_packed_trial) == 2
     alone, other = RunDirectory(tmp_path / "out" / "alone-0"), RunDirectory(tmp_path / "out" / "warm-up")
     with pytest.raises(ValueError, match="different tensors"):
         compare_runs(alone, other)

@@ -198,7 +198,7 @@ def test_every_method_gets_a_line_with_report_pictures(tmp_path):
 
 def test_early_stopping_finds_the_winner_at_under_two_fifths_of_the_steps(tmp_path):
     figures = benchmark_early_stop(build_grid(tmp_path / "s", TWELVE), num_replays=40)
-    assert figures["same_winner_rate"] >= 0.9 and figures["step_fraction"] <= 0.4 and figures["replays"] == 40
+    assert figures.same_winner_rate >= 0.9 and figures.step_fraction <= 0.4 and figures.replays == 40
     assert {"aa_called_different", "identical_winner_rate"} <= figures.keys()
 
 
@@ -211,7 +211,7 @@ def test_early_stopping_is_caught_when_it_stops_the_best(tmp_path):
         for t in records.trials
     ]
     figures = replay_study(replace(records, trials=tuple(dimmed)), Halving(), num_replays=20, num_aa=20)
-    assert figures["same_winner_rate"] == 0.0
+    assert figures.same_winner_rate == 0.0
 
 
 def test_identical_settings_are_rarely_called_different(tmp_path):
@@ -222,8 +222,8 @@ def test_identical_settings_are_rarely_called_different(tmp_path):
         replay_study(build_grid(tmp_path / str(i), TWELVE, seed=i).records(), Halving(), num_replays=20, num_aa=40)
         for i in range(3)
     ]
-    assert all(figures["aa_called_different"] <= 0.05 for figures in grids), grids
-    assert float(np.mean([figures["aa_uncorrected"] for figures in grids])) <= 0.1
+    assert all(figures.aa_called_different <= 0.05 for figures in grids), grids
+    assert float(np.mean([figures.aa_uncorrected for figures in grids])) <= 0.1
 
 
 def test_the_aa_check_notices_a_comparison_that_forgets_training_shift(tmp_path):
