@@ -143,7 +143,9 @@ def run_yolo(command: Sequence[str], workdir: Path) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | TELEMETRY_OFF | {"YOLO_CONFIG_DIR": str(workdir.resolve() / "settings")}
     (workdir / "settings").mkdir(exist_ok=True)
-    done = subprocess.run(list(command), cwd=workdir, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        list(command), cwd=workdir, env=environment, capture_output=True, encoding="utf-8", errors="replace"
+    )
     log = workdir / f"{command[2] if command[1] == 'detect' else command[1]}.log"
     write_text(log, done.stdout + done.stderr)
     if done.returncode != 0:

@@ -85,7 +85,7 @@ def put_weights(checkpoint: Path, weights: dict[str, torch.Tensor], optimizer: d
     state |= {"model": weights, "average": weights} | ({"optimizer": optimizer} if optimizer else {})
     partial = checkpoint.with_suffix(".part")
     torch.save(state, partial)
-    partial.rename(checkpoint)
+    partial.replace(checkpoint)
 
 
 class Stage:
@@ -146,7 +146,7 @@ class Stage:
         }
         partial = self.checkpoint.with_suffix(".part")
         torch.save(state, partial)
-        partial.rename(self.checkpoint)
+        partial.replace(self.checkpoint)
 
     def progress(self) -> float:
         """How much of the steps, or of the time since `run` started, is used up; the larger of the two, from 0 to 1."""
