@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brandsmith.base.base import load_base
+    from brandsmith.base.sources import load_base
     from brandsmith.concept.concept import load_concept
     from brandsmith.core.errors import BrandsmithError
     from brandsmith.evaluate.command import judge
@@ -51,7 +51,7 @@ _HOMES = {
     "export_run": "brandsmith.export.export_run",
     "judge": "brandsmith.evaluate.command",
     "load_adapter": "brandsmith.methods.adapter",
-    "load_base": "brandsmith.base.base",
+    "load_base": "brandsmith.base.sources",
     "load_concept": "brandsmith.concept.concept",
     "run_study": "brandsmith.study.command",
     "sample": "brandsmith.guidance.sampling",

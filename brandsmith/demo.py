@@ -15,7 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
-from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.base import Base
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.progress import training_bar

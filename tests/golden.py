@@ -20,7 +20,7 @@ from bases import build_tiny
 from lessons import QUICK, write_concept
 from simulated_grid import build_grid
 
-from brandsmith.base.base import load_base, resolve_base
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.rows import Shot

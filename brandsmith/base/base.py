@@ -101,14 +101,6 @@ class Base:
     """Options of the folder's model_index.json."""
 
     @property
-    def unet(self) -> ModelMixin:
-        return self.denoiser
-
-    @unet.setter
-    def unet(self, value: ModelMixin) -> None:
-        self.denoiser = value
-
-    @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer whose pieces are the tokens of attention maps, and which knows the added words."""
         return self.tokenizers[0]
@@ -142,6 +134,10 @@ class Base:
         _, height, width = self.latent_shape
         return height * self.vae_scale, width * self.vae_scale
 
+    def latent_shape_at(self, size_px: tuple[int, int]) -> tuple[int, int, int]:
+        """`latent_shape` of pictures of another (height, width) in pixels."""
+        return (self.latent_shape[0], size_px[0] // self.vae_scale, size_px[1] // self.vae_scale)
+
     def named_encoders(self) -> dict[str, PreTrainedModel]:
         """Text encoders by the names of their folders."""
         return dict(zip(self.family.encoder_names(), self.text_encoders, strict=True))
@@ -169,12 +165,6 @@ class Conditioning:
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
     time_ids: torch.Tensor | None = None
-
-    def unet_kwargs(self) -> dict[str, Any]:
-        kwargs: dict[str, Any] = {"encoder_hidden_states": self.hidden}
-        if self.pooled is not None:
-            kwargs["added_cond_kwargs"] = {"text_embeds": self.pooled, "time_ids": self.time_ids}
-        return kwargs
 
     def rows(self, index: torch.Tensor | slice) -> Conditioning:
         def pick(value: torch.Tensor | None) -> torch.Tensor | None:
@@ -234,12 +224,3 @@ def encode_images(base: Base, pixels: torch.Tensor) -> torch.Tensor:
 def decode_latents(base: Base, latents: torch.Tensor) -> torch.Tensor:
     """Pixels (N, 3, H, W) in [0, 1] of scaled latents, as stock diffusers decodes them."""
     return base.family.decode_latents(base, latents)
-
-
-def __getattr__(name: str) -> Any:
-    """Names that have moved to `base.sources`; what the import system looks up, `__path__` among it, has not."""
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from brandsmith.base import sources
-
-    return getattr(sources, name)

@@ -27,8 +27,8 @@ class Noising(Protocol):
 
     schedulers: ClassVar[Mapping[str, str]]
     """diffusers' scheduler classes that sample such a model, by short name."""
-    has_snr_weights: ClassVar[bool]
-    """Whether min-SNR weights are defined."""
+    is_flow: ClassVar[bool]
+    """Whether a flow is noised, not a diffusion."""
     num_timesteps: int
 
     def __init__(self, scheduler: SchedulerMixin) -> None:
@@ -86,7 +86,7 @@ class DiffusionNoising:
         "unipc": "UniPCMultistepScheduler",
         "deis": "DEISMultistepScheduler",
     }
-    has_snr_weights: ClassVar[bool] = True
+    is_flow: ClassVar[bool] = False
 
     def __init__(self, scheduler: SchedulerMixin) -> None:
         self.predicts = getattr(scheduler.config, "prediction_type", None)
@@ -173,7 +173,7 @@ class FlowNoising:
         "euler": "FlowMatchEulerDiscreteScheduler",
         "heun": "FlowMatchHeunDiscreteScheduler",
     }
-    has_snr_weights: ClassVar[bool] = False
+    is_flow: ClassVar[bool] = True
 
     def __init__(self, scheduler: SchedulerMixin) -> None:
         self.schedule = FlowMatchEulerDiscreteScheduler.from_config(scheduler.config)
@@ -219,7 +219,7 @@ class FlowNoising:
 
 def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | None) -> None:
     """Raise InvalidConfig for a min-SNR weight where none is defined."""
-    if min_snr_gamma is not None and not noising.has_snr_weights:
+    if min_snr_gamma is not None and noising.is_flow:
         raise InvalidConfig(
             f"min_snr_gamma is {min_snr_gamma:g}, and this base is a flow-matching model",
             hint="min-SNR weights are for diffusion models: leave min_snr_gamma out",

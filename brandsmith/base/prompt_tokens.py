@@ -1,7 +1,7 @@
 """Textual Inversion tokens of several vectors, written out in a prompt.
 
 diffusers' convention: a token `tok` of three vectors is `tok`, `tok_1`, `tok_2` in the tokenizer, and a prompt
-that says `tok` must be encoded as `tok tok_1 tok_2`. Positions in the prompt move when that happens, so the
+with `tok` must be encoded as `tok tok_1 tok_2`. Positions in the prompt move when that happens, so the
 places of words are carried along here.
 """
 

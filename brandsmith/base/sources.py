@@ -117,7 +117,7 @@ def _tokenizers_in(folder: Path, family: Family) -> list[PreTrainedTokenizerBase
 
 
 def _options_in(folder: Path) -> dict[str, Any]:
-    """What model_index.json says beside the parts, such as `force_zeros_for_empty_prompt`."""
+    """What model_index.json holds beside the parts, such as `force_zeros_for_empty_prompt`."""
     index = json.loads((folder / INDEX).read_text())
     return {key: value for key, value in index.items() if not key.startswith("_") and not isinstance(value, list)}
 

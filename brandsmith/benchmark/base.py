@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from brandsmith.base.base import Base, decode_latents, encode_images, load_base, resolve_base
+from brandsmith.base.base import Base, decode_latents, encode_images
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import save_png

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from brandsmith.base.base import load_base, resolve_base
 from brandsmith.base.random_sd15 import build_random_sd15
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.base import check_base
 from brandsmith.benchmark.base_card import write_card
 from brandsmith.benchmark.base_figures import BaseFigures

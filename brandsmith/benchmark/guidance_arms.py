@@ -13,6 +13,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from brandsmith.base.base import Base
+from brandsmith.base.stock import stock_pipeline
 from brandsmith.benchmark.prompt_sets import Case
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.attention import chosen_layers
@@ -128,16 +129,9 @@ def _stock_attend_excite(base: Base) -> Any:
         warnings.simplefilter("ignore")
         from diffusers import StableDiffusionAttendAndExcitePipeline
 
-        pipeline = StableDiffusionAttendAndExcitePipeline(
-            vae=base.vae,
-            text_encoder=base.text_encoders[0],
-            tokenizer=base.tokenizers[0],
-            unet=base.unet,
-            scheduler=DDIMScheduler.from_config(base.scheduler.config),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        parts = stock_pipeline(base, DDIMScheduler.from_config(base.scheduler.config)).components
+        parts.pop("image_encoder", None)
+        pipeline = StableDiffusionAttendAndExcitePipeline(**parts, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -148,6 +142,6 @@ def stock_indices(base: Base, text: str) -> list[int]:
 
 
 def _attention_size(base: Base) -> tuple[int, int]:
-    factor = min(layer.factor for layer in chosen_layers(base.unet))
+    factor = min(layer.factor for layer in chosen_layers(base))
     _, height, width = base.latent_shape
     return math.ceil(height / factor), math.ceil(width / factor)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.progress import Log

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.run import RunDirectory

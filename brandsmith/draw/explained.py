@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from brandsmith.base.sources import family_of
 from brandsmith.draw.source import Source
+from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.settings import DrawSettings
@@ -13,7 +15,9 @@ from brandsmith.guidance.settings import DrawSettings
 def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: Source, folder: Path) -> list[str]:
     """Draw one picture and write its explanation into `folder`; returns lines to print."""
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
-    check_drawable([prompt], settings)
+    family = family_of(source.base)
+    check_drawable([prompt], settings, family)
+    check_reads_text(family, "an explanation")
     with source.loaded() as (base, _):
         explanation = explain(base, prompt, seed, folder, settings)
     return [explanation.verdict, *(str(file) for file in sorted(folder.glob("*.png")))]

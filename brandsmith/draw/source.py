@@ -7,8 +7,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.base import Base
 from brandsmith.base.fingerprint import base_fingerprint
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import Origin, adapter_hash
 from brandsmith.methods.adapter import load_adapter, read_adapter_info

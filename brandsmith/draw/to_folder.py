@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.base.base import Base
+from brandsmith.base.sources import family_of
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Draw, Request, missing_pictures, picture_name, write_pictures
+from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.settings import DrawSettings
@@ -49,7 +51,10 @@ def draw_to_folder(
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
     if explained:
         settings = settings.model_copy(update={"batch_size": 1})
-    check_drawable(prompts, settings)
+    family = family_of(source.base)
+    check_drawable(prompts, settings, family)
+    if explained:
+        check_reads_text(family, "an explanation")
     requests = [
         Request(folder / picture_name(case, seed), prompt, seed)
         for case, prompt in enumerate(prompts)

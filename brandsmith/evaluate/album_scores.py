@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.files import legal_name, sha256_of, write_json, write_text
 from brandsmith.core.pictures import load_rgb_all

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.base import Base
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.pictures import load_rgb_all

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.base import load_base
+from brandsmith.base.sources import load_base
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.rows import Shot
 from brandsmith.draw.legacy import read_note

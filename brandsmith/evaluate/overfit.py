@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from brandsmith.base.base import Base, encode_images, encode_prompts, load_base, resolve_base
+from brandsmith.base.base import Base, encode_images, encode_prompts
 from brandsmith.base.prompt_tokens import expand_prompts
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.progress import Log

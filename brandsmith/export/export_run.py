@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from brandsmith.base.base import load_base
+from brandsmith.base.sources import load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_with
 from brandsmith.core.run import RunDirectory
-from brandsmith.methods.adapter import export_diffusers_folder, read_adapter_info
-from brandsmith.methods.registry import METHODS
+from brandsmith.methods.adapter import export_diffusers_folder, find_adapter_file, read_adapter_info
 
 
 def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Path:
@@ -24,6 +23,6 @@ def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Pat
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
     if info.method == "dreambooth":
         return export_diffusers_folder(load_base(info.base), checkpoint, out)
-    source = checkpoint / METHODS[info.method].adapter_file
+    source = find_adapter_file(checkpoint)
     write_with(out, lambda partial: shutil.copyfile(source, partial))
     return out

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from brandsmith.base.base import AttentionLayer
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.guidance.attention import Layer, chosen_layers, weights_frozen
+from brandsmith.guidance.attention import chosen_layers, weights_frozen
 from brandsmith.guidance.attention_look import HowToLook, Look, SubjectLooker
 from brandsmith.guidance.attention_losses import weighted_loss
 from brandsmith.guidance.parts import Batch, Refine, Step
@@ -97,9 +98,9 @@ class AttendExcite:
 
     @contextmanager
     def attach(self, batch: Batch) -> Iterator[Refine]:
-        layers = chosen_layers(batch.base.unet, self.factors)
+        layers = chosen_layers(batch.base, self.factors)
         work = _Work(self, batch, layers)
-        with weights_frozen(batch.base.unet):
+        with weights_frozen(batch.base.denoiser):
             yield work.refine
         self.reports.extend(work.reports)
 
@@ -147,7 +148,7 @@ def verdict_line(subjects: list[str], peaks: list[float], target: float) -> str:
 class _Work:
     """The state of one batch. Images are numbered within the batch."""
 
-    def __init__(self, settings: AttendExcite, batch: Batch, layers: list[Layer]) -> None:
+    def __init__(self, settings: AttendExcite, batch: Batch, layers: list[AttentionLayer]) -> None:
         self.settings, self.batch = settings, batch
         how = HowToLook(settings.sharpness, settings.keep_padding, settings.apart)
         self.looker = SubjectLooker(batch, layers, how, settings.subjects)

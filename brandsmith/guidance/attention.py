@@ -16,63 +16,52 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import Attention
 
+from brandsmith.base.base import AttentionLayer, Base, Family
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A cross-attention layer, `factor` times coarser than the latents."""
-
-    attention: Attention
-    factor: int
-
-
-def cross_attention_layers(unet: torch.nn.Module) -> list[Layer]:
-    """Every cross-attention layer in the order of execution."""
-    factor, found = 1, []
-    for block in unet.down_blocks:
-        found += _layers_in(block, factor)
-        factor *= 2 if getattr(block, "downsamplers", None) else 1
-    if unet.mid_block is not None:
-        found += _layers_in(unet.mid_block, factor)
-    for block in unet.up_blocks:
-        found += _layers_in(block, factor)
-        factor //= 2 if getattr(block, "upsamplers", None) else 1
-    return found
+def check_reads_text(family: Family, what: str) -> None:
+    """Raise InvalidConfig when a family has no cross-attention for `what` to read; needs no weights."""
+    if family.text_attention is None:
+        raise InvalidConfig(
+            f"{what} reads cross-attention, and {family.name} bases have none: text and picture share one attention",
+            hint=f"leave it out, or take a base of another family than {family.name}",
+        )
 
 
-def _layers_in(block: torch.nn.Module, factor: int) -> list[Layer]:
-    return [Layer(m, factor) for m in block.modules() if isinstance(m, Attention) and m.is_cross_attention]
+def cross_attention_layers(base: Base) -> list[AttentionLayer]:
+    """Every cross-attention layer in the order of execution. Raises InvalidConfig for a family without."""
+    check_reads_text(base.family, "this")
+    return base.family.text_attention(base) if base.family.text_attention else []
 
 
 SMALLEST_MAP = 8
 """Two subjects side by side cannot be told apart in a map of 4 x 4."""
 
 
-def choose_factor(unet: torch.nn.Module) -> int:
+def choose_factor(base: Base) -> int:
     """The coarseness to read: the coarsest level of the down blocks that attends to text in maps of 8 x 8 or finer.
 
     16 x 16 maps for SD 1.x and 2.x-base (the paper's), 24 x 24 for SD 2.x at 768 px, 32 x 32 for SDXL, 8 x 8 for
     pocket: a property of the architecture, so other picture sizes read the same layers. The middle block counts only
     where it is no coarser. Raises InvalidInput for a U-Net without cross-attention.
     """
-    layers = cross_attention_layers(unet)
+    layers = cross_attention_layers(base)
     if not layers:
         raise InvalidInput(
             "this base has no cross-attention layer to read", hint="use a Stable Diffusion base, or no refiner"
         )
-    in_down_blocks = {id(module) for block in unet.down_blocks for module in block.modules()}
-    down = [layer.factor for layer in layers if id(layer.attention) in in_down_blocks]
-    fine_enough = [factor for factor in down if unet.config.sample_size // factor >= SMALLEST_MAP]
+    down = [layer.factor for layer in layers if layer.block == "down"]
+    fine_enough = [factor for factor in down if min(base.latent_shape[1:]) // factor >= SMALLEST_MAP]
     return max(fine_enough, default=min(down, default=layers[0].factor))
 
 
-def chosen_layers(unet: torch.nn.Module, factors: tuple[int, ...] | None = None) -> list[Layer]:
+def chosen_layers(base: Base, factors: tuple[int, ...] | None = None) -> list[AttentionLayer]:
     """The cross-attention layers to read."""
-    wanted = factors or (choose_factor(unet),)
-    layers = [layer for layer in cross_attention_layers(unet) if layer.factor in wanted]
+    wanted = factors or (choose_factor(base),)
+    layers = [layer for layer in cross_attention_layers(base) if layer.factor in wanted]
     if not layers:
-        there = sorted({layer.factor for layer in cross_attention_layers(unet)})
+        there = sorted({layer.factor for layer in cross_attention_layers(base)})
         raise InvalidConfig(
             f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}"
         )
@@ -127,7 +116,7 @@ class _Recording:
 class Recorder:
     """Maps of one forward. Use it inside `recording`."""
 
-    layers: list[Layer]
+    layers: list[AttentionLayer]
     maps: list[torch.Tensor] = field(default_factory=list)
     stop_after_last: bool = False
 
@@ -167,7 +156,7 @@ def _resized(maps: torch.Tensor, size: tuple[int, int], finest: tuple[int, int])
 
 
 @contextmanager
-def recording(layers: list[Layer]) -> Iterator[Recorder]:
+def recording(layers: list[AttentionLayer]) -> Iterator[Recorder]:
     """Record `layers`; afterwards, also after an exception, every processor is the object it was."""
     recorder = Recorder(layers)
     own = [layer.attention.processor for layer in layers]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from brandsmith.base.memory_format import like_weights
-from brandsmith.guidance.attention import Layer, recording
+from brandsmith.base.base import AttentionLayer, predict
+from brandsmith.guidance.attention import recording
 from brandsmith.guidance.attention_losses import Loss, SeenSubject
 from brandsmith.guidance.merging import shared_places
 from brandsmith.guidance.parts import Batch, Step
@@ -86,7 +86,7 @@ class SubjectLooker:
     """Looks at the subjects of one batch. Images are numbered within the batch."""
 
     def __init__(
-        self, batch: Batch, layers: list[Layer], how: HowToLook, subjects: Sequence[str] | None = None
+        self, batch: Batch, layers: list[AttentionLayer], how: HowToLook, subjects: Sequence[str] | None = None
     ) -> None:
         self.batch, self.layers, self.how = batch, layers, how
         self.subjects = [find_subjects(batch.base, branches, subjects) for branches in batch.branches]
@@ -124,13 +124,12 @@ class SubjectLooker:
 
     def seen(self, model_input: torch.Tensor, images: list[int], step: Step) -> list[list[SeenSubject]]:
         """The subjects of each image of `model_input` (len(images), C, h, w)."""
-        unet = self.batch.base.unet
         places = [(i, branch) for i, image in enumerate(images) for branch in self.watched[image]]
         rows = torch.tensor([self.batch.row_of(images[i], branch) for i, branch in places], device=model_input.device)
         conditioning = self.batch.conditioning.rows(rows)
-        given = like_weights(model_input[[i for i, _ in places]], unet.conv_in.weight)
+        given = model_input[[i for i, _ in places]]
         with recording(self.layers) as recorder:
-            recorder.run(lambda: unet(given, step.timestep, **conditioning.unet_kwargs()))
+            recorder.run(lambda: predict(self.batch.base, given, step.timestep, conditioning))
             maps = recorder.averaged(model_input.shape[-2:])
         by_place = dict(zip(places, maps, strict=True))
         return [
@@ -145,7 +144,7 @@ class SubjectLooker:
 
     def words(self, image: int, branch: int) -> tuple[int, int]:
         """The tokens that compete for attention. Keeping padding, the authors drop only the start and the very last."""
-        tokenizer = self.batch.base.tokenizers[0]
+        tokenizer = self.batch.base.tokenizer
         if self.how.keep_padding:
             return 1, tokenizer.model_max_length - 1
         return text_tokens(tokenizer, self.batch.branches[image][branch].text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import torch
@@ -27,7 +26,7 @@ def prepare_batch(
 ) -> Batch:
     """A batch of images, their texts with Textual Inversion tokens written out and encoded."""
     expanded = [[_expanded(base, branch) for branch in own] for own in branches]
-    negative = expand_with_spans(base.tokenizers[0], negative_prompt, [])[0]
+    negative = expand_with_spans(base.tokenizer, negative_prompt, [])[0]
     texts: list[tuple[str, bool]] = []  # (text, is it the unconditional row)
     owner: list[int] = []
     for image, own in enumerate(expanded):
@@ -39,12 +38,12 @@ def prepare_batch(
     counts = [len(own) for own in expanded]
     regions = Regions(base, expanded) if any(branch.region for own in expanded for branch in own) else None
     rows_of = torch.tensor(owner, device=base.device)
-    shape = (base.latent_shape[0], size_px[0] // base.vae_scale, size_px[1] // base.vae_scale)
+    shape = base.latent_shape_at(size_px)
     return Batch(base, scheduler, seeds, expanded, conditioning, rows_of, counts, images, shape, regions)
 
 
 def _expanded(base: Base, branch: Branch) -> Branch:
-    text, marked = expand_with_spans(base.tokenizers[0], branch.text, list(branch.marked))
+    text, marked = expand_with_spans(base.tokenizer, branch.text, list(branch.marked))
     return replace(branch, text=text, marked=tuple(marked))
 
 
@@ -52,18 +51,10 @@ def _encode(base: Base, texts: list[tuple[str, bool]], size_px: tuple[int, int])
     """Conditioning of every row; each different text goes through the encoders once."""
     unique = list(dict.fromkeys(texts))
     encoded = encode_prompts(base, [text for text, _ in unique], size_px)
-    blank = [i for i, (text, unconditional) in enumerate(unique) if unconditional and not text and _zeroes_empty(base)]
+    zeroed = base.family.unconditional_is_zero(base)
+    blank = [i for i, (text, unconditional) in enumerate(unique) if unconditional and not text and zeroed]
     encoded.hidden[blank] = 0
     if encoded.pooled is not None:
         encoded.pooled[blank] = 0
     place = {text: i for i, text in enumerate(unique)}
     return encoded.rows(torch.tensor([place[text] for text in texts], device=base.device))
-
-
-def _zeroes_empty(base: Base) -> bool:
-    """sdxl's `force_zeros_for_empty_prompt`: its unconditional is zeros, not the encoding of nothing."""
-    if base.family.name != "sdxl":
-        return False
-    index = base.source / "model_index.json" if base.source else None
-    declared = json.loads(index.read_text()) if index and index.is_file() else {}
-    return bool(declared.get("force_zeros_for_empty_prompt", True))

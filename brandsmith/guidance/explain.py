@@ -62,7 +62,7 @@ class Watch:
     def attach(self, batch: Batch) -> Iterator[Refine]:
         own = self.inner if isinstance(self.inner, AttendExcite) else AttendExcite()
         self._batch, self._subjects = batch, _unique_labels(find_subjects(batch.base, batch.branches[0], own.subjects))
-        layers = chosen_layers(batch.base.unet, own.factors)
+        layers = chosen_layers(batch.base, own.factors)
         with recording(layers) as recorder, self.inner.attach(batch) if self.inner else nullcontext(None) as refine:
             self._recorder = recorder
 
@@ -85,7 +85,7 @@ class Watch:
         assert batch
         branches = sorted({s.branch for s in self._subjects})
         own = {b: averaged[batch.row_of(0, b)] for b in branches}
-        words = {b: text_tokens(batch.base.tokenizers[0], batch.branches[0][b].text) for b in branches}
+        words = {b: text_tokens(batch.base.tokenizer, batch.branches[0][b].text) for b in branches}
         seen = seen_subjects(own, self._subjects, words, AttendExcite.sharpness)
         labels = [s.label for s in self._subjects]
         maps = {label: s.noun.cpu().numpy() for label, s in zip(labels, seen, strict=True)}
@@ -105,22 +105,10 @@ def _unique_labels(subjects: list[SubjectTokens]) -> list[SubjectTokens]:
 
 def _imagined(batch: Batch, before: torch.Tensor, after: torch.Tensor, step: Step) -> torch.Tensor:
     """The finished latents on the straight line through this step, extrapolated to no noise."""
-    alphas = batch.scheduler.alphas_cumprod.to(after.device)
-    here = alphas[int(step.timestep)]
-    following = batch.scheduler.timesteps[step.index + 1] if step.index + 1 < step.num else None
-    there = alphas[int(following)] if following is not None else torch.ones_like(here)
-    if float(there) <= float(here):
-        return after[:1].clone()  # multistep warm-up repeats a timestep
-    noise_here, noise_there = ((1 - a) / a for a in (here, there))
-    x, y = (_unscaled(batch, z, a, s) for z, a, s in ((before[:1], here, step.timestep), (after[:1], there, following)))
-    ratio = (noise_there / noise_here).sqrt()
-    return (y - ratio * x) / (1 - ratio)
-
-
-def _unscaled(batch: Batch, latents: torch.Tensor, alpha: torch.Tensor, timestep: torch.Tensor | None) -> torch.Tensor:
-    """Latents as picture plus σ · noise, whichever of the two conventions the scheduler follows."""
-    scales_itself = float(batch.scheduler.init_noise_sigma) > 1.5
-    return latents if scales_itself or timestep is None else latents / alpha.sqrt()
+    there = batch.scheduler.timesteps[step.index + 1] if step.index + 1 < step.num else None
+    # Schedulers after k-diffusion start from noise that is far louder than 1.
+    variance_exploding = float(getattr(batch.scheduler, "init_noise_sigma", 1.0)) > 1.5
+    return batch.base.noising.clean_estimate(before[:1], after[:1], step.timestep, there, variance_exploding)
 
 
 @dataclass(frozen=True)
@@ -149,7 +137,7 @@ def explain(
     settings = settings.resolved(base.name, fine_tuned=False)
     watch = Watch(parts.refiner)
     branches = parts.combiner.branches(prompt, settings.guidance_scale or 0.0)
-    with channels_last(base.unet, base.vae):  # as `sample` does: the same picture to the bit
+    with channels_last(base.denoiser, base.vae):  # as `sample` does: the same picture to the bit
         watched = replace(parts, refiner=watch)
         finished = latents_of_branches(base, [branches], [seed], settings, watched, watch.on_step)
         picture = decode_pictures(base, finished)[0]

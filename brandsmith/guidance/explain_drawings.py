@@ -9,9 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from brandsmith.base.base import Base
-from brandsmith.base.memory_format import like_weights
 from brandsmith.guidance.loop import decode_pictures
-from brandsmith.guidance.schedulers import build_scheduler
 
 NUM_COLUMNS = 8
 
@@ -56,12 +54,12 @@ def draw_grid(rows: list[list[np.ndarray]], columns: list[str], labels: list[str
 
 def draw_noising(base: Base, finished: torch.Tensor, seed: int) -> Image.Image:
     """q(z_t | z_0) of the finished picture at evenly spaced t, decoded (Ho et al. 2020, arXiv:2006.11239 eq. 4)."""
-    schedule = build_scheduler(base, "ddpm", 1)
-    last = schedule.config.num_train_timesteps - 1
+    noising = base.noising
+    last = noising.num_timesteps - 1
     times = np.linspace(0, last, NUM_COLUMNS).round().astype(int)
     noise = torch.randn(finished.shape, generator=torch.Generator("cpu").manual_seed(seed)).to(finished)
-    noisy = [schedule.add_noise(finished, noise, torch.tensor([t], device=finished.device)) for t in times]
-    pictures = [decode_pictures(base, like_weights(z, base.vae.decoder.conv_in.weight))[0] for z in noisy]
+    noisy = [noising.add_noise(finished, noise, torch.tensor([t], device=finished.device)) for t in times]
+    pictures = [decode_pictures(base, z)[0] for z in noisy]
     return draw_grid([pictures], [f"t = {t}" for t in times], ["noise added"])
 
 

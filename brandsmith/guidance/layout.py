@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images
-from brandsmith.base.memory_format import like_weights
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.branches import Branch
@@ -79,8 +78,7 @@ class Layout:
         return starts
 
     def _encoded(self, base: Base, pixels: torch.Tensor) -> torch.Tensor:
-        given = pixels[None].to(base.device, base.vae.dtype)
-        return encode_images(base, like_weights(given, base.vae.encoder.conv_in.weight))[0].to(base.unet.dtype)
+        return encode_images(base, pixels[None].to(base.device))[0].to(base.dtype)
 
 
 def apart_from_each_other(base: Base, branches: list[Branch]) -> list[str]:

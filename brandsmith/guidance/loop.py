@@ -20,7 +20,8 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, decode_latents
-from brandsmith.base.memory_format import channels_last, like_weights
+from brandsmith.base.base import predict as predict_rows
+from brandsmith.base.memory_format import channels_last
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
@@ -28,7 +29,7 @@ from brandsmith.guidance.batch import prepare_batch
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.combiners import Weight, combine
 from brandsmith.guidance.parts import Batch, OnStep, Parts, Refiner, Step
-from brandsmith.guidance.schedulers import build_scheduler, step_arguments
+from brandsmith.guidance.schedulers import build_scheduler, noised, step_arguments
 from brandsmith.guidance.settings import DrawSettings
 
 
@@ -43,7 +44,7 @@ def sample_pictures(
     """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents`."""
     settings = settings.resolved(base.name, fine_tuned=False)
     branches = [parts.combiner.branches(prompt, _scale(settings)) for prompt in prompts]
-    with channels_last(base.unet, base.vae):
+    with channels_last(base.denoiser, base.vae):
         latents = latents_of_branches(base, branches, seeds, settings, parts, on_step)
         pictures = [picture for part in latents.split(settings.batch_size) for picture in decode_pictures(base, part)]
         if parts.finisher is None:
@@ -87,8 +88,8 @@ def latents_of_branches(
     size_px = _checked_size(base, settings.size_px)
     _check_seeds(branches, seeds)
     scheduler = parts.scheduler or settings.scheduler
-    shape = (base.latent_shape[0], size_px[0] // base.vae_scale, size_px[1] // base.vae_scale)
-    finished = torch.empty((len(branches), *shape), device=base.device, dtype=base.unet.dtype)
+    shape = (len(branches), *base.latent_shape_at(size_px))
+    finished = torch.empty(shape, device=base.device, dtype=base.dtype)
     starts: list[torch.Tensor | None] = [None] * len(branches)
     if parts.starter:
         starts = parts.starter.start_latents(base, branches, seeds, size_px, settings)
@@ -124,13 +125,13 @@ def _first_latents(batch: Batch, clean: Sequence[torch.Tensor], strength: float)
     if not clean:
         return batch.noise_of(batch.seeds), 0
     steps = batch.scheduler
-    noise = starting_noise(batch.seeds, batch.latent_shape).to(batch.base.device, batch.base.unet.dtype)
+    noise = starting_noise(batch.seeds, batch.latent_shape).to(batch.base.device, batch.base.dtype)
     run_steps = steps.num_inference_steps
     skipped = (run_steps - max(1, round(run_steps * strength))) * steps.order
     if hasattr(steps, "set_begin_index"):
         steps.set_begin_index(skipped)
     first = steps.timesteps[skipped : skipped + 1]
-    return steps.add_noise(torch.stack(list(clean)), noise, first.repeat(len(noise))), skipped
+    return noised(steps, torch.stack(list(clean)), noise, first.repeat(len(noise))), skipped
 
 
 def redo_latents(
@@ -208,12 +209,12 @@ def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
 
 
 def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch.Tensor | None = None) -> torch.Tensor:
-    """What the U-Net says of every row, or of the rows `kept`."""
+    """The model's prediction for every row, or for the rows `kept`."""
     owner, conditioning = (
         (batch.owner, batch.conditioning) if kept is None else (batch.owner[kept], batch.conditioning.rows(kept))
     )
-    rows = like_weights(batch.model_input(latents, step)[owner], batch.base.unet.conv_in.weight)
-    return batch.base.unet(rows, step.timestep, **conditioning.unet_kwargs()).sample
+    rows = batch.model_input(latents, step)[owner]
+    return predict_rows(batch.base, rows, step.timestep, conditioning)
 
 
 def _combined(predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[Weight]]) -> torch.Tensor:
@@ -230,16 +231,8 @@ def _combined(predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[W
 
 @torch.no_grad()
 def decode_pictures(base: Base, latents: torch.Tensor) -> list[np.ndarray]:
-    """Pictures (H, W, 3) uint8 of scaled latents; a half-precision VAE that overflows (sdxl) is decoded in fp32."""
-    half = base.vae.dtype == torch.float16 and bool(getattr(base.vae.config, "force_upcast", False))
-    try:
-        if half:
-            base.vae.to(torch.float32)
-        weights = base.vae.decoder.conv_in.weight
-        pixels = decode_latents(base, like_weights(latents, weights))
-    finally:
-        if half:
-            base.vae.to(torch.float16)
+    """Pictures (H, W, 3) uint8 of scaled latents."""
+    pixels = decode_latents(base, latents)
     return list((pixels.float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
@@ -255,7 +248,7 @@ def _check_seeds(branches: Sequence[Sequence[Branch]], seeds: Sequence[int]) -> 
 
 
 def _checked_size(base: Base, size_px: tuple[int, int] | None) -> tuple[int, int]:
-    size, unit = size_px or base.image_px, base.vae_scale
+    size, unit = size_px or base.image_px, base.family.size_unit(base)
     if any(side < unit or side % unit for side in size):
         near = " x ".join(str(max(unit, round(side / unit) * unit)) for side in size)
         raise InvalidConfig(f"size_px is {size}", hint=f"height and width must be multiples of {unit}; nearest: {near}")

@@ -18,8 +18,7 @@ from itertools import combinations
 
 import torch
 
-from brandsmith.base.base import Base, encode_prompts
-from brandsmith.base.memory_format import like_weights
+from brandsmith.base.base import Base, encode_prompts, predict
 from brandsmith.guidance.attention import chosen_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import latents_of_branches
@@ -70,11 +69,10 @@ def _previewed(
     latents = latents_of_branches(base, sentences, seeds, preview, Parts(), stop_after=PREVIEW_STOP)
     time = build_scheduler(base, "ddim", PREVIEW_STEPS).timesteps[PREVIEW_STOP]
     conditioning = encode_prompts(base, [own.expanded for own in listed], size_px)
-    with recording(chosen_layers(base.unet)) as recorder:
-        given = like_weights(latents, base.unet.conv_in.weight)
-        recorder.run(lambda: base.unet(given, time, **conditioning.unet_kwargs()))
+    with recording(chosen_layers(base)) as recorder:
+        recorder.run(lambda: predict(base, latents, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])
-    tokenizer = base.tokenizers[0]
+    tokenizer = base.tokenizer
     return [
         largest_overlap(seen, own.things, text_tokens(tokenizer, own.expanded))
         for seen, own in zip(maps, listed, strict=True)

@@ -25,6 +25,7 @@ from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.combiners import Cfg, Combiner
 from brandsmith.guidance.regional import Regions
+from brandsmith.guidance.schedulers import first_latents, model_input
 from brandsmith.guidance.settings import DrawSettings
 
 
@@ -63,12 +64,12 @@ class Batch:
     """Where parts act that act in a region; None when there are none."""
 
     def model_input(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        return self.scheduler.scale_model_input(latents, step.timestep)
+        return model_input(self.scheduler, latents, step.timestep)
 
     def noise_of(self, seeds: list[int]) -> torch.Tensor:
         """Starting noise (len(seeds), C, h, w), scaled as the scheduler wants it: what a sampling starts from."""
-        noise = starting_noise(seeds, self.latent_shape).to(self.base.device, self.base.unet.dtype)
-        return noise * self.scheduler.init_noise_sigma
+        noise = starting_noise(seeds, self.latent_shape).to(self.base.device, self.base.dtype)
+        return first_latents(self.scheduler, noise)
 
     def row_of(self, image: int, branch: int) -> int:
         """The row that predicts branch `branch` of image `image`."""

@@ -23,11 +23,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from brandsmith.base.base import Base, encode_images, encode_prompts
-from brandsmith.base.memory_format import like_weights
+from brandsmith.base.base import AttentionLayer, Base, encode_images, encode_prompts, predict
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
-from brandsmith.guidance.attention import Layer, choose_factor, cross_attention_layers, recording
+from brandsmith.guidance.attention import choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import decode_pictures, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
@@ -101,9 +100,7 @@ class Redraw:
         for start in range(0, len(patches), settings.batch_size):
             part = patches[start : start + settings.batch_size]
             large = torch.stack([resized(patch.pixels, size) for patch in part]).clamp(-1, 1).to(base.device)
-            latents = encode_images(base, like_weights(large.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(
-                base.unet.dtype
-            )
+            latents = encode_images(base, large).to(base.dtype)
             drawn = redo_latents(
                 base, latents, [patch.alone for patch in part], [patch.seed for patch in part], settings, self.strength
             )
@@ -122,29 +119,25 @@ def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> lis
     """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best
     place.
     """
-    unet, layers = base.unet, layers_for_places(base.unet)
     pixels = torch.stack([as_pixels(picture) for picture in pictures]).to(base.device)
-    latents = encode_images(base, like_weights(pixels.to(base.vae.dtype), base.vae.encoder.conv_in.weight)).to(
-        unet.dtype
-    )
-    time = round(LOOK_AT * base.scheduler.config.num_train_timesteps)
-    kept = base.scheduler.alphas_cumprod[time]
+    latents = encode_images(base, pixels).to(base.dtype)
+    time = base.noising.timestep_at(LOOK_AT).to(base.device)
     noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
-    noisy = like_weights(float(kept.sqrt()) * latents + float((1 - kept).sqrt()) * noise, unet.conv_in.weight)
+    noisy = base.noising.add_noise(latents, noise, time[None])
     conditioning = encode_prompts(base, [listed.expanded for listed in wanted], pictures[0].shape[:2])
-    with recording(layers) as recorder:
-        recorder.run(lambda: unet(noisy, torch.tensor(time, device=base.device), **conditioning.unet_kwargs()))
+    with recording(layers_for_places(base)) as recorder:
+        recorder.run(lambda: predict(base, noisy, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])
     return [
-        place_shares(own, listed.things, text_tokens(base.tokenizers[0], listed.expanded), picture.shape[:2])
+        place_shares(own, listed.things, text_tokens(base.tokenizer, listed.expanded), picture.shape[:2])
         for own, listed, picture in zip(maps, wanted, pictures, strict=True)
     ]
 
 
-def layers_for_places(unet: torch.nn.Module) -> list[Layer]:
+def layers_for_places(base: Base) -> list[AttentionLayer]:
     """The layers that Attend-and-Excite reads and the finer ones: an outline, not only a place."""
-    coarsest = choose_factor(unet)
-    return [layer for layer in cross_attention_layers(unet) if layer.factor <= coarsest]
+    coarsest = choose_factor(base)
+    return [layer for layer in cross_attention_layers(base) if layer.factor <= coarsest]
 
 
 def place_shares(

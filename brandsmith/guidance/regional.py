@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
-from brandsmith.base.base import Base
-from brandsmith.guidance.attention import Layer, chosen_layers
+from brandsmith.base.base import AttentionLayer, Base
+from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.combiners import Weight, needs_unconditional
 from brandsmith.guidance.subjects import phrase_subject, subject_tokens, text_tokens
@@ -74,7 +74,7 @@ class Regions:
     base: Base
     branches: list[list[Branch]]
     until: float = field(init=False)
-    layers: list[Layer] = field(init=False)
+    layers: list[AttentionLayer] = field(init=False)
     """Where attention is read, as Attend-and-Excite reads it."""
     words: list[tuple[int, int]] = field(init=False)
     """Per image, the [first, last) tokens of its sentence."""
@@ -85,8 +85,8 @@ class Regions:
 
     def __post_init__(self) -> None:
         self.until = max(branch.region.until for own in self.branches for branch in own if branch.region)
-        self.layers = chosen_layers(self.base.unet)
-        self.words = [text_tokens(self.base.tokenizers[0], own[0].text) for own in self.branches]
+        self.layers = chosen_layers(self.base)
+        self.words = [text_tokens(self.base.tokenizer, own[0].text) for own in self.branches]
         self.lasting = torch.tensor(self._lasting_rows(), device=self.base.device)
         self.nouns = [
             [self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None]
@@ -99,8 +99,7 @@ class Regions:
             span for span, part in zip(sentence.marked, sentence.parts, strict=True) if region and part == region.part
         ]
         found = [
-            subject_tokens(self.base.tokenizers[0], sentence.text, 0, phrase_subject(sentence.text, span))
-            for span in spans
+            subject_tokens(self.base.tokenizer, sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans
         ]
         return [token for subject in found if subject for token in subject.noun]
 

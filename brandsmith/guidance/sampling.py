@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
+from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.loop import sample_pictures
@@ -50,9 +51,26 @@ def build_parts(settings: DrawSettings) -> Parts:
     )
 
 
-def check_drawable(prompts: Sequence[str], settings: DrawSettings) -> None:
-    """Raises InvalidConfig or InvalidInput for what no base can draw; loads nothing."""
+def check_drawable(prompts: Sequence[str], settings: DrawSettings, family: Family | None = None) -> None:
+    """Raises InvalidConfig or InvalidInput for what no base of the family (None: no base at all) can draw; loads
+    nothing.
+    """
     parts = build_parts(settings)
     for prompt in prompts:
         parts.combiner.branches(prompt, 1.0)
-    check_scheduler(settings.scheduler, settings.num_steps)
+    check_scheduler(settings.scheduler, settings.num_steps, family)
+    if family:
+        for option in reading_options(settings):
+            check_reads_text(family, option)
+
+
+def reading_options(settings: DrawSettings) -> list[str]:
+    """The options that read cross-attention, as the command line spells them."""
+    reads = {
+        "combiner": settings.combiner == "regional",
+        "refiner": settings.refiner != "none",
+        "layout": settings.layout == "merging",
+        "redraw": settings.redraw,
+        "screen": settings.screen > 1,
+    }
+    return [f"{name} {getattr(settings, name)}" for name, on in reads.items() if on]

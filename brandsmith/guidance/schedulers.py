@@ -10,20 +10,12 @@ import diffusers
 import torch
 from diffusers import SchedulerMixin
 
-from brandsmith.base.base import Base
+from brandsmith.base.base import Base, Family
+from brandsmith.base.noising import DiffusionNoising
 from brandsmith.core.errors import InvalidConfig, unknown_name
 
-SHORT_NAMES = {
-    "ddim": "DDIMScheduler",
-    "ddpm": "DDPMScheduler",
-    "pndm": "PNDMScheduler",
-    "euler": "EulerDiscreteScheduler",
-    "euler_ancestral": "EulerAncestralDiscreteScheduler",
-    "dpm++": "DPMSolverMultistepScheduler",
-    "heun": "HeunDiscreteScheduler",
-    "unipc": "UniPCMultistepScheduler",
-    "deis": "DEISMultistepScheduler",
-}
+SHORT_NAMES = DiffusionNoising.schedulers
+"""Of any family; a flow has fewer."""
 
 
 def build_scheduler(
@@ -35,20 +27,25 @@ def build_scheduler(
     an instance, whose configuration then wins over the base's. Schedulers keep state, so every batch gets its own.
     """
     _check_steps(num_steps)
+    config = base.scheduler.config
     if isinstance(scheduler, str):
-        scheduler = type(base.scheduler) if scheduler == "base" else _class_named(scheduler)
-    config = base.scheduler.config if isinstance(scheduler, type) else scheduler.config
-    kind = scheduler if isinstance(scheduler, type) else type(scheduler)
-    built: SchedulerMixin = kind.from_config(config)  # type: ignore[attr-defined]  # ConfigMixin's, of every scheduler
+        kind = type(base.scheduler) if scheduler == "base" else _class_named(scheduler, base.family)
+    elif isinstance(scheduler, type):
+        kind = scheduler
+    else:
+        kind, config = type(scheduler), scheduler.config
+    built = kind.from_config(config)
     built.set_timesteps(num_steps, device=base.device)
     return built
 
 
-def check_scheduler(name: str, num_steps: int) -> None:
-    """Raises InvalidConfig for a name or a number that no base can be sampled with."""
+def check_scheduler(name: str, num_steps: int, family: Family | None = None) -> None:
+    """Raises InvalidConfig for a name or a number that no base of the family (None: no base at all) can be sampled
+    with; needs no weights.
+    """
     _check_steps(num_steps)
     if name != "base":
-        _class_named(name)
+        _class_named(name, family)
 
 
 def _check_steps(num_steps: int) -> None:
@@ -56,12 +53,36 @@ def _check_steps(num_steps: int) -> None:
         raise InvalidConfig(f"num_steps is {num_steps}", hint="allowed: 1 or more; 20 to 50 are usual")
 
 
-def _class_named(name: str) -> type[SchedulerMixin]:
-    class_name = SHORT_NAMES.get(name.lower(), name)
+def _class_named(name: str, family: Family | None) -> type[SchedulerMixin]:
+    known = family.noising.schedulers if family else SHORT_NAMES
+    class_name = known.get(name.lower()) or SHORT_NAMES.get(name.lower(), name)
     kind = getattr(diffusers, class_name, None) if class_name.endswith("Scheduler") else None
     if kind is None:
-        raise unknown_name("scheduler", name, [*SHORT_NAMES, "base"])
+        raise unknown_name("scheduler", name, [*known, "base"])
+    if family and class_name.startswith("FlowMatch") != family.noising.is_flow:
+        allowed = ", ".join(sorted([*known, "base"]))
+        raise InvalidConfig(f"scheduler '{name}' cannot sample {family.name} bases", hint=f"allowed: {allowed}")
     return kind
+
+
+def model_input(scheduler: SchedulerMixin, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+    """Latents as the model takes them; a flow's scheduler scales nothing."""
+    scale = getattr(scheduler, "scale_model_input", None)
+    return scale(latents, timestep) if scale else latents
+
+
+def first_latents(scheduler: SchedulerMixin, noise: torch.Tensor) -> torch.Tensor:
+    """Standard normal noise as the scheduler starts from it."""
+    return noise * getattr(scheduler, "init_noise_sigma", 1.0)
+
+
+def noised(
+    scheduler: SchedulerMixin, clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+) -> torch.Tensor:
+    """Clean latents noised up to the scheduler's own timesteps (N,)."""
+    if hasattr(scheduler, "scale_noise"):
+        return scheduler.scale_noise(clean, timesteps, noise)
+    return scheduler.add_noise(clean, noise, timesteps)
 
 
 def step_arguments(scheduler: SchedulerMixin, seeds: list[int], shape: Sequence[int]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Screen:
     @torch.no_grad()
     def choose_seeds(self, batch: Batch) -> list[int]:
         """The best candidate seed of each image. Sampling with it gives the same picture without screening."""
-        looker = SubjectLooker(batch, chosen_layers(batch.base.unet), HowToLook())
+        looker = SubjectLooker(batch, chosen_layers(batch.base), HowToLook())
         reports = [ScreenReport(batch.images.start + i, seed, seed) for i, seed in enumerate(batch.seeds)]
         best = [-math.inf] * len(reports)
         images = [image for image, subjects in enumerate(looker.subjects) if subjects]

@@ -238,10 +238,10 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
     elif listed:
         found = _listed_in(asked, listed)
     else:
-        own = frozenset(base.tokenizers[0].get_added_vocab())
+        own = frozenset(base.tokenizer.get_added_vocab())
         found = [(i, subject) for i, branch in asked for subject in automatic_subjects(branch.text, own)]
     found = [(i, _merged_vectors(subject, branches[i].text)) for i, subject in found]
-    tokens = (subject_tokens(base.tokenizers[0], branches[i].text, i, subject) for i, subject in found)
+    tokens = (subject_tokens(base.tokenizer, branches[i].text, i, subject) for i, subject in found)
     return [subject for subject in tokens if subject]
 
 

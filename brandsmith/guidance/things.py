@@ -41,13 +41,13 @@ _JOINT = re.compile(r"\s*,\s*(?:and\s+)?|\s+(?:and|next to|beside)\s+")
 
 def things_side_by_side(base: Base, branches: list[Branch]) -> Listed:
     """The sentence that an image's branches come from, and its things."""
-    text, parts = _sentence(branches, frozenset(base.tokenizers[0].get_added_vocab()))
+    text, parts = _sentence(branches, frozenset(base.tokenizer.get_added_vocab()))
     spans = [span for _, own in parts for span in own]
-    expanded, moved = expand_with_spans(base.tokenizers[0], text, spans)
+    expanded, moved = expand_with_spans(base.tokenizer, text, spans)
     places = iter(moved)
     things = []
     for alone, own in parts:
-        nouns = [subject_tokens(base.tokenizers[0], expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
+        nouns = [subject_tokens(base.tokenizer, expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
         things.append(Thing(alone, tuple(token for noun in nouns if noun for token in noun.noun)))
     return Listed(text, expanded, [thing for thing in things if thing.tokens])
 

@@ -56,17 +56,22 @@ def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int)
 
 def read_adapter_info(folder: Path | str) -> AdapterInfo:
     """Raises MissingResource when there is no adapter of ours in `folder`."""
-    folder = Path(folder)
-    for method in METHODS.values():
-        file = folder / method.adapter_file
-        if file.is_file():
-            with safe_open(file, "pt") as opened:
-                header = opened.metadata() or {}
-            if header.get("method") == method.name:
-                return _info_from(header)
+    return _info_from(_header(find_adapter_file(folder)))
+
+
+def find_adapter_file(folder: Path | str) -> Path:
+    """The file of a checkpoint folder whose header describes the adapter. Raises MissingResource."""
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        if _header(file).get("method") in METHODS:
+            return file
     raise MissingResource(
         f"no adapter in '{folder}'", hint="give a checkpoint folder, such as runs/<id>/checkpoints/step-000100"
     )
+
+
+def _header(file: Path) -> dict[str, str]:
+    with safe_open(file, "pt") as opened:
+        return opened.metadata() or {}
 
 
 def _info_from(header: dict[str, str]) -> AdapterInfo:

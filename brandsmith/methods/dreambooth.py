@@ -90,7 +90,6 @@ class DreamBooth:
     name: ClassVar[str] = "dreambooth"
     short: ClassVar[str] = "db"
     config: ClassVar[type[DreamBoothConfig]] = DreamBoothConfig
-    adapter_file: ClassVar[str] = "unet.safetensors"
 
     def check(self, settings: DreamBoothConfig, family: Family) -> None:
         """Every family has weights to train."""

@@ -100,7 +100,6 @@ class Hypernetwork:
     name: ClassVar[str] = "hypernetwork"
     short: ClassVar[str] = "hn"
     config: ClassVar[type[HypernetworkConfig]] = HypernetworkConfig
-    adapter_file: ClassVar[str] = FILE
 
     def check(self, settings: HypernetworkConfig, family: Family) -> None:
         text_attention(family)

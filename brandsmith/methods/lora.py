@@ -158,7 +158,6 @@ class Lora:
     name: ClassVar[str] = "lora"
     short: ClassVar[str] = "lora"
     config: ClassVar[type[LoraConfig]] = LoraConfig
-    adapter_file: ClassVar[str] = FILE
 
     def check(self, settings: LoraConfig, family: Family) -> None:
         settings.layers(family)

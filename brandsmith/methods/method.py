@@ -63,8 +63,6 @@ class Method(Protocol[Settings]):
 
     name: ClassVar[str]
     short: ClassVar[str]
-    adapter_file: ClassVar[str]
-    """The file of a checkpoint folder that carries the metadata."""
 
     @property
     def config(self) -> type[Settings]:

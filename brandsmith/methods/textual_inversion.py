@@ -100,8 +100,8 @@ def starting_words(settings: TextualInversionConfig, words: Words) -> str:
     if settings.initial_word or not (settings.spell and words.expected_text):
         return settings.initial_word or words.class_word
     spelled, parts = " ".join(words.expected_text), words.token.split("_")
-    said = [spelled if part.lower() == words.expected_text.lower() else part for part in parts]
-    return " ".join(said) if spelled in said else f"{spelled} {words.class_word}"
+    pieces = [spelled if part.lower() == words.expected_text.lower() else part for part in parts]
+    return " ".join(pieces) if spelled in pieces else f"{spelled} {words.class_word}"
 
 
 def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int) -> torch.Tensor:
@@ -137,7 +137,6 @@ class TextualInversion:
     name: ClassVar[str] = "textual_inversion"
     short: ClassVar[str] = "ti"
     config: ClassVar[type[TextualInversionConfig]] = TextualInversionConfig
-    adapter_file: ClassVar[str] = FILES[0]
 
     def check(self, settings: TextualInversionConfig, family: Family) -> None:
         """Every family has a text encoder with an embedding table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.core.errors import InvalidInput, unknown_name
 from brandsmith.pocket.build import Recipe, build_pocket
 from brandsmith.pocket.on_the_clock import build_on_the_clock

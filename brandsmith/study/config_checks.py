@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, unknown_name
 from brandsmith.guidance.combiners import COMBINERS

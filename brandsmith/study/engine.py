@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from brandsmith.base.base import resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text

@@ -19,7 +19,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from brandsmith.base.base import Base, load_base, resolve_base
+from brandsmith.base.base import Base
+from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.memory import peak_memory

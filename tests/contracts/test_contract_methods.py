@@ -11,6 +11,7 @@ from lessons import QUICK, TOKEN, write_concept
 
 import brandsmith.methods
 from brandsmith.base.base import encode_prompts
+from brandsmith.base.base import predict as predict_rows
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
@@ -43,7 +44,7 @@ def predict(base, prompts=(f"a {TOKEN}",)):
     generator = torch.Generator().manual_seed(7)
     latents = torch.randn(1, *base.latent_shape, generator=generator).expand(len(prompts), -1, -1, -1)
     conditioning = encode_prompts(base, expand_prompts(base, prompts))
-    return base.unet(latents, torch.full((len(prompts),), 400), **conditioning.unet_kwargs()).sample
+    return predict_rows(base, latents, torch.full((len(prompts),), 400), conditioning)
 
 
 def taught(base, name, tmp_path, **more):

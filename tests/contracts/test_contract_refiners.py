@@ -15,7 +15,7 @@ PROMPTS = ["a red cat and a blue bowl", "a man wearing a t shirt"]
 
 
 def processors(base):
-    return [module.processor for module in base.unet.modules() if hasattr(module, "processor")]
+    return [module.processor for module in base.denoiser.modules() if hasattr(module, "processor")]
 
 
 def test_there_are_refiners():
@@ -54,22 +54,22 @@ def test_batch_of_two_is_two_batches_of_one(name, scheduler):
 @pytest.mark.parametrize("name", NAMES)
 def test_leaves_the_base_as_it_was(name):
     base = build_tiny()
-    trained = base.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k.weight.requires_grad_()
-    before = {key: value.clone() for key, value in base.unet.state_dict().items()}
+    trained = base.denoiser.down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k.weight.requires_grad_()
+    before = {key: value.clone() for key, value in base.denoiser.state_dict().items()}
     own = processors(base)
     sample_latents(base, PROMPTS, [1, 2], num_steps=2, refiner=build_refiner(name, max_tries=1, target=None))
     assert all(a is b for a, b in zip(processors(base), own, strict=True)) and len(own) > 4
-    assert all(torch.equal(before[key], value) for key, value in base.unet.state_dict().items())
+    assert all(torch.equal(before[key], value) for key, value in base.denoiser.state_dict().items())
     assert trained.requires_grad and trained.grad is None
-    assert sum(p.requires_grad for p in base.unet.parameters()) == 1
+    assert sum(p.requires_grad for p in base.denoiser.parameters()) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_leaves_the_base_as_it_was_after_an_exception(name):
     base = build_tiny()
-    trained = base.unet.conv_in.weight.requires_grad_()
+    trained = base.denoiser.conv_in.weight.requires_grad_()
     own = processors(base)
-    last = cross_attention_layers(base.unet)[2].attention
+    last = cross_attention_layers(base)[2].attention
 
     def fail(*_):
         raise KeyboardInterrupt

@@ -60,7 +60,7 @@ def test_too_few_pictures_say_nothing(tmp_path):
 
 def learnt_by_heart(base, pictured: Pictured, num_steps: int) -> dict[str, torch.Tensor]:
     """Weights of a U-Net that saw nothing but these pictures, under noises of its own."""
-    learner, loss = copy.deepcopy(base.unet).requires_grad_(True), DiffusionLoss(base)
+    learner, loss = copy.deepcopy(base.denoiser).requires_grad_(True), DiffusionLoss(base)
     loss.base = replace(base, denoiser=learner)
     latents = _latents(base, pictured).repeat(3, 1, 1, 1)
     with torch.no_grad():
@@ -86,21 +86,21 @@ def test_learning_by_heart_opens_the_gap_and_the_base_is_left_as_it_was(tmp_path
         training_pictures(write_concept(tmp_path / "concept")),
         write_noise_pictures(tmp_path / "other"),
     )
-    before = {name: value.clone() for name, value in base.unet.state_dict().items()}
+    before = {name: value.clone() for name, value in base.denoiser.state_dict().items()}
     learnt = learnt_by_heart(base, training, num_steps=45)
 
     @contextmanager
     def fine_tuned(on, checkpoint):
-        on.unet.load_state_dict(learnt)
+        on.denoiser.load_state_dict(learnt)
         yield
-        on.unet.load_state_dict(before)
+        on.denoiser.load_state_dict(before)
 
     monkeypatch.setattr(overfit, "load_adapter", fine_tuned)
     found = denoising_gap(base, tmp_path, training, held_out, num_noises=8)
     assert found.beyond_base.low > 0, found
     assert found.gap.value == pytest.approx(found.held_out_loss - found.training_loss, abs=1e-5)
     assert (found.num_training, found.num_held_out, found.num_noises) == (4, 6, 8)
-    assert all((value == before[name]).all() for name, value in base.unet.state_dict().items())
+    assert all((value == before[name]).all() for name, value in base.denoiser.state_dict().items())
 
 
 def write_noise_pictures(folder: Path) -> Pictured:

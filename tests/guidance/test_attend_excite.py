@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -38,7 +39,7 @@ def test_paper_mode_equals_diffusers():
         vae=base.vae,
         text_encoder=base.text_encoders[0],
         tokenizer=base.tokenizers[0],
-        unet=base.unet,
+        unet=base.denoiser,
         scheduler=DDIMScheduler.from_config(base.scheduler.config),
         safety_checker=None,
         feature_extractor=None,
@@ -121,16 +122,16 @@ def test_unknown_loss_is_explained():
 
 def unet_inputs(base, rows=2):
     torch.manual_seed(1)
-    return torch.randn(rows, 4, 8, 8), torch.randn(rows, 24, base.unet.config.cross_attention_dim)
+    return torch.randn(rows, 4, 8, 8), torch.randn(rows, 24, base.denoiser.config.cross_attention_dim)
 
 
 def test_recording_changes_no_bit_and_sees_every_layer():
     base = build_tiny()
     latents, text = unet_inputs(base)
-    layers = cross_attention_layers(base.unet)
-    plain = base.unet(latents, 5, encoder_hidden_states=text).sample
+    layers = cross_attention_layers(base)
+    plain = base.denoiser(latents, 5, encoder_hidden_states=text).sample
     with recording(layers) as recorder:
-        assert torch.equal(base.unet(latents, 5, encoder_hidden_states=text).sample, plain)
+        assert torch.equal(base.denoiser(latents, 5, encoder_hidden_states=text).sample, plain)
         shapes = [tuple(m.shape) for m in recorder.maps]
     assert shapes == [(2, (8 // layer.factor) ** 2, 24) for layer in layers]
     assert [layer.factor for layer in layers] == [1, 2, 2, 2, 2, 1, 1]
@@ -139,7 +140,7 @@ def test_recording_changes_no_bit_and_sees_every_layer():
 
 def test_probabilities_are_those_of_the_stock_processor():
     base = build_tiny()
-    attention = cross_attention_layers(base.unet)[0].attention
+    attention = cross_attention_layers(base)[0].attention
     hidden, text = torch.randn(2, 64, 16), torch.randn(2, 24, 16)
     query, key = attention.head_to_batch_dim(attention.to_q(hidden)), attention.head_to_batch_dim(attention.to_k(text))
     stock = attention.get_attention_scores(query, key).view(2, attention.heads, 64, 24).mean(1)
@@ -149,12 +150,12 @@ def test_probabilities_are_those_of_the_stock_processor():
 def test_the_forward_stops_after_the_last_layer_read():
     base = build_tiny()
     ran = []
-    for name, module in base.unet.named_modules():
+    for name, module in base.denoiser.named_modules():
         module.register_forward_hook(lambda m, i, o, name=name: ran.append(name))
     latents, text = unet_inputs(base)
-    wanted = [layer for layer in cross_attention_layers(base.unet) if layer.factor == 2]
+    wanted = [layer for layer in cross_attention_layers(base) if layer.factor == 2]
     with recording(wanted) as recorder:
-        recorder.run(lambda: base.unet(latents, 5, encoder_hidden_states=text))
+        recorder.run(lambda: base.denoiser(latents, 5, encoder_hidden_states=text))
     assert len(recorder.maps) == 4
     assert "up_blocks.0.attentions.1.transformer_blocks.0.attn1" in ran
     later = ("up_blocks.1", "conv_out", "up_blocks.0.attentions.1.transformer_blocks.0.ff")
@@ -164,7 +165,7 @@ def test_the_forward_stops_after_the_last_layer_read():
 def test_a_picture_twice_as_wide_as_high_keeps_its_axes():
     """A blob of attention planted at the right of a 2:1 picture is found there."""
     base = build_tiny()
-    layers = [layer for layer in cross_attention_layers(base.unet) if layer.factor == 1]
+    layers = [layer for layer in cross_attention_layers(base) if layer.factor == 1]
     with recording(layers) as recorder:
         grid = torch.zeros(4, 8, 24)
         grid[1, 6, 5] = 1
@@ -180,7 +181,7 @@ def test_a_picture_twice_as_wide_as_high_keeps_its_axes():
 
 def count_passes(base):
     seen = []
-    base.unet.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    base.denoiser.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
     return seen
 
 
@@ -265,18 +266,18 @@ def test_adapters_are_seen():
     base = build_tiny()
     refiner = AttendExcite(thresholds=(), window=0.3)
     sample_latents(base, [PROMPT], [1], num_steps=4, refiner=refiner)
-    inject_adapter_in_model(LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=True), base.unet)
+    inject_adapter_in_model(LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=True), base.denoiser)
     at_start = AttendExcite(thresholds=(), window=0.3)
     sample_latents(base, [PROMPT], [1], num_steps=4, refiner=at_start)
     assert at_start.reports == refiner.reports
     torch.manual_seed(0)
-    for name, parameter in base.unet.named_parameters():
+    for name, parameter in base.denoiser.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
     moved = AttendExcite(thresholds=(), window=0.3)
     sample_latents(base, [PROMPT], [1], num_steps=4, refiner=moved)
     assert moved.reports[0].peaks[0] != refiner.reports[0].peaks[0]
-    assert any(p.requires_grad for n, p in base.unet.named_parameters() if "lora" in n)
+    assert any(p.requires_grad for n, p in base.denoiser.named_parameters() if "lora" in n)
 
 
 def test_screening_chooses_the_noise_with_the_best_weakest_peak():
@@ -326,8 +327,9 @@ def test_verdicts():
 
 
 def test_maps_of_eight_by_eight_at_least_are_read():
-    assert choose_factor(build_tiny().unet) == 1  # 8 x 8 latents: its 4 x 4 level is too coarse
-    assert choose_factor(build_unet()) == 2  # pocket: 16 x 16 latents, text at 8 x 8 and 4 x 4
+    assert choose_factor(build_tiny()) == 1  # 8 x 8 latents: its 4 x 4 level is too coarse
+    pocket = replace(build_tiny(), denoiser=build_unet())
+    assert choose_factor(pocket) == 2  # 16 x 16 latents, text at 8 x 8 and 4 x 4
 
 
 @pytest.mark.parametrize("keep_norm", [True, False])

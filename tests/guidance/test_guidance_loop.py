@@ -25,7 +25,7 @@ def stock_pipeline(base):
             text_encoder_2=base.text_encoders[1],
             tokenizer=base.tokenizers[0],
             tokenizer_2=base.tokenizers[1],
-            unet=base.unet,
+            unet=base.denoiser,
             scheduler=base.scheduler,
             add_watermarker=False,
         )
@@ -34,7 +34,7 @@ def stock_pipeline(base):
             vae=base.vae,
             text_encoder=base.text_encoders[0],
             tokenizer=base.tokenizers[0],
-            unet=base.unet,
+            unet=base.denoiser,
             scheduler=base.scheduler,
             safety_checker=None,
             feature_extractor=None,
@@ -102,7 +102,7 @@ def test_batch_of_two_is_two_batches_of_one(scheduler):
 def test_scale_one_is_the_conditional_branch_alone():
     base = build_tiny()
     rows = []
-    base.unet.register_forward_pre_hook(lambda module, given: rows.append(len(given[0])))
+    base.denoiser.register_forward_pre_hook(lambda module, given: rows.append(len(given[0])))
     one = sample_latents(base, [PROMPT], [1], num_steps=3, guidance_scale=1.0)
     other_negative = sample_latents(base, [PROMPT], [1], num_steps=3, guidance_scale=1.0, negative_prompt="a bowl")
     assert rows == [1] * 6
@@ -117,17 +117,17 @@ def test_starting_noise_is_stock_and_batch_free():
 
 def test_channels_last_changes_nothing_visible():
     base = build_tiny()
-    layouts = [p.stride() for p in base.unet.parameters()]
+    layouts = [p.stride() for p in base.denoiser.parameters()]
     plain = decode_pictures(base, sample_latents(base, [PROMPT], [2], num_steps=4))[0]
     assert largest_difference(plain, sample(base, [PROMPT], [2], num_steps=4)[0]) <= 1
-    assert layouts == [p.stride() for p in base.unet.parameters()]
+    assert layouts == [p.stride() for p in base.denoiser.parameters()]
 
 
 def test_weights_and_modes_are_left_alone():
     base = build_tiny()
-    before = {name: value.clone() for name, value in base.unet.state_dict().items()}
+    before = {name: value.clone() for name, value in base.denoiser.state_dict().items()}
     sample(base, [PROMPT], [0], num_steps=2)
-    assert before and all(torch.equal(before[name], value) for name, value in base.unet.state_dict().items())
+    assert before and all(torch.equal(before[name], value) for name, value in base.denoiser.state_dict().items())
     assert base.scheduler.timesteps.numel() == 1000
 
 

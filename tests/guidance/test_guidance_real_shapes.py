@@ -78,7 +78,7 @@ def text_encoder(width, tokenizer, projected):
 def build_shaped(family):
     base = build_tiny(family)
     torch.manual_seed(0)
-    base.unet = UNet2DConditionModel(in_channels=4, out_channels=4, layers_per_block=2, **SHAPES[family])
+    base.denoiser = UNet2DConditionModel(in_channels=4, out_channels=4, layers_per_block=2, **SHAPES[family])
     base.text_encoders = [text_encoder(w, base.tokenizers[0], i == 1) for i, w in enumerate(TEXT_WIDTHS[family])]
     return base.freeze()
 
@@ -88,9 +88,9 @@ def build_shaped(family):
 def test_the_layers_read_are_the_published_ones(family):
     base = build_shaped(family)
     # 16 x 16 of 64, 24 x 24 of 96, 32 x 32 of 128: two (or 20) layers on the way down, three (or 30) on the way up.
-    assert choose_factor(base.unet) == 4
-    assert len(chosen_layers(base.unet)) == {"sd1": 5, "sd2": 5, "sdxl": 50 + 10}[family]
-    assert all(layer.factor == 4 for layer in chosen_layers(base.unet))
+    assert choose_factor(base) == 4
+    assert len(chosen_layers(base)) == {"sd1": 5, "sd2": 5, "sdxl": 50 + 10}[family]
+    assert all(layer.factor == 4 for layer in chosen_layers(base))
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_everything_together_runs_small_and_wide(family):
     refiner = AttendExcite(max_tries=1, step_size=50.0, target=None)
     plain = sample_latents(base, prompts, [1, 2], **options)
     ran = []
-    last = base.unet.up_blocks[-1].register_forward_hook(lambda *_: ran.append(1))
+    last = base.denoiser.up_blocks[-1].register_forward_hook(lambda *_: ran.append(1))
     refined = sample_latents(base, prompts, [1, 2], refiner=refiner, **options)
     last.remove()
     assert plain.shape == (2, 4, 16, 32) and torch.isfinite(refined).all()

@@ -132,7 +132,7 @@ def test_parts_that_keep_apart_start_from_noise(monkeypatch):
 @cache
 def parts_kept(arm: str) -> int:
     """In how many of twelve pictures of two things by pocket both are present."""
-    from brandsmith.base.base import load_base, resolve_base
+    from brandsmith.base.sources import load_base, resolve_base
     from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases
@@ -151,7 +151,7 @@ def test_both_parts_are_kept_where_pocket_makes_one_thing_of_two(arm):
 
 @pytest.mark.slow
 def test_the_layout_draws_on_pocket():
-    from brandsmith.base.base import load_base
+    from brandsmith.base.sources import load_base
 
     pocket = load_base("pocket")
     drawn = sample(pocket, ["a cat AND a bowl"], [1], num_steps=2, combiner="regional", starter=Layout())

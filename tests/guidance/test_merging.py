@@ -90,8 +90,8 @@ def test_a_preview_costs_its_steps_and_a_look_that_stops_half_way():
         passes[what] += 1
 
     hooks = [
-        base.unet.conv_in.register_forward_hook(lambda *_: count("started")),
-        base.unet.conv_out.register_forward_hook(lambda *_: count("ended")),
+        base.denoiser.conv_in.register_forward_hook(lambda *_: count("started")),
+        base.denoiser.conv_out.register_forward_hook(lambda *_: count("ended")),
     ]
     merging(base, branches_of("a cat and a bowl", "a dog", "a car and a key"), [1, 2, 3], (64, 64), SETTINGS)
     for hook in hooks:
@@ -102,7 +102,7 @@ def test_a_preview_costs_its_steps_and_a_look_that_stops_half_way():
 @pytest.mark.slow
 def test_it_foretells_which_pairs_pocket_makes_one_thing_of():
     """Tuning prompts without colours, of which about half fail: those that succeed merge less."""
-    from brandsmith.base.base import load_base, resolve_base
+    from brandsmith.base.sources import load_base, resolve_base
     from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases

@@ -111,7 +111,7 @@ def test_drawing_anew_is_image_to_image_of_stock_diffusers(strength, steps):
         vae=base.vae,
         text_encoder=base.text_encoders[0],
         tokenizer=base.tokenizers[0],
-        unet=base.unet,
+        unet=base.denoiser,
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -179,7 +179,7 @@ def test_it_mends_what_pocket_draws_too_small():
     """Three things have 40 pixels each: of 16 tuning prompts plain pocket draws about two thirds, and redrawing mends
     some and breaks hardly any.
     """
-    from brandsmith.base.base import load_base, resolve_base
+    from brandsmith.base.sources import load_base, resolve_base
     from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS
     from brandsmith.benchmark.outcome import judge_picture
     from brandsmith.benchmark.prompt_sets import load_cases

@@ -135,7 +135,7 @@ def test_attend_and_excite_watches_the_sentence(base):
     assert [(s.branch, s.label) for s in find_subjects(base, branches)] == [(0, "blue cat"), (0, "yellow bowl")]
     taken_back = build_combiner("regional").branches("a blue cat and a yellow bowl AND NOT a yellow bowl", 6.0)
     assert [s.label for s in find_subjects(base, taken_back)] == ["blue cat"]
-    before = base.unet.attn_processors
+    before = base.denoiser.attn_processors
     refiner = AttendExcite(max_extra_passes=4)
     assert draw(base, PROMPT, "regional", refiner=refiner).isfinite().all()
-    assert refiner.reports[0].extra_passes > 0 and base.unet.attn_processors == before
+    assert refiner.reports[0].extra_passes > 0 and base.denoiser.attn_processors == before

@@ -123,9 +123,9 @@ def test_an_adapter_on_the_wrong_base_is_an_error_not_a_silence(tmp_path):
     other = build_tiny("sd2")
     other.family = FAMILIES["sd1"]  # same family, other widths
     for wrong in (build_tiny("sdxl"), other):
-        structure = [type(m) for m in wrong.unet.modules()]
+        structure = [type(m) for m in wrong.denoiser.modules()]
         with pytest.raises(InvalidConfig, match="made for base 'tiny-sd1'"), load_adapter(wrong, checkpoint):
             pass
-        assert [type(m) for m in wrong.unet.modules()] == structure
+        assert [type(m) for m in wrong.denoiser.modules()] == structure
     with pytest.raises(MissingResource, match="no adapter in"), load_adapter(base, tmp_path):
         pass

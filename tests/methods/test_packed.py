@@ -11,8 +11,10 @@ from bases import build_tiny
 from lessons import QUICK, TOKEN, write_concept
 from safetensors.torch import load_file
 
-from brandsmith.base.base import encode_prompts, load_base
+from brandsmith.base.base import encode_prompts
+from brandsmith.base.base import predict as predict_rows
 from brandsmith.base.prompt_tokens import expand_prompts
+from brandsmith.base.sources import load_base
 from brandsmith.benchmark.packing import benchmark_pack, compare_runs
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConcept, InvalidConfig, TrainingDiverged
@@ -104,9 +106,9 @@ def train_both_ways(base, configs, tmp_path):
 
 @torch.no_grad()
 def predict(base):
-    latents = torch.randn(1, *base.latent_shape, generator=torch.Generator().manual_seed(7)).to(base.unet.dtype)
+    latents = torch.randn(1, *base.latent_shape, generator=torch.Generator().manual_seed(7)).to(base.denoiser.dtype)
     conditioning = encode_prompts(base, expand_prompts(base, [f"a {TOKEN}"]))
-    return base.unet(latents, torch.tensor([400]), **conditioning.unet_kwargs()).sample
+    return predict_rows(base, latents, torch.tensor([400]), conditioning)
 
 
 def snapshot(base):
@@ -206,9 +208,9 @@ def build_like_pocket():
     """x0 is predicted and the text states are pooled into the time embedding."""
     from diffusers import UNet2DConditionModel
 
-    base, config = build_tiny(), dict(build_tiny().unet.config)
+    base, config = build_tiny(), dict(build_tiny().denoiser.config)
     torch.manual_seed(1)
-    base.unet = UNet2DConditionModel.from_config(
+    base.denoiser = UNet2DConditionModel.from_config(
         config | {"addition_embed_type": "text", "addition_embed_type_num_heads": 4}
     )
     base.scheduler.register_to_config(prediction_type="sample")

@@ -78,7 +78,7 @@ def test_interrupted_and_resumed_equals_undisturbed(name, optimizer, tmp_path):
 
 def test_ctrl_c_leaves_the_base_clean_and_the_handlers_in_place(tmp_path):
     base, before = build_tiny(), signal.getsignal(signal.SIGINT)
-    weights = {key: tensor.clone() for key, tensor in base.unet.state_dict().items()}
+    weights = {key: tensor.clone() for key, tensor in base.denoiser.state_dict().items()}
     with pytest.raises(KeyboardInterrupt):
         train(
             quick_config("dreambooth"),
@@ -87,7 +87,7 @@ def test_ctrl_c_leaves_the_base_clean_and_the_handlers_in_place(tmp_path):
             tmp_path / "run",
             progress=send(signal.SIGINT, 1),
         )
-    assert all(torch.equal(tensor, weights[key]) for key, tensor in base.unet.state_dict().items())
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in base.denoiser.state_dict().items())
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -257,7 +257,7 @@ def test_diverged_training_stops_and_keeps_the_checkpoint(tmp_path, monkeypatch)
     run = RunDirectory(tmp_path / "run")
     assert (run.status(), [step for step, _ in run.checkpoints()]) == ("diverged", [2, 4])
     assert "step-000004" in caught.value.hint and len(run.metrics()) == 4
-    assert not any(".lora_" in key for key in base.unet.state_dict())
+    assert not any(".lora_" in key for key in base.denoiser.state_dict())
     monkeypatch.undo()
     assert_same_run(
         train(quick_config("lora"), concept, base, tmp_path / "run"),
@@ -390,7 +390,7 @@ def test_loss_is_the_papers(family):
     conditioning = encode_prompts(base, ["a cat", "a bowl"])
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     a = torch.cumprod(1 - betas, 0)[timesteps].view(2, 1, 1, 1)
-    predicted = base.unet(
+    predicted = base.denoiser(
         a.sqrt() * latents + (1 - a).sqrt() * noise, timesteps, encoder_hidden_states=conditioning.hidden
     ).sample
     target = noise if family == "sd1" else a.sqrt() * noise - (1 - a).sqrt() * latents

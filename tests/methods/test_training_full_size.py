@@ -48,7 +48,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def base():
     built = build_random_sd15()
-    assert sum(p.numel() for p in built.unet.parameters()) == 859_520_964  # the published model's number
+    assert sum(p.numel() for p in built.denoiser.parameters()) == 859_520_964  # the published model's number
     assert sum(p.numel() for p in built.text_encoders[0].parameters()) == 123_060_480
     return built
 
@@ -67,9 +67,9 @@ def check_method(name, base, folder):
     config = build_config(name, steps=2, checkpoint_every=2, image_px=128, **SETTINGS[name])
     concept = write_concept(folder / "concept")
     shutil.copytree(folder / "concept" / "images", folder / "concept" / "class_images")
-    base.unet.to(torch.bfloat16 if name == "dreambooth" else torch.float32)
+    base.denoiser.to(torch.bfloat16 if name == "dreambooth" else torch.float32)
     run = train(config, concept, base, folder / "run")
-    base.unet.to(torch.float32)
+    base.denoiser.to(torch.float32)
     assert run.status() == "finished" and len(run.metrics()) == 2
     assert all(math.isfinite(row["loss"]) and row["gradient_norm"] > 0 for row in run.metrics())
     assert [fingerprint(module) for module in base.modules()] == before

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from brandsmith.base.base import pocket_folder
+from brandsmith.base.sources import pocket_folder
 from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import assemble, patch_code
 from brandsmith.pocket.on_the_clock import LETTERING_WEIGHT, Plan, Shown, cut_out, train_on_the_clock

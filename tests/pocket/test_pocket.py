@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from drawing import sample
 
-from brandsmith.base.base import load_base, pocket_folder
+from brandsmith.base.sources import load_base, pocket_folder
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.evaluate.chain import judges_for, thesis_kpi
 from brandsmith.evaluate.overfit import denoising_gap, held_out_captioned, training_pictures
@@ -80,7 +80,7 @@ STEPS = {"dreambooth": 280, "lora": 320, "textual_inversion": 160}
 @pytest.fixture(scope="module", params=["dreambooth", "lora", "textual_inversion"])
 def taught(request, pocket, tmp_path_factory):
     """(method, checkpoint) of a short real training; the base is as before."""
-    before = {name: tensor.clone() for name, tensor in pocket.unet.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in pocket.denoiser.state_dict().items()}
     options = preset_for(request.param, "pocket") | {
         "steps": STEPS[request.param],
         "checkpoint_every": STEPS[request.param],
@@ -93,7 +93,7 @@ def taught(request, pocket, tmp_path_factory):
     )
     ((step, checkpoint),) = run.checkpoints()
     assert step == STEPS[request.param] and all(
-        torch.equal(before[name], tensor) for name, tensor in pocket.unet.state_dict().items()
+        torch.equal(before[name], tensor) for name, tensor in pocket.denoiser.state_dict().items()
     )
     return request.param, checkpoint
 

@@ -17,8 +17,8 @@ from bases import build_tiny, save_as_diffusers_folder
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
 
-from brandsmith.base.base import load_base, pocket_folder
 from brandsmith.base.noising import snr_plus_one
+from brandsmith.base.sources import load_base, pocket_folder
 from brandsmith.core.errors import InvalidInput
 from brandsmith.judges.pocket_clip import PocketPair, has_pair, pair_folder
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
@@ -213,7 +213,8 @@ def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
         )
     states = {name: torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("decoder", "clip", "unet")}
     assert {name: state["step"] for name, state in states.items()} == {"decoder": 7, "clip": 5, "unet": 0}
-    assert all(torch.equal(tensor, states["unet"]["model"][name]) for name, tensor in base.unet.state_dict().items())
+    saved = states["unet"]["model"]
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in base.denoiser.state_dict().items())
 
 
 @pytest.mark.slow
@@ -239,7 +240,7 @@ def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
     np.save(tmp_path / "latents.npy", patch_code(tmp_path).encode(pool.pixels[:4]))
     np.save(tmp_path / "states.npy", encode_captions(["a red cat", "a blue dog", ""] * 30, clip, tokenizer, 48).numpy())
     data = Captioned(tmp_path / "latents.npy", tmp_path / "states.npy", np.arange(4), np.full(4, 0.25), 1.3)
-    shipped = load_base("pocket").unet.state_dict()
+    shipped = load_base("pocket").denoiser.state_dict()
     trained = train_unet(data, clip, tokenizer, tmp_path, num_steps=1, seed=0, batch=2)
     moved = max(float((tensor - shipped[name]).abs().max()) for name, tensor in trained.state_dict().items())
     assert 0 < moved < 1e-3, "one warming-up step from the shipped weights"
@@ -250,7 +251,7 @@ def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
 def test_a_base_without_the_attention_at_16_x_16_can_be_gone_on_from_and_draws_as_before(tmp_path):
     """The sixth pocket had none; a layer that does not begin silent is no such layer."""
     shutil.copytree(pocket_folder(), tmp_path / "older")
-    config = {**load_base("pocket").unet.config, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")}
+    config = {**load_base("pocket").denoiser.config, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")}
     older = UNet2DConditionModel.from_config(config)
     older.save_pretrained(tmp_path / "older" / "unet")
     warm_start(tmp_path / "older", tmp_path / "work", decoder_steps=1, clip_steps=1)

@@ -23,7 +23,7 @@ def decode_latents(base: Base, latents: torch.Tensor) -> torch.Tensor:
 
 
 def decode_upcast(base: Base, latents: torch.Tensor) -> torch.Tensor:
-    """`decode_latents`, in fp32 where a half-precision autoencoder overflows and says so (`force_upcast`)."""
+    """`decode_latents`, in fp32 where a half-precision autoencoder declares that it overflows (`force_upcast`)."""
     if base.vae.dtype != torch.float16 or not getattr(base.vae.config, "force_upcast", False):
         return decode_latents(base, latents)
     base.vae.to(torch.float32)
