@@ -343,7 +343,7 @@ def test_other_settings_in_a_used_run_directory(tmp_path):
     concept = write_concept(tmp_path / "concept")
     run = train(quick_config("lora", steps=2), concept, build_tiny(), tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
-    with pytest.raises(InvalidConfig, match=r"settings.rank: there 4, asked 8"):
+    with pytest.raises(InvalidConfig, match=r"settings.rank: there 4, requested 8"):
         train(quick_config("lora", steps=2, rank=8), concept, build_tiny(), tmp_path / "run")
     (concept.folder / "images" / "0.txt").write_text(f"another {concept.token}")
     from brandsmith.concept.concept import load_concept
