@@ -2,8 +2,7 @@
 
     PICTURES/judged/<token>-<digest>/rows.jsonl       one row per picture and judge
                                      summary.json     what was printed
-                                     verdicts.jsonl   verdicts by picture, so that a second run only looks at what is
-                                       new
+                                     verdicts.jsonl   verdicts by picture: a second run looks at what is new
 
 The digest is the concept's: other captions, held-out pictures or spelling make another folder.
 """

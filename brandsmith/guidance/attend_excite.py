@@ -35,7 +35,7 @@ class AttendExcite:
     window: float = 0.5
     """The share of the run in which latents may move (the paper: 25 of 50 steps). 0: no refiner."""
     thresholds: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.2, 0.15), (0.4, 0.25))
-    """(share of the run, peak): at that moment every subject must reach the peak, or is worked on until it does."""
+    """(share of the run, peak): then every subject must reach the peak, or latents are moved until it does."""
     step_size: float = 20.0
     """The authors' scale factor, shrinking with the square root of a ramp from 1 to 1/2 over the run."""
     max_tries: int = 10

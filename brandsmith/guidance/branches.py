@@ -1,4 +1,4 @@
-"""What a combiner asks the U-Net: texts with weights, some of them in a region of the picture only."""
+"""Branches: the texts that the model predicts for, each with a weight, some of them in a region of the picture only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Branch:
-    """One text the U-Net is asked about. `marked` are the places of subjects marked by the user, `parts` what each
+    """One text that the model predicts for. `marked` are the places of subjects marked by the user, `parts` what each
     belongs to where regions are looked for.
     """
 

@@ -81,10 +81,11 @@ Normalise = Literal["total", "paper", "a1111"]
 class Composable:
     """Composable Diffusion: the parts of `a AND b AND NOT c` are predicted apart and added.
 
-    normalise, for parts with relative weights aᵢ (1 when not written): total   wᵢ = ± guidance_scale · aᵢ / Σ a of the
-      AND parts: the AND parts together push as hard as one prompt would. paper   wᵢ = ± aᵢ where written, ±
-      guidance_scale where not: absolute weights, as in the authors' code. a1111   wᵢ = ± guidance_scale · aᵢ: not
-      normalised, two plain ANDs push twice as hard.
+    normalise, for parts with relative weights aᵢ (1 when not written):
+
+    * total: wᵢ = ± guidance_scale · aᵢ / Σ a of the AND parts. Together they push as hard as one prompt would.
+    * paper: wᵢ = ± aᵢ where written, ± guidance_scale where not. Absolute weights, as in the authors' code.
+    * a1111: wᵢ = ± guidance_scale · aᵢ. Not normalised: two plain ANDs push twice as hard.
     """
 
     normalise: Normalise = "total"

@@ -1,10 +1,11 @@
-"""LAYOUT: the things of a prompt side by side from the start.
+"""Layout: the objects of a prompt side by side from the start.
 
-What a sentence of two nouns draws is, on some bases and for some nouns, one thing, whatever the noise. Where a glimpse
-says that it will be (`merging.py`), each of the things is drawn alone first, on a canvas of its own. Cut out of their
-backdrops and shrunk, they are laid side by side, noised up to `strength`, and what follows is drawn through that as it
-would have been: light, shadow and backdrop are one picture's, and each thing stands where it was put. (Layers laid out
-by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion, arXiv:2303.00262.)
+On some bases, a sentence with two nouns draws one object, whatever the noise. Where the preview predicts this
+(`merging.py`), each object is drawn alone first, on a canvas of its own. The objects are cut out of their backdrops,
+shrunk and laid side by side. The canvas is noised up to `strength` and drawn to the end with the whole prompt, so that
+light, shadow and backdrop are those of one picture, and each object stands where it was put.
+
+Layers laid out by hand and harmonised by image to image: Sarukkai et al. 2023, Collage Diffusion, arXiv:2303.00262.
 """
 
 from __future__ import annotations

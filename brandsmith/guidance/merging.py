@@ -1,14 +1,14 @@
-"""MERGING: will two things of a prompt be drawn as one?
+"""Merging: will two objects of a prompt be drawn as one?
 
-A preview tells: two coarse steps of the sentence, then one look at its cross-attention. Where two things are going to
-be one, or a hybrid, their nouns want the same places already. How much they do is
+A preview predicts it: two coarse steps, then one look at the cross-attention. Where two objects are going to be one, or
+a hybrid, their nouns attend to the same places already. How much they do is
 
-    merging = max over pairs of things  Σ min(p, q),
+    merging = max over pairs of objects  Σ min(p, q),
 
-p and q each thing's attention over the picture, less what it has everywhere (that is no place), summing to 1: 0 for
-things that share no place, 1 for things that share all. It says nothing of things that will be there and unclear. (The
-overlap of maps as a loss: Agarwal et al. 2023, A-STAR, arXiv:2306.14544; here nothing is differentiated, it only
-decides.)
+where p and q are each object's attention over the picture, less its minimum, normalised to sum to 1. It is 0 for
+objects that share no place and 1 for objects that share all. It does not predict smudges.
+
+Agarwal et al. 2023 (A-STAR, arXiv:2306.14544) use the overlap of maps as a loss; here it is only measured.
 """
 
 from __future__ import annotations

@@ -1,17 +1,15 @@
-"""REDRAW: a small thing once more, alone and larger.
+"""Redraw: a small object once more, alone and larger.
 
-Where a picture holds several things, each has few latent cells, and what is drawn in few cells is a smudge: heard, in
-its place, in its colour, and still not what was asked for. No starting noise and no move of the latents helps against
-that. So, when the picture is finished,
+In a picture of several objects each has few latent cells, and what is drawn in few cells is a smudge: in its place, in
+its colour, and still not what the prompt says. No starting noise and no move of the latents helps against that. So,
+when the picture is finished:
 
-    1. the cross-attention of one look at it says where each of the things lies (nobody draws a mask, no detector is
-      needed),
+    1. cross-attention says where each object lies (no mask is drawn, no detector is needed);
     2. a square around each is enlarged to the base's own size, noised up to `strength`, and drawn anew from that
-      thing's own words,
-    3. and put back, shrunk and with soft edges, where the attention gives the place to it.
+       object's own words;
+    3. the result is shrunk and put back with soft edges, where attention gives the place to the object.
 
-That is what After Detailer does for faces with a detector. Only things that stand side by side are redrawn
-(`things.py`).
+After Detailer does this for faces, with a detector. Only objects that stand side by side are redrawn (`things.py`).
 """
 
 from __future__ import annotations

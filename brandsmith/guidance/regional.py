@@ -1,19 +1,18 @@
-"""REGIONS: where in the picture each part of `a AND b` acts.
+"""Regions: where in the picture each part of `a AND b` acts.
 
-Composable Diffusion adds the parts' predictions at every place. Each part then wants its thing wherever the noise
-allows it, usually all of them in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too.
-Its cross-attention says where it would have each part's nouns, and there, for the first share of the run, the part
-speaks too:
+Composable Diffusion adds the parts' predictions at every place. Each part then draws its object wherever the noise
+allows it, usually all in the same place, and the sum is a hybrid. Here the sentence `a and b` is predicted too. Its
+cross-attention says where each part's nouns are, and in that place, for the first share of the run, the part is
+combined with the sentence:
 
-    prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),        Mᵢ in [0, 1] at every place, Σ Mᵢ
-      ≤ 1.
+    prediction = u + s (sentence − u) + Σ strength Mᵢ s (aᵢ partᵢ − sentence),   Mᵢ in [0, 1] at every place, Σ Mᵢ ≤ 1.
 
-A part that is taken back (`a cat and a bowl AND NOT a bowl`) acts where the sentence has it, and there the sentence is
-`a cat`. Subtracted everywhere, as Composable Diffusion does, it takes along what a bowl's picture shares with a cat's:
-shadow, outline, backdrop.
+A negated part (`a cat and a bowl AND NOT a bowl`) acts where the sentence has it, and there the sentence is `a cat`.
+Subtracted everywhere, as in Composable Diffusion, it also removes what a bowl's picture shares with a cat's: shadow,
+outline, backdrop.
 
-One forward for all, nothing is differentiated. (Region-wise prompts with masks drawn by hand: Bar-Tal et al. 2023,
-"MultiDiffusion", arXiv:2302.08113; here nobody draws masks.)
+One forward for all, and no gradients. Bar-Tal et al. 2023 (MultiDiffusion, arXiv:2302.08113) combine prompts in regions
+that a person draws; here cross-attention gives the regions.
 """
 
 from __future__ import annotations

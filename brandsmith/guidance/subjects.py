@@ -232,14 +232,14 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
     Markup wins over the list, the list over the rules. Subjects that lie past the text encoder's last token are left
     out. Raises InvalidInput when a listed phrase is in no branch.
     """
-    asked = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0 and branch.region is None]
-    if any(branch.marked for _, branch in asked):
-        found = [(i, phrase_subject(branch.text, span)) for i, branch in asked for span in staying(branch, branches)]
+    watched = [(i, branch) for i, branch in enumerate(branches) if branch.weight > 0 and branch.region is None]
+    if any(branch.marked for _, branch in watched):
+        found = [(i, phrase_subject(branch.text, span)) for i, branch in watched for span in staying(branch, branches)]
     elif listed:
-        found = _listed_in(asked, listed)
+        found = _listed_in(watched, listed)
     else:
         own = frozenset(base.tokenizer.get_added_vocab())
-        found = [(i, subject) for i, branch in asked for subject in automatic_subjects(branch.text, own)]
+        found = [(i, subject) for i, branch in watched for subject in automatic_subjects(branch.text, own)]
     found = [(i, _merged_vectors(subject, branches[i].text)) for i, subject in found]
     tokens = (subject_tokens(base.tokenizer, branches[i].text, i, subject) for i, subject in found)
     return [subject for subject in tokens if subject]
@@ -252,13 +252,13 @@ def staying(branch: Branch, branches: list[Branch]) -> list[Span]:
     return [span for span in branch.marked if span not in taken]
 
 
-def _listed_in(asked: list[tuple[int, Branch]], listed: Sequence[str]) -> list[tuple[int, Subject]]:
-    places = [(i, listed_subjects(branch.text, listed)) for i, branch in asked]
+def _listed_in(watched: list[tuple[int, Branch]], listed: Sequence[str]) -> list[tuple[int, Subject]]:
+    places = [(i, listed_subjects(branch.text, listed)) for i, branch in watched]
     found = []
     for number, phrase in enumerate(listed):
         here = [(i, subjects[number]) for i, subjects in places if subjects[number]]
         if not here:
-            texts = " | ".join(branch.text for _, branch in asked)
+            texts = " | ".join(branch.text for _, branch in watched)
             raise InvalidInput(
                 f"the subject '{phrase}' is not in the prompt '{texts}'",
                 hint="write it as it stands in the prompt, or mark it {so}",

@@ -1,6 +1,7 @@
-"""THINGS: what stands side by side in a prompt: the parts of `a AND b`, the entries of `a cat, a bowl and a car`.
+"""Things: the objects that stand side by side in a prompt: the parts of `a AND b`, the entries of `a cat, a bowl and a
+car`.
 
-The t shirt of `a man wearing a t shirt` is part of the man, and no thing beside him.
+The t shirt of `a man wearing a t shirt` is part of the man, not an object beside him.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thing:
-    """One of several things: what is asked of it alone, and the tokens of its nouns in the sentence."""
+    """One of several objects: the prompt that draws it alone, and the tokens of its nouns in the sentence."""
 
     alone: str
     tokens: tuple[int, ...]
@@ -53,7 +54,7 @@ def things_side_by_side(base: Base, branches: list[Branch]) -> Listed:
 
 
 Parts = list[tuple[str, list[Span]]]
-"""Per thing, what is asked of it alone and the places of its nouns in the sentence."""
+"""Per object, the prompt that draws it alone and the places of its nouns in the sentence."""
 
 
 def _sentence(branches: list[Branch], own_words: frozenset[str]) -> tuple[str, Parts]:

@@ -1,9 +1,8 @@
 """Runs a study: proposes settings, has trials trained and judged rung by rung, reports the best.
 
-    for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─► the rest to the
-      end, all
-                                 selection pictures of all checkpoints
-    then: report pictures of the chosen checkpoints ─► result.json
+    for each round of settings:  rung 1: train a little, a few pictures ─► the worst stop ─► rung 2 … ─►
+                                 the rest to the end, all selection pictures of all checkpoints
+    then:                        report pictures of the chosen checkpoints ─► result.json
 
 Every decision is a function of files, every piece of work may be interrupted and done again: kill the study at any
 moment, start it again, and it ends in the same table.

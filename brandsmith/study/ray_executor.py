@@ -5,8 +5,7 @@ does not do: decide anything, or keep anything. Jobs are no-ops where their file
 on from the last checkpoint. The study's folder must be one that every machine sees (NFS, or one machine), with file
 locks; concept and base at the same paths.
 
-    STUDY/claims/<trial>/.lock            held by whoever works on the trial; a second start waits until the first is
-      gone for good
+    STUDY/claims/<trial>/.lock            held by whoever works on the trial; a second start waits for it
     STUDY/claims/<trial>/attempts.jsonl   where each job started and ended
 
 Sums round by the number of threads: the table is the local one to the byte when both run with as many (Ray gives each
