@@ -8,12 +8,12 @@ file and one contact sheet. Everything is in files: run it again and it goes on 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
@@ -77,8 +77,12 @@ def _shown(estimate: Estimate) -> str:
     return f"{max(0.0, estimate.low):.2f} to {min(1.0, estimate.high):.2f}"
 
 
-def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dict[str, Any]:
-    """Train, sample, judge, choose, print; returns the table and the seconds of each part."""
+def run_demo(
+    out: Path, *, base_name: str, quick: bool, console: Console, show: Callable[[RenderableType], None]
+) -> dict[str, Any]:
+    """Train, sample, judge, choose; returns the table and the seconds of each part. `console` has the progress, `show`
+    gets the table and what was written.
+    """
     clock = _Clock(console)
     folder = resolve_base(base_name)
     concept = load_concept("demo")
@@ -93,7 +97,7 @@ def run_demo(out: Path, *, base_name: str, quick: bool, console: Console) -> dic
         clock.lap(f"train {method}")
         best.append(_best_checkpoint(method, run, base, cases, judges, console))
         clock.lap(f"sample and judge {method}")
-    return _report(out, concept, cases, best, clock, console)
+    return _report(out, concept, cases, best, clock, show)
 
 
 class _Clock:
@@ -105,7 +109,7 @@ class _Clock:
         now = time.monotonic()
         self.seconds[name] = round(now - self.last, 1)
         self.last = now
-        self.console.print(f"[dim]{name}: {self.seconds[name]} s[/]", highlight=False)
+        self.console.print(f"{name}: {self.seconds[name]} s", style="dim")
 
 
 def _untrained(base: Base, out: Path, cases: Cases, judges: Sequence[Judge]) -> Candidate:
@@ -156,7 +160,12 @@ def _parameters(run: RunDirectory, step: int) -> str:
 
 
 def _report(
-    out: Path, concept: Concept, cases: Cases, best: list[Candidate], clock: _Clock, console: Console
+    out: Path,
+    concept: Concept,
+    cases: Cases,
+    best: list[Candidate],
+    clock: _Clock,
+    show: Callable[[RenderableType], None],
 ) -> dict[str, Any]:
     lines = sorted((c.line() for c in best), key=lambda line: line[MAIN_COLUMN] or 0.0, reverse=True)
     note = (
@@ -168,14 +177,13 @@ def _report(
     write_text(out / "table.md", as_markdown(lines, note))
     _write_sheet(out / "contact_sheet.png", concept, cases, best)
     clock.lap("table and contact sheet")
-    console.print()
     narrow = [_for_a_terminal(line) for line in lines]
     title = (
         f"Brandsmith demo: {concept.config.expected_text} on {len(cases.prompts)} prompts × {len(cases.seeds)} seeds"
     )
-    console.print(as_rich(narrow, title, f"KPI: {MAIN_COLUMN}; {note}"))
+    show(as_rich(narrow, title, f"KPI: {MAIN_COLUMN}; {note}"))
     for name in ("table.csv", "table.md", "contact_sheet.png"):
-        console.print(f"wrote {out / name}", highlight=False)
+        show(f"wrote {out / name}")
     return {"table": lines, "seconds": clock.seconds, "out": str(out)}
 
 

@@ -7,6 +7,7 @@ blamed on the base.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -96,7 +97,7 @@ def check_base(
     name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100
 ) -> BaseFigures:
     """Measure everything. Raises MissingResource without the shipped classifier."""
-    console = console or Console()
+    console = console or Console(quiet=True)
     folder = resolve_base(name)
     classifier = PocketClasses(folder)
     base = load_base(name)
@@ -122,9 +123,7 @@ def check_base(
     figures["chain_on_true"] = classifier.card["chain_on_true"]
     if sheet:
         _write_sheet(sheet, pictures[:48] + pair_pictures[:16] + photo_pictures[:16])
-    found = BaseFigures(**figures)
-    _print(found, console)
-    return found
+    return BaseFigures(**figures)
 
 
 def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
@@ -225,7 +224,8 @@ def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     save_png(path, np.concatenate(rows, axis=0))
 
 
-def _print(figures: BaseFigures, console: Console) -> None:
+def bar_lines(figures: BaseFigures) -> Iterator[str]:
+    """A line per figure, with the bar that it should reach."""
     for key, value in figures.as_json().items():
         bar = BARS.get(key)
         verdict = ""
@@ -233,4 +233,4 @@ def _print(figures: BaseFigures, console: Console) -> None:
             lower_is_better = key in ("untrained_kpi", "size_mib")
             reached = value <= bar if lower_is_better else value >= bar
             verdict = f"  bar {'≤' if lower_is_better else '≥'} {bar}: {'reached' if reached else 'NOT reached'}"
-        console.print(f"{key:22} {value}{verdict}", highlight=False)
+        yield f"{key:22} {value}{verdict}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import Json, console, print_json
+from brandsmith.cli.options import Json, console, print_json, print_lines
 
 commands = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
 
@@ -39,8 +39,10 @@ def base_check(
     as_json: Json = False,
 ) -> None:
     """Measure what the base can draw (objects, colours, letters), with classifiers trained on true scenes."""
+    from brandsmith.benchmark.base import bar_lines
     from brandsmith.benchmark.command import check_named
 
     figures = check_named(name, seeds=seeds, sheet=sheet, card=card, console=console)
+    print_lines(bar_lines(figures))
     if as_json:
         print_json(figures.as_json())

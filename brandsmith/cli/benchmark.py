@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import BaseOption, ConceptOption, Json, StudyArgument, console, print_json, print_lines
+from brandsmith.cli.options import BaseOption, ConceptOption, Json, StudyArgument, print_json, print_lines, status
 
 commands = typer.Typer(
     help="Measure our own parts: judges, guidance, packed training, early stopping.", no_args_is_help=True
@@ -62,7 +62,7 @@ def benchmark_pack(
     """LoRA trials trained together on one frozen base, against one after another: time, memory, equal results."""
     from brandsmith.benchmark.command import pack_figures
 
-    with console.status("pack") as status:
+    with status("pack") as log:
         figures = pack_figures(
             concept,
             base,
@@ -71,7 +71,7 @@ def benchmark_pack(
             num_steps=steps,
             precision=precision,
             image_px=image_px,
-            log=status.update,
+            log=log,
         )
     if as_json:
         print_json(figures.as_json())

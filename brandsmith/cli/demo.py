@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import BaseOption, Json, console, print_json
+from brandsmith.cli.options import BaseOption, Json, console, print_json, print_lines
 
 commands = typer.Typer()
 
@@ -22,6 +22,6 @@ def demo(
     """Teach the demo brand by three methods, score every checkpoint, print the thesis' table."""
     from brandsmith.demo import run_demo
 
-    result = run_demo(out, base_name=base, quick=quick, console=console)
+    result = run_demo(out, base_name=base, quick=quick, console=console, show=lambda part: print_lines([part]))
     if as_json:
         print_json(result)

@@ -22,7 +22,7 @@ from brandsmith.cli.draw_options import (
     StepsOption,
     parse_size,
 )
-from brandsmith.cli.options import ConceptOption, RunOption, StepOption, TaughtBaseOption, console
+from brandsmith.cli.options import ConceptOption, RunOption, StepOption, TaughtBaseOption, console, print_lines, status
 
 commands = typer.Typer()
 
@@ -66,7 +66,9 @@ def sample(
     from brandsmith.guidance.settings import build_draw_settings
 
     if picture:
-        console.print(draw_again(picture, out, run).line, highlight=False)
+        redrawn = draw_again(picture, out, run)
+        console.print(redrawn.line)
+        print_lines([str(redrawn.path)])
         return
     settings = build_draw_settings(
         guidance,
@@ -84,7 +86,7 @@ def sample(
     )
     source = find_source(run, step, base)
     wanted = prompts or suite_prompts(concept, suite)
-    with console.status("loading the base") as status:
+    with status("loading the base") as log:
         files = draw_to_folder(
             wanted,
             range(first_seed, first_seed + seeds),
@@ -92,10 +94,9 @@ def sample(
             source,
             out,
             explained=explain,
-            progress=lambda done, total: status.update(f"drawn {done} of {total} pictures"),
+            progress=lambda done, total: log(f"drawn {done} of {total} pictures"),
         )
-    for file in files:
-        console.print(str(file), highlight=False)
+    print_lines(str(file) for file in files)
 
 
 @commands.command(
@@ -140,5 +141,4 @@ def explain(
         size_px=parse_size(size),
         negative_prompt=negative_prompt,
     )
-    for line in explain_to_folder(prompt, seed, settings, find_source(run, step, base), out):
-        console.print(line, highlight=False)
+    print_lines(explain_to_folder(prompt, seed, settings, find_source(run, step, base), out))

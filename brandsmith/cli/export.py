@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import StepOption, console
+from brandsmith.cli.options import StepOption, print_lines
 
 commands = typer.Typer()
 
@@ -21,4 +21,4 @@ def export(
     """Write an adapter in the form stock diffusers loads."""
     from brandsmith.export.export_run import export_run
 
-    console.print(str(export_run(run, out, step)))
+    print_lines([str(export_run(run, out, step))])

@@ -18,9 +18,9 @@ from brandsmith.cli.options import (
     StepOption,
     WeightNames,
     WeightsFolder,
-    console,
     print_json,
     print_lines,
+    status,
 )
 
 commands = typer.Typer(
@@ -44,8 +44,8 @@ def judge_fit(
     """Train a concept's judges and write their card: their errors on pictures they never saw."""
     from brandsmith.evaluate.command import fit_named
 
-    with console.status("training the judges: about ten minutes on one core") as status:
-        figures = fit_named(concept, out, lambda step, loss: status.update(f"detector step {step}, loss {loss:.4f}"))
+    with status("training the judges: about ten minutes on one core") as log:
+        figures = fit_named(concept, out, lambda step, loss: log(f"detector step {step}, loss {loss:.4f}"))
     print_json(figures)
 
 
@@ -83,7 +83,7 @@ def judge_run(
     from brandsmith.evaluate.album_scores import judge_all
     from brandsmith.evaluate.album_text import albums_json, lines_of, table_of
 
-    with console.status("loading the judges") as status:
+    with status("loading the judges") as log:
         summaries = judge_all(
             pictures,
             concept_name=concept,
@@ -93,7 +93,7 @@ def judge_run(
             weights=weights,
             check=check,
             floor=floor,
-            log=status.update,
+            log=log,
         )
     for summary in summaries:
         print_lines([table_of(summary), *lines_of(summary)])
@@ -117,7 +117,7 @@ def judge_leakage(
     from brandsmith.evaluate.leakage import leakage_of_run
     from brandsmith.guidance.settings import build_draw_settings
 
-    with console.status("loading") as status:
+    with status("loading") as log:
         found = leakage_of_run(
             run,
             concept_name=concept,
@@ -126,7 +126,7 @@ def judge_leakage(
             num_seeds=seeds,
             settings=build_draw_settings(num_steps=num_steps, guidance_scale=guidance_scale),
             out=out,
-            log=status.update,
+            log=log,
         )
     print_lines(found.lines)
     if as_json:
@@ -145,10 +145,8 @@ def judge_overfit(
     """The gap in denoising loss between held-out and training pictures, by checkpoint. Draws nothing."""
     from brandsmith.evaluate.overfit import overfit_of_run
 
-    with console.status("loading") as status:
-        found = overfit_of_run(
-            run, concept_name=concept, base_name=base, step=step, num_noises=noises, log=status.update
-        )
+    with status("loading") as log:
+        found = overfit_of_run(run, concept_name=concept, base_name=base, step=step, num_noises=noises, log=log)
     print_lines(found.lines)
     if as_json:
         print_json(found.as_json())
@@ -192,7 +190,7 @@ def judge_yolov8(
     """
     from brandsmith.evaluate.yolo_bridge import run_bridge
 
-    with console.status("yolo: minutes to an hour on a CPU"):
+    with status("yolo: minutes to an hour on a CPU"):
         found = run_bridge(
             concept,
             pictures,
@@ -203,8 +201,7 @@ def judge_yolov8(
             copies=copies,
             export_only=export_only,
         )
-    for line in found.lines:
-        print(line)
+    print_lines(found.lines)
     if as_json:
         print_json(found.as_json())
 
@@ -216,7 +213,7 @@ def weights_fetch(names: WeightNames = None, folder: WeightsFolder = None) -> No
     """Download declared weights at their declared revision, check and seal them. Nothing else downloads weights."""
     from brandsmith.judges.weights import DECLARED, fetch_weights
 
-    with console.status("fetching weights"):
+    with status("fetching weights"):
         states = fetch_weights(names or list(DECLARED), folder)
     print_lines(state.line for state in states)
 

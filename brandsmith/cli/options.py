@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.text import Text
 
-console = Console()
+console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+"""Progress and notes. Results go to stdout, so that `$(brandsmith sample …)` holds the files and nothing else."""
+tables = Console(markup=False, emoji=False, highlight=False)
+"""Tables on stdout."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")]
@@ -35,9 +40,19 @@ WeightNames = Annotated[list[str] | None, typer.Argument(help="Names; none: all 
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:
-    """Texts and tables one below the other."""
+    """Texts and tables one below the other. A text is one line whatever the width, and never markup."""
     for line in lines:
-        console.print(line, highlight=False)
+        if isinstance(line, str):
+            print(line)
+        else:
+            tables.print(line)
+
+
+@contextmanager
+def status(first: str) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows, on a terminal, what is being done now."""
+    with console.status(Text(first)) as shown:
+        yield lambda what: shown.update(Text(what))
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import console
+from brandsmith.cli.options import print_lines
 
 commands = typer.Typer()
 
@@ -22,5 +22,4 @@ def report(
     """Write a study's report: one HTML page that opens anywhere, and its table as CSV and Markdown."""
     from brandsmith.report.html import write_report
 
-    for path in write_report(study, out):
-        console.print(f"wrote {path}", highlight=False)
+    print_lines(str(path) for path in write_report(study, out))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import Json, StudyArgument, console, print_json, print_lines
+from brandsmith.cli.options import Json, StudyArgument, console, print_json, print_lines, status
 
 commands = typer.Typer(
     help="Many trainings, one honest answer: which method, which settings, which checkpoint, how sure.",
@@ -40,7 +40,8 @@ def study_run(
     config, text = command.open_study(file, halving=halving)
     folder = command.study_folder(config, out)
     if dry_run:
-        figures = command.dry_run(config, text, folder, console).as_json()
+        with status("measuring the pace of this machine"):
+            figures = command.dry_run(config, text, folder, print).as_json()
     else:
         result = run_study(config, text, folder, console=console, executor=place)
         print_lines(command.result_lines(result, folder))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import BaseOption, ConceptOption, console
+from brandsmith.cli.options import BaseOption, ConceptOption, console, print_lines
 
 commands = typer.Typer()
 
@@ -39,5 +39,4 @@ def train(
     finished = train_named(
         method, concept, base, run, given=given, pairs=settings or [], trackers=tracker or [], console=console
     )
-    for step, checkpoint in finished.checkpoints():
-        console.print(f"step {step:>6}  {checkpoint}")
+    print_lines(f"step {step:>6}  {checkpoint}" for step, checkpoint in finished.checkpoints())

@@ -27,8 +27,8 @@ class Redrawn:
     def line(self) -> str:
         """For a terminal."""
         if self.largest_difference == 0:
-            return f"{self.path}  the same pixels"
-        return f"{self.path}  colour values differ by up to {self.largest_difference} of 255"
+            return "the same pixels"
+        return f"colour values differ by up to {self.largest_difference} of 255"
 
 
 def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:

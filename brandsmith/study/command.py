@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +59,16 @@ def study_folder(config: StudyConfig, out: Path | None) -> Path:
     return out or Path("studies") / legal_name(config.name)
 
 
-def dry_run(config: StudyConfig, text: str, folder: Path, console: Console) -> Plan:
-    """Count what a study takes, measure the pace of this machine, print both. Nothing is written to `folder`."""
+def dry_run(config: StudyConfig, text: str, folder: Path, show: Callable[[str], None]) -> Plan:
+    """Count what a study takes, measure the pace of this machine; `show` gets each line. Nothing is written to
+    `folder`.
+    """
     concept, _ = check_study(config, folder)
     plan = plan_study(config, concept)
-    console.print(_counted(plan))
-    console.print("measuring the pace of this machine …")
+    show(_counted(plan))
     plan = measure_pace(plan, config, text, concept)
     for line in _timed(plan, folder, config.budget.max_time):
-        console.print(line, highlight=False)
+        show(line)
     return plan
 
 
