@@ -58,7 +58,7 @@ def build_study(
     """Write a whole STUDY and return its folder; deterministic. Without pictures it takes a fraction of a second."""
     prompts = [p.replace("{token}", token) for p in PROMPTS]
     concept = folder.parent / f"{folder.name}-concept"
-    _write_concept(concept, side_px)
+    _write_concept(concept, side_px, token)
     record = {
         "name": name,
         "concept": {"token": token, "folder": str(concept), "expected_text": expected_text},
@@ -123,8 +123,9 @@ def _write_failed(folder: Path) -> None:
     )
 
 
-def _write_concept(folder: Path, side_px: int) -> None:
+def _write_concept(folder: Path, side_px: int, token: str) -> None:
     (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "concept.yaml").write_text(f"token: {json.dumps(token)}\n")
     for i in range(8):
         (folder / "images" / f"{i:02d}.png").write_bytes(encoded(i % len(PROMPTS), 50 + i, 1.0, side_px))
         (folder / "images" / f"{i:02d}.txt").write_text("a red_qoga_logo")

@@ -87,6 +87,14 @@ def load_concept(name_or_folder: str | Path) -> Concept:
     return Concept(folder, config, load_examples(folder / "images", config.token))
 
 
+def token_of(folder: Path) -> str | None:
+    """The token of a concept's folder; None where none can be read."""
+    try:
+        return _load_config(folder / "concept.yaml").token
+    except InvalidConcept:
+        return None
+
+
 def _load_config(path: Path) -> ConceptConfig:
     if not path.is_file():
         raise InvalidConcept(f"'{path}' is missing", hint="it needs at least: token: my_brand_logo, class_word: logo")

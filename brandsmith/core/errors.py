@@ -14,15 +14,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from brandsmith.core.secrets import mask_secrets
+
 
 class BrandsmithError(Exception):
-    """Base class. `str(error)` is one line; `hint` is one more, or empty."""
+    """Base class. `str(error)` is one line; `hint` is one more, or empty. Logins in URLs are masked in both."""
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(mask_secrets(message))
+        self.hint = mask_secrets(hint)
 
 
 class InvalidInput(BrandsmithError):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, Literal
 
 from rich import box
@@ -18,17 +21,46 @@ def shown(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
+
+
+def csv_cell(value: Any) -> Any:
+    """A text as a spreadsheet shows it and does not compute it: an apostrophe before what would start a formula."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # a lone carriage return would end the row
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
+"""What means something in Markdown; an underscore inside a word does not."""
+
+
+def markdown_text(text: str) -> str:
+    """One line of Markdown that reads as `text`: no tag, link, code, emphasis or table cell of its own."""
+    return _MARKDOWN.sub(r"\\\g<0>", escape(" ".join(text.split()), quote=False)).replace("://", "&#58;//")
+
+
 def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(lines[0].keys())
-    writer.writerows([["" if v is None else v for v in line.values()] for line in lines])
+    writer.writerow(map(csv_cell, lines[0].keys()))
+    writer.writerows([[csv_cell(v) for v in line.values()] for line in lines])
     return text.getvalue()
 
 
 def as_markdown(lines: Sequence[Mapping[str, Any]], footnote: str = "") -> str:
     def cell(value: Any) -> str:
-        return shown(value).replace("|", "\\|").replace("\n", " ")
+        return markdown_text(shown(value))
 
     out = ["| " + " | ".join(map(cell, lines[0])) + " |", "|" + " --- |" * len(lines[0])]
     out += ["| " + " | ".join(cell(v) for v in line.values()) + " |" for line in lines]

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from brandsmith.core.secrets import mask_secrets
 from brandsmith.results.parameters import setting_label, setting_text
 from brandsmith.results.ranking import varying_settings
 from brandsmith.results.study_files import StudyFiles, Trial
@@ -72,4 +73,5 @@ def recorded_verdicts(folder: Path) -> list[str]:
         if isinstance(verdicts, dict)
         else [verdicts]
     )
-    return [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items if item]
+    texts = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items if item]
+    return [mask_secrets(text) for text in texts]

@@ -67,7 +67,9 @@ class Gallery:
         self.num_prompts = min(len(study.about.prompts), MAX_PROMPTS)
 
     def cell(self, trial: Trial, step: int, case: int, seed: int, side_px: int = SHEET_PX) -> Cell:
-        picture = self.album.embed(trial.picture(step, case, seed), side_px)
+        drawn = trial.picture(step, case, seed)
+        inside = drawn.resolve().is_relative_to(trial.folder.resolve())  # the page travels: no links out of the study
+        picture = self.album.embed(drawn, side_px) if inside else None
         rows = trial.rows_by_picture.get((step, case, seed), {})
         usable = judge_usable(rows.values(), self.checks) if self.checks and rows else None
         prompt = self.study.about.prompts[case] if case < len(self.study.about.prompts) else ""

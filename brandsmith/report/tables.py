@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
-from brandsmith.core.table import as_csv, as_markdown
+from brandsmith.core.table import as_csv, as_markdown, markdown_text
 from brandsmith.report.advice import Advice
 from brandsmith.report.certainty import Rivalry
 from brandsmith.results.kpi import table_row
@@ -70,44 +69,29 @@ def report_markdown(
 ) -> str:
     """The findings in the page's order. What a user wrote is escaped: Markdown passes HTML through."""
     parts = [
-        f"# {_safe(headline)}",
-        _safe(certainty),
-        f"Study {_safe(study.about.name)}, base {_safe(study.about.base)}, {len(study.trials)} trials.",
+        f"# {markdown_text(headline)}",
+        markdown_text(certainty),
+        f"Study {markdown_text(study.about.name)}, base {markdown_text(study.about.base)}, {len(study.trials)} trials.",
     ]
     if standings:
         lines = _lines(best_of_each_method(standings))
         parts += [
             "## Best setting of each method",
-            as_markdown([{k: _cell(v) for k, v in line.items()} for line in lines]),
+            as_markdown(lines),
         ]
     if rivalries:
-        parts += ["## How sure", "\n".join(f"* {_safe(c.sentence())}" for c in rivalries)]
+        parts += ["## How sure", "\n".join(f"* {markdown_text(c.sentence())}" for c in rivalries)]
     if advice:
         lines = [
-            {"need": a.need, "recommendation": _safe(a.recommendation), "reason": _safe(a.reason), "thesis": a.thesis}
-            for a in advice
+            {"need": a.need, "recommendation": a.recommendation, "reason": a.reason, "thesis": a.thesis} for a in advice
         ]
         parts += ["## Advice", as_markdown(lines)]
     failed = [
-        f"* {_safe(t.name)}: {_safe(t.state)}, {_safe(t.reason or 'no reason recorded')}"
+        f"* {markdown_text(t.name)}: {markdown_text(t.state)}, {markdown_text(t.reason or 'no reason recorded')}"
         for t in study.trials
         if t.failed
     ]
-    failed += [f"* {_safe(text)}" for text in study.unreadable]
+    failed += [f"* {markdown_text(text)}" for text in study.unreadable]
     if failed:
         parts += ["## Trials that failed", "\n".join(failed)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _cell(value: Any) -> Any:
-    return _safe(value) if isinstance(value, str) else value
-
-
-def _safe(text: str) -> str:
-    return (
-        escape(" ".join(str(text).split()), quote=False)
-        .replace("`", "'")
-        .replace("*", "\\*")
-        .replace("_", "\\_")
-        .replace("[", "\\[")
-    )

@@ -18,10 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder
+from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder, token_of
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import read_jsonl
 from brandsmith.core.rows import Row, judge_name, row_from_json
+from brandsmith.core.secrets import mask_all, mask_secrets
 from brandsmith.results.kpi import CONFIDENCE_JUDGES
 from brandsmith.results.measures import MEASURES, THESIS_KPI
 from brandsmith.results.ranking import STATES, latest_rows
@@ -215,8 +216,8 @@ def read_study(folder: Path) -> StudyFiles:
         about if about.prompts else replace(about, prompts=_prompts_of(trials)),
         trials,
         folder=folder,
-        photos=find_photos(about.concept_folder, folder),
-        yaml_text=yaml_file.read_text(encoding="utf-8", errors="replace") if yaml_file.is_file() else "",
+        photos=find_photos(about.concept_folder, about.token, folder),
+        yaml_text=mask_secrets(yaml_file.read_text(encoding="utf-8", errors="replace")) if yaml_file.is_file() else "",
         findings=_read_findings(folder / "findings.json"),
         unreadable=unreadable,
     )
@@ -279,7 +280,7 @@ def read_study_json(folder: Path) -> dict[str, Any]:
             f"'{path}' holds {type(record).__name__}, expected an object",
             hint="restore it; 'brandsmith study run' writes it whole",
         )
-    return record
+    return mask_all(record)
 
 
 def _part(record: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -302,17 +303,18 @@ def read_trials(folder: Path, only: Collection[str] | None = None) -> tuple[list
 
 def _read_trial(folder: Path) -> Trial:
     config_file = folder / "config.json"
+    rows = latest_rows(map(row_from_json, read_jsonl(folder / "scores.jsonl")))
     return Trial(
         **vars(read_trial_record(folder)),
         folder=folder,
-        config=json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {},
-        rows=latest_rows(map(row_from_json, read_jsonl(folder / "scores.jsonl"))),
+        config=mask_all(json.loads(config_file.read_text(encoding="utf-8"))) if config_file.is_file() else {},
+        rows=[replace(row, reason=mask_secrets(row.reason)) if row.reason else row for row in rows],
     )
 
 
 def read_trial_record(folder: Path) -> TrialRecord:
     """`trial.json` of a run directory. Raises OSError, ValueError or KeyError when it cannot be read."""
-    record = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    record = mask_all(json.loads((folder / "trial.json").read_text(encoding="utf-8")))
     settings = {key: value for key, value in (record.get("settings") or {}).items() if key not in ("seed", "method")}
     method = str(record["method"])
     return TrialRecord(
@@ -336,11 +338,19 @@ def _prompts_of(trials: Sequence[Trial]) -> list[str]:
     return [by_case[case] for case in sorted(by_case)]
 
 
-def find_photos(concept_folder: str, study_folder: Path) -> list[Path]:
-    """Training pictures of the concept, wherever its folder is seen from; empty when it moved away."""
+def find_photos(concept_folder: str, token: str, study_folder: Path) -> list[Path]:
+    """Training pictures of the concept, wherever its folder is seen from; empty when it moved away.
+
+    A study's file may name any folder, and the report travels: only files that lie in a folder whose concept.yaml has
+    the study's token are taken, and no links out of it.
+    """
     given = demo_folder() if concept_folder == "demo" else Path(concept_folder)
     for folder in (given, study_folder / given) if concept_folder else ():
+        if token_of(folder) != token:
+            continue
+        inside = folder.resolve()
         images = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        images = [image for image in images if image.resolve().is_relative_to(inside)]
         if images:
             return images
     return []
@@ -358,7 +368,7 @@ def _read_findings(path: Path) -> list[Finding] | None:
     if not path.is_file():
         return None
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = mask_all(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         return [Finding("unreadable", f"findings.json is not valid JSON ({error})")]
     found = raw.get("findings", [raw]) if isinstance(raw, dict) else raw
