@@ -18,7 +18,7 @@ import typer
 
 from brandsmith.cli import base, benchmark, demo, draw, export, judge, report, study, train
 from brandsmith.cli.old_spellings import modern
-from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.errors import BrandsmithError, from_os_error
 
 app = typer.Typer(
     name="brandsmith",
@@ -46,9 +46,23 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted: run the same command again to go on", file=sys.stderr)
         code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        code = 1
+    except OSError as error:
+        code = _system_refusal(error)
     except Exception as error:
         code = _usage_error(error)
     sys.exit(code or 0)
+
+
+def _system_refusal(error: OSError) -> int:
+    """A file or folder that cannot be read or written is one sentence; any other OSError is a bug and shows itself."""
+    explained = from_os_error(error)
+    if explained is None:
+        raise error
+    _complain(explained)
+    return explained.exit_code
 
 
 def _usage_error(error: Exception) -> int:

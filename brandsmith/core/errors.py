@@ -12,6 +12,8 @@ BrandsmithError                 what was given; `hint` says what is allowed or w
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 from brandsmith.core.secrets import mask_secrets
@@ -57,3 +59,45 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> InvalidConfig
     close = difflib.get_close_matches(given, names, n=1)
     guess = f"did you mean '{close[0]}'? " if close else ""
     return InvalidConfig(f"unknown {kind} '{given}'", hint=f"{guess}allowed: {', '.join(names)}")
+
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_OTHER_PLACE = "give a place that you may read and write"
+_EXPLAINED = {
+    errno.EACCES: ("permission denied", _OTHER_PLACE),
+    errno.EPERM: ("the system does not permit it", _OTHER_PLACE),
+    errno.EROFS: ("the file system is read-only", _OTHER_PLACE),
+    errno.ENAMETOOLONG: ("the name is too long for this file system", "give a shorter name"),
+    errno.EISDIR: ("it is a folder where a file is meant", "give a file, or another name"),
+    errno.ENOTDIR: ("there is a file where a folder is meant", "give another place"),
+    errno.EEXIST: ("it exists already", "give another name: nothing is overwritten"),
+    errno.ENOTEMPTY: ("it exists already and is not empty", "give another name: nothing is overwritten"),
+    errno.ENOENT: ("there is no such file or folder", "check the path"),
+    errno.ELOOP: ("its symbolic links run in a circle", "give another place"),
+    errno.EINVAL: ("the name or the place does not allow it", "give another place"),
+    errno.EFBIG: ("the file would be too large for this place", "give a place that takes larger files"),
+    errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n"),
+    errno.ESTALE if hasattr(errno, "ESTALE") else errno.EIO: ("the file system went away", "mount it again"),
+    errno.EIO: ("the device failed to read or write", "check the disk"),
+}
+_SHOWN_PATH = 200
+
+
+def from_os_error(error: OSError, path: str | os.PathLike[str] | None = None) -> BrandsmithError | None:
+    """One sentence for what the system refused, with the path and a remedy; None when it is not about a file.
+
+    No space is exit code 1 (the work was right), anything else is wrong input.
+    """
+    named = path if path is not None else error.filename
+    if named is None or isinstance(named, int):
+        where = "a file"
+    else:
+        text = os.fsdecode(named)
+        where = f"'{text}'" if len(text) <= _SHOWN_PATH else f"'{text[:_SHOWN_PATH]}…' ({len(text)} characters)"
+    if error.errno in _NO_SPACE:
+        hint = "free some, or give another place; what is complete is kept, and the same command goes on"
+        return BrandsmithError(f"no space left to write {where}", hint=hint)
+    if error.errno not in _EXPLAINED:
+        return None
+    what, hint = _EXPLAINED[error.errno]
+    return InvalidInput(f"cannot use {where}: {what}", hint=hint)

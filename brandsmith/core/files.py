@@ -2,43 +2,174 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
+import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.errors import BrandsmithError, from_os_error
 
 if TYPE_CHECKING:  # a report reads files and needs no torch
     import torch
 
 LONGEST_WAIT_SEC = 10.0 if os.name == "nt" else 0.0
 """How long to wait for another program that reads a file; only Windows refuses to replace an open one."""
+_DAY_SEC = 86_400
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+_SESSIONS: dict[int, str] = {}
+"""By process number: a random word, because numbers come again (in containers after every start)."""
+_SWEPT: set[tuple[int, Path]] = set()
+"""(process number, folder) that was looked through for leftovers: once is enough."""
+_PARTIAL = re.compile(
+    r"\.(?P<name>.+)\.(?P<session>[0-9a-f]{8})(?P<machine>[0-9a-f]{8})(?P<number>[0-9a-f]{8})[0-9a-f]{4}\.part", re.S
+)
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{i}" for device in ("com", "lpt") for i in range(1, 10))}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it into place when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # random, not the process id: machines that share a folder can have the same
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def replacing(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it into place when the block ends without an error.
+
+    exclusive: never replace a file that is there, not even one that another process wrote meanwhile. Raises
+    BrandsmithError where the place takes no file: no space, read-only, a name too long.
+    """
+    partial = partial_beside(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        try:
+            yield partial
+            with partial.open("rb+") as written:  # Windows flushes only what is open for writing
+                os.fsync(written.fileno())
+            (_rename_to_new if exclusive else _replace)(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new, empty folder beside `folder`, which takes its name when the block ends without an error.
+
+    Nothing is overwritten: raises InvalidInput when `folder` is there by then, and as `replacing` does.
+    """
+    partial = partial_beside(folder)
+    with explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
+        partial.mkdir()
+        try:
+            yield partial
+            if folder.exists() or folder.is_symlink():  # os.rename replaces an empty folder
+                raise FileExistsError(errno.EEXIST, "exists", str(folder))
+            os.rename(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the system refuses about `path` into a BrandsmithError that names it."""
     try:
-        yield partial
-        with partial.open("rb+") as written:  # Windows flushes only what is open for writing
-            os.fsync(written.fileno())
+        yield
+    except OSError as error:
+        other = error.filename is not None and not str(error.filename).endswith(".part")
+        refusal = from_os_error(error, error.filename if other else path)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def partial_beside(path: Path) -> Path:
+    """A temporary name that says whose it is: .<name>.<process><machine><number of the process><random>.part"""
+    number = os.getpid()
+    if number not in _SESSIONS:
+        _SESSIONS[number] = secrets.token_hex(4)
+    owner = f"{_SESSIONS[number]}{_MACHINE}{number:08x}{secrets.token_hex(2)}"
+    return path.with_name(f".{path.name}.{owner}.part")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether `partial_beside` makes such names."""
+    return bool(_PARTIAL.fullmatch(name))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left of `replacing` directly in `folder`; what a living one writes stays.
+
+    Only names of `partial_beside` count, and no symbolic link is followed or removed.
+    """
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # a folder that can be written and not listed
+        return
+    for entry in entries:
+        match = _PARTIAL.fullmatch(entry.name)
+        if match and not entry.is_symlink() and _abandoned(match, entry):
+            remove_entry(entry)
+
+
+def _sweep(folder: Path) -> None:
+    """`remove_leftovers` before a process writes into `folder` for the first time."""
+    if (os.getpid(), folder) not in _SWEPT:
+        _SWEPT.add((os.getpid(), folder))
+        remove_leftovers(folder)
+
+
+def remove_entry(entry: os.DirEntry[str]) -> None:
+    """Remove a file, or a folder with what is in it; what cannot be removed stays."""
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            os.unlink(entry.path)
+
+
+def _abandoned(match: re.Match[str], entry: os.DirEntry[str]) -> bool:
+    """Whether the process that made a temporary name has ended; on other machines: whether it is a day old."""
+    session, machine, number = match["session"], match["machine"], int(match["number"], 16)
+    if machine == _MACHINE and number == os.getpid():
+        return session != _SESSIONS.get(number)
+    if machine == _MACHINE and os.name == "posix":
+        return not _alive(number)
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY_SEC
+    except OSError:
+        return False
+
+
+def _alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's process
+        return True
+    return True
+
+
+def _rename_to_new(partial: Path, path: Path) -> None:
+    """Give `partial` the name `path`, which must be free. Raises FileExistsError when it is not."""
+    try:
+        os.link(partial, path)  # the one call that refuses an existing name on every POSIX system
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError, AttributeError):  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "exists", str(path)) from None
         _replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _replace(partial: Path, path: Path) -> None:
@@ -72,18 +203,58 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> None:
 def write_safetensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
+    """Equal tensors and metadata give equal bytes. Raises BrandsmithError as `replacing` does."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as partial:
-        save_file(ready, partial, metadata=dict(metadata or {}))
+        try:
+            save_file(ready, partial, metadata=dict(metadata or {}))
+        except SafetensorError as error:
+            raise _system_error_of(error, path) or error from None
+        _sort_metadata(partial)
+
+
+def _system_error_of(error: Exception, path: Path) -> OSError | None:
+    """The system's error inside one of safetensors, which names it in its text alone: "… (os error 28)"."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(found[1]), str(error), str(path)) if found else None
+
+
+def _sort_metadata(path: Path) -> None:
+    """safetensors writes metadata in random order; sort it in place, so that a hash of the file says something.
+
+    Layout: 8 bytes with the header's length (little-endian), the header as JSON padded with spaces, the tensors.
+    """
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        if "__metadata__" in header:
+            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:  # always: only the order differs
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one row. A row is one write of one line, so a crash loses at most that row."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", newline="\n") as log:
-        log.write(json.dumps(row, ensure_ascii=False) + "\n")
+    """Add one row. A row is one write of one line, so a crash loses at most that row.
+
+    Raises BrandsmithError as `replacing` does.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    data = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    with explained(path), path.open("ab", buffering=0) as log:
+        end = log.seek(0, os.SEEK_END)
+        try:
+            while data:
+                data = data[log.write(data) :]
+        except OSError:  # no space: no part of a row stays
+            with suppress(OSError):  # a device
+                log.truncate(end)
+            raise
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -126,13 +297,14 @@ def only_one(folder: Path, refusal: BrandsmithError | None) -> Iterator[None]:
     The system holds the lock, so it ends with its process, however that ends. A file system that has no such locks
     raises OSError: a lock that is only a file would outlive a killed process.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", fallback_to_soft=False, thread_local=False)
-    try:
-        lock.acquire(timeout=0 if refusal else -1)
-    except Timeout:
-        assert refusal is not None  # without a timeout there is no Timeout
-        raise refusal from None
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0 if refusal else -1)
+        except Timeout:
+            assert refusal is not None  # without a timeout there is no Timeout
+            raise refusal from None
     try:
         yield
     finally:

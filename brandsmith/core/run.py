@@ -1,14 +1,16 @@
 """One training's folder on disk: its configuration, progress and outputs. Knows files, not models.
 
     runs/<id>/
-      config.json                 the configuration, fully resolved; another one needs another folder
+      config.json                 the configuration, fully resolved; another one needs another folder. Its key
+                                  `brandsmith` (the version that started the run) marks the folder as ours
       status.json                 running | interrupted | diverged | finished, and the step
       metrics.jsonl               one row per step
       checkpoints/step-000100/    adapters, each a folder that stock diffusers reads
       state/training.safetensors  weights and optimizer for resuming; gone once finished
       cache/                      latents
 
-Everything is written under a temporary name and renamed, so that a kill at any moment leaves the run resumable.
+Everything is written under a temporary name and renamed, so that a kill at any moment leaves the run resumable. A
+folder with other files in it is refused, and in a run folder only our own files are replaced or removed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,13 +28,37 @@ from typing import TYPE_CHECKING, Any, Literal
 from safetensors import safe_open
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
-from brandsmith.core.files import only_one, read_jsonl, write_json, write_safetensors, write_text
+from brandsmith.core.files import (
+    explained,
+    only_one,
+    partial_beside,
+    read_jsonl,
+    remove_entry,
+    remove_leftovers,
+    write_json,
+    write_safetensors,
+    write_text,
+)
+from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
+from brandsmith.core.version import package_version
 
 if TYPE_CHECKING:  # reading a run's files needs no torch
     import torch
 
 Status = Literal["new", "running", "interrupted", "diverged", "finished"]
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
+MARK = "brandsmith"
+_STARTED_WITH = {"base", "concept", "settings"}
+"""Keys of every config.json; version 0.1 wrote no mark."""
+_BEFORE_TRAINING = ("trial.json",)
+"""What a study writes into a run directory before its training starts."""
+_OLD_PARTIAL = re.compile(r"\.(?P<name>.+)\.(?:[0-9a-f]{8}|\d+)\.part", re.S)
+"""Temporary names of version 0.1."""
+_WRITTEN = re.compile(
+    r"(?:config|status|trial|checkpoints|tensorboard|mlflow|wandb)\.json|metrics\.jsonl|step-\d{6,}"
+    r"|(?:training|latents-[0-9a-f]+|class-[0-9a-f]+)\.safetensors|case-\d+_seed--?\d+\.png"
+)
+"""Names that we write in a run directory under a temporary name first."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +94,30 @@ class RunDirectory:
             )
         return json.loads(self.config_file.read_text(encoding="utf-8"))
 
+    def check_folder(self) -> None:
+        """Raise InvalidInput when the folder holds files and is no run of ours, or cannot be written to.
+
+        BrandsmithError without space. Writes nothing; a finished run needs no place that can be written to.
+        """
+        with explained(self.folder):
+            ours = self._is_ours()
+            if not ours and not is_unused(self.folder, _BEFORE_TRAINING):
+                raise foreign_folder(self.folder, "a run directory", "--run")
+            if not ours or self.status() != "finished":
+                check_output_folder(self.folder)
+
+    def _is_ours(self) -> bool:
+        if not self.config_file.is_file():
+            return False
+        config = self.config()
+        return isinstance(config, dict) and (MARK in config or config.keys() >= _STARTED_WITH)
+
     def check_config(self, requested: Mapping[str, Any]) -> None:
         """Raise InvalidConfig naming each key that differs from the configuration this folder has."""
         if not self.config_file.is_file():
             return
         have, want = flatten(self.config()), flatten(requested)
+        have.pop(MARK, None)  # a later version goes on
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, requested {want.get(key)!r}" for key in different[:4])
@@ -83,9 +128,10 @@ class RunDirectory:
 
     def start(self, requested: Mapping[str, Any]) -> None:
         """Write the configuration once; a resumed run keeps the file it has."""
+        self.check_folder()
         self.check_config(requested)
         if not self.config_file.is_file():
-            write_json(self.config_file, dict(requested))
+            write_json(self.config_file, {MARK: package_version(), **requested})
 
     def status(self) -> Status:
         return self._status_record().get("status", "new")
@@ -141,16 +187,14 @@ class RunDirectory:
     def writing_checkpoint(self, step: int) -> Iterator[Path]:
         """Yield an empty folder; it becomes the checkpoint of `step`, whole, when the block ends without an error."""
         final = self.folder / "checkpoints" / f"step-{step:06d}"
-        partial = final.with_name(f".{final.name}.{os.getpid()}.part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            yield partial
-            if final.exists():  # left by a run killed between its checkpoint and its state
-                shutil.rmtree(final)
-            os.replace(partial, final)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        partial = partial_beside(final)
+        with explained(final):
+            partial.mkdir(parents=True)
+            try:
+                yield partial
+                _put_in_place(partial, final)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
 
     def save_state(self, step: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Weights and optimizer in one file, so that no crash can separate them."""
@@ -167,15 +211,26 @@ class RunDirectory:
     def finish(self, step: int) -> None:
         """Mark done and drop what only resuming needs."""
         self.set_status("finished", step)
-        shutil.rmtree(self.state_file.parent, ignore_errors=True)
+        self.remove_state()
+
+    def remove_state(self) -> None:
+        """Delete what only resuming needs, and its folder unless somebody put more into it."""
+        with suppress(OSError):
+            self.state_file.unlink(missing_ok=True)
+            self.state_file.parent.rmdir()
 
     def remove_leftovers(self) -> None:
-        """Delete the temporary names that a killed process left (call only under `locked`)."""
-        for partial in self.folder.rglob(".*.part"):
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+        """Delete the temporary names that a killed process left where we write (call only under `locked`).
+
+        Nothing else that is hidden, and nothing behind a symbolic link.
+        """
+        checkpoints = (folder for _, folder in self.checkpoints())
+        samples = (self.folder / "samples").glob("step-*")
+        places = (self.folder / name for name in ("", "checkpoints", "state", "cache", "trackers"))
+        for place in (*places, *checkpoints, *samples):
+            if place.is_dir() and not (place != self.folder and place.is_symlink()):
+                remove_leftovers(place)
+                _remove_old_leftovers(place)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -185,6 +240,31 @@ class RunDirectory:
         )
         with only_one(self.folder, refusal):
             yield
+
+
+def _put_in_place(partial: Path, final: Path) -> None:
+    """Give a complete checkpoint its name. One is there when a run was killed between its checkpoint and its state.
+
+    Files that somebody put beside that one's stay where they are.
+    """
+    if final.is_symlink() or (final.exists() and not final.is_dir()):
+        raise InvalidConfig(f"'{final}' is not a folder of ours", hint="move it away, or give another run directory")
+    if final.is_dir():
+        new = {file.name for file in partial.iterdir()}
+        if any(file.name not in new or file.is_symlink() or file.is_dir() for file in final.iterdir()):
+            for name in sorted(new):
+                os.replace(partial / name, final / name)
+            return
+        shutil.rmtree(final)
+    os.replace(partial, final)
+
+
+def _remove_old_leftovers(place: Path) -> None:
+    with os.scandir(place) as entries:
+        for entry in entries:
+            match = _OLD_PARTIAL.fullmatch(entry.name)
+            if match and _WRITTEN.fullmatch(match["name"]) and not entry.is_symlink():
+                remove_entry(entry)
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -100,13 +100,17 @@ class TrainingJob:
 
 
 def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
-    """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
+    """Check everything that can be checked without weights; writes nothing.
+
+    Raises InvalidInput; BrandsmithError without space for the run.
+    """
     family = family_of(base)
     method_named(config.method).check(config, family)
     check_snr_weights(family.noising, config.min_snr_gamma)
     for tokenizer in load_tokenizers(base):
         check_token_is_new(tokenizer, concept.token)
     run = RunDirectory(Path(run_dir))
+    run.check_folder()
     record = {
         "base": base if isinstance(base, str) else base.name,
         "concept": describe_concept(concept),

@@ -11,7 +11,6 @@ moment, start it again, and it ends in the same table.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -183,7 +182,7 @@ class StudyRunner:
                 reason=f"{seen} at checkpoint {rung}; the best {num_kept} of {num_before} settings went on",
             )
             self.study.write_trial(record)
-            shutil.rmtree(RunDirectory(self.study.trial_folder(trial.name)).state_file.parent, ignore_errors=True)
+            RunDirectory(self.study.trial_folder(trial.name)).remove_state()
             self.board.update(trial.name, "stopped", step, kpi)
 
     def _finish(self, names: Sequence[str]) -> None:

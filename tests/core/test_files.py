@@ -94,8 +94,9 @@ def test_a_file_that_another_program_has_open_is_replaced_when_it_is_closed(tmp_
 
     refused = iter(range(10**6))
     monkeypatch.setattr(files, "LONGEST_WAIT_SEC", 0.1)
-    with pytest.raises(PermissionError):
+    with pytest.raises(InvalidInput, match=r"a\.txt': permission denied") as failed:
         write_text(tmp_path / "a.txt", "newer")
+    assert isinstance(failed.value.__cause__, PermissionError)
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new" and len(list(tmp_path.iterdir())) == 1
 
 

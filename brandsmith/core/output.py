@@ -1,0 +1,79 @@
+"""Opening an output folder: everything that can be known before the work. Nothing is written here.
+
+A folder is ours, or empty, or it is refused: nothing that somebody else wrote is ever replaced or removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from brandsmith.core.errors import BrandsmithError, InvalidInput
+from brandsmith.core.files import explained, is_leftover
+
+LEAST_FREE_BYTES = 1 << 20
+"""Less than this is a full disk: no training, picture or report fits."""
+_NOTHING = {".lock", ".DS_Store", "Thumbs.db", "desktop.ini"}
+"""Our lock, and what file managers leave in a folder that they looked at."""
+
+
+def check_output_folder(folder: Path, need_bytes: int = LEAST_FREE_BYTES) -> None:
+    """Raise when files cannot be written into `folder` (which need not exist yet).
+
+    Raises InvalidInput for a file where a folder is meant, a place that may not be written to and a name that is too
+    long; BrandsmithError without `need_bytes` of free space.
+    """
+    if "\0" in str(folder):
+        raise InvalidInput(f"the name {str(folder)!r} holds a NUL character", hint="give another name")
+    with explained(folder):
+        place = _nearest_existing(folder)
+        for part in folder.absolute().parts:
+            if len(part) > 1:
+                (place / part).is_symlink()  # raises for a part that is too long
+    if not place.is_dir():
+        what = "a symbolic link to nothing" if place.is_symlink() else "not a folder"
+        raise InvalidInput(f"cannot write into '{folder}': '{place}' is {what}", hint="give another folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InvalidInput(
+            f"cannot write into '{folder}': '{place}' is read-only, or you may not write there",
+            hint="give a folder that you may write to",
+        )
+    _check_space(folder, place, need_bytes)
+
+
+def _nearest_existing(folder: Path) -> Path:
+    for place in (folder, *folder.absolute().parents):
+        if place.is_symlink() or place.exists():
+            return place
+    return Path(folder.absolute().anchor)
+
+
+def _check_space(folder: Path, place: Path, need_bytes: int) -> None:
+    try:
+        disk = shutil.disk_usage(place)
+    except OSError:  # some network drives do not say
+        return
+    if disk.total and disk.free < need_bytes:
+        raise BrandsmithError(
+            f"no space left for '{folder}': {disk.free / 2**20:.1f} MiB free, {need_bytes / 2**20:.1f} MiB needed",
+            hint="free some, or give another folder",
+        )
+
+
+def is_unused(folder: Path, apart_from: Collection[str] = ()) -> bool:
+    """Whether a folder is missing, or holds nothing of anybody's (but files named `apart_from`)."""
+    if not folder.is_dir():
+        return True
+    with explained(folder):
+        names = {entry.name for entry in os.scandir(folder)}
+    return all(is_leftover(name) for name in names - _NOTHING - set(apart_from))
+
+
+def foreign_folder(folder: Path, what: str, option: str) -> InvalidInput:
+    """The refusal of a folder that is neither empty nor ours; `what` we expected there."""
+    return InvalidInput(
+        f"'{folder}' holds other files and is not {what}",
+        hint=f"give a new or empty folder with {option}: nothing of yours is overwritten",
+    )
