@@ -23,7 +23,8 @@ from brandsmith.base.base import Base
 from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS, ON_PAIRS, Arm, diffusers_arm, excite_arm
 from brandsmith.benchmark.outcome import FindThings, judge_picture
 from brandsmith.benchmark.prompt_sets import Case, load_cases
-from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.files import append_jsonl
+from brandsmith.core.json_files import read_jsonl
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.screen import candidate_seed
 from brandsmith.guidance.settings import DrawSettings

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from brandsmith.concept.concept import Concept
+from brandsmith.core.text import read_text
+from brandsmith.core.yaml_lines import read_yaml
 
 SUITE_FILE = Path(__file__).resolve().parent.parent / "data" / "brand_suite.yaml"
 
@@ -29,7 +29,7 @@ class SuitePrompt:
 
 def brand_suite(concept: Concept) -> list[SuitePrompt]:
     """The whole suite for one concept, in the file's order."""
-    entries = yaml.safe_load(SUITE_FILE.read_text(encoding="utf-8"))
+    entries = read_yaml(read_text(SUITE_FILE)).value
     return [SuitePrompt(e["group"], _filled(e["prompt"], concept), "{token}" in e["prompt"]) for e in entries]
 
 

@@ -12,15 +12,15 @@ Nothing here writes into the folder.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.text import is_there, one_line, read_text, shortened
+from brandsmith.core.yaml_lines import read_yaml
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -38,13 +38,13 @@ class ConceptConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    token: str = Field(pattern=r"^[A-Za-z0-9_\-<>]+$")
+    token: str = Field(pattern=r"^[A-Za-z0-9_\-<>]+$", max_length=80)
     """The word that means the concept in captions and prompts; must be new to the base's tokenizer."""
-    class_word: str = "logo"
+    class_word: str = Field("logo", pattern=r"\S", max_length=200)
     """What kind of thing it is, in words the base knows. Prior preservation and Textual Inversion start here."""
-    expected_text: str = ""
+    expected_text: str = Field("", max_length=200)
     """What the mark spells; empty when it carries no text."""
-    prompts: tuple[str, ...] = STANDARD_PROMPTS
+    prompts: tuple[str, ...] = Field(STANDARD_PROMPTS, min_length=1)
     """Standard cases; each must contain `{token}`."""
 
 
@@ -96,20 +96,24 @@ def token_of(folder: Path) -> str | None:
 
 
 def _load_config(path: Path) -> ConceptConfig:
-    if not path.is_file():
+    if not is_there(path):
         raise InvalidConcept(f"'{path}' is missing", hint="it needs at least: token: my_brand_logo, class_word: logo")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidConcept(f"'{path}' is not valid YAML: {str(error).splitlines()[0]}") from None
+    found = read_yaml(read_text(path, error=InvalidConcept))
+    if found.problems:
+        line, problem = found.problems[0]
+        raise InvalidConcept(f"'{path}' line {line}: {problem}", hint="correct the line and run it again")
+    raw = found.value
     if not isinstance(raw, dict):
         raise InvalidConcept(
             f"'{path}' holds {type(raw).__name__}, expected keys and values", hint="token: my_brand_logo"
         )
     try:
-        config = ConceptConfig(**raw)
+        config = ConceptConfig.model_validate(raw)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"line {found.line_of(e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}, given {shortened(e['input'])}"
+            for e in error.errors()[:4]
+        )
         raise InvalidConcept(
             f"'{path}': {wrong}", hint=f"allowed keys: {', '.join(ConceptConfig.model_fields)}"
         ) from None
@@ -138,9 +142,9 @@ def _checked_caption(image: Path, token: str) -> str:
     except Exception as error:  # Pillow raises many kinds; all mean the same to the user
         raise InvalidConcept(f"'{image}' cannot be read as an image ({error})", hint="replace or remove it") from None
     text_file = image.with_suffix(".txt")
-    if not text_file.is_file():
+    if not is_there(text_file):
         raise InvalidConcept(f"caption '{text_file}' is missing", hint=f"write one line that contains '{token}'")
-    caption = re.sub(r"\s+", " ", text_file.read_text(encoding="utf-8", errors="replace")).strip()
+    caption = one_line(read_text(text_file, error=InvalidConcept))
     if token not in caption:
         raise InvalidConcept(
             f"caption '{text_file}' does not contain the token '{token}'", hint=f"for example: a {token}"

@@ -257,19 +257,6 @@ def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
             raise
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file; a last line torn by a crash is left out."""
-    if not path.is_file():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
-
-
 def sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:

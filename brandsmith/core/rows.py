@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from brandsmith.core.json_files import read_rows
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,28 @@ class Row:
         return asdict(self)
 
 
-def row_from_json(raw: Mapping[str, Any]) -> Row:
-    return Row(**{name: raw[name] for name in Row.__dataclass_fields__})
+@with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
+class _RowJson(TypedDict):
+    """The keys of `Row`, with their types as JSON has them."""
+
+    case: int
+    prompt: str
+    seed: int
+    run: str
+    step: int
+    judge: str
+    weights: str
+    value: float | None
+    reason: str
+    details: dict[str, Any]
+
+
+_ROW = TypeAdapter(_RowJson)
+
+
+def read_score_rows(file: Path) -> list[Row]:
+    """The rows of a `scores.jsonl`; none where there is no file. Raises InvalidInput naming the line."""
+    return [Row(**row) for row in read_rows(file, _ROW, "delete the line: the picture is judged again")]
 
 
 def judge_name(row: Row) -> str:

@@ -23,30 +23,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from safetensors import safe_open
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from safetensors import SafetensorError, safe_open
+from typing_extensions import TypedDict
 
-from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import (
     explained,
     only_one,
     partial_beside,
-    read_jsonl,
     remove_entry,
     remove_leftovers,
     write_json,
     write_safetensors,
     write_text,
 )
+from brandsmith.core.json_files import read_record, read_rows, read_value
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
+from brandsmith.core.text import is_there
 from brandsmith.core.version import package_version
 
 if TYPE_CHECKING:  # reading a run's files needs no torch
     import torch
 
 Status = Literal["new", "running", "interrupted", "diverged", "finished"]
-_CHECKPOINT = re.compile(r"step-(\d{6,})")
+_CHECKPOINT = re.compile(r"step-(\d{6,18})")
 MARK = "brandsmith"
 _STARTED_WITH = {"base", "concept", "settings"}
 """Keys of every config.json; version 0.1 wrote no mark."""
@@ -59,6 +62,36 @@ _WRITTEN = re.compile(
     r"|(?:training|latents-[0-9a-f]+|class-[0-9a-f]+)\.safetensors|case-\d+_seed--?\d+\.png"
 )
 """Names that we write in a run directory under a temporary name first."""
+_ANOTHER = "restore the file from a copy, or give another run directory"
+Step = Annotated[int, Field(ge=0, le=10**18)]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Concept(TypedDict, total=False):
+    token: str
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Config(TypedDict, total=False):
+    """What others read of `config.json`; further keys are allowed."""
+
+    base: str
+    concept: _Concept
+    settings: dict[str, Any]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _StatusRecord(TypedDict, total=False):
+    status: Status
+    step: Step
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _MetricsRow(TypedDict):
+    step: Step
+
+
+_CONFIG, _STATUS, _METRICS = TypeAdapter(_Config), TypeAdapter(_StatusRecord), TypeAdapter(_MetricsRow)
 
 
 @dataclass(frozen=True)
@@ -87,12 +120,13 @@ class RunDirectory:
 
     def config(self) -> dict[str, Any]:
         """The configuration. Raises MissingResource when this is no run directory."""
-        if not self.config_file.is_file():
+        if not is_there(self.config_file):
             raise MissingResource(
                 f"'{self.folder}' is not a run directory (no config.json)",
                 hint="give a folder that 'brandsmith train' wrote",
             )
-        return json.loads(self.config_file.read_text(encoding="utf-8"))
+        config = read_record(self.config_file, _CONFIG, _ANOTHER)
+        return {**config}
 
     def check_folder(self) -> None:
         """Raise InvalidInput when the folder holds files and is no run of ours, or cannot be written to.
@@ -109,7 +143,7 @@ class RunDirectory:
     def _is_ours(self) -> bool:
         if not self.config_file.is_file():
             return False
-        config = self.config()
+        config = read_value(self.config_file)
         return isinstance(config, dict) and (MARK in config or config.keys() >= _STARTED_WITH)
 
     def check_config(self, requested: Mapping[str, Any]) -> None:
@@ -140,14 +174,14 @@ class RunDirectory:
         """The last step the status mentions; 0 before any."""
         return self._status_record().get("step", 0)
 
-    def _status_record(self) -> dict[str, Any]:
-        return json.loads(self.status_file.read_text(encoding="utf-8")) if self.status_file.is_file() else {}
+    def _status_record(self) -> _StatusRecord:
+        return read_record(self.status_file, _STATUS, _ANOTHER) if is_there(self.status_file) else {}
 
     def set_status(self, status: Status, step: int) -> None:
         write_json(self.status_file, {"status": status, "step": step})
 
     def metrics(self) -> list[dict[str, Any]]:
-        return read_jsonl(self.metrics_file)
+        return [{**row} for row in read_rows(self.metrics_file, _METRICS, _ANOTHER)]
 
     def cut_metrics(self, last_step: int) -> None:
         """Forget rows after `last_step`: a resumed run writes them again."""
@@ -204,9 +238,13 @@ class RunDirectory:
         """(step, tensors) of the last save, or None. Copies: Windows replaces no file that is mapped to memory."""
         if not self.state_file.is_file():
             return None
-        with safe_open(self.state_file, "pt") as stored:
-            names = stored.keys()
-            return int(stored.metadata()["step"]), {name: stored.get_tensor(name).clone() for name in names}
+        try:
+            with safe_open(self.state_file, "pt") as stored:
+                names = stored.keys()
+                step = int((stored.metadata() or {})["step"])
+                return step, {name: stored.get_tensor(name).clone() for name in names}
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise InvalidInput(f"'{self.state_file}' cannot be read ({error})", hint=_ANOTHER) from None
 
     def finish(self, step: int) -> None:
         """Mark done and drop what only resuming needs."""

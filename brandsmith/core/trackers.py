@@ -12,20 +12,32 @@ restart computes again is not logged twice.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NotRequired
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import InvalidInput, unknown_name
 from brandsmith.core.files import write_json
+from brandsmith.core.json_files import read_record
 from brandsmith.core.optional import need_package
 from brandsmith.core.run import RunDirectory, flatten
 
 TRACKERS = ("tensorboard", "mlflow", "wandb")
 LOOK_EVERY_SEC = 5.0
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Note(TypedDict):
+    step: int
+    run_id: NotRequired[str]
+
+
+_NOTE = TypeAdapter(_Note)
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -71,9 +83,10 @@ class Follower:
         self.run, self.name, self.project = run, name, project
         self.folder = run.folder / "trackers"
         self.note = self.folder / f"{name}.json"
-        self.logged: dict[str, Any] = (
-            json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {"step": 0}
-        )
+        self.logged: dict[str, Any] = {"step": 0}
+        if self.note.exists():
+            note = read_record(self.note, _NOTE, "delete it: every step is then logged anew")
+            self.logged |= note
         self.tracker: Any = None
 
     def catch_up(self) -> None:

@@ -6,14 +6,25 @@ prompts.json    of `brandsmith sample`: prompts, seeds, run, base
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from brandsmith.core.errors import InvalidInput
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from brandsmith.core.json_files import read_record
 from brandsmith.guidance.settings import DrawSettings
 
 NOTES = ("settings.json", "prompts.json")
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Note(TypedDict, total=False):
+    prompts: list[str]
+    base: str | None
+
+
+_NOTE = TypeAdapter(_Note)
 
 
 def read_note(folder: Path) -> dict[str, Any]:
@@ -21,14 +32,8 @@ def read_note(folder: Path) -> dict[str, Any]:
     file = next((folder / name for name in NOTES if (folder / name).is_file()), None)
     if file is None:
         return {}
-    try:
-        note = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InvalidInput(
-            f"'{file}' is not JSON ({error})",
-            hint="draw again, or delete it: the pictures are then judged without prompts",
-        ) from None
-    return note if isinstance(note, dict) else {}
+    note = read_record(file, _NOTE, "draw again, or delete it: the pictures are then judged without prompts")
+    return {**note}
 
 
 def drawn_before_recipes(picture: Path, prompt: str, settings: DrawSettings) -> list[str]:

@@ -16,6 +16,7 @@ from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.rows import Shot
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.text import is_there, one_line, read_text
 from brandsmith.draw.legacy import read_note
 from brandsmith.draw.recipe import Recipe, read_recipe
 
@@ -123,4 +124,4 @@ def _captioned_shots(paths: Sequence[Path], run: str, step: int) -> list[Shot]:
 
 
 def _caption(file: Path) -> str:
-    return " ".join(file.read_text(encoding="utf-8", errors="replace").split()) if file.is_file() else ""
+    return one_line(read_text(file)) if is_there(file) else ""

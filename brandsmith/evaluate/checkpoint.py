@@ -16,9 +16,9 @@ from typing import Any
 
 from brandsmith.base.base import Base
 from brandsmith.base.fingerprint import base_fingerprint
-from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.files import append_jsonl
 from brandsmith.core.pictures import load_rgb_all
-from brandsmith.core.rows import Row, Shot, row_from_json
+from brandsmith.core.rows import Row, Shot, read_score_rows
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, missing_pictures, picture_name, write_pictures
@@ -61,7 +61,7 @@ def sample_checkpoint(
 def judge_checkpoint(scores: Path, shots: Sequence[Shot], paths: Sequence[Path], judges: Sequence[Judge]) -> list[Row]:
     """Rows of all judges over the shots; what `scores` already holds (same judge, version, weights) is kept."""
     rows: list[Row] = []
-    known = {_key(raw): row_from_json(raw) for raw in read_jsonl(scores)}
+    known = {_key(row): row for row in read_score_rows(scores)}
     for judge in judges:
         wanted = [(s.case, s.seed, s.run, s.step, judge_id(judge), judge.weights_hash) for s in shots]
         missing = [i for i, key in enumerate(wanted) if key not in known]
@@ -77,8 +77,8 @@ def judge_checkpoint(scores: Path, shots: Sequence[Shot], paths: Sequence[Path],
     return rows
 
 
-def _key(raw: dict[str, Any]) -> tuple[Any, ...]:
-    return (raw["case"], raw["seed"], raw["run"], raw["step"], raw["judge"], raw["weights"])
+def _key(row: Row) -> tuple[Any, ...]:
+    return (row.case, row.seed, row.run, row.step, row.judge, row.weights)
 
 
 def evaluate_run(

@@ -24,6 +24,7 @@ from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.progress import Log
+from brandsmith.core.text import is_there, read_text
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
@@ -129,7 +130,7 @@ def held_out_captioned(concept: Concept) -> Pictured:
 
 def _caption(image: Path) -> str:
     text = image.with_suffix(".txt")
-    return text.read_text(encoding="utf-8", errors="replace").strip() if text.is_file() else ""
+    return read_text(text).strip() if is_there(text) else ""
 
 
 def check_enough(training: Pictured, held_out: Pictured) -> None:

@@ -17,7 +17,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from brandsmith.core.errors import InvalidInput
-from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.files import append_jsonl
+from brandsmith.core.json_files import read_jsonl
 from brandsmith.core.rows import Row, Shot
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidConcept, MissingResource
 from brandsmith.core.pictures import load_rgb
+from brandsmith.core.text import read_text
 from brandsmith.judges.boxes import Box, box_area
 from brandsmith.judges.cutouts import MARK_FILE, draw_split, uses_cutout
 
@@ -135,7 +136,7 @@ def _load_one(file: Path, label: Path | None, box: Box | None = None) -> Labelle
 def _read_box(label: Path, shape: tuple[int, int]) -> Box | None:
     """The largest box of the file; None when it is empty."""
     boxes: list[Box] = []
-    for number, line in enumerate(label.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(label, error=InvalidConcept).splitlines(), 1):
         if not line.strip():
             continue
         try:

@@ -24,6 +24,7 @@ from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.seeds import generator_for
+from brandsmith.core.text import is_there, read_text
 from brandsmith.methods.class_latents import draw_class_latents
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.views import views_of
@@ -140,7 +141,7 @@ def class_prompts(concept: Concept, settings: TrainSettings) -> list[str]:
 
 def _caption(image: Path, default: str) -> str:
     text = image.with_suffix(".txt")
-    return (text.read_text(encoding="utf-8", errors="replace").strip() if text.is_file() else "") or default
+    return (read_text(text).strip() if is_there(text) else "") or default
 
 
 def _image_latents(

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from brandsmith.core.json_files import read_object
 from brandsmith.core.secrets import mask_secrets
 from brandsmith.results.parameters import setting_label, setting_text
 from brandsmith.results.ranking import varying_settings
@@ -62,10 +63,7 @@ def trial_lines(study: StudyFiles) -> list[tuple[Trial, str, int]]:
 def recorded_verdicts(folder: Path) -> list[str]:
     """The verdicts that a study run recorded itself, if it did; shown beside the page's own, never used."""
     file = folder / "result.json"
-    try:
-        verdicts = json.loads(file.read_text(encoding="utf-8")).get("verdicts") if file.is_file() else None
-    except (ValueError, AttributeError):
-        return []
+    verdicts = read_object(file).get("verdicts") if file.exists() else None
     items = (
         verdicts
         if isinstance(verdicts, list)

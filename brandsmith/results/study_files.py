@@ -10,19 +10,22 @@ versions and unfinished ones open too.
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder, token_of
 from brandsmith.core.errors import InvalidInput, MissingResource
-from brandsmith.core.files import read_jsonl
-from brandsmith.core.rows import Row, judge_name, row_from_json
+from brandsmith.core.json_files import as_record, read_object, read_value
+from brandsmith.core.rows import Row, judge_name, read_score_rows
 from brandsmith.core.secrets import mask_all, mask_secrets
+from brandsmith.core.text import is_there, read_text
 from brandsmith.results.kpi import CONFIDENCE_JUDGES
 from brandsmith.results.measures import MEASURES, THESIS_KPI
 from brandsmith.results.ranking import STATES, latest_rows
@@ -217,7 +220,7 @@ def read_study(folder: Path) -> StudyFiles:
         trials,
         folder=folder,
         photos=find_photos(about.concept_folder, about.token, folder),
-        yaml_text=mask_secrets(yaml_file.read_text(encoding="utf-8", errors="replace")) if yaml_file.is_file() else "",
+        yaml_text=mask_secrets(read_text(yaml_file)) if is_there(yaml_file) else "",
         findings=_read_findings(folder / "findings.json"),
         unreadable=unreadable,
     )
@@ -230,62 +233,99 @@ def read_records(folder: Path, only: Collection[str] | None = None) -> StudyReco
     """
     about = read_description(folder)
     trials, unreadable = read_trials(folder, only)
-    broken = [line for line in unreadable if (folder / "trials" / line.partition(":")[0] / "trial.json").is_file()]
+    broken = [line for line in unreadable if (folder / "trials" / line.partition(":")[0] / "trial.json").exists()]
     if broken:
         raise InvalidInput(f"a trial of '{folder}' cannot be read: {broken[0]}", hint="restore its files, or delete it")
     return StudyRecords(about, tuple(trials))
 
 
+_STUDY_HINT = "restore it; 'brandsmith study run' writes it whole"
+
+
+def _none_as_default(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class _Concept(_Lenient):
+    token: str | None = None
+    folder: str | None = None
+    expected_text: str | None = None
+
+
+class _Cases(_Lenient):
+    """Further keys say how pictures are drawn."""
+
+    prompts: list[str] | None = None
+    selection_seeds: list[int] | None = None
+    report_seeds: list[int] | None = None
+
+
+class _StudyJson(_Lenient):
+    """The shape of `study.json`; any key may be missing, and further ones are allowed."""
+
+    name: str | None = None
+    concept: Annotated[_Concept, BeforeValidator(_none_as_default)] = _Concept()
+    base: str | None = None
+    cases: Annotated[_Cases, BeforeValidator(_none_as_default)] = _Cases()
+    kpi: str | None = None
+    checkpoints: int | None = Field(None, ge=0, le=10**9)
+    training_seeds: list[int] | None = None
+    trackers: list[str] | None = None
+    halving: dict[str, Any] | None = None
+    versions: dict[str, Any] | None = None
+    created: str | None = None
+
+
+_STUDY_JSON = TypeAdapter(_StudyJson)
+
+
 def read_description(folder: Path) -> StudyDescription:
     """Raises MissingResource when this is no study, InvalidInput when study.json is broken."""
-    record = read_study_json(folder)
-    concept, cases = _part(record, "concept"), _part(record, "cases")
-    halving = record.get("halving")
+    record = _read_study_json(folder)
+    concept, cases = record.concept, record.cases
     return StudyDescription(
-        name=str(record.get("name") or folder.name),
-        token=str(concept.get("token") or "the concept"),
-        concept_folder=str(concept.get("folder") or ""),
-        expected_text=concept.get("expected_text"),
-        base=str(record.get("base") or "not recorded"),
-        prompts=[str(prompt) for prompt in cases.get("prompts") or ()],
-        selection_seeds=tuple(cases.get("selection_seeds") or ()),
-        report_seeds=tuple(cases.get("report_seeds") or ()),
-        sampler={key: value for key, value in cases.items() if key not in _CASES},
-        kpi=str(record.get("kpi") or ""),
-        checkpoints=int(record.get("checkpoints") or 0),
-        training_seeds=tuple(record.get("training_seeds") or ()),
-        trackers=list(record.get("trackers") or ()),
-        halving=halving if isinstance(halving, dict) else None,
-        versions=_part(record, "versions"),
-        created=str(record.get("created") or "not recorded"),
+        name=record.name or folder.name,
+        token=concept.token or "the concept",
+        concept_folder=concept.folder or "",
+        expected_text=concept.expected_text,
+        base=record.base or "not recorded",
+        prompts=cases.prompts or [],
+        selection_seeds=tuple(cases.selection_seeds or ()),
+        report_seeds=tuple(cases.report_seeds or ()),
+        sampler=dict(cases.model_extra or {}),
+        kpi=record.kpi or "",
+        checkpoints=record.checkpoints or 0,
+        training_seeds=tuple(record.training_seeds or ()),
+        trackers=record.trackers or [],
+        halving=record.halving,
+        versions=record.versions or {},
+        created=record.created or "not recorded",
     )
 
 
-def read_study_json(folder: Path) -> dict[str, Any]:
-    """`study.json` as it is. Raises MissingResource when there is none, InvalidInput when it is broken."""
+def _study_file(folder: Path) -> Path:
     path = folder / "study.json"
-    if not path.is_file():
+    if not is_there(path):
         raise MissingResource(
             f"'{folder}' is not a study folder (no study.json)",
             hint="give the folder that 'brandsmith study run' wrote",
         )
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"'{path}' is not valid JSON ({error})", hint="restore it; 'brandsmith study run' writes it whole"
-        ) from None
-    if not isinstance(record, dict):
-        raise InvalidInput(
-            f"'{path}' holds {type(record).__name__}, expected an object",
-            hint="restore it; 'brandsmith study run' writes it whole",
-        )
-    return mask_all(record)
+    return path
 
 
-def _part(record: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = record.get(key)
-    return value if isinstance(value, dict) else {}
+def _read_study_json(folder: Path) -> _StudyJson:
+    path = _study_file(folder)
+    return as_record(mask_all(read_object(path, _STUDY_HINT)), _STUDY_JSON, f"'{path}'", _STUDY_HINT)
+
+
+def read_study_json(folder: Path) -> dict[str, Any]:
+    """`study.json` as it is. Raises MissingResource when there is none, InvalidInput when it is broken."""
+    _read_study_json(folder)
+    return mask_all(read_object(_study_file(folder), _STUDY_HINT))
 
 
 def read_trials(folder: Path, only: Collection[str] | None = None) -> tuple[list[Trial], list[str]]:
@@ -296,40 +336,65 @@ def read_trials(folder: Path, only: Collection[str] | None = None) -> tuple[list
             continue
         try:
             trials.append(_read_trial(path))
-        except (OSError, ValueError, KeyError, TypeError) as error:  # one broken trial must not hide the others
-            unreadable.append(f"{path.name}: {type(error).__name__}: {error}")
+        except (OSError, InvalidInput) as error:  # one broken trial must not hide the others
+            unreadable.append(f"{path.name}: {_without_folder(error, path)}")
     return trials, unreadable
+
+
+def _without_folder(error: Exception, folder: Path) -> str:
+    """A report travels: it names nobody's disk."""
+    return str(error).replace(f"{folder}{os.sep}", "")
 
 
 def _read_trial(folder: Path) -> Trial:
     config_file = folder / "config.json"
-    rows = latest_rows(map(row_from_json, read_jsonl(folder / "scores.jsonl")))
+    rows = latest_rows(read_score_rows(folder / "scores.jsonl"))
     return Trial(
         **vars(read_trial_record(folder)),
         folder=folder,
-        config=mask_all(json.loads(config_file.read_text(encoding="utf-8"))) if config_file.is_file() else {},
+        config=mask_all(read_object(config_file)) if is_there(config_file) else {},
         rows=[replace(row, reason=mask_secrets(row.reason)) if row.reason else row for row in rows],
     )
 
 
+class _TrialJson(_Lenient):
+    """The shape of `trial.json`; a figure may be missing."""
+
+    trial: str | None = None
+    setting: str | None = None
+    method: str
+    settings: dict[str, Any] | None = None
+    seed: int | None = None
+    state: str | None = None
+    reason: str | None = None
+    stopped_at_step: int | None = None
+    train_seconds: float | None = None
+    sample_seconds: float | None = None
+    peak_memory_mib: float | None = None
+    adapter_bytes: float | None = None
+
+
+_TRIAL_JSON = TypeAdapter(_TrialJson)
+
+
 def read_trial_record(folder: Path) -> TrialRecord:
-    """`trial.json` of a run directory. Raises OSError, ValueError or KeyError when it cannot be read."""
-    record = mask_all(json.loads((folder / "trial.json").read_text(encoding="utf-8")))
-    settings = {key: value for key, value in (record.get("settings") or {}).items() if key not in ("seed", "method")}
-    method = str(record["method"])
+    """`trial.json` of a run directory. Raises InvalidInput when it cannot be read."""
+    path = folder / "trial.json"
+    record = as_record(mask_all(read_object(path)), _TRIAL_JSON, f"'{path}'")
+    settings = {key: value for key, value in (record.settings or {}).items() if key not in ("seed", "method")}
     return TrialRecord(
-        name=str(record.get("trial") or folder.name),
-        setting=str(record.get("setting") or f"{method} {settings}"),
-        method=method,
+        name=record.trial or folder.name,
+        setting=record.setting or f"{record.method} {settings}",
+        method=record.method,
         settings=settings,
-        seed=int(record.get("seed") or 0),
-        state=str(record.get("state") or "unknown"),
-        reason=str(record.get("reason") or ""),
-        stopped_at_step=record.get("stopped_at_step"),
-        train_seconds=record.get("train_seconds"),
-        sample_seconds=record.get("sample_seconds"),
-        peak_memory_mib=record.get("peak_memory_mib"),
-        adapter_bytes=record.get("adapter_bytes"),
+        seed=record.seed or 0,
+        state=record.state or "unknown",
+        reason=record.reason or "",
+        stopped_at_step=record.stopped_at_step,
+        train_seconds=record.train_seconds,
+        sample_seconds=record.sample_seconds,
+        peak_memory_mib=record.peak_memory_mib,
+        adapter_bytes=record.adapter_bytes,
     )
 
 
@@ -365,12 +430,12 @@ _FINDING_KEYS = {
 
 def _read_findings(path: Path) -> list[Finding] | None:
     """The doctor's findings; None when there is no file."""
-    if not path.is_file():
+    if not is_there(path):
         return None
     try:
-        raw = mask_all(json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return [Finding("unreadable", f"findings.json is not valid JSON ({error})")]
+        raw = mask_all(read_value(path))
+    except InvalidInput as error:
+        return [Finding("unreadable", _without_folder(error, path.parent))]
     found = raw.get("findings", [raw]) if isinstance(raw, dict) else raw
     return [_finding(item) for item in (found if isinstance(found, list) else [found])]
 

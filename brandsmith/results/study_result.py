@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from statistics import stdev
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from brandsmith.core.json_files import as_record, read_object
 from brandsmith.results.choosing import ScoredSetting, group_settings, reported_values
 from brandsmith.results.comparing import Comparison, compare_all, measure_gap, spread_between_trainings
 from brandsmith.results.kpi import COLUMNS
@@ -129,15 +133,26 @@ class StudyResult:
         return known if self.complete is None else known | {"complete": self.complete}
 
 
-def result_from_json(raw: Mapping[str, Any]) -> StudyResult:
-    """What `StudyResult.as_json` gave."""
-    lines = [{"average" if name == COLUMNS[2] else name: v for name, v in line.items()} for line in raw["leaderboard"]]
-    records = {
-        "leaderboard": [LeaderboardLine(**line) for line in lines],
-        "winner": Winner(**raw["winner"]) if raw["winner"] else None,
-        "comparisons": [ComparedWithWinner(**comparison) for comparison in raw["comparisons"]],
-    }
-    return StudyResult(**{**raw, **records})
+_RESULT = TypeAdapter(StudyResult)
+_AGAIN = "delete it: 'brandsmith study run' computes it again"
+
+
+def read_result(file: Path) -> StudyResult:
+    """`result.json` as `StudyResult.as_json` wrote it. Raises InvalidInput naming what is wrong."""
+    return result_from_json(read_object(file, _AGAIN), f"'{file}'")
+
+
+def result_from_json(raw: Mapping[str, Any], where: str = "a result") -> StudyResult:
+    """What `StudyResult.as_json` gave. Raises InvalidInput that starts with `where`."""
+    lines = raw.get("leaderboard")
+    if isinstance(lines, list):
+        renamed = [_renamed(line) if isinstance(line, dict) else line for line in lines]
+        raw = {**raw, "leaderboard": renamed}
+    return as_record(raw, _RESULT, where, _AGAIN)
+
+
+def _renamed(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {"average" if name == COLUMNS[2] else name: value for name, value in line.items()}
 
 
 def result_of(study: StudyRecords) -> StudyResult:

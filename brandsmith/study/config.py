@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.text import is_there, read_text
+from brandsmith.core.yaml_lines import Located, read_yaml
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.measures import THESIS_KPI
 from brandsmith.study.old_keys import renamed
-from brandsmith.study.yaml_lines import Located, read_yaml
 
 _UNITS_SEC = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hours": 3600, "days": 86400}
 
@@ -124,12 +125,12 @@ def load_study(file: Path) -> tuple[StudyConfig, str]:
     """Read and check `study.yaml`; (configuration, its text). Raises MissingResource, or InvalidConfig listing every
     mistake.
     """
-    if not file.is_file():
+    if not is_there(file):
         raise MissingResource(
             f"no study file at '{file}'",
             hint="give a study.yaml, or the name of a shipped one: thesis-pocket, thesis-sd15",
         )
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = read_text(file, error=InvalidConfig)
     return parse_study(text, str(file)), text
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, unknown_name
+from brandsmith.core.yaml_lines import Located
 from brandsmith.guidance.combiners import COMBINERS
 from brandsmith.guidance.refiners import REFINERS
 from brandsmith.guidance.schedulers import SHORT_NAMES
@@ -22,7 +23,6 @@ from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.results.measures import MEASURES, NEEDS_TEXT, THESIS_KPI
-from brandsmith.study.yaml_lines import Located
 
 Problem = tuple[int, str]
 SET_BY_STUDY = {"method": "methods", "seed": "training_seeds", "checkpoint_every": "checkpoints"}

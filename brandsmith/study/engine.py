@@ -10,7 +10,6 @@ moment, start it again, and it ends in the same table.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -24,11 +23,12 @@ from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
+from brandsmith.core.text import is_there
 from brandsmith.core.trackers import check_trackers
 from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.study_files import TrialRecord
-from brandsmith.results.study_result import StudyResult, result_from_json, result_of
+from brandsmith.results.study_result import StudyResult, read_result, result_of
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.config import Halving, StudyConfig
 from brandsmith.study.executors import OpenExecutor
@@ -74,9 +74,9 @@ def check_study(config: StudyConfig, folder: Path) -> tuple[Concept, StudyFolder
 
 
 def _finished_result(study: StudyFolder) -> StudyResult | None:
-    if not study.result_file.is_file():
+    if not is_there(study.result_file):
         return None
-    result = result_from_json(json.loads(study.result_file.read_text(encoding="utf-8")))
+    result = read_result(study.result_file)
     return result if result.complete else None
 
 

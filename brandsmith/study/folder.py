@@ -22,6 +22,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import only_one, write_json, write_text
 from brandsmith.core.run import flatten
+from brandsmith.core.text import read_text
 from brandsmith.core.version import package_version
 from brandsmith.evaluate.checkpoint import Cases
 from brandsmith.guidance.settings import DrawSettings
@@ -80,7 +81,7 @@ class StudyFolder:
 
     def config(self) -> StudyConfig:
         self.about()
-        return parse_study(self.yaml_file.read_text(encoding="utf-8"), str(self.yaml_file))
+        return parse_study(read_text(self.yaml_file, error=InvalidConfig), str(self.yaml_file))
 
     def concept(self) -> Concept:
         return load_concept(self.about().concept_folder)

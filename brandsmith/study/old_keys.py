@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brandsmith.core.old_spelling import note_old_spelling
-from brandsmith.study.yaml_lines import Located
+from brandsmith.core.yaml_lines import Located
 
 OLD_SAMPLER = {"num_steps": 20, "guidance_scale": 4.0, "batch_size": 10}
 """What `cases.sampler` left out meant then."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from brandsmith.core.errors import InvalidInput
-from brandsmith.core.rows import Shot, row_from_json
+from brandsmith.core.rows import Row, Shot
 from brandsmith.judges.detector import Detector, MarkNet
 from brandsmith.judges.judge import CachedJudge, Judge, Verdict, picture_hash, score_shots
 from brandsmith.judges.ocr import Ocr
@@ -76,7 +76,7 @@ def test_rows_survive_json():
     shots = [Shot(i, "A x", 7 + i, "run", 40) for i in range(3)]
     rows = score_shots(small_detector(), shots, pictures())
     assert [r.seed for r in rows] == [7, 8, 9] and rows[0].judge == "detector@1"
-    assert [row_from_json(json.loads(json.dumps(r.as_json()))) for r in rows] == rows
+    assert [Row(**json.loads(json.dumps(r.as_json()))) for r in rows] == rows
     with pytest.raises(ValueError):
         score_shots(small_detector(), shots[:2], pictures())
 

@@ -15,7 +15,8 @@ import pytest
 import brandsmith
 from brandsmith.core import files
 from brandsmith.core.errors import InvalidInput
-from brandsmith.core.files import append_jsonl, legal_name, only_one, read_jsonl, write_text
+from brandsmith.core.files import append_jsonl, legal_name, only_one, write_text
+from brandsmith.core.json_files import read_jsonl
 
 HOLD = """
 import sys, time

@@ -14,7 +14,8 @@ from study_process import colour_judges, study_text
 
 from brandsmith.core import trackers
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
-from brandsmith.core.files import append_jsonl, read_jsonl
+from brandsmith.core.files import append_jsonl
+from brandsmith.core.json_files import read_jsonl
 from brandsmith.core.run import RunDirectory
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study

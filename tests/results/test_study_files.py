@@ -63,7 +63,7 @@ def test_a_broken_trial_is_listed_on_the_page_and_stops_a_result(tmp_path):
     shutil.copytree(OLD, tmp_path / "s")
     (tmp_path / "s" / "trials" / "ti_seed-0" / "trial.json").write_text('{"trial": ')
     files = read_study(tmp_path / "s")
-    assert len(files.trials) == 5 and files.unreadable[0].startswith("ti_seed-0: JSONDecodeError")
+    assert len(files.trials) == 5 and files.unreadable[0].startswith("ti_seed-0: 'trial.json' is not valid JSON")
     with pytest.raises(InvalidInput, match="ti_seed-0"):
         read_records(tmp_path / "s")
     assert len(read_records(tmp_path / "s", {"ti_seed-1"}).trials) == 1

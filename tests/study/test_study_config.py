@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.yaml_lines import read_yaml
 from brandsmith.study.config import Halving, load_study, parse_study, shipped_study, with_halving
 from brandsmith.study.proposals import distributions
 from brandsmith.study.space import build_setting, build_trials, name_setting
-from brandsmith.study.yaml_lines import read_yaml
 
 GOOD = """\
 name: mine

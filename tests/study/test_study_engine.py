@@ -21,7 +21,7 @@ from study_process import ColourJudge, colour_judges, run_tiny, study_text
 
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
-from brandsmith.core.files import read_jsonl
+from brandsmith.core.json_files import read_jsonl
 from brandsmith.results.study_result import result_of
 from brandsmith.study import worker
 from brandsmith.study.config import parse_study

@@ -22,7 +22,7 @@ from rich.console import Console
 from study_process import HALVING, colour_judges, study_text
 
 from brandsmith.core.errors import BrandsmithError, MissingResource
-from brandsmith.core.files import read_jsonl
+from brandsmith.core.json_files import read_jsonl
 from brandsmith.methods.registry import build_config
 from brandsmith.study import executors, ray_executor
 from brandsmith.study.config import parse_study

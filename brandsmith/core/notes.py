@@ -1,0 +1,12 @@
+"""Lines on stderr about what is read otherwise than it was given; nothing stops for them."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+
+@cache
+def warn_once(line: str) -> None:
+    """Print `warning: line` on stderr, the same line once per process."""
+    print(f"warning: {line}", file=sys.stderr)
