@@ -18,6 +18,15 @@ Span = tuple[int, int]
 """Characters [start, end) of a prompt."""
 
 
+def most_pieces(tokenizer: Any) -> int:
+    """How many pieces of a text are read: the rest of a prompt is cut."""
+    return int(tokenizer.model_max_length) - int(tokenizer.num_special_tokens_to_add())
+
+
+def count_pieces(tokenizer: Any, text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+
+
 def expand_tokens(tokenizer: Any, prompt: str) -> str:
     """`prompt` with every multi-vector token followed by its continuations. Already expanded prompts stay."""
     return expand_with_spans(tokenizer, prompt, [])[0]

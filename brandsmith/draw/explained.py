@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from brandsmith.base.sources import family_of
+from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
@@ -17,6 +18,7 @@ def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: So
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
     family = family_of(source.base)
     check_drawable([prompt], settings, family)
+    warn_of_cut_prompts([prompt], settings, source)
     check_reads_text(family, "an explanation")
     with source.loaded() as (base, _):
         explanation = explain(base, prompt, seed, folder, settings)

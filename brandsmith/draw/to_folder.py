@@ -12,6 +12,7 @@ from brandsmith.base.sources import family_of
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
+from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Draw, Request, missing_pictures, picture_name, write_pictures
 from brandsmith.guidance.attention import check_reads_text
@@ -53,6 +54,7 @@ def draw_to_folder(
         settings = settings.model_copy(update={"batch_size": 1})
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
+    warn_of_cut_prompts(prompts, settings, source)
     if explained:
         check_reads_text(family, "an explanation")
     requests = [

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from brandsmith.core.files import write_json
+from brandsmith.core.text import is_there
+from brandsmith.judges.detector import read_detector_card
 from brandsmith.judges.measure import CorrectnessFigures, DetectorFigures, OcrFigures
 from brandsmith.judges.train_detector import FitSettings
 
@@ -109,5 +110,4 @@ def write_card(folder: Path, card: JudgeCard) -> None:
 def false_alarm_rate(folder: Path) -> float | None:
     """The detector's rate on true pictures without the mark, from the card in `folder`; None without a card."""
     file = folder / CARD_FILE
-    card = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return card.get("detector", {}).get("validation", {}).get("false_alarm_rate")
+    return read_detector_card(file).get("validation", {}).get("false_alarm_rate") if is_there(file) else None

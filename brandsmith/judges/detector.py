@@ -8,19 +8,23 @@ a clear mark comes near 1. Small enough to train on one CPU thread in minutes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, NotRequired
 
 import cv2
 import numpy as np
 import torch
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from typing_extensions import TypedDict
 
-from brandsmith.core.errors import MissingResource
+from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import sha256_of
+from brandsmith.core.json_files import read_record
 from brandsmith.judges.boxes import Box, as_box, overlap
 from brandsmith.judges.judge import Verdict, check_pictures
 
@@ -170,14 +174,51 @@ def _decode(heat: np.ndarray, sides: np.ndarray, scale: float, shape: tuple[int,
     return found
 
 
+_Width = Annotated[int, Field(ge=1, le=1024)]
+_FIT = "train it again: brandsmith judge fit CONCEPT"
+
+
+@with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
+class _Validation(TypedDict, total=False):
+    false_alarm_rate: float | None
+
+
+@with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
+class DetectorOutline(TypedDict):
+    """What is needed to load a detector's weights, and how good it is once that was measured."""
+
+    version: str
+    size_px: Annotated[int, Field(ge=STRIDE, le=4096)]
+    widths: Annotated[list[_Width], Field(min_length=4, max_length=4)]
+    validation: NotRequired[_Validation]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Card(TypedDict):
+    detector: DetectorOutline
+
+
+_CARD = TypeAdapter(_Card)
+
+
+def read_detector_card(file: Path) -> DetectorOutline:
+    """The detector's part of a `card.json`. Raises InvalidInput naming what is wrong."""
+    return read_record(file, _CARD, _FIT)["detector"]
+
+
 def load_detector(folder: Path) -> Detector:
     """The detector that `fit` wrote into a folder. Raises MissingResource when it is not there."""
     weights, card_file = folder / "detector.safetensors", folder / "card.json"
     if not weights.is_file() or not card_file.is_file():
         raise MissingResource(f"no trained detector in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
-    card = json.loads(card_file.read_text(encoding="utf-8"))["detector"]
-    net = MarkNet(tuple(card["widths"]))
-    net.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in load_file(weights).items()}
-    )
+    card = read_detector_card(card_file)
+    a, b, c, d = card["widths"]
+    net = MarkNet((a, b, c, d))
+    try:
+        stored = load_file(weights)
+        net.load_state_dict({n: value.float() if value.is_floating_point() else value for n, value in stored.items()})
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise InvalidInput(
+            f"'{weights}' is not the detector that '{card_file}' describes ({str(error).splitlines()[0]})", hint=_FIT
+        ) from None
     return Detector(net, size_px=card["size_px"], version=card["version"], weights_hash=sha256_of(weights)[:12])

@@ -10,13 +10,14 @@ licence and its weights stay on its own side of the file.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.json_files import LARGEST_LOG_BYTES, parse_json
+from brandsmith.core.text import is_there, read_text
 from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.judge import Verdict, not_measured
 
@@ -34,16 +35,16 @@ class ForeignDetection:
 
 def read_detections(file: Path) -> list[ForeignDetection]:
     """Every line, checked. Raises MissingResource, or InvalidInput naming the line."""
-    if not file.is_file():
+    if not is_there(file):
         raise MissingResource(f"no detections at '{file}'", hint=f"write JSON lines with the keys {', '.join(KEYS)}")
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = read_text(file, largest_bytes=LARGEST_LOG_BYTES).split("\n")
     return [_parsed(line, f"'{file}' line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _parsed(line: str, where: str) -> ForeignDetection:
     try:
-        raw: Any = json.loads(line)
-    except json.JSONDecodeError:
+        raw: Any = parse_json(line)
+    except ValueError:
         raise InvalidInput(
             f"{where} is not JSON",
             hint='for example: {"image": "a.png", "box": [0, 0, 9, 9], "score": 0.9, "label": "logo", '

@@ -9,7 +9,6 @@ without such pictures but with a cut-out of its mark has them drawn (`cutouts`).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 
 from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.json_files import read_value
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.text import read_text
 from brandsmith.judges.boxes import Box, box_area
@@ -101,7 +101,7 @@ def coco_boxes(folder: Path) -> dict[str, Box] | None:
             f"'{folder}' holds labels more than once ({shown})", hint="keep one COCO file, or the YOLO files in labels/"
         )
     try:
-        content = json.loads(files[0].read_text(encoding="utf-8"))
+        content = read_value(files[0])
         names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
         boxes = [(names[a["image_id"]], _corners(a["bbox"])) for a in content["annotations"]]
     except (KeyError, TypeError, ValueError) as error:

@@ -10,19 +10,30 @@ sealed weights only, and reports "not measured: weights X missing" otherwise.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
 from brandsmith.core.files import replacing, sha256_of, write_json
+from brandsmith.core.json_files import read_record
+from brandsmith.core.text import is_there
 
 SEAL = "sealed.json"
 FOLDER_VARIABLE = "BRANDSMITH_WEIGHTS"
+
+
+class _Seal(TypedDict):
+    bytes: dict[str, int]
+    files: dict[str, str]
+
+
+_SEAL = TypeAdapter(_Seal)
 
 
 @dataclass(frozen=True)
@@ -149,9 +160,9 @@ def find_weights(name: str, folder: Path | None = None) -> Path | None:
     `verify`'s.
     """
     weights, place = declared(name), weights_folder(folder) / name
-    if not (place / SEAL).is_file():
+    if not is_there(place / SEAL):
         return None
-    seal: dict[str, Any] = json.loads((place / SEAL).read_text(encoding="utf-8"))
+    seal = read_record(place / SEAL, _SEAL, f"seal them again: brandsmith judge weights verify {name}")
     whole = all(
         (place / file).is_file() and (place / file).stat().st_size == size for file, size in seal["bytes"].items()
     )

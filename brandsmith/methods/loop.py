@@ -32,7 +32,7 @@ from brandsmith.methods.optimizer import build_optimizer, restore_training, set_
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
-from brandsmith.methods.tokens import check_token_is_new
+from brandsmith.methods.tokens import check_captions_fit, check_token_is_new, warn_of_capitals
 from brandsmith.methods.training_data import (
     Drawn,
     Progress,
@@ -107,8 +107,11 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
     family = family_of(base)
     method_named(config.method).check(config, family)
     check_snr_weights(family.noising, config.min_snr_gamma)
-    for tokenizer in load_tokenizers(base):
+    tokenizers = load_tokenizers(base)
+    for tokenizer in tokenizers:
         check_token_is_new(tokenizer, concept.token)
+    check_captions_fit(tokenizers, concept, config.token_vectors)
+    warn_of_capitals(concept.token)
     run = RunDirectory(Path(run_dir))
     run.check_folder()
     record = {

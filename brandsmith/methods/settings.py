@@ -64,3 +64,8 @@ class TrainSettings(BaseModel):
     """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is
     always fp32.
     """
+
+    @property
+    def token_vectors(self) -> int | None:
+        """How many pieces of a prompt the token becomes; None where the tokenizer cuts it like any other word."""
+        return None

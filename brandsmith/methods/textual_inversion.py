@@ -42,6 +42,10 @@ class TextualInversionConfig(TrainSettings):
     weight_decay: float = Field(0.0, ge=0)
     """0: decay would pull the vectors towards no word at all (diffusers' script has 1e-2)."""
 
+    @property
+    def token_vectors(self) -> int:
+        return self.num_vectors
+
 
 class ExtendedEmbedding(torch.nn.Module):
     """An embedding table and rows after its end, `vectors` (M, width). The table is used, never written."""

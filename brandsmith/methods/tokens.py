@@ -4,9 +4,14 @@ out).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from brandsmith.base.prompt_tokens import count_pieces, most_pieces
+from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConcept
+from brandsmith.core.notes import warn_once
 
 
 def check_token_is_new(tokenizer: Any, token: str) -> None:
@@ -21,6 +26,44 @@ def check_token_is_new(tokenizer: Any, token: str) -> None:
         raise InvalidConcept(
             f"token '{token}' is already in the base's vocabulary (as '{known}')",
             hint=f"choose a word the base does not know, for example: my_{token}_mark",
+        )
+
+
+def check_captions_fit(tokenizers: Sequence[Any], concept: Concept, num_vectors: int | None) -> None:
+    """Raise InvalidConcept for a caption whose token lies beyond what a text encoder reads; a line on stderr for one
+    whose end does.
+
+    num_vectors: how many pieces the token becomes; None where the tokenizer cuts it like any other word. Needs the
+    tokenizers alone.
+    """
+    cut = []
+    for tokenizer in tokenizers:
+        limit = most_pieces(tokenizer)
+        for example in concept.examples:
+            before, _, after = example.caption.partition(concept.token)
+            length = count_pieces(tokenizer, before) + (num_vectors or count_pieces(tokenizer, concept.token))
+            file = example.image.with_suffix(".txt")
+            if length > limit:
+                raise InvalidConcept(
+                    f"caption '{file}': the token '{concept.token}' ends at piece {length}, and the base reads {limit}",
+                    hint="move the token to the front of the caption, or shorten what stands before it",
+                )
+            if length + count_pieces(tokenizer, after) > limit:
+                cut.append(file)
+    _warn_of_cut(list(dict.fromkeys(cut)))
+
+
+def _warn_of_cut(files: Sequence[Path]) -> None:
+    if files:
+        others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        warn_once(f"caption '{files[0]}'{others}: longer than the base reads; the end is cut")
+
+
+def warn_of_capitals(token: str) -> None:
+    if token != token.lower():
+        warn_once(
+            f"token '{token}' has capital letters: stock tools write it in lower case and then find one piece of it "
+            f"only; '{token.lower()}' is safe everywhere"
         )
 
 

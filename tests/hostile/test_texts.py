@@ -1,0 +1,429 @@
+"""Text, YAML and JSON from outside: one clear line that names the file, or the right value; never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bases import build_tiny, save_as_diffusers_folder
+from lessons import TOKEN, write_concept
+from studies import build_study
+from transformers import CLIPTokenizer
+
+from brandsmith.cli.main import main
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput
+from brandsmith.core.json_files import DEEPEST, parse_json, read_jsonl, read_object
+from brandsmith.core.run import RunDirectory
+from brandsmith.core.text import read_text
+from brandsmith.core.yaml_lines import read_yaml
+from brandsmith.judges.detector import load_detector
+from brandsmith.methods.loop import check_job
+from brandsmith.methods.registry import build_config
+from brandsmith.results.study_files import read_study
+from brandsmith.results.study_result import read_result, result_of
+
+LONG = "a very detailed photograph of a narrow street at dusk with many small shops and warm light in the windows " * 3
+
+
+# ----------------------------------------------------------------------------- text
+
+
+@pytest.mark.parametrize(
+    ("content", "warns"),
+    [
+        ("a café\r\nsign".encode(), False),
+        ("a café\nsign".encode("utf-8-sig"), False),
+        ("a café\nsign".encode("utf-16"), False),
+        (b"\xfe\xff" + "a café\nsign".encode("utf-16-be"), False),
+        ("a café\nsign".encode("utf-32"), False),
+        ("a café\nsign".encode("latin-1"), True),
+    ],
+)
+def test_text_is_read_in_the_encoding_it_has(content, warns, tmp_path, capsys):
+    file = tmp_path / f"{len(content)}.txt"
+    file.write_bytes(content)
+    assert read_text(file) == "a café\nsign"
+    assert (str(file) in capsys.readouterr().err) == warns
+
+
+def test_a_windows_apostrophe_is_an_apostrophe(tmp_path, capsys):
+    (tmp_path / "c.txt").write_bytes(b"the shop\x92s wall")
+    assert read_text(tmp_path / "c.txt") == "the shop’s wall"
+    assert "Windows-1252" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x00\x01\x02", "null"),
+        ("utf-16 without a mark".encode("utf-16-le"), "null"),
+        (b"\x81\x8d\xff", "neither UTF-8"),
+        (b"\xff\xfea", "UTF-16"),
+        (b"x" * (1 << 19), "larger than"),
+    ],
+)
+def test_what_is_no_text_is_refused(content, words, tmp_path):
+    (tmp_path / "c.txt").write_bytes(content)
+    with pytest.raises(InvalidInput, match=words) as refused:
+        read_text(tmp_path / "c.txt")
+    assert str(tmp_path / "c.txt") in str(refused.value) and refused.value.hint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs on Windows")
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for name in ("fifo", "folder"):
+        with pytest.raises(InvalidInput, match="regular file"):
+            read_text(tmp_path / name)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_text(tmp_path / ("x" * 5000))
+
+
+def test_captions_train_without_their_byte_order_mark(tmp_path):
+    concept = write_concept(tmp_path / "c")
+    for example, encoding in zip(concept.examples, ("utf-8-sig", "utf-16", "cp1252", "utf-8"), strict=True):
+        example.image.with_suffix(".txt").write_bytes(f"a café, {TOKEN}".encode(encoding))
+    assert {example.caption for example in load_concept(tmp_path / "c").examples} == {f"a café, {TOKEN}"}
+
+
+# ----------------------------------------------------------------------------- YAML
+
+NINE = ",".join(["*{0}"] * 9)
+BOMBS = {
+    "aliases": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{NINE.format(chr(97 + i))}]\n" for i in range(12)),
+    "merges": "a: &a {x: 1}\n"
+    + "".join(f"{chr(98 + i)}: &{chr(98 + i)} {{<<: [{NINE.format(chr(97 + i))}]}}\n" for i in range(12)),
+    "itself": "a: &a [*a]\n",
+    "merges itself": "a: &a\n  <<: *a\n",
+    "brackets": "[" * 100_000,
+    "dashes": "- " * 20_000 + "x",
+    "question marks": "? " * 20_000,
+    "steps": "".join("  " * i + "a:\n" for i in range(300)),
+    "flood": "\n".join(f"k{i}: v" for i in range(12_000)),
+    "object": "a: !!python/object/apply:os.system [ls]\n",
+    "set": "a: !!set {x, y}\n",
+    "month 13": "a: 2020-13-45\n",
+    "no number": "a: !!int x\n",
+    "digits": f"a: {'9' * 5000}\n",
+    "no time": "a: !!timestamp x\n",
+    "no bool": "a: !!bool x\n",
+    "no float": "a: !!float ''\n",
+    "null": "a: \x00",
+    "two documents": "a: 1\n---\nb: 2\n",
+    "tab": "a:\n\t- b\n",
+    "key": "? [a]\n: b\n",
+    "twice": "token: a\ntoken: b\n",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_yaml_that_is_no_configuration_is_refused_at_once(name, tmp_path):
+    concept = tmp_path / "c"
+    write_concept(concept)
+    (concept / "concept.yaml").write_bytes(BOMBS[name].encode())
+    started = time.monotonic()
+    with pytest.raises(InvalidConcept, match=r"concept\.yaml' (line \d+: )?"):
+        load_concept(concept)
+    assert time.monotonic() - started < 3
+
+
+def test_yaml_aliases_and_merges_that_are_meant_are_read():
+    found = read_yaml("a: &a {x: 1, y: 1e-4}\nb: {<<: *a, x: 2}\nc: *a\n")
+    assert found.problems == [] and found.value["b"] == {"x": 2, "y": 1e-4} and found.value["c"] == found.value["a"]
+    assert found.line_of(("b", "x")) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("prompts: []", r"line 2: prompts"),
+        ("token: 7", r"given twice"),
+        ("colour: red", r"line 2: colour"),
+        ("class_word: ''", r"line 2: class_word"),
+        ("expected_text: 1e5", r"line 2: expected_text.*given 100000"),
+        (f"expected_text: {'x' * 300}", r"line 2: expected_text"),
+    ],
+)
+def test_a_mistake_in_a_concept_has_its_line(line, words, tmp_path):
+    write_concept(tmp_path / "c")
+    (tmp_path / "c" / "concept.yaml").write_text(f"token: {TOKEN}\n{line}\n")
+    with pytest.raises(InvalidConcept, match=words):
+        load_concept(tmp_path / "c")
+
+
+# ----------------------------------------------------------------------------- captions and prompts past the limit
+
+
+@pytest.mark.parametrize("method", ["textual_inversion", "lora"])
+def test_a_token_that_would_be_cut_is_refused_before_weights(method, tmp_path):
+    concept = write_concept(tmp_path / "c")
+    concept.examples[2].image.with_suffix(".txt").write_text(f"{LONG} {TOKEN}")
+    config = build_config(method, steps=1)
+    with pytest.raises(InvalidConcept, match=r"2\.txt'.*the base reads 22"):
+        check_job(config, load_concept(tmp_path / "c"), build_tiny(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_vectors_of_the_token_count(tmp_path):
+    concept = write_concept(tmp_path / "c")
+    check_job(build_config("ti", steps=1, num_vectors=16), concept, build_tiny(), tmp_path / "run")
+    with pytest.raises(InvalidConcept, match="the base reads 22"):
+        check_job(build_config("ti", steps=1, num_vectors=23), concept, build_tiny(), tmp_path / "run")
+
+
+def test_a_cut_end_and_capitals_are_said(tmp_path, capsys):
+    concept = write_concept(tmp_path / "c", "Red_QOGA")
+    concept.examples[1].image.with_suffix(".txt").write_text(f"a Red_QOGA, {LONG}")
+    check_job(build_config("lora", steps=1), load_concept(tmp_path / "c"), build_tiny(), tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "1.txt': longer than the base reads" in said and "'red_qoga' is safe everywhere" in said
+
+
+# ----------------------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not valid JSON"),
+        ("", "not valid JSON"),
+        ("[1]", "valid dictionary"),
+        ("7", "valid dictionary"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": 1e999}', "too large a number"),
+        (f'{{"a": {"9" * 5000}}}', "too large a number"),
+        ('{"a": "\\ud800"}', "surrogate"),
+        ('{"a": ' + "[" * 100_000 + "}", "not valid JSON"),
+        ('{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}", "nested deeper"),
+    ],
+)
+def test_json_that_cannot_be_meant_is_refused(text, words, tmp_path):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(InvalidInput, match=words) as refused:
+        read_object(tmp_path / "x.json")
+    assert "x.json" in str(refused.value) and len(str(refused.value)) < 400
+
+
+def test_json_that_is_meant_is_read():
+    value = {"a": [1, -2.5, None, True, "é \ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")], "b": {}}
+    assert parse_json(json.dumps(value)) == parse_json(json.dumps(value, ensure_ascii=False)) == value
+
+
+def test_a_torn_line_is_left_out_and_a_line_separator_tears_none(tmp_path, capsys):
+    rows = [{"prompt": "one\u2028line"}, {"prompt": "é"}]
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
+    (tmp_path / "r.jsonl").write_bytes(b"\n".join(lines) + b'\n{"prompt": "\xc3')
+    assert read_jsonl(tmp_path / "r.jsonl") == rows and capsys.readouterr().err == ""
+    (tmp_path / "s.jsonl").write_bytes(lines[0] + b"\n" + lines[1][:-3] + b"\n" + lines[1] + b"\n")
+    assert read_jsonl(tmp_path / "s.jsonl") == rows and "line 2" in capsys.readouterr().err
+
+
+# ----------------------------------------------------------------------------- a seeded campaign of damage
+
+VALUES = (
+    "null",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "7",
+    "1.5",
+    "1e999",
+    "-1e999",
+    "NaN",
+    "Infinity",
+    "99999999999999999999999999",
+    "[]",
+    "{}",
+    "[[]]",
+    "[{}]",
+    '{"a":1}',
+    '""',
+    '"x"',
+    '"\\ud800"',
+    '"=1+1"',
+    '"<b>"',
+    '"../../x"',
+    '"\\u0000"',
+    '"\\u001b[31m"',
+    '"running"',
+    '["x",7]',
+    '{"":null}',
+    '"1e3"',
+    "1e300",
+    "-0.0",
+)
+
+
+def damage(text: bytes, dice: random.Random) -> bytes:
+    """One mutation of a JSON or JSONL file."""
+    kind = dice.choice(["value", "value", "value", "value", "key", "drop", "cut", "byte", "empty", "whole", "encoding"])
+    if kind == "cut":
+        return text[: dice.randrange(len(text))]
+    if kind == "byte":
+        place = dice.randrange(len(text))
+        return text[:place] + bytes([dice.randrange(256)]) + text[place + 1 :]
+    if kind == "empty":
+        return dice.choice([b"", b"\n", b"\x00" * 100, b"\xff\xfe", b"[" * 5000])
+    if kind == "whole":
+        return dice.choice(VALUES).encode()
+    if kind == "encoding":
+        return text.decode().encode(dice.choice(["utf-16", "utf-8-sig", "utf-32"]))
+    lines = text.decode().split("\n")
+    place = dice.randrange(len(lines))
+    pairs = list(re.finditer(r'"(\w+)": ("[^"]*"|\[[^\]]*\]|\{[^{}]*\}|[^,{}\[\]]+)', lines[place]))
+    if not pairs:
+        return text + b"x"
+    pair = dice.choice(pairs)
+    new = {
+        "value": f'"{pair[1]}": {dice.choice(VALUES)}',
+        "key": f'"{dice.choice(["", "zz", "step", "method"])}": {pair[2]}',
+        "drop": '"gone": 0',
+    }[kind]
+    lines[place] = lines[place][: pair.start()] + new + lines[place][pair.end() :]
+    return "\n".join(lines).encode()
+
+
+def survives(work, where: str) -> str:
+    """`done`, or the message of a refusal; anything else is a bug."""
+    started = time.monotonic()
+    try:
+        work()
+        outcome = "done"
+    except BrandsmithError as error:
+        assert error.exit_code == 2 or type(error) is BrandsmithError, where
+        assert str(error) and len(str(error)) < 4000, where
+        str(error).encode()
+        outcome = str(error)
+    except Exception as error:
+        raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
+    assert time.monotonic() - started < 10, where
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def study_folder(tmp_path_factory) -> Path:
+    folder = build_study(tmp_path_factory.mktemp("study") / "s", pictures=False, side_px=16)
+    for trial in sorted((folder / "trials").iterdir())[2:]:
+        shutil.rmtree(trial)
+    for trial in (folder / "trials").iterdir():
+        scores = (trial / "scores.jsonl").read_text().splitlines(keepends=True)
+        (trial / "scores.jsonl").write_text("".join(scores[:60]))
+    (folder / "findings.json").write_text(json.dumps([{"severity": "warning", "message": "few", "advice": "more"}]))
+    (folder / "result.json").write_text(json.dumps(result_of(read_study(folder)).as_json() | {"complete": True}))
+    return folder
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.slow
+def test_a_damaged_study_is_refused_or_reported(part, study_folder, tmp_path):
+    from brandsmith.report.html import write_report
+
+    dice = random.Random(part)
+    files = sorted(p for p in study_folder.rglob("*") if p.suffix in (".json", ".jsonl"))
+    outcomes = []
+    for number in range(30):
+        folder = tmp_path / f"s{number}"
+        shutil.copytree(study_folder, folder)
+        file = folder / dice.choice(files).relative_to(study_folder)
+        file.write_bytes(damage(file.read_bytes(), dice))
+        where = f"part {part} number {number}: {file} is {file.read_bytes()[:300]!r}"
+        outcomes.append(survives(lambda folder=folder: write_report(folder, folder / "out"), where))
+        shutil.rmtree(folder)
+    assert 2 <= outcomes.count("done") < 30
+
+
+@pytest.mark.slow
+def test_a_damaged_study_is_read_or_refused(study_folder, tmp_path):
+    dice = random.Random(99)
+    files = sorted(p for p in study_folder.rglob("*") if p.suffix in (".json", ".jsonl"))
+    for number in range(300):
+        file = tmp_path / f"s{number}" / dice.choice(files).relative_to(study_folder)
+        shutil.copytree(study_folder, tmp_path / f"s{number}")
+        file.write_bytes(damage(file.read_bytes(), dice))
+        where = f"number {number}: {file} is {file.read_bytes()[:300]!r}"
+        survives(lambda n=number: result_of(read_study(tmp_path / f"s{n}")), where)
+        survives(lambda n=number: read_result(tmp_path / f"s{n}" / "result.json"), where)
+        shutil.rmtree(tmp_path / f"s{number}")
+
+
+REQUESTED = {"base": "pocket", "concept": {"token": TOKEN}, "settings": {"method": "lora", "learning_rate": 1e-4}}
+
+
+def write_run(folder: Path) -> RunDirectory:
+    """What a training leaves, without its weights."""
+    run = RunDirectory(folder)
+    run.start(REQUESTED)
+    run.set_status("interrupted", 3)
+    run.metrics_file.write_text("".join(json.dumps({"step": i, "loss": 0.5}) + "\n" for i in (1, 2, 3)))
+    (folder / "checkpoints" / "step-000003").mkdir(parents=True)
+    return run
+
+
+def use_run(run: RunDirectory) -> None:
+    run.check_folder()
+    run.config()
+    with contextlib.suppress(InvalidConfig):  # a damaged key may be another setting: said as such
+        run.check_config(REQUESTED)
+    run.checkpoints_at(None)
+    run.status()
+    assert isinstance(run.step(), int)
+    run.cut_metrics(2)
+    run.load_state()
+
+
+@pytest.mark.slow
+def test_a_damaged_run_directory_is_read_or_refused(tmp_path):
+    dice = random.Random(5)
+    for number in range(300):
+        run = write_run(tmp_path / f"r{number}")
+        file = dice.choice([run.config_file, run.status_file, run.metrics_file])
+        file.write_bytes(damage(file.read_bytes(), dice))
+        survives(lambda run=run: use_run(run), f"number {number}: {file.name} is {file.read_bytes()!r}")
+
+
+def test_a_run_of_odd_files_is_refused(tmp_path):
+    for name in ("config_file", "status_file", "metrics_file"):
+        run = write_run(tmp_path / name)
+        getattr(run, name).unlink()
+        getattr(run, name).mkdir()
+        with pytest.raises(InvalidInput, match=r"regular file|not a run directory"):
+            use_run(run)
+
+
+@pytest.mark.slow
+def test_a_damaged_card_is_refused(tmp_path):
+    from brandsmith.concept.concept import demo_folder
+
+    judges = demo_folder().parent / "demo_judges"
+    dice = random.Random(6)
+    text = (judges / "card.json").read_bytes()
+    for number in range(100):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "detector.safetensors").symlink_to(judges / "detector.safetensors")
+        (folder / "card.json").write_bytes(damage(text, dice))
+        survives(lambda f=folder: load_detector(f), f"number {number}: {(folder / 'card.json').read_bytes()[:400]!r}")
+
+
+@pytest.mark.slow
+def test_a_prompt_that_is_cut_is_said_on_stderr(tmp_path, capsys, monkeypatch):
+    save_as_diffusers_folder(build_tiny(), tmp_path / "tiny")
+    arguments = ["sample", f"a cat, {LONG}", "--base", tmp_path / "tiny", "--out", tmp_path / "o", "--seeds", 1]
+    monkeypatch.setattr(sys, "argv", ["brandsmith", *map(str, arguments), "--num-steps", "1"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 0 and "the base reads 22: its end is cut" in said.err
+    assert isinstance(build_tiny().tokenizer, CLIPTokenizer)
