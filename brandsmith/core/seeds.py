@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # imported late: seeds are named in modules that need no torch
     import torch
 
+LARGEST_SEED = 2**63 - 1
+"""What torch, NumPy and JSON readers take alike."""
 _MIX = 0x9E3779B97F4A7C15
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from brandsmith.core.errors import InvalidConfig, unknown_name
+from brandsmith.core.settings import refuse_truth
 
 STABLE_DIFFUSION_SCALE = 7.5
 """Stock diffusers' `StableDiffusionPipeline`."""
@@ -33,9 +34,9 @@ class DrawSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    num_steps: int = Field(default=25, ge=1)
+    num_steps: int = Field(default=25, ge=1, le=1000)
     """Denoising steps. 25: half of Stable Diffusion's 50, as DDIM allows."""
-    guidance_scale: float | None = None
+    guidance_scale: float | None = Field(default=None, ge=-1000, le=1000)
     """Scale of classifier-free guidance (Ho & Salimans 2022). None: the base's own, `default_guidance_scale`."""
     scheduler: str = "ddim"
     """A short name of `guidance/schedulers.py`, `base` (what the base declares), or a class of diffusers. ddim (Song et
@@ -50,14 +51,19 @@ class DrawSettings(BaseModel):
     or always."""
     redraw: bool = False
     """Whether small objects of a list are drawn once more, larger, when the picture is finished."""
-    screen: int = Field(default=1, ge=1)
+    screen: int = Field(default=1, ge=1, le=1000)
     """Candidate seeds per picture; the one with the best first-step attention wins. 1: the seed's own noise."""
     size_px: tuple[int, int] | None = None
     """(height, width) in pixels, or one number for a square; None is the base's native size."""
     negative_prompt: str = ""
     """What the unconditional branch says. Empty: Stable Diffusion's own."""
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=8, ge=1, le=10_000)
     """Pictures drawn together. 8: enough to keep two CPU cores busy; the last bits of a picture depend on it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, given: Any) -> Any:
+        return refuse_truth(given, cls.model_fields)
 
     @field_validator("size_px", mode="before")
     @classmethod

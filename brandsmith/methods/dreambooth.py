@@ -22,7 +22,7 @@ from brandsmith.methods.settings import TrainSettings
 
 class DreamBoothConfig(TrainSettings):
     method: Literal["dreambooth"] = "dreambooth"
-    learning_rate: float = Field(5e-6, ge=0)
+    learning_rate: float = Field(5e-6, gt=0)
     """5e-6: diffusers' train_dreambooth.py and the paper."""
     text_encoder_learning_rate: float = Field(0.0, ge=0)
     """0 keeps the text encoder frozen (and its embeddings cached). diffusers' README uses 2e-6 for both."""

@@ -31,7 +31,7 @@ _STARTING_WEIGHTS = 0x4E7  # names the random stream
 
 class HypernetworkConfig(TrainSettings):
     method: Literal["hypernetwork"] = "hypernetwork"
-    learning_rate: float = Field(1e-5, ge=0)
+    learning_rate: float = Field(1e-5, gt=0)
     """1e-5: stable-diffusion-webui's hypernetwork tab."""
     expansion: int = Field(2, ge=1, le=16)
     """Hidden width over input width. 2: the webui's layer structure 1, 2, 1."""

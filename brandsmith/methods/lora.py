@@ -35,7 +35,7 @@ _STARTING_WEIGHTS = 0x10AA  # names the random stream
 
 class LoraConfig(TrainSettings):
     method: Literal["lora"] = "lora"
-    learning_rate: float = Field(1e-4, ge=0)
+    learning_rate: float = Field(1e-4, gt=0)
     """Of the denoiser's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
     text_encoder_learning_rate: float = Field(0.0, ge=0)
     """Of the text encoder's layers; 0 trains none (and caches its embeddings). The thesis' best used 1e-4."""
@@ -44,7 +44,7 @@ class LoraConfig(TrainSettings):
     is 1e-4), and AdamW at 1e-8 moves it by whole learning rates: two trainings that round differently, packed and
     alone, end apart.
     """
-    rank: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1, le=4096)
     """16: the thesis' "dim 16"."""
     alpha: float = Field(16.0, gt=0)
     """Strength is alpha / rank. Equal to the rank: diffusers' scripts."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from brandsmith.core.seeds import LARGEST_SEED
+from brandsmith.core.settings import refuse_truth
 
 
 class TrainSettings(BaseModel):
@@ -14,11 +17,11 @@ class TrainSettings(BaseModel):
 
     method: str
     """Discriminator; each method narrows it to its name."""
-    steps: int = Field(400, ge=1)
+    steps: int = Field(400, ge=1, le=10_000_000)
     """Optimizer steps. 400: DIF README, DreamBooth on Stable Diffusion 1.5."""
-    batch_size: int = Field(1, ge=1)
+    batch_size: int = Field(1, ge=1, le=10_000)
     """Concept pictures per step; prior preservation adds as many class pictures. 1: DIF README."""
-    learning_rate: float = Field(1e-4, ge=0)
+    learning_rate: float = Field(1e-4, gt=0)
     """Of the method's main group: U-Net, low-rank layers or vectors. Constant between warm-up and cool-down."""
     warmup_steps: int = Field(0, ge=0)
     """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
@@ -40,25 +43,25 @@ class TrainSettings(BaseModel):
     """
     prior_weight: float = Field(0.0, ge=0)
     """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
-    num_class_images: int = Field(100, ge=1)
+    num_class_images: int = Field(100, ge=1, le=100_000)
     """Class pictures that the base draws when the concept brings none. 100: DIF `--num_class_images`."""
     class_prompts: Literal["class word", "captions"] = "class word"
     """What they show: the bare class word (the paper's), or the training captions with the class word in the token's
     place, so that what surrounds the mark is preserved too.
     """
-    class_image_steps: int = Field(50, ge=1)
+    class_image_steps: int = Field(50, ge=1, le=1000)
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)
     """Classifier-free guidance scale of each. 7.5: the Stable Diffusion pipeline's default."""
-    image_px: int | None = Field(None, ge=32)
+    image_px: int | None = Field(None, ge=32, le=8192)
     """Side of square training pictures; None takes the base's native size."""
-    views: int = Field(1, ge=1)
+    views: int = Field(1, ge=1, le=1000)
     """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the
     pictures alone.
     """
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints; the last step always makes one."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is
@@ -69,3 +72,8 @@ class TrainSettings(BaseModel):
     def token_vectors(self) -> int | None:
         """How many pieces of a prompt the token becomes; None where the tokenizer cuts it like any other word."""
         return None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, given: Any) -> Any:
+        return refuse_truth(given, cls.model_fields)

@@ -28,7 +28,7 @@ FILES = ("learned_embeds.safetensors", "learned_embeds_2.safetensors")  # diffus
 
 class TextualInversionConfig(TrainSettings):
     method: Literal["textual_inversion"] = "textual_inversion"
-    learning_rate: float = Field(5e-4, ge=0)
+    learning_rate: float = Field(5e-4, gt=0)
     """5e-4: diffusers' textual inversion example; the thesis' best was 1e-3."""
     num_vectors: int = Field(1, ge=1, le=64)
     """Vectors behind the token. 1: the paper and diffusers."""

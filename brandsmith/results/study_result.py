@@ -106,7 +106,7 @@ class ComparedWithWinner:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """Everything in it is rounded to six decimals, so that what was computed and what was read back are the same."""
+    """Every figure in it is rounded to six decimals, so that what was computed and what was read back are the same."""
 
     kpi: str
     leaderboard: Sequence[LeaderboardLine]
@@ -286,11 +286,13 @@ def _compared(comparison: Comparison) -> ComparedWithWinner:
 
 
 def _rounded(value: Any) -> Any:
-    """Six decimals everywhere, and no infinities: JSON has none."""
+    """Six decimals in all figures, and no infinities: JSON has none. Settings are no figures: 4e-7 is not 0."""
     if isinstance(value, float):
         return round(value, 6) if abs(value) != float("inf") else None
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: _rounded(getattr(value, f.name)) for f in fields(value)})
+        return replace(
+            value, **{f.name: _rounded(getattr(value, f.name)) for f in fields(value) if f.name != "settings"}
+        )
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.seeds import LARGEST_SEED
 from brandsmith.core.text import is_there, read_text
 from brandsmith.core.yaml_lines import Located, read_yaml
 from brandsmith.guidance.settings import DrawSettings
@@ -30,6 +31,9 @@ def parse_duration(given: Any) -> float:
     if not match or match[2] not in _UNITS_SEC:
         raise ValueError(f"a duration needs a number and a unit, such as '90 min' (units: {', '.join(_UNITS_SEC)})")
     return float(match[1]) * _UNITS_SEC[match[2]]
+
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class _Strict(BaseModel):
@@ -58,11 +62,11 @@ class MethodSpace(_Strict):
 class StudyCases(_Strict):
     """Standard cases: prompts × seeds, the same for every trial."""
 
-    prompts: list[str] | None = None
+    prompts: list[str] | None = Field(default=None, min_length=1)
     """None: the concept's standard prompts."""
-    selection_seeds: list[int] = Field(default=[1000, 1001], min_length=1)
+    selection_seeds: list[Seed] = Field(default=[1000, 1001], min_length=1)
     """Pictures that checkpoints and the winner are chosen on."""
-    report_seeds: list[int] = Field(default=[2000, 2001, 2002, 2003], min_length=1)
+    report_seeds: list[Seed] = Field(default=[2000, 2001, 2002, 2003], min_length=1)
     """Pictures that the chosen are reported on; none of the above, so that choosing the best does not flatter it."""
     draw: DrawSettings = DrawSettings()
     """How every picture is drawn; `brandsmith sample --help` has the same names."""
@@ -77,7 +81,7 @@ class Search(_Strict):
     """Settings that tpe tries of each method; grid takes all."""
     round_size: int = Field(default=4, ge=1)
     """Settings of each method that tpe tries side by side before it learns from them."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Halving(_Strict):
@@ -103,7 +107,7 @@ class StudyConfig(_Strict):
     concept: str
     base: str = "pocket"
     methods: list[MethodSpace] = Field(min_length=1)
-    training_seeds: list[int] = Field(default=[0, 1], min_length=1)
+    training_seeds: list[Seed] = Field(default=[0, 1], min_length=1)
     """Each setting is trained once per seed: the spread between them is part of every interval."""
     checkpoints: int = Field(default=4, ge=1)
     """Evenly spaced checkpoints of each trial."""

@@ -203,8 +203,16 @@ def _searched(path: tuple, name: str, given: Any, kind: type[TrainSettings], gri
     else:
         for i, value in enumerate(given):
             yield from _single((*path, i), name, value, kind, grid)
-        if len({repr(v) for v in given}) < len(given):
+        if len({repr(_as_setting(name, v, kind)) for v in given}) < len(given):
             yield path, f"{name}: a value is given twice"
+
+
+def _as_setting(name: str, given: Any, kind: type[TrainSettings]) -> Any:
+    """A value as training reads it: '0.001' and 0.001 are one; what is none stays as it is given."""
+    try:
+        return getattr(kind(**{name: given}), name)
+    except ValidationError:
+        return given
 
 
 def _range(path: tuple, name: str, given: dict, kind: type[TrainSettings], grid: bool) -> Complaints:

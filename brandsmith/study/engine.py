@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from brandsmith.base.sources import resolve_base
+from brandsmith.base.sources import family_of
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
@@ -25,17 +25,20 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.core.text import is_there
 from brandsmith.core.trackers import check_trackers
+from brandsmith.guidance.sampling import check_drawable
+from brandsmith.judges.fit import load_judges
+from brandsmith.methods.loop import check_job
 from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.study_files import TrialRecord
 from brandsmith.results.study_result import StudyResult, read_result, result_of
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.config import Halving, StudyConfig
-from brandsmith.study.executors import OpenExecutor
-from brandsmith.study.folder import StudyFolder
+from brandsmith.study.executors import OpenExecutor, check_executor
+from brandsmith.study.folder import StudyFolder, prompts_of
 from brandsmith.study.halving import share_of_steps, survivors
-from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
-from brandsmith.study.space import Trial, build_trials
+from brandsmith.study.proposals import Proposal, Proposals, open_proposals, open_storage, wanted_by_round
+from brandsmith.study.space import Trial, build_trials, example_trials
 from brandsmith.study.worker import Job, Judges, LocalExecutor
 
 SCREEN = (*COLUMNS, "usable_rate", "n", "state")
@@ -54,22 +57,36 @@ def run_study(
     """Run a study, or go on with it, to its end; the content of `result.json`. `executor` is a class of `executors.py`.
 
     Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
-    (what is there is kept, and the next call goes on).
+    or every trial failed (what is there is kept, and the next call goes on).
     """
-    concept, study = check_study(config, folder)
+    concept, study = check_study(config, folder, judges, executor)
     with study.locked():
         study.create(config, text, concept)
         result = _finished_result(study)
         return result or StudyRunner(study, config, console, judges, executor).run()
 
 
-def check_study(config: StudyConfig, folder: Path) -> tuple[Concept, StudyFolder]:
-    """Everything that can be checked before anything is written. Raises InvalidInput or MissingResource."""
+def check_study(
+    config: StudyConfig, folder: Path, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
+) -> tuple[Concept, StudyFolder]:
+    """Everything that trials will need, before anything is written: base, settings, prompts, judges, executor, storage.
+
+    Raises InvalidInput or MissingResource.
+    """
     concept = load_concept(config.concept)
-    resolve_base(config.base)
+    family = family_of(config.base)
     check_trackers(config.trackers)
     study = StudyFolder(folder)
     study.check_config(config)
+    check_drawable(prompts_of(config, concept), config.cases.draw, family)
+    for trial in (one for space in config.methods for one in example_trials(config, space)):
+        check_job(trial.config, concept, config.base, study.trial_folder(trial.name))
+    if _finished_result(study) is None:
+        if judges is None:
+            load_judges(concept)
+        check_executor(executor)
+        if config.storage:
+            open_storage(config.storage, folder)
     return concept, study
 
 
@@ -108,11 +125,21 @@ class StudyRunner:
                 wanted = wanted_by_round([p.total for p in self.proposals], self.config.search)
                 for before, number in pairwise((0, *wanted)):
                     self._round(before, number)
+                self._check_success()
                 self._report()
-            except BudgetSpent:
+            except (BudgetSpent, NothingSucceeded):
                 self._write_result(complete=False)
                 raise
         return self._write_result(complete=True)
+
+    def _check_success(self) -> None:
+        records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
+        if all(record.failed for record in records):
+            reasons = list(dict.fromkeys(record.reason for record in records))
+            raise NothingSucceeded(
+                f"all {len(records)} trials failed: {reasons[0]}" + " (and other reasons)" * (len(reasons) > 1),
+                hint=f"each trial's reason is in '{self.study.folder}': change the settings, or run the command again",
+            )
 
     def _round(self, before: int, wanted: int) -> None:
         """Take the next settings of every method and run them to their ends, side by side."""
@@ -268,6 +295,10 @@ class StudyRunner:
             )
         write_json(self.study.result_file, result.as_json())
         return result
+
+
+class NothingSucceeded(BrandsmithError):
+    """Every trial of a study failed."""
 
 
 class BudgetSpent(BrandsmithError):

@@ -14,6 +14,13 @@ OpenExecutor = Callable[..., Executor]
 """Called as (study, judges=, on_step=)."""
 
 
+def check_executor(executor: OpenExecutor) -> None:
+    """Raises MissingResource when trials could not be started there (an executor without `check` is always there)."""
+    check = getattr(executor, "check", None)
+    if check:
+        check()
+
+
 def executor_named(name: str) -> OpenExecutor:
     """Raises InvalidConfig for an unknown name, MissingResource when its package is not installed; starts nothing."""
     if name == "local":

@@ -22,6 +22,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import only_one, write_json, write_text
 from brandsmith.core.run import flatten
+from brandsmith.core.secrets import mask_secrets
 from brandsmith.core.text import read_text
 from brandsmith.core.version import package_version
 from brandsmith.evaluate.checkpoint import Cases
@@ -46,13 +47,14 @@ class StudyFolder:
         )
 
     def check_config(self, config: StudyConfig) -> None:
-        """Raise InvalidConfig naming what differs when this folder holds another study; only budget and trackers may
-        change.
+        """Raise InvalidConfig naming what differs when this folder holds another study; only budget, trackers and
+        storage may change.
         """
         if not self.study_file.is_file():
             return
         have, want = (
-            flatten(c.model_dump(mode="json", exclude={"budget", "trackers"})) for c in (self.config(), config)
+            flatten(c.model_dump(mode="json", exclude={"budget", "trackers", "storage"}))
+            for c in (self.config(), config)
         )
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
@@ -63,11 +65,11 @@ class StudyFolder:
             )
 
     def create(self, config: StudyConfig, text: str, concept: Concept) -> None:
-        """Write study.yaml and study.json once; only `trackers` may change later."""
+        """Write study.yaml (without logins) and study.json once; only `trackers` may change later."""
         self.check_config(config)
         if not self.study_file.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.yaml_file, text)
+            write_text(self.yaml_file, mask_secrets(text))
             write_json(self.study_file, describe_study(config, concept).as_json())
         elif self.about().trackers != config.trackers:
             write_json(self.study_file, self.record() | {"trackers": config.trackers})
@@ -124,15 +126,20 @@ class StudyFolder:
             yield
 
 
-def describe_study(config: StudyConfig, concept: Concept) -> StudyDescription:
+def prompts_of(config: StudyConfig, concept: Concept) -> list[str]:
+    """The standard prompts of a study: its own, or the concept's."""
     templates = config.cases.prompts
+    return concept.prompts() if templates is None else [p.replace("{token}", concept.token) for p in templates]
+
+
+def describe_study(config: StudyConfig, concept: Concept) -> StudyDescription:
     return StudyDescription(
         name=config.name,
         token=concept.token,
         concept_folder="demo" if config.concept == "demo" else str(concept.folder.resolve()),
         expected_text=concept.config.expected_text,
         base=config.base,
-        prompts=[p.replace("{token}", concept.token) for p in templates] if templates else concept.prompts(),
+        prompts=prompts_of(config, concept),
         selection_seeds=config.cases.selection_seeds,
         report_seeds=config.cases.report_seeds,
         sampler=config.cases.draw.resolved(config.base, fine_tuned=True).model_dump(mode="json"),

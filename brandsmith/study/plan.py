@@ -25,7 +25,7 @@ from brandsmith.study.config import MethodSpace, StudyConfig
 from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps
 from brandsmith.study.proposals import num_settings, wanted_by_round
-from brandsmith.study.space import Trial, build_setting, build_trials
+from brandsmith.study.space import Trial, example_trial
 from brandsmith.study.worker import Job, Judges, Worker
 
 PROBE_STEPS = 4
@@ -90,12 +90,6 @@ def plan_study(config: StudyConfig, concept: Concept) -> Plan:
         * (sum(_drawn_for_choosing(config, number) for number in rounds) + _drawn_for_report(config, rounds))
     )
     return Plan(methods, sum(totals), seeds * sum(totals), ceil(steps), round(share, 4), pictures)
-
-
-def example_trial(config: StudyConfig, space: MethodSpace) -> Trial:
-    """The first training of the first values of a method's space."""
-    values = {name: given[0] if isinstance(given, list) else given["low"] for name, given in space.search.items()}
-    return build_trials(config, space, build_setting(space, values))[0]
 
 
 def _mean_steps(space: MethodSpace, trial: Trial) -> float:

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.errors import BrandsmithError, MissingResource
 from brandsmith.core.files import append_jsonl, only_one
 from brandsmith.core.optional import need_package
 from brandsmith.core.run import RunDirectory
@@ -47,12 +47,26 @@ class RayExecutor:
         self.study, self.judges, self.on_step = study, judges, on_step
         self.seen_steps: dict[str, int] = {}
 
+    @staticmethod
+    def check() -> None:
+        """Connect. Raises MissingResource when there is no cluster at RAY_ADDRESS."""
+        import ray
+
+        if ray.is_initialized():
+            return
+        try:
+            ray.init(log_to_driver=False, logging_level="warning")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise MissingResource(
+                f"Ray cannot be reached ({str(error).splitlines()[0][:160]})",
+                hint="start a cluster (ray start --head), or correct RAY_ADDRESS",
+            ) from None
+
     def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None:
         """Raises what a job raised, or `done`; jobs in progress then get a moment to save their state."""
         import ray
 
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, logging_level="warning")
+        self.check()
         on_gpus = ray.cluster_resources().get("GPU", 0) >= 1
         remote = ray.remote(num_cpus=1, num_gpus=1 if on_gpus else 0, max_retries=MOST_RESTARTS)(do_job)
         pending = {remote.remote(str(self.study.folder.resolve()), os.getcwd(), self.judges, job): job for job in jobs}

@@ -60,7 +60,9 @@ def _loses(value: Any) -> bool:
     """Whether a name cannot show the value whole: digits cut, letters replaced, or letter case (nothing on Windows)."""
     if isinstance(value, float):
         return float(f"{value:g}") != value
-    return isinstance(value, str) and bool(re.search(r"[^a-z0-9_. \-]", value))
+    if isinstance(value, str):  # a space becomes "-", so that a "-" must be told from it
+        return bool(re.search(r"[^a-z0-9_. ]", value))
+    return not isinstance(value, int | None)
 
 
 def build_setting(space: MethodSpace, values: Mapping[str, Any]) -> Setting:
@@ -74,3 +76,20 @@ def build_trials(config: StudyConfig, space: MethodSpace, setting: Setting) -> l
     options["checkpoint_every"] = build_config(setting.method, **options).steps // config.checkpoints
     configs = {seed: build_config(setting.method, **(options | {"seed": seed})) for seed in config.training_seeds}
     return [Trial(f"{setting.name}_seed-{seed}", setting, seed, trained) for seed, trained in configs.items()]
+
+
+def example_trial(config: StudyConfig, space: MethodSpace) -> Trial:
+    """The first training of the first values of a method's space."""
+    return example_trials(config, space)[0]
+
+
+def example_trials(config: StudyConfig, space: MethodSpace) -> list[Trial]:
+    """One training for every value that a method's space names, the other settings at their first."""
+    named = {name: given if isinstance(given, list) else _ends(given) for name, given in space.search.items()}
+    first = {name: values[0] for name, values in named.items()}
+    tried = [first] + [first | {name: value} for name, values in named.items() for value in values[1:]]
+    return [build_trials(config, space, build_setting(space, values))[0] for values in tried]
+
+
+def _ends(given: Mapping[str, Any]) -> list[Any]:
+    return [given["low"], given["high"]]

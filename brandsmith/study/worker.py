@@ -22,9 +22,10 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import Concept
-from brandsmith.core.errors import TrainingDiverged
+from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput, TrainingDiverged
 from brandsmith.core.memory import peak_memory
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.secrets import mask_secrets
 from brandsmith.core.trackers import tracked
 from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.chain import judges_for
@@ -37,6 +38,10 @@ from brandsmith.study.folder import StudyFolder, mend_last_line
 Judges = Callable[[Concept], Sequence[Judge]]
 OnStep = Callable[[str, int], None]
 """Called as (trial, step) while it trains."""
+
+
+# torch's own errors, out of memory among them; InvalidInput: weights that are not finite
+_OF_ONE_TRIAL = (TrainingDiverged, InvalidInput, RuntimeError, MemoryError, ArithmeticError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -124,28 +129,30 @@ class Worker:
         return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in chain]
 
     def do(self, job: Job) -> None:
-        """A training that diverges or breaks is its trial's failure, noted there; any other error ends the study."""
+        """A trial that diverges or breaks, in training or after it, fails alone, and the reason is noted there. What is
+        missing or changed for every trial ends the study.
+        """
         mend_last_line(self.study.trial_folder(job.trial) / "scores.jsonl")
         if self.study.read_trial(job.trial).state not in ("finished", "stopped"):
             self.study.note(job.trial, state="running", reason="")
         with peak_memory(on_gpu=torch.cuda.is_available()) as peak:
             try:
                 worked = self._train(job)
-            except (
-                TrainingDiverged,
-                RuntimeError,
-                MemoryError,
-            ) as error:  # torch's own errors, out of memory among them
-                reason = (
-                    str(error) if isinstance(error, TrainingDiverged) else f"{type(error).__name__}: {str(error)[:200]}"
-                )
-                run = RunDirectory(self.study.trial_folder(job.trial))
-                self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=run.step())
+                worked = self._score(job) or worked
+            except (InvalidConfig, InvalidConcept):
+                raise
+            except _OF_ONE_TRIAL as error:
+                self._note_failure(job, error)
                 return
-            worked = self._score(job) or worked
             if worked and (peak_bytes := peak()) is not None:
                 known = self.study.read_trial(job.trial).peak_memory_mib or 0.0
                 self.study.note(job.trial, peak_memory_mib=round(max(known, peak_bytes / 2**20), 1))
+
+    def _note_failure(self, job: Job, error: Exception) -> None:
+        said = mask_secrets(str(error))
+        reason = said if isinstance(error, BrandsmithError) else f"{type(error).__name__}: {said[:200]}"
+        step = RunDirectory(self.study.trial_folder(job.trial)).step()
+        self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=step)
 
     def _train(self, job: Job) -> bool:
         """False when there was nothing left to do."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from brandsmith.cli.main import app
 from brandsmith.concept.concept import load_concept
-from brandsmith.study import worker
+from brandsmith.study import engine, worker
 from brandsmith.study.config import load_study, parse_study, shipped_study
 from brandsmith.study.plan import plan_study
 
@@ -46,6 +46,7 @@ def test_the_command_measures_and_leaves_nothing(given, tmp_path, monkeypatch):
     monkeypatch.setattr(
         worker, "judges_for", lambda concept, base: {judge.name: judge for judge in colour_judges(concept)}
     )
+    monkeypatch.setattr(engine, "load_judges", lambda concept: None)
     (tmp_path / "study.yaml").write_text(study_text(*given) + "budget: {max_time: 0.01 s}\n")
     before = sorted(tmp_path.rglob("*"))
     done = CliRunner().invoke(app, ["study", "run", "study.yaml", "--dry-run", "--json"])
