@@ -247,7 +247,9 @@ def _none_as_default(value: Any) -> Any:
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+    """Further keys are let through."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class _Concept(_Lenient):
@@ -285,7 +287,8 @@ _STUDY_JSON = TypeAdapter(_StudyJson)
 
 def read_description(folder: Path) -> StudyDescription:
     """Raises MissingResource when this is no study, InvalidInput when study.json is broken."""
-    record = _read_study_json(folder)
+    raw = read_study_json(folder)
+    record = as_record(raw, _STUDY_JSON, f"'{_study_file(folder)}'", _STUDY_HINT)
     concept, cases = record.concept, record.cases
     return StudyDescription(
         name=record.name or folder.name,
@@ -296,7 +299,7 @@ def read_description(folder: Path) -> StudyDescription:
         prompts=cases.prompts or [],
         selection_seeds=tuple(cases.selection_seeds or ()),
         report_seeds=tuple(cases.report_seeds or ()),
-        sampler=dict(cases.model_extra or {}),
+        sampler={key: value for key, value in (raw.get("cases") or {}).items() if key not in _CASES},
         kpi=record.kpi or "",
         checkpoints=record.checkpoints or 0,
         training_seeds=tuple(record.training_seeds or ()),
@@ -317,15 +320,12 @@ def _study_file(folder: Path) -> Path:
     return path
 
 
-def _read_study_json(folder: Path) -> _StudyJson:
-    path = _study_file(folder)
-    return as_record(mask_all(read_object(path, _STUDY_HINT)), _STUDY_JSON, f"'{path}'", _STUDY_HINT)
-
-
 def read_study_json(folder: Path) -> dict[str, Any]:
     """`study.json` as it is. Raises MissingResource when there is none, InvalidInput when it is broken."""
-    _read_study_json(folder)
-    return mask_all(read_object(_study_file(folder), _STUDY_HINT))
+    path = _study_file(folder)
+    raw = mask_all(read_object(path, _STUDY_HINT))
+    as_record(raw, _STUDY_JSON, f"'{path}'", _STUDY_HINT)
+    return raw
 
 
 def read_trials(folder: Path, only: Collection[str] | None = None) -> tuple[list[Trial], list[str]]:
