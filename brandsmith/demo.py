@@ -19,6 +19,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import write_json, write_text
+from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.progress import training_bar
 from brandsmith.core.rows import Row
 from brandsmith.core.run import RunDirectory
@@ -84,6 +85,9 @@ def run_demo(
     gets the table and what was written.
     """
     clock = _Clock(console)
+    if not (out / "untrained" / "samples").is_dir() and not is_unused(out):
+        raise foreign_folder(out, "a demo", "--out")
+    check_output_folder(out)
     folder = resolve_base(base_name)
     concept = load_concept("demo")
     judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept, folder).values()]

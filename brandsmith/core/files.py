@@ -84,12 +84,15 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what the system refuses about `path` into a BrandsmithError that names it."""
     try:
         yield
-    except OSError as error:
+    except Exception as raised:
+        error = raised if isinstance(raised, OSError) else _system_error_of(raised, path)
+        if error is None:
+            raise
         other = error.filename is not None and not str(error.filename).endswith(".part")
         refusal = from_os_error(error, error.filename if other else path)
         if refusal is None:
             raise
-        raise refusal from error
+        raise refusal from raised
 
 
 def partial_beside(path: Path) -> Path:
@@ -204,20 +207,18 @@ def write_safetensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Equal tensors and metadata give equal bytes. Raises BrandsmithError as `replacing` does."""
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as partial:
-        try:
-            save_file(ready, partial, metadata=dict(metadata or {}))
-        except SafetensorError as error:
-            raise _system_error_of(error, path) or error from None
+        save_file(ready, partial, metadata=dict(metadata or {}))
         _sort_metadata(partial)
 
 
 def _system_error_of(error: Exception, path: Path) -> OSError | None:
     """The system's error inside one of safetensors, which names it in its text alone: "… (os error 28)"."""
+    if type(error).__name__ != "SafetensorError":
+        return None
     found = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(found[1]), str(error), str(path)) if found else None
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from brandsmith.base.sources import resolve_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import Recipe, adapter_hash, read_recipe
@@ -42,6 +43,7 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
     path = folder / picture.name
     if path.exists():
         raise InvalidConfig(f"'{path}' exists", hint="give another folder with --out: nothing is overwritten")
+    check_output_folder(folder)
     resolve_base(recipe.origin.base)
     source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
     with source.loaded() as (base, origin):

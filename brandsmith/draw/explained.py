@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from brandsmith.base.sources import family_of
+from brandsmith.core.output import check_output_folder, foreign_folder
 from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
 from brandsmith.guidance.attention import check_reads_text
-from brandsmith.guidance.explain import explain
+from brandsmith.guidance.explain import EXPLANATION, explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.settings import DrawSettings
+
+
+def check_explanation_folder(folder: Path) -> None:
+    """Raise InvalidInput when `folder` holds pictures and is no explanation of ours, or cannot be written to."""
+    if not (folder / EXPLANATION).is_file() and any(folder.glob("*.png")):
+        raise foreign_folder(folder, "an explanation", "--out")
+    check_output_folder(folder)
 
 
 def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: Source, folder: Path) -> list[str]:
@@ -20,6 +28,7 @@ def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: So
     check_drawable([prompt], settings, family)
     warn_of_cut_prompts([prompt], settings, source)
     check_reads_text(family, "an explanation")
+    check_explanation_folder(folder)
     with source.loaded() as (base, _):
         explanation = explain(base, prompt, seed, folder, settings)
-    return [explanation.verdict, *(str(file) for file in sorted(folder.glob("*.png")))]
+    return [explanation.verdict, *(str(file) for file in sorted(explanation.files) if file.suffix == ".png")]

@@ -12,9 +12,11 @@ from brandsmith.base.sources import family_of
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
+from brandsmith.core.output import check_output_folder
+from brandsmith.draw.explained import check_explanation_folder
 from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
-from brandsmith.draw.writer import Draw, Request, missing_pictures, picture_name, write_pictures
+from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictures, picture_name, write_pictures
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
@@ -47,7 +49,8 @@ def draw_to_folder(
     """Draw prompts × seeds into `folder`, a batch at a time; returns the files. What is there already stays.
 
     explained: beside each picture a folder of its name that shows how it came about, one picture at a time. Everything
-    is checked before weights load. Raises InvalidInput or InvalidConfig.
+    is checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other
+    prompts or of somebody else; BrandsmithError without space.
     """
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
     if explained:
@@ -62,7 +65,12 @@ def draw_to_folder(
         for case, prompt in enumerate(prompts)
         for seed in seeds
     ]
-    missing_pictures(requests, settings, source.origin())
+    check_output_folder(folder)
+    missing = missing_pictures(requests, settings, source.origin())
+    check_no_others(folder, requests, settings, source.origin())
+    if explained:
+        for request in missing:
+            check_explanation_folder(request.path.with_suffix(""))
     draw: Draw | None = _explained if explained else None
     with source.loaded() as (base, origin):
         write_pictures(base, requests, settings, origin, draw=draw, progress=progress)

@@ -6,14 +6,16 @@ that was drawn from something else is an error, before anything is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from brandsmith.base.base import Base
-from brandsmith.core.errors import InvalidConfig
+from brandsmith.concept.concept import IMAGE_SUFFIXES
+from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.pictures import save_png
 from brandsmith.draw.legacy import drawn_before_recipes
 from brandsmith.draw.recipe import Origin, Recipe, read_recipe
@@ -38,6 +40,9 @@ def picture_name(case: int, seed: int) -> str:
     return f"case-{case}_seed-{seed}.png"
 
 
+_NAME = re.compile(r"(?P<case>case-\d+)_seed-(?P<seed>-?\d+)\.png")
+
+
 def missing_pictures(requests: Sequence[Request], settings: DrawSettings, origin: Origin) -> list[Request]:
     """The requests that have no file yet. Raises InvalidConfig when a file was drawn from something else.
 
@@ -48,17 +53,48 @@ def missing_pictures(requests: Sequence[Request], settings: DrawSettings, origin
         if not request.path.is_file():
             missing.append(request)
             continue
-        recipe = read_recipe(request.path)
-        if recipe is None:
-            changed = drawn_before_recipes(request.path, request.prompt, settings)
-        else:
-            changed = recipe.differences(request.prompt, request.seed, settings, origin)
+        changed = _differences(request, settings, origin)
         if changed:
             raise InvalidConfig(
                 f"'{request.path}' was drawn from something else: {'; '.join(changed)}",
                 hint="use the old settings, or another folder",
             )
     return missing
+
+
+def _differences(request: Request, settings: DrawSettings, origin: Origin) -> list[str]:
+    """What the picture at the request's path was drawn from, where that is something else."""
+    recipe = read_recipe(request.path)
+    if recipe is None:
+        return drawn_before_recipes(request.path, request.prompt, settings)
+    return recipe.differences(request.prompt, request.seed, settings, origin)
+
+
+def check_no_others(folder: Path, requests: Sequence[Request], settings: DrawSettings, origin: Origin) -> None:
+    """Raise InvalidConfig when `folder` holds pictures that the requests do not name and that are not the same prompts
+    with other seeds: `judge run` scores every picture of a folder, so they would count as a result of these prompts.
+    """
+    prompts = {request.path.name.partition("_seed-")[0]: request.prompt for request in requests}
+    named = {request.path.name for request in requests}
+    pictures = (path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.name not in named)
+    others = sorted(path.name for path in pictures if not _more_of_the_same(path, prompts, settings, origin))
+    if others:
+        shown = ", ".join(f"'{name}'" for name in others[:3]) + (", …" if len(others) > 3 else "")
+        raise InvalidConfig(
+            f"'{folder}' holds {len(others)} other pictures ({shown})",
+            hint="give another folder with --out: 'judge run' would score them as a result of these prompts",
+        )
+
+
+def _more_of_the_same(path: Path, prompts: Mapping[str, str], settings: DrawSettings, origin: Origin) -> bool:
+    """Whether a picture was drawn from one of the requested prompts in the same way, with another seed."""
+    match = _NAME.fullmatch(path.name)
+    if match is None or match["case"] not in prompts:
+        return False
+    try:
+        return not _differences(Request(path, prompts[match["case"]], int(match["seed"])), settings, origin)
+    except InvalidInput:  # no picture, or its recipe is damaged
+        return False
 
 
 def write_pictures(

@@ -20,6 +20,7 @@ import numpy as np
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.files import legal_name, sha256_of, write_json, write_text
+from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.progress import Log
 from brandsmith.core.rows import Row, Shot
@@ -56,6 +57,8 @@ def judge_all(
     floor: also draw with the base alone, for the lower end of likeness. Raises JudgeUnfit before anything is scored.
     """
     concept, albums = load_concept(concept_name), find_albums(pictures, step)
+    for album in albums:
+        check_output_folder(album.folder / "judged")
     foreign = ForeignDetector(detections, "yolov8") if detections else None
     summaries: list[AlbumSummary] = []
     chains: dict[str, dict[str, Judge]] = {}

@@ -18,6 +18,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.progress import Log
 from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
@@ -93,9 +94,11 @@ def leakage_of_run(
     # With and without the adapter alike: else the scale would tell them apart.
     settings = settings.resolved(found.base_name, fine_tuned=checkpoint is not None)
     cases = Cases(tuple(leakage_prompts(concept)), tuple(range(1000, 1000 + num_seeds)), settings)
+    folder = (out or run or Path("out")) / "leakage"
+    check_output_folder(folder)
     log("loading the base")
-    base, out = load_base(found.base_name), out or run or Path("out")
-    return measure_leakage(base, checkpoint, concept, detector, out / "leakage", cases, log=log)
+    base = load_base(found.base_name)
+    return measure_leakage(base, checkpoint, concept, detector, folder, cases, log=log)
 
 
 def measure_leakage(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from brandsmith.base.sources import load_base
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.core.files import write_with
+from brandsmith.core.files import replacing
+from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import export_diffusers_folder, find_adapter_file, read_adapter_info
 
@@ -19,10 +20,12 @@ def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Pat
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
     info = read_adapter_info(checkpoint)
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
+    check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
     if info.method == "dreambooth":
         return export_diffusers_folder(load_base(info.base), checkpoint, out)
     source = find_adapter_file(checkpoint)
-    write_with(out, lambda partial: shutil.copyfile(source, partial))
+    with replacing(out, exclusive=True) as partial:  # of two exports to one name the first stays
+        shutil.copyfile(source, partial)
     return out

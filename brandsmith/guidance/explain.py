@@ -111,6 +111,9 @@ def _imagined(batch: Batch, before: torch.Tensor, after: torch.Tensor, step: Ste
     return batch.base.noising.clean_estimate(before[:1], after[:1], step.timestep, there, variance_exploding)
 
 
+EXPLANATION = "explain.json"
+
+
 @dataclass(frozen=True)
 class Explanation:
     """What `explain` found; the files lie in `folder`."""
@@ -151,10 +154,10 @@ def explain(
     size_px = (finished.shape[-2] * base.vae_scale, finished.shape[-1] * base.vae_scale)
     merges = merging(base, [branches], [seed], size_px, settings)[0]
     facts = described(prompt, seed, watch.moments, parts.refiner, merges)
+    write_json(folder / EXPLANATION, facts)  # first: it marks the folder as ours
     for name, drawing in drawings.items():
         save_png(folder / name, drawing)
-    write_json(folder / "explain.json", facts)
-    files = tuple(folder / name for name in (*drawings, "explain.json"))
+    files = tuple(folder / name for name in (*drawings, EXPLANATION))
     return Explanation(folder, picture, shown, facts["verdict"], files)
 
 

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import write_json
+from brandsmith.core.json_files import read_value
 from brandsmith.core.text import is_there
 from brandsmith.judges.detector import read_detector_card
 from brandsmith.judges.measure import CorrectnessFigures, DetectorFigures, OcrFigures
@@ -101,6 +103,15 @@ def detector_outline(settings: FitSettings) -> dict[str, Any]:
 def write_detector_outline(folder: Path, settings: FitSettings) -> None:
     """A first card, so that the detector can be loaded and measured."""
     write_json(folder / CARD_FILE, {"detector": detector_outline(settings)})
+
+
+def is_card(folder: Path) -> bool:
+    """Whether `folder` has a card of ours, complete or not."""
+    try:
+        card = read_value(folder / CARD_FILE)
+    except (OSError, InvalidInput):
+        return False
+    return isinstance(card, dict) and isinstance(card.get("detector"), dict)
 
 
 def write_card(folder: Path, card: JudgeCard) -> None:

@@ -14,14 +14,17 @@ from pathlib import Path
 from torch import nn
 
 from brandsmith.concept.concept import Concept, demo_folder
-from brandsmith.core.errors import InvalidConcept
+from brandsmith.core.errors import InvalidConcept, InvalidInput
 from brandsmith.core.files import write_safetensors
+from brandsmith.core.output import check_output_folder
 from brandsmith.judges.card import (
+    CARD_FILE,
     CorrectnessCard,
     DetectorCard,
     JudgeCard,
     OcrCard,
     TrainedOn,
+    is_card,
     write_card,
     write_detector_outline,
 )
@@ -35,6 +38,10 @@ from brandsmith.judges.ocr import Ocr
 from brandsmith.judges.train_detector import FitSettings, fit_detector
 
 FEWEST_MARKS = 10
+
+
+WRITTEN = (CARD_FILE, "detector.safetensors", "correctness.safetensors", "reference.png")
+"""Into a judges' folder, by name."""
 
 
 def judges_folder(concept: Concept) -> Path:
@@ -89,6 +96,7 @@ def fit_concept(
             f"{len(marked)} labelled pictures with a mark in '{concept.folder / 'detector' / 'train'}'",
             hint=f"a detector needs {FEWEST_MARKS} to 150",
         )
+    check_judges_output(out)
     text, start = concept.config.expected_text, time.process_time()
     net = fit_detector(marked, without_mark(training), settings, expected_text=text, on_step=on_step)
     save_detector(out, net, concept.token, settings)
@@ -108,10 +116,21 @@ def fit_concept(
     return card
 
 
+def check_judges_output(out: Path) -> None:
+    """Raise InvalidInput when judges cannot be written into `out`, or would replace files that are not ours."""
+    check_output_folder(out)
+    there = [name for name in WRITTEN if (out / name).exists()]
+    if there and not is_card(out):
+        raise InvalidInput(
+            f"'{out / there[0]}' is there, and '{out}' holds no judges of ours",
+            hint="give another folder with --out: nothing of yours is overwritten",
+        )
+
+
 def save_detector(out: Path, net: MarkNet, token: str, settings: FitSettings) -> None:
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    write_detector_outline(out, settings)  # first: it marks the folder as ours
     write_safetensors(out / "detector.safetensors", tensors, {"token": token})
-    write_detector_outline(out, settings)
 
 
 def measure_judges(

@@ -22,6 +22,7 @@ from PIL import Image
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
 from brandsmith.core.files import write_json, write_text
+from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.pictures import save_png
 from brandsmith.judges.augment import augmented
 from brandsmith.judges.boxes import Box
@@ -48,11 +49,19 @@ class YoloSettings:
     """A `.yaml` starts from random weights, so nothing is downloaded."""
 
 
+def check_workdir(workdir: Path) -> None:
+    """Raise InvalidInput when `workdir` holds files and no data set of ours, or cannot be written to."""
+    if not (workdir / "dataset" / "images").is_dir() and not is_unused(workdir):
+        raise foreign_folder(workdir, "a work folder of 'judge yolov8'", "--workdir")
+    check_output_folder(workdir)
+
+
 def export_dataset(concept: Concept, workdir: Path, *, copies: int = 3, seed: int = 0) -> Path:
     """Write `workdir/dataset` (labelled, augmented and regularising pictures) with `data.yaml`; returns that file.
 
     Each labelled training picture is there once as it is and `copies` times augmented; the validation split as it is.
     """
+    check_workdir(workdir)
     root = workdir.resolve() / "dataset"
     for split in ("train", "val"):
         for i, picture in enumerate(load_split(concept.folder, split)):
@@ -214,6 +223,7 @@ def judge_with_yolov8(
             f"no folder of pictures at '{pictures}'",
             hint="give a folder, or none for the concept's validation pictures",
         )
+    check_workdir(workdir)
     weights = train_yolo(concept, workdir, program, settings)
     pictures = pictures or workdir / "dataset" / "images" / "val"
     shutil.rmtree(workdir / "runs" / "predict", ignore_errors=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from safetensors import safe_open
 from brandsmith.base.base import Base
 from brandsmith.base.stock import stock_pipeline
 from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.files import replacing_folder
 from brandsmith.core.version import package_version
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, method_named, parse_config
@@ -123,21 +122,16 @@ def export_diffusers_folder(base: Base, checkpoint: Path | str, folder: Path | s
     """Write base + DreamBooth checkpoint as a whole diffusers folder for `from_pretrained`.
 
     Other methods' checkpoints already are what stock diffusers loads. Raises InvalidConfig for them, and when
-    `folder` exists: nothing is overwritten.
+    `folder` exists, also when another process wrote it meanwhile: nothing is overwritten.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise InvalidConfig(f"'{folder}' exists", hint="give a new folder")
+    if folder.exists() or folder.is_symlink():
+        raise InvalidConfig(f"'{folder}' exists", hint="give a new folder: nothing is overwritten")
     method = read_adapter_info(checkpoint).method
     if method != "dreambooth":
         raise InvalidConfig(
             f"a {method} checkpoint needs no export", hint="load it with load_lora_weights or load_textual_inversion"
         )
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        with torch.no_grad(), load_adapter(base, checkpoint):
-            stock_pipeline(base).save_pretrained(partial)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replacing_folder(folder) as partial, torch.no_grad(), load_adapter(base, checkpoint):
+        stock_pipeline(base).save_pretrained(partial)
     return folder

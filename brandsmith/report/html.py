@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import write_text
+from brandsmith.core.output import check_output_folder
 from brandsmith.report import figures, sheets, words
 from brandsmith.report.advice import RULE, THESIS_TABLE, advise
 from brandsmith.report.certainty import compare_winner, headline, verdict_line
@@ -29,6 +30,8 @@ from brandsmith.results.study_files import StudyFiles, read_study
 
 ASSETS = Path(__file__).resolve().parent.parent / "data" / "report"
 NUM_COLOURS = 6  # of page.css
+GENERATOR = b'<meta name="generator" content="brandsmith report">'
+_HEAD_BYTES = 4096
 NAMES = ("report.html", "report.csv", "report.md")
 
 
@@ -42,6 +45,8 @@ def write_report(study_folder: str | Path, out: str | Path | None = None) -> lis
     folder = Path(out or study_folder)
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"'{folder}' is a file", hint="give a folder with --out")
+    check_output_folder(folder)
+    _check_ours(folder)
     standings = standings_of(study)
     rivalries = compare_winner(study, standings) if standings else []
     title, certainty, advice = (
@@ -69,6 +74,22 @@ def write_report(study_folder: str | Path, out: str | Path | None = None) -> lis
     for path, text in zip(paths, texts, strict=True):
         write_text(path, text)
     return paths
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise InvalidInput when a file with one of our names is not ours. The page is written first and names us."""
+    page = folder / NAMES[0]
+    there = [name for name in NAMES if (folder / name).exists() or (folder / name).is_symlink()]
+    if not there:
+        return
+    if page.is_file():
+        with page.open("rb") as file:
+            if GENERATOR in file.read(_HEAD_BYTES):
+                return
+    raise InvalidInput(
+        f"'{folder / there[0]}' is there and is not a report of ours",
+        hint="give another folder with --out: nothing of yours is overwritten",
+    )
 
 
 def _environment() -> Environment:

@@ -63,7 +63,7 @@ def dry_run(config: StudyConfig, text: str, folder: Path, show: Callable[[str], 
     """Count what a study takes, measure the pace of this machine; `show` gets each line. Nothing is written to
     `folder`.
     """
-    concept, _ = check_study(config, folder)
+    concept, _ = check_study(config, text, folder)
     plan = plan_study(config, concept)
     show(_counted(plan))
     plan = measure_pace(plan, config, text, concept)

@@ -59,7 +59,7 @@ def run_study(
     Raises InvalidInput or MissingResource before anything is written, and BrandsmithError when the budget is spent
     or every trial failed (what is there is kept, and the next call goes on).
     """
-    concept, study = check_study(config, folder, judges, executor)
+    concept, study = check_study(config, text, folder, judges, executor)
     with study.locked():
         study.create(config, text, concept)
         result = _finished_result(study)
@@ -67,7 +67,7 @@ def run_study(
 
 
 def check_study(
-    config: StudyConfig, folder: Path, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
+    config: StudyConfig, text: str, folder: Path, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
 ) -> tuple[Concept, StudyFolder]:
     """Everything that trials will need, before anything is written: base, settings, prompts, judges, executor, storage.
 
@@ -77,6 +77,7 @@ def check_study(
     family = family_of(config.base)
     check_trackers(config.trackers)
     study = StudyFolder(folder)
+    study.check_folder(text)
     study.check_config(config)
     check_drawable(prompts_of(config, concept), config.cases.draw, family)
     for trial in (one for space in config.methods for one in example_trials(config, space)):

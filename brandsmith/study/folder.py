@@ -21,6 +21,7 @@ from typing import Any
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import only_one, write_json, write_text
+from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.run import flatten
 from brandsmith.core.secrets import mask_secrets
 from brandsmith.core.text import read_text
@@ -45,6 +46,22 @@ class StudyFolder:
         self.study_file, self.yaml_file, self.result_file = (
             self.folder / name for name in ("study.json", "study.yaml", "result.json")
         )
+
+    def check_folder(self, text: str) -> None:
+        """Raise InvalidInput when the folder holds files and is no study of ours, or cannot be written to.
+
+        BrandsmithError without space. `text`: of the study to run; a study.yaml with just this text is no obstacle.
+        """
+        if not self._is_ours():
+            same = self.yaml_file.is_file() and self.yaml_file.read_bytes() == text.encode()
+            if not is_unused(self.folder, (self.yaml_file.name,) if same else ()):
+                raise foreign_folder(self.folder, "a study", "--out")
+        if not self.result_file.is_file():
+            check_output_folder(self.folder)
+
+    def _is_ours(self) -> bool:
+        """A folder with a study.json that names what every study has."""
+        return self.study_file.is_file() and self.record().keys() >= {"base", "concept", "cases"}
 
     def check_config(self, config: StudyConfig) -> None:
         """Raise InvalidConfig naming what differs when this folder holds another study; only budget, trackers and
