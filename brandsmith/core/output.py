@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from brandsmith.core.errors import BrandsmithError, InvalidInput
+from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import explained, is_leftover
 
 LEAST_FREE_BYTES = 1 << 20
@@ -22,8 +22,8 @@ _NOTHING = {".lock", ".DS_Store", "Thumbs.db", "desktop.ini"}
 def check_output_folder(folder: Path, need_bytes: int = LEAST_FREE_BYTES) -> None:
     """Raise when files cannot be written into `folder` (which need not exist yet).
 
-    Raises InvalidInput for a file where a folder is meant, a place that may not be written to and a name that is too
-    long; BrandsmithError without `need_bytes` of free space.
+    Raises InvalidInput for a file where a folder is meant, a place that may not be written to, a name that is too long,
+    and less than `need_bytes` of free space.
     """
     if "\0" in str(folder):
         raise InvalidInput(f"the name {str(folder)!r} holds a NUL character", hint="give another name")
@@ -56,7 +56,7 @@ def _check_space(folder: Path, place: Path, need_bytes: int) -> None:
     except OSError:  # some network drives do not say
         return
     if disk.total and disk.free < need_bytes:
-        raise BrandsmithError(
+        raise InvalidInput(
             f"no space left for '{folder}': {disk.free / 2**20:.1f} MiB free, {need_bytes / 2**20:.1f} MiB needed",
             hint="free some, or give another folder",
         )

@@ -129,9 +129,8 @@ class RunDirectory:
         return {**config}
 
     def check_folder(self) -> None:
-        """Raise InvalidInput when the folder holds files and is no run of ours, or cannot be written to.
-
-        BrandsmithError without space. Writes nothing; a finished run needs no place that can be written to.
+        """Raise InvalidInput when the folder holds files and is no run of ours, or cannot be written to,
+        or has no space. Writes nothing; a finished run needs no place that can be written to.
         """
         with explained(self.folder):
             ours = self._is_ours()

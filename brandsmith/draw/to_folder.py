@@ -50,7 +50,7 @@ def draw_to_folder(
 
     explained: beside each picture a folder of its name that shows how it came about, one picture at a time. Everything
     is checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other
-    prompts or of somebody else; BrandsmithError without space.
+    prompts or of somebody else.
     """
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
     if explained:

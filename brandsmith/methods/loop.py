@@ -100,10 +100,7 @@ class TrainingJob:
 
 
 def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
-    """Check everything that can be checked without weights; writes nothing.
-
-    Raises InvalidInput; BrandsmithError without space for the run.
-    """
+    """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
     method_named(config.method).check(config, family)
     check_snr_weights(family.noising, config.min_snr_gamma)

@@ -50,7 +50,7 @@ class StudyFolder:
     def check_folder(self, text: str) -> None:
         """Raise InvalidInput when the folder holds files and is no study of ours, or cannot be written to.
 
-        BrandsmithError without space. `text`: of the study to run; a study.yaml with just this text is no obstacle.
+        `text`: of the study to run; a study.yaml with just this text is no obstacle.
         """
         if not self._is_ours():
             same = self.yaml_file.is_file() and self.yaml_file.read_bytes() == text.encode()
