@@ -132,10 +132,10 @@ def test_yaml_that_is_no_configuration_is_refused_at_once(name, tmp_path):
     concept = tmp_path / "c"
     write_concept(concept)
     (concept / "concept.yaml").write_bytes(BOMBS[name].encode())
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(InvalidConcept, match=r"concept\.yaml' (line \d+: )?"):
         load_concept(concept)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_yaml_aliases_and_merges_that_are_meant_are_read():
@@ -297,7 +297,7 @@ def damage(text: bytes, dice: random.Random) -> bytes:
 
 def survives(work, where: str) -> str:
     """`done`, or the message of a refusal; anything else is a bug."""
-    started = time.monotonic()
+    started = time.process_time()
     try:
         work()
         outcome = "done"
@@ -308,7 +308,7 @@ def survives(work, where: str) -> str:
         outcome = str(error)
     except Exception as error:
         raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
-    assert time.monotonic() - started < 10, where
+    assert time.process_time() - started < 10, where
     return outcome
 
 
