@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import Json, console, print_json, print_lines
+from brandsmith.cli.options import MOST_SEEDS, MOST_STEPS, Json, console, finite, print_json, print_lines
 
 commands = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
 
@@ -18,11 +18,14 @@ def base_build(
     work: Annotated[Path, typer.Option(help="Working folder: scenes, checkpoints, logs.")] = Path("build/pocket"),
     out: Annotated[Path, typer.Option(help="Where the finished base goes.")] = Path("build/pocket/base"),
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
-    unet_steps: Annotated[int | None, typer.Option(help="Training steps of the U-Net.")] = None,
+    unet_steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of the U-Net.")] = None,
     start_from: Annotated[
         str | None, typer.Option(help="A finished base to train further: 'pocket' or a folder.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="With --start-from: training time (on a GPU).")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=100_000, callback=finite, help="With --start-from: training time (on a GPU)."),
+    ] = None,
 ) -> None:
     """Train the embedded base from scratch, or a finished one further. Resumable; uses a GPU when there is one."""
     from brandsmith.pocket.command import build_named
@@ -33,7 +36,7 @@ def base_build(
 @commands.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")
 def base_check(
     name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it.")] = "pocket",
-    seeds: Annotated[int, typer.Option(help="Pictures per one-object prompt.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per one-object prompt.")] = 1,
     sheet: Annotated[Path | None, typer.Option(help="Also write the pictures as one PNG.")] = None,
     card: Annotated[bool, typer.Option(help="Write the figures into the base's model card.")] = False,
     as_json: Json = False,

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import BaseOption, ConceptOption, Json, StudyArgument, print_json, print_lines, status
+from brandsmith.cli.options import (
+    MOST_EPOCHS,
+    MOST_SEEDS,
+    MOST_STEPS,
+    BaseOption,
+    ConceptOption,
+    Json,
+    StudyArgument,
+    print_json,
+    print_lines,
+    status,
+)
 
 commands = typer.Typer(
     help="Measure our own parts: judges, guidance, packed training, early stopping.", no_args_is_help=True
@@ -17,7 +28,7 @@ commands = typer.Typer(
 @commands.command("earlystop", epilog="Example: [cyan]brandsmith benchmark earlystop studies/thesis-pocket --json[/]")
 def benchmark_earlystop(
     study: StudyArgument,
-    replays: Annotated[int, typer.Option(help="Replays with shuffled seeds, 20 or more.")] = 40,
+    replays: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Replays with shuffled seeds, 20 or more.")] = 40,
     as_json: Json = False,
 ) -> None:
     """Replay early stopping on a full grid's recorded rows: does it find the same winner, and at what cost?"""
@@ -50,13 +61,15 @@ def benchmark_guidance(
 def benchmark_pack(
     concept: ConceptOption = "demo",
     base: BaseOption = "pocket",
-    trials: Annotated[int, typer.Option(min=2, help="LoRA trials, batch 1 each.")] = 8,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each.")] = 20,
+    trials: Annotated[int, typer.Option(min=2, max=1000, help="LoRA trials, batch 1 each.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Optimizer steps of each.")] = 20,
     random_sd15: Annotated[
         bool, typer.Option("--random-sd15", help="Instead of --base: Stable Diffusion 1.5's real size, random weights.")
     ] = False,
     precision: Annotated[str, typer.Option(help="fp32 (the trained weights are compared) or bf16.")] = "fp32",
-    image_px: Annotated[int | None, typer.Option(help="Side of the training pictures; default the base's own.")] = None,
+    image_px: Annotated[
+        int | None, typer.Option(min=32, max=8192, help="Side of the training pictures; default the base's own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """LoRA trials trained together on one frozen base, against one after another: time, memory, equal results."""
@@ -81,7 +94,10 @@ def benchmark_pack(
 def benchmark_judges(
     concept: ConceptOption = "demo",
     epochs: Annotated[
-        int, typer.Option(min=0, help="Of each training without one kind of near miss; 0 skips these trainings.")
+        int,
+        typer.Option(
+            min=0, max=MOST_EPOCHS, help="Of each training without one kind of near miss; 0 skips these trainings."
+        ),
     ] = 5,
     as_json: Json = False,
 ) -> None:

@@ -22,7 +22,16 @@ from brandsmith.cli.draw_options import (
     StepsOption,
     parse_size,
 )
-from brandsmith.cli.options import ConceptOption, RunOption, StepOption, TaughtBaseOption, console, print_lines, status
+from brandsmith.cli.options import (
+    MOST_SEEDS,
+    ConceptOption,
+    RunOption,
+    StepOption,
+    TaughtBaseOption,
+    console,
+    print_lines,
+    status,
+)
 
 commands = typer.Typer()
 
@@ -38,8 +47,10 @@ def sample(
     ] = "standard",
     base: TaughtBaseOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
-    seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt; seeds count from --first-seed.")] = 4,
-    first_seed: Annotated[int, typer.Option(help="The first seed.")] = 1000,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt; seeds count from --first-seed.")
+    ] = 4,
+    first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = 1000,
     guidance: GuidanceOption = None,
     num_steps: StepsOption = None,
     guidance_scale: ScaleOption = None,
@@ -108,7 +119,7 @@ def explain(
     base: TaughtBaseOption = None,
     run: RunOption = None,
     step: StepOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of the starting noise.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
     guidance: GuidanceOption = None,
     num_steps: StepsOption = None,
     guidance_scale: ScaleOption = None,

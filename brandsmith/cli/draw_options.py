@@ -14,6 +14,7 @@ from brandsmith.guidance.settings import (
 )
 
 DEFAULTS = DrawSettings()
+MOST_PX = 8192
 
 GuidanceOption = Annotated[
     str | None,
@@ -81,4 +82,6 @@ def parse_size(given: str | None) -> tuple[int, int] | None:
     sides = given.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise InvalidConfig(f"--size is '{given}'", hint="give HEIGHTxWIDTH in pixels, such as 512x768, or one number")
+    if not all(len(side) < 6 and 8 <= int(side) <= MOST_PX for side in sides):
+        raise InvalidConfig(f"--size is '{given}'", hint=f"give sides from 8 to {MOST_PX} pixels, multiples of 8")
     return int(sides[0]), int(sides[-1])

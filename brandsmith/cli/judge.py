@@ -9,6 +9,9 @@ import typer
 
 from brandsmith.cli.draw_options import ScaleOption, StepsOption
 from brandsmith.cli.options import (
+    MOST_EPOCHS,
+    MOST_SEEDS,
+    MOST_STEPS,
     ConceptArgument,
     FittedConceptArgument,
     FittedConceptOption,
@@ -68,7 +71,10 @@ def judge_run(
     ],
     concept: FittedConceptOption = "demo",
     base: JudgedBaseOption = None,
-    step: Annotated[int | None, typer.Option(help="Only this checkpoint of a run; default all with pictures.")] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(min=0, max=MOST_STEPS, help="Only this checkpoint of a run; default all with pictures."),
+    ] = None,
     detections: Annotated[
         Path | None, typer.Option(help="Another detector's results as JSON lines, for the KPI's confidence half.")
     ] = None,
@@ -107,7 +113,7 @@ def judge_leakage(
     concept: FittedConceptOption = "demo",
     base: JudgedBaseOption = None,
     step: StepOption = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt.")] = 4,
     num_steps: StepsOption = None,
     guidance_scale: ScaleOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default the run's, else out.")] = None,
@@ -138,8 +144,10 @@ def judge_overfit(
     run: RunArgument = None,
     concept: FittedConceptOption = "demo",
     base: JudgedBaseOption = None,
-    step: Annotated[int | None, typer.Option(help="Only this checkpoint; default every one.")] = None,
-    noises: Annotated[int, typer.Option(min=2, help="Noises per picture, the same for all.")] = 16,
+    step: Annotated[
+        int | None, typer.Option(min=0, max=MOST_STEPS, help="Only this checkpoint; default every one.")
+    ] = None,
+    noises: Annotated[int, typer.Option(min=2, max=100_000, help="Noises per picture, the same for all.")] = 16,
     as_json: Json = False,
 ) -> None:
     """The gap in denoising loss between held-out and training pictures, by checkpoint. Draws nothing."""
@@ -178,9 +186,11 @@ def judge_yolov8(
     ),
     concept: FittedConceptOption = "demo",
     yolo: Annotated[str, typer.Option(help="Your own 'yolo' program, in its own environment.")] = "yolo",
-    epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 40,
-    size_px: Annotated[int, typer.Option("--size", min=32, help="Side of its square training pictures in px.")] = 256,
-    copies: Annotated[int, typer.Option(min=0, help="Augmented copies of each training picture.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, max=MOST_EPOCHS, help="Training epochs.")] = 40,
+    size_px: Annotated[
+        int, typer.Option("--size", min=32, max=8192, help="Side of its square training pictures in px.")
+    ] = 256,
+    copies: Annotated[int, typer.Option(min=0, max=1000, help="Augmented copies of each training picture.")] = 3,
     export_only: Annotated[bool, typer.Option("--export-only", help="Write the data set and stop.")] = False,
     as_json: Json = False,
 ) -> None:

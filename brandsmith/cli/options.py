@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 """Progress and notes. Results go to stdout, so that `$(brandsmith sample …)` holds the files and nothing else."""
 tables = Console(markup=False, emoji=False, highlight=False)
 """Tables on stdout."""
+
+MOST_STEPS, MOST_SEEDS, MOST_EPOCHS = 10_000_000, 100_000, 10_000
+"""More is a slip of the keyboard: refused, not begun."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")]
@@ -31,12 +35,19 @@ JudgedBaseOption = Annotated[
 ]
 RunOption = Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")]
 RunArgument = Annotated[Path | None, typer.Argument(help="Run directory; none: the untrained base.")]
-StepOption = Annotated[int | None, typer.Option(help="Checkpoint step; default the last.")]
+StepOption = Annotated[int | None, typer.Option(min=0, max=MOST_STEPS, help="Checkpoint step; default the last.")]
 StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith study run' wrote.")]
 WeightsFolder = Annotated[
     Path | None, typer.Option(help="Where weights are; default $BRANDSMITH_WEIGHTS, else the user's cache.")
 ]
 WeightNames = Annotated[list[str] | None, typer.Argument(help="Names; none: all that are declared.")]
+
+
+def finite(given: float | None) -> float | None:
+    """A callback: NaN is neither below a minimum nor above a maximum. Raises BadParameter."""
+    if given is not None and not math.isfinite(given):
+        raise typer.BadParameter(f"{given} is no finite number.")
+    return given
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:

@@ -53,7 +53,7 @@ def study_run(
 @commands.command("replicate", epilog="Example: [cyan]brandsmith study replicate studies/thesis-pocket --seeds 3[/]")
 def study_replicate(
     study: StudyArgument,
-    seeds: Annotated[int, typer.Option(help="New training seeds.")] = 3,
+    seeds: Annotated[int, typer.Option(min=2, max=1000, help="New training seeds.")] = 3,
     as_json: Json = False,
 ) -> None:
     """Train the winner again with new training seeds, to see how much its score varies."""

@@ -59,7 +59,7 @@ class TrainSettings(BaseModel):
     """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the
     pictures alone.
     """
-    checkpoint_every: int = Field(100, ge=1)
+    checkpoint_every: int = Field(100, ge=1, le=10_000_000)
     """Steps between checkpoints; the last step always makes one."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
