@@ -217,6 +217,18 @@ class FlowNoising:
         return FlowMatchEulerDiscreteScheduler.from_config(self.schedule.config)
 
 
+ALLOWED_SCHEDULERS = frozenset(
+    {
+        *DiffusionNoising.schedulers.values(),
+        *FlowNoising.schedulers.values(),
+        *("DDIMParallelScheduler", "DDPMParallelScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler"),
+        *("KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler"),
+        *("SASolverScheduler", "TCDScheduler", "FlowMatchLCMScheduler"),
+    }
+)
+"""The classes of diffusers that a base's files or an option may name: a name never reaches any other class."""
+
+
 def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | None) -> None:
     """Raise InvalidConfig for a min-SNR weight where none is defined."""
     if min_snr_gamma is not None and noising.is_flow:

@@ -4,19 +4,35 @@ its parts loaded.
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from diffusers import AutoencoderKL, SchedulerMixin
+from transformers import PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base, Family
-from brandsmith.base.families.registry import FAMILIES
-from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.base.noising import ALLOWED_SCHEDULERS
+from brandsmith.base.parts import (
+    INDEX,
+    build_part,
+    check_parts,
+    detect_family,
+    load_tokenizer,
+    read_json,
+    said_of,
+)
+from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.safe_weights import check_finite
 
-INDEX = "model_index.json"
+HUB_TIMEOUT_SEC = 4.0
+"""How long the hub may take to answer; it is asked twice."""
+DOWNLOAD_TIMEOUT_SEC = 10.0
+LARGEST_TIMESTEPS = 100_000
+_WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
 def pocket_folder() -> Path:
@@ -28,6 +44,28 @@ def resolve_base(name: str) -> Path:
 
     Raises MissingResource; loads no weights.
     """
+    return _local_base(name) or _fetch_from_hub(name)
+
+
+def resolve_recorded_base(name: str, source: Path | str) -> Path:
+    """`resolve_base` for a name that stands in a file, which may come from anybody: never asks the hub.
+
+    Raises MissingResource naming `source`, the file.
+    """
+    hint = "name a base with --base; a hub id there is fetched"
+    if name.startswith(("\\\\", "//")):
+        raise MissingResource(f"'{source}' was made for base '{name}', on another machine", hint=hint)
+    try:
+        folder = _local_base(name) or _cached(name)
+    except MissingResource as error:
+        raise MissingResource(f"'{source}' was made for base '{name}': {error}", hint=hint) from None
+    if folder is None:
+        raise MissingResource(f"'{source}' was made for base '{name}', which is not on this machine", hint=hint)
+    return folder
+
+
+def _local_base(name: str) -> Path | None:
+    """The folder of a base on this machine; None for a hub id. Raises MissingResource for anything else."""
     if name == "pocket":
         folder = pocket_folder()
         if not (folder / INDEX).is_file():
@@ -35,28 +73,52 @@ def resolve_base(name: str) -> Path:
                 "the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket"
             )
         return folder
-    folder = Path(name)
-    if folder.is_dir():
-        if not (folder / INDEX).is_file():
+    if _is_folder(name):
+        if not (Path(name) / INDEX).is_file():
             raise MissingResource(
                 f"'{name}' is not a diffusers folder (no {INDEX})", hint="give a folder written by save_pretrained"
             )
-        return folder
+        return Path(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _fetch_from_hub(name)
+        return None
     raise MissingResource(
         f"unknown base '{name}'", hint="allowed: pocket, a diffusers folder, or a hub id such as owner/model"
     )
 
 
-def _fetch_from_hub(name: str) -> Path:
+def _is_folder(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_dir()
+    except (OSError, ValueError):  # too long a name, or a null byte
+        return False
+
+
+def _cached(name: str) -> Path | None:
+    """The folder of a hub id in the local cache when it is whole there; asks nobody."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.txt", "*.safetensors", "*.model"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
+        folder = Path(snapshot_download(name, allow_patterns=_WANTED, local_files_only=True))
+        check_parts(folder, detect_family(folder))
+    except Exception:  # not there, or a part of it is not
+        return None
+    return folder
+
+
+def _fetch_from_hub(name: str) -> Path:
+    """Cache first. Asking is logged on stderr, and a hub that does not answer is given up after seconds."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    if folder := _cached(name):
+        return folder
+    print(f"looking for base '{name}' on the hub", file=sys.stderr, flush=True)
+    try:
+        found = HfApi().model_info(name, timeout=HUB_TIMEOUT_SEC)
+        return Path(
+            snapshot_download(name, revision=found.sha, allow_patterns=_WANTED, etag_timeout=DOWNLOAD_TIMEOUT_SEC)
+        )
     except Exception as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise MissingResource(
             f"base '{name}' is neither a folder nor reachable on the hub ({reason})",
             hint="download it once with network access, or give a local folder",
@@ -70,38 +132,83 @@ def family_of(base: Base | str) -> Family:
     return base.family if isinstance(base, Base) else detect_family(resolve_base(base))
 
 
-def detect_family(folder: Path) -> Family:
-    """Read the family off the folder's configuration files. Raises InvalidConfig when it is none of ours."""
+def check_base(name: str) -> None:
+    """Everything that is known of a base without reading its weights. Raises MissingResource, InvalidInput."""
+    folder = resolve_base(name)
+    family = detect_family(folder)
+    check_parts(folder, family)
+    load_scheduler(folder)
+    for part, tokenizer in zip(family.encoder_names(), _tokenizers_in(folder, family), strict=True):
+        _check_vocabulary(folder, part, tokenizer)
 
-    def read(part: str) -> dict[str, Any]:
-        file = folder / INDEX if part == "model_index" else folder / part / "config.json"
-        return json.loads(file.read_text()) if file.is_file() else {}
 
-    for family in FAMILIES.values():
-        if family.recognises(read):
-            return family
-    kind = read("model_index").get("_class_name", "a model of unknown kind")
-    raise InvalidConfig(
-        f"'{folder.name}' is {kind}, which is of no known family", hint=f"allowed families: {', '.join(FAMILIES)}"
-    )
+def _check_vocabulary(folder: Path, part: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    config = read_json(folder / part / "config.json")
+    rows, places = config.get("vocab_size", len(tokenizer)), config.get("max_position_embeddings", 77)
+    if not 2 < len(tokenizer) <= rows or tokenizer.model_max_length > places:
+        raise InvalidInput(
+            f"the tokenizer of {part} in '{folder}' has {len(tokenizer)} pieces and takes"
+            f" {tokenizer.model_max_length} of them at once; {part} knows {rows} pieces and takes {places}",
+            hint="copy or download the base whole: tokenizer and text encoder belong together",
+        )
 
 
 def load_base(name: str, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Base:
-    """Load every part of a base, frozen, in eval mode, in `dtype` on `device`."""
+    """Load every part of a base, frozen, in eval mode, in `dtype` on `device`.
+
+    Raises MissingResource and InvalidInput before weights are read, and InvalidInput for weights that are not finite.
+    """
+    check_base(name)
     folder = resolve_base(name)
     family = detect_family(folder)
     base = Base(
         name=name,
         family=family,
-        denoiser=family.denoiser_class.from_pretrained(folder / family.denoiser_name),
-        vae=AutoencoderKL.from_pretrained(folder / "vae"),
-        text_encoders=[kind.from_pretrained(folder / part) for part, kind in family.encoder_classes.items()],
+        denoiser=_load_part(family.denoiser_class.from_pretrained, folder / family.denoiser_name),
+        vae=_load_part(AutoencoderKL.from_pretrained, folder / "vae"),
+        text_encoders=[
+            _load_part(kind.from_pretrained, folder / part) for part, kind in family.encoder_classes.items()
+        ],
         tokenizers=_tokenizers_in(folder, family),
         scheduler=load_scheduler(folder),
         source=folder,
         extras=_options_in(folder),
     )
     return base.to(device, dtype).freeze()
+
+
+def _load_part(read: Callable[..., Any], folder: Path) -> Any:
+    """A part with its weights, from safetensors of this folder alone."""
+    with said_of(folder):
+        part = read(folder, use_safetensors=True, local_files_only=True)
+    check_finite(part.state_dict().items(), folder)
+    return part
+
+
+def outline_of(base: Base | str) -> Base:
+    """A base without weights: every part on torch's `meta` device, which has shapes and no memory.
+
+    Raises MissingResource and InvalidInput for a name whose folder is not a whole base.
+    """
+    if isinstance(base, str):
+        check_base(base)
+        folder = resolve_base(base)
+        return _outline_of_folder(base, folder, detect_family(folder))
+    with torch.device("meta"):
+        denoiser = type(base.denoiser).from_config(base.denoiser.config)
+        vae = type(base.vae).from_config(base.vae.config)
+        encoders = [type(encoder)(encoder.config) for encoder in base.text_encoders]
+    outline = Base(base.name, base.family, denoiser, vae, encoders, list(base.tokenizers), base.scheduler)
+    return outline.freeze()
+
+
+def _outline_of_folder(name: str, folder: Path, family: Family) -> Base:
+    with torch.device("meta"):
+        parts = [build_part(folder, family, part) for part in (family.denoiser_name, "vae", *family.encoder_names())]
+    outline = Base(
+        name, family, parts[0], parts[1], parts[2:], _tokenizers_in(folder, family), load_scheduler(folder), folder
+    )
+    return outline.freeze()
 
 
 def load_tokenizers(base: Base | str) -> list[PreTrainedTokenizerBase]:
@@ -113,19 +220,29 @@ def load_tokenizers(base: Base | str) -> list[PreTrainedTokenizerBase]:
 
 
 def _tokenizers_in(folder: Path, family: Family) -> list[PreTrainedTokenizerBase]:
-    return [AutoTokenizer.from_pretrained(folder / name) for name in family.tokenizer_names()]
+    return [load_tokenizer(folder / name) for name in family.tokenizer_names()]
 
 
 def _options_in(folder: Path) -> dict[str, Any]:
     """What model_index.json holds beside the parts, such as `force_zeros_for_empty_prompt`."""
-    index = json.loads((folder / INDEX).read_text())
+    index = read_json(folder / INDEX)
     return {key: value for key, value in index.items() if not key.startswith("_") and not isinstance(value, list)}
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:
-    """The scheduler class and configuration that the folder names."""
-    import diffusers
-
-    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    kind = getattr(diffusers, config.get("_class_name", "DDPMScheduler"), DDPMScheduler)
-    return kind.from_pretrained(folder / "scheduler")
+    """The scheduler class and configuration that the folder names. Raises MissingResource, and InvalidInput for a class
+    that is not one of ALLOWED_SCHEDULERS.
+    """
+    file = folder / "scheduler" / "scheduler_config.json"
+    if not file.is_file():
+        raise MissingResource(f"base '{folder}' has no scheduler (no {file.name})", hint="copy or download it whole")
+    config = read_json(file)
+    name, steps = config.get("_class_name", "DDPMScheduler"), config.get("num_train_timesteps", 1000)
+    if name not in ALLOWED_SCHEDULERS:
+        raise InvalidInput(
+            f"'{file}' names scheduler class {name!r}", hint=f"allowed: {', '.join(sorted(ALLOWED_SCHEDULERS))}"
+        )
+    if not isinstance(steps, int) or not 1 <= steps <= LARGEST_TIMESTEPS:
+        raise InvalidInput(f"'{file}': num_train_timesteps is {steps!r}", hint=f"allowed: 1 to {LARGEST_TIMESTEPS}")
+    with said_of(file):
+        return getattr(diffusers, name).from_pretrained(folder / "scheduler", local_files_only=True)

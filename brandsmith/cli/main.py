@@ -18,7 +18,7 @@ import typer
 
 from brandsmith.cli import base, benchmark, demo, draw, export, judge, report, study, train
 from brandsmith.cli.old_spellings import modern
-from brandsmith.core.errors import BrandsmithError, from_os_error
+from brandsmith.core.errors import BrandsmithError, from_os_error, printable
 
 app = typer.Typer(
     name="brandsmith",
@@ -69,15 +69,15 @@ def _usage_error(error: Exception) -> int:
     """Wrong options (click's own errors) are one line and exit code 2; anything else is a bug and shows itself."""
     if not hasattr(error, "format_message"):
         raise error
-    print(f"error: {error.format_message()}", file=sys.stderr)
+    print(printable(f"error: {error.format_message()}"), file=sys.stderr)
     print("  see: brandsmith --help", file=sys.stderr)
     return 2
 
 
 def _complain(error: BrandsmithError) -> None:
-    print(f"error: {error}", file=sys.stderr)
+    print(printable(f"error: {error}"), file=sys.stderr)
     if error.hint:
-        print(f"  {error.hint}", file=sys.stderr)
+        print(printable(f"  {error.hint}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

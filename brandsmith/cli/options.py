@@ -13,9 +13,19 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+from brandsmith.core.errors import printable
+
+
+class SafeConsole(Console):
+    """A console on which texts are printed without control characters: names of files may hold any."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+console = SafeConsole(stderr=True, markup=False, emoji=False, highlight=False)
 """Progress and notes. Results go to stdout, so that `$(brandsmith sample …)` holds the files and nothing else."""
-tables = Console(markup=False, emoji=False, highlight=False)
+tables = SafeConsole(markup=False, emoji=False, highlight=False)
 """Tables on stdout."""
 
 MOST_STEPS, MOST_SEEDS, MOST_EPOCHS = 10_000_000, 100_000, 10_000
@@ -54,7 +64,7 @@ def print_lines(lines: Iterable[RenderableType]) -> None:
     """Texts and tables one below the other. A text is one line whatever the width, and never markup."""
     for line in lines:
         if isinstance(line, str):
-            print(line)
+            print(printable(line))
         else:
             tables.print(line)
 
@@ -62,8 +72,8 @@ def print_lines(lines: Iterable[RenderableType]) -> None:
 @contextmanager
 def status(first: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows, on a terminal, what is being done now."""
-    with console.status(Text(first)) as shown:
-        yield lambda what: shown.update(Text(what))
+    with console.status(Text(printable(first))) as shown:
+        yield lambda what: shown.update(Text(printable(what)))
 
 
 def print_json(value: Any) -> None:

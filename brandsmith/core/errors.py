@@ -14,9 +14,19 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
 
 from brandsmith.core.secrets import mask_secrets
+
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+
+
+def printable(text: str) -> str:
+    """`text` for a terminal: escape sequences, other control characters but tab and line end, marks that turn the
+    direction of writing, and lone surrogates become `?`.
+    """
+    return _CONTROL.sub("?", text)
 
 
 class BrandsmithError(Exception):

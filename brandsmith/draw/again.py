@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.sources import resolve_base
+from brandsmith.base.sources import resolve_recorded_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb, save_png
@@ -44,7 +44,7 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
     if path.exists():
         raise InvalidConfig(f"'{path}' exists", hint="give another folder with --out: nothing is overwritten")
     check_output_folder(folder)
-    resolve_base(recipe.origin.base)
+    resolve_recorded_base(recipe.origin.base, picture)
     source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
     with source.loaded() as (base, origin):
         if origin.base_fingerprint != recipe.origin.base_fingerprint:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from brandsmith.base.base import Base
 from brandsmith.base.fingerprint import base_fingerprint
-from brandsmith.base.sources import load_base, resolve_base
+from brandsmith.base.sources import check_base, load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import Origin, adapter_hash
-from brandsmith.methods.adapter import load_adapter, read_adapter_info
+from brandsmith.methods.adapter import check_adapter, load_adapter, recorded_base
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,11 @@ def find_source(run: Path | None, step: int | None, base_name: str | None) -> So
     if step is not None and run is None:
         raise InvalidConfig(f"--step {step} is a checkpoint of a run, and no run is given", hint="add --run FOLDER")
     checkpoint = RunDirectory(run).checkpoint_at(step) if run else None
-    name = base_name or (read_adapter_info(checkpoint).base if checkpoint else "pocket")
-    resolve_base(name)
+    name = base_name or (recorded_base(checkpoint) if checkpoint else "pocket")
+    if checkpoint:
+        check_adapter(name, checkpoint)
+    else:
+        check_base(name)
     return Source(name, checkpoint)
 
 

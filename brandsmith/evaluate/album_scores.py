@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.sources import resolve_base
+from brandsmith.base.sources import resolve_base, resolve_recorded_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.files import legal_name, sha256_of, write_json, write_text
 from brandsmith.core.output import check_output_folder
@@ -66,7 +66,8 @@ def judge_all(
         name = base_name or album.base or "pocket"
         if name not in chains:
             log("loading the judges")
-            chains[name] = every_judge(concept, resolve_base(name), weights)
+            base = resolve_base(name) if base_name or not album.base else resolve_recorded_base(name, album.folder)
+            chains[name] = every_judge(concept, base, weights)
             if check:
                 log("known-good and known-bad pictures")
                 check_judges(concept, list(chains[name].values()))

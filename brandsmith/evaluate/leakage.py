@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import load_base, resolve_base
+from brandsmith.base.sources import load_base
 from brandsmith.concept.brand_suite import leakage_prompts
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.output import check_output_folder
@@ -88,7 +88,7 @@ def leakage_of_run(
     """The command: everything is checked before weights load."""
     concept = load_concept(concept_name)
     found = find_run_checkpoints(run, concept, base_name, step)
-    resolve_base(found.base_name)
+    found.check()
     detector = load_judges(concept).detector
     checkpoint = found.checkpoints[-1][1] if found.checkpoints else None
     # With and without the adapter alike: else the scale would tell them apart.

@@ -20,7 +20,7 @@ import torch
 
 from brandsmith.base.base import Base, encode_images, encode_prompts
 from brandsmith.base.prompt_tokens import expand_prompts
-from brandsmith.base.sources import load_base, resolve_base
+from brandsmith.base.sources import load_base
 from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.progress import Log
@@ -185,7 +185,7 @@ def overfit_of_run(
     """`brandsmith judge overfit`: every checkpoint, or the base alone. Everything is checked before weights load."""
     concept = load_concept(concept_name)
     found = find_run_checkpoints(run, concept, base_name, step)
-    resolve_base(found.base_name)
+    found.check()
     known, unknown = training_pictures(concept), held_out_captioned(concept)
     check_enough(known, unknown)
     base = load_base(found.base_name, device=default_device())

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from brandsmith.base.sources import check_base, resolve_recorded_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
+from brandsmith.methods.adapter import check_adapter
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,17 @@ class RunCheckpoints:
 
     base_name: str
     checkpoints: tuple[tuple[int, Path], ...] = ()
+
+    recorded_in: Path | None = None
+    """The run that names the base; None when the command does."""
+
+    def check(self) -> None:
+        """Check base and adapters before weights load. Raises MissingResource, InvalidInput."""
+        if self.recorded_in is not None:
+            resolve_recorded_base(self.base_name, self.recorded_in)
+        check_base(self.base_name)
+        for _, folder in self.checkpoints:
+            check_adapter(self.base_name, folder)
 
 
 def find_run_checkpoints(
@@ -38,4 +51,8 @@ def find_run_checkpoints(
             f"run '{run}' was trained on '{token}', the concept's token is '{concept.token}'",
             hint="name its concept with --concept",
         )
-    return RunCheckpoints(base_name or config.get("base", "pocket"), tuple(directory.checkpoints_at(step)))
+    return RunCheckpoints(
+        base_name or config.get("base", "pocket"),
+        tuple(directory.checkpoints_at(step)),
+        None if base_name else run,
+    )

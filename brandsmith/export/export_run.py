@@ -10,7 +10,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import replacing
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
-from brandsmith.methods.adapter import export_diffusers_folder, find_adapter_file, read_adapter_info
+from brandsmith.methods.adapter import check_adapter, export_diffusers_folder, find_adapter_file, recorded_base
 
 
 def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Path:
@@ -19,12 +19,12 @@ def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Pat
     """
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
-    info = read_adapter_info(checkpoint)
     if out.exists() or out.is_symlink():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
     check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
-    if info.method == "dreambooth":
-        return export_diffusers_folder(load_base(info.base), checkpoint, out)
+    base = recorded_base(checkpoint)
+    if check_adapter(base, checkpoint).method == "dreambooth":
+        return export_diffusers_folder(load_base(base), checkpoint, out)
     source = find_adapter_file(checkpoint)
     with replacing(out, exclusive=True) as partial:  # of two exports to one name the first stays
         shutil.copyfile(source, partial)

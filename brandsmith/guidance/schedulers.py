@@ -11,7 +11,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, Family
-from brandsmith.base.noising import DiffusionNoising
+from brandsmith.base.noising import ALLOWED_SCHEDULERS, DiffusionNoising
 from brandsmith.core.errors import InvalidConfig, unknown_name
 
 SHORT_NAMES = DiffusionNoising.schedulers
@@ -56,9 +56,9 @@ def _check_steps(num_steps: int) -> None:
 def _class_named(name: str, family: Family | None) -> type[SchedulerMixin]:
     known = family.noising.schedulers if family else SHORT_NAMES
     class_name = known.get(name.lower()) or SHORT_NAMES.get(name.lower(), name)
-    kind = getattr(diffusers, class_name, None) if class_name.endswith("Scheduler") else None
-    if kind is None:
+    if class_name not in ALLOWED_SCHEDULERS:
         raise unknown_name("scheduler", name, [*known, "base"])
+    kind = getattr(diffusers, class_name)
     if family and class_name.startswith("FlowMatch") != family.noising.is_flow:
         allowed = ", ".join(sorted([*known, "base"]))
         raise InvalidConfig(f"scheduler '{name}' cannot sample {family.name} bases", hint=f"allowed: {allowed}")

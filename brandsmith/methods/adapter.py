@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 
 from brandsmith.base.base import Base
+from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import stock_pipeline
-from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder
+from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
 from brandsmith.core.version import package_version
-from brandsmith.methods.method import Words
+from brandsmith.methods.method import Words, shapes
 from brandsmith.methods.registry import METHODS, method_named, parse_config
 from brandsmith.methods.settings import TrainSettings
+
+_TOKEN = re.compile(r"[A-Za-z0-9_\-<>]+")
+"""As in `concept.yaml`."""
 
 
 @dataclass(frozen=True)
@@ -54,54 +60,123 @@ def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int)
 
 
 def read_adapter_info(folder: Path | str) -> AdapterInfo:
-    """Raises MissingResource when there is no adapter of ours in `folder`."""
-    return _info_from(_header(find_adapter_file(folder)))
+    """Raises MissingResource when there is no adapter of ours in `folder`, InvalidInput when its header is damaged."""
+    return _info_from(_find_header(folder))
 
 
 def find_adapter_file(folder: Path | str) -> Path:
-    """The file of a checkpoint folder whose header describes the adapter. Raises MissingResource."""
+    """The file of a checkpoint folder whose header describes the adapter. Raises MissingResource, InvalidInput."""
+    return _find_header(folder).file
+
+
+def _find_header(folder: Path | str) -> Header:
     for file in sorted(Path(folder).glob("*.safetensors")):
-        if _header(file).get("method") in METHODS:
-            return file
+        header = read_header(file)
+        if header.metadata.get("method") in METHODS:
+            return header
     raise MissingResource(
         f"no adapter in '{folder}'", hint="give a checkpoint folder, such as runs/<id>/checkpoints/step-000100"
     )
 
 
-def _header(file: Path) -> dict[str, str]:
-    with safe_open(file, "pt") as opened:
-        return opened.metadata() or {}
+def _info_from(header: Header) -> AdapterInfo:
+    record = header.metadata
+    try:
+        settings = parse_config(json.loads(record["settings"]))
+        info = AdapterInfo(
+            record["method"],
+            record["base"],
+            record["family"],
+            record["token"],
+            record["class_word"],
+            int(record["steps"]),
+            settings,
+            record["brandsmith"],
+        )
+    except KeyError as error:
+        raise _damaged(header.file, f"no {error.args[0]!r}") from None
+    except (ValueError, TypeError, RecursionError, InvalidConfig) as error:
+        raise _damaged(header.file, (str(error) or type(error).__name__).splitlines()[0][:160]) from None
+    _check_info(info, header.file)
+    return info
 
 
-def _info_from(header: dict[str, str]) -> AdapterInfo:
-    settings = parse_config(json.loads(header["settings"]))
-    return AdapterInfo(
-        header["method"],
-        header["base"],
-        header["family"],
-        header["token"],
-        header["class_word"],
-        int(header["steps"]),
-        settings,
-        header["brandsmith"],
+def _check_info(info: AdapterInfo, file: Path) -> None:
+    wrong = {
+        f"settings of {info.settings.method}, method {info.method}": info.settings.method != info.method,
+        f"family {info.family!r}; known: {', '.join(FAMILIES)}": info.family not in FAMILIES,
+        f"token {info.token!r}": not _TOKEN.fullmatch(info.token),
+        "no class word": not info.class_word.strip(),
+        "no base": not info.base,
+        f"{info.steps} steps": info.steps < 0,
+    }
+    for reason in (reason for reason, is_wrong in wrong.items() if is_wrong):
+        raise _damaged(file, reason)
+
+
+def _damaged(file: Path, reason: str) -> InvalidInput:
+    return InvalidInput(
+        f"the header of '{file}' does not describe an adapter ({reason})", hint="copy the checkpoint folder again"
     )
+
+
+def recorded_base(folder: Path | str) -> str:
+    """The base that an adapter's header names, when it is on this machine: a header never makes us ask the hub.
+
+    Raises MissingResource naming the base, InvalidInput.
+    """
+    name = read_adapter_info(folder).base
+    resolve_recorded_base(name, folder)
+    return name
+
+
+def check_adapter(base: Base | str, folder: Path | str) -> AdapterInfo:
+    """Compare an adapter with the base it is to be put on, and look for values that are not finite. The base's weights
+    are not loaded. Raises InvalidInput, InvalidConfig or MissingResource.
+    """
+    info = check_fit(base, folder)
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        check_finite_file(file)
+    return info
+
+
+def check_fit(base: Base | str, folder: Path | str) -> AdapterInfo:
+    """Compare names, shapes and types in an adapter's headers with what its settings make of the base."""
+    info, outline = read_adapter_info(folder), outline_of(base)
+    if info.family != outline.family.name:
+        raise _wrong_base(info, outline)
+    for file, expected in _expected_files(info, outline, Path(folder)).items():
+        header = read_header(Path(folder) / file)
+        check_floats(header)
+        if _info_from(header) != info:
+            raise _damaged(header.file, "another adapter's")
+        if different := differences(header, expected):
+            raise _wrong_base(info, outline, f": in {file} {different}")
+    return info
+
+
+def _expected_files(info: AdapterInfo, outline: Base, folder: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes by name, by file; the method is put on the outline, which takes no memory whatever the header says."""
+    try:
+        with torch.device("meta"):
+            attached = method_named(info.method).attach(outline, info.settings, info.words, dtype=None)
+    except BrandsmithError:
+        raise
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise _damaged(folder, str(error).splitlines()[0][:160] if str(error) else type(error).__name__) from None
+    return {file: shapes(tensors) for file, tensors in attached.tensors().items()}
 
 
 @contextmanager
 def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
     """Put a checkpoint on a loaded base; on leaving, the base is bit-identical to before. Nests, last in first out.
 
-    Raises InvalidConfig when the adapter was made for another architecture.
+    Raises InvalidConfig when the adapter was made for another architecture, InvalidInput when it is damaged.
     """
-    info = read_adapter_info(folder)
-    if info.family != base.family.name:
-        raise _wrong_base(info, base)
+    info = check_fit(base, folder)
     attached = method_named(info.method).attach(base, info.settings, info.words, dtype=None)
     try:
-        try:
-            attached.read(Path(folder))
-        except (KeyError, RuntimeError):
-            raise _wrong_base(info, base) from None
+        attached.read(Path(folder))
         for group in attached.groups:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)
@@ -110,11 +185,11 @@ def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
         attached.detach()
 
 
-def _wrong_base(info: AdapterInfo, base: Base) -> InvalidConfig:
+def _wrong_base(info: AdapterInfo, base: Base, difference: str = "") -> InvalidConfig:
     return InvalidConfig(
         f"this {info.method} adapter was made for base '{info.base}' ({info.family}) and does not fit '{base.name}'"
-        f" ({base.family.name})",
-        hint=f"use it with '{info.base}'",
+        f" ({base.family.name}){difference}",
+        hint=f"use it with '{info.base}', or copy the checkpoint folder again",
     )
 
 

@@ -12,11 +12,11 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Family
 from brandsmith.core.files import write_safetensors
-from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.core.safe_weights import load_tensors
+from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
 
 
@@ -48,7 +48,7 @@ class WholeModule:
 
     @torch.no_grad()
     def read(self, path: Path) -> None:
-        stored = load_file(path)
+        stored = load_tensors(path, shapes(dict(self.module.named_parameters())))
         for name, parameter in self.module.named_parameters():
             parameter.copy_(stored[name])
 
@@ -72,6 +72,9 @@ class AttachedDreamBooth:
         self.groups = tuple(
             ParameterGroup(n, rates[n], dict(part.module.named_parameters())) for n, part in self.parts.items()
         )
+
+    def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
+        return {f"{name}.safetensors": dict(part.module.named_parameters()) for name, part in self.parts.items()}
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         for name, part in self.parts.items():

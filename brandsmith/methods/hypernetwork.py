@@ -14,14 +14,14 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 from torch.utils.hooks import RemovableHandle
 
 from brandsmith.base.base import AttentionLayer, Base, Family
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
+from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
-from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
 
 FILE = "hypernetwork.safetensors"
@@ -45,7 +45,9 @@ class ResidualNetwork(torch.nn.Module):
         self.enter = torch.nn.Linear(width, width * expansion)
         self.leave = torch.nn.Linear(width * expansion, width)
         with torch.no_grad():
-            self.enter.weight.copy_(torch.randn(self.enter.weight.shape, generator=generator) * width**-0.5)
+            self.enter.weight.copy_(
+                torch.randn(self.enter.weight.shape, generator=generator, device="cpu") * width**-0.5
+            )
             for tensor in (self.enter.bias, self.leave.weight, self.leave.bias):
                 tensor.zero_()
 
@@ -75,11 +77,14 @@ class AttachedHypernetwork:
         # A hook on the projection's input works under any attention kernel, and beside LoRA layers.
         return layer.register_forward_pre_hook(lambda _, inputs: (network(inputs[0]), *inputs[1:]))
 
+    def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
+        return {FILE: self.networks.state_dict()}
+
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
-        write_safetensors(folder / FILE, self.networks.state_dict(), {"format": "pt", **metadata})
+        write_safetensors(folder / FILE, self.tensors()[FILE], {"format": "pt", **metadata})
 
     def read(self, folder: Path) -> None:
-        self.networks.load_state_dict(load_file(folder / FILE))
+        self.networks.load_state_dict(load_tensors(folder / FILE, shapes(self.tensors()[FILE])))
 
     def detach(self) -> None:
         for hook in self.hooks:

@@ -19,14 +19,14 @@ from peft import LoraConfig as PeftConfig
 from peft import inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from pydantic import Field
-from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from brandsmith.base.base import Base, Family
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
+from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
-from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
 
 FILE = "pytorch_lora_weights.safetensors"
@@ -122,18 +122,21 @@ class AttachedLora:
         self.groups = tuple(groups)
         self.trains_text = len(self.parts) > 1
 
+    def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
+        named = {
+            self.prefix(name) + key: tensor for name, part in self.parts.items() for key, tensor in part.state().items()
+        }
+        return {FILE: named}
+
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
-        tensors: dict[str, torch.Tensor] = {}
         settings: dict[str, object] = {}
         for name, part in self.parts.items():
-            prefix = self.prefix(name)
-            tensors |= {prefix + key: tensor for key, tensor in part.state().items()}
             settings |= {f"{name}.{key}": value for key, value in _stored_settings(part.config).items()}
         header = {"format": "pt", "lora_adapter_metadata": json.dumps(settings, sort_keys=True), **metadata}
-        write_safetensors(folder / FILE, tensors, header)
+        write_safetensors(folder / FILE, self.tensors()[FILE], header)
 
     def read(self, folder: Path) -> None:
-        stored = load_file(folder / FILE)
+        stored = load_tensors(folder / FILE, shapes(self.tensors()[FILE]))
         for name, part in self.parts.items():
             prefix = self.prefix(name)
             part.load({key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)})

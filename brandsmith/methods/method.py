@@ -28,6 +28,10 @@ class Words:
     """The lettering of the mark, where it has any; known when training starts, not to an adapter that is read."""
 
 
+def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
 @dataclass(frozen=True)
 class ParameterGroup:
     """What trains together at one learning rate. Names are stable: resuming and checkpoints rely on them."""
@@ -48,11 +52,17 @@ class Attached(Protocol):
     trains_text: bool
     """Whether the conditioning of a prompt changes during training (then it cannot be cached)."""
 
+    def tensors(self) -> Mapping[str, Mapping[str, torch.Tensor]]:
+        """What `write` writes: tensors by name, by the name of the file."""
+        ...
+
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         """Write the adapter into an existing folder, as stock diffusers reads it, `metadata` in the file's header."""
 
     def read(self, folder: Path) -> None:
-        """Take the weights that `write` left in `folder`."""
+        """Take the weights that `write` left in `folder`. Raises InvalidInput or MissingResource for files that hold
+        other names, shapes or types, or values that are not finite.
+        """
 
     def detach(self) -> None:
         """Leave the base bit-identical to what it was before `attach`."""

@@ -15,11 +15,12 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, Family
+from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.files import write_safetensors
-from brandsmith.methods.method import ParameterGroup, Words
+from brandsmith.core.safe_weights import load_tensors
+from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.tokens import check_token_is_new, vector_names
 
@@ -111,6 +112,8 @@ def starting_words(settings: TextualInversionConfig, words: Words) -> str:
 def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int) -> torch.Tensor:
     """(number, width): the embeddings of the word's pieces, repeated in turn."""
     pieces = tokenizer(word, add_special_tokens=False).input_ids
+    if not pieces:
+        raise InvalidConcept(f"no pieces to start from in '{word}'", hint="give a class word that is a word")
     chosen = [pieces[i % len(pieces)] for i in range(number)]
     return table.detach()[chosen].clone()
 
@@ -123,14 +126,18 @@ class AttachedTextualInversion:
         vectors = {Path(file).stem: word.embedding.vectors for file, word in zip(FILES, self.words, strict=False)}
         self.groups: tuple[ParameterGroup, ...] = (ParameterGroup("vectors", settings.learning_rate, vectors),)
 
+    def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
+        return {file: {word.token: word.embedding.vectors} for file, word in zip(FILES, self.words, strict=False)}
+
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
-        for file, word in zip(FILES, self.words, strict=False):
-            write_safetensors(folder / file, {word.token: word.embedding.vectors}, {"format": "pt", **metadata})
+        for file, tensors in self.tensors().items():
+            write_safetensors(folder / file, tensors, {"format": "pt", **metadata})
 
     @torch.no_grad()
     def read(self, folder: Path) -> None:
         for file, word in zip(FILES, self.words, strict=False):
-            word.embedding.vectors.copy_(load_file(folder / file)[word.token])
+            stored = load_tensors(folder / file, shapes({word.token: word.embedding.vectors}))
+            word.embedding.vectors.copy_(stored[word.token])
 
     def detach(self) -> None:
         for word in self.words:

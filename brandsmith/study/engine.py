@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from brandsmith.base.sources import family_of
+from brandsmith.base.sources import check_base, family_of
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
@@ -74,6 +74,7 @@ def check_study(
     Raises InvalidInput or MissingResource.
     """
     concept = load_concept(config.concept)
+    check_base(config.base)
     family = family_of(config.base)
     check_trackers(config.trackers)
     study = StudyFolder(folder)

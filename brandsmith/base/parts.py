@@ -1,0 +1,233 @@
+"""The parts of a diffusers folder, checked from their configuration and headers: no weights are read.
+
+Every part is built without memory for weights (torch's `meta` device), which says what names and shapes the weight
+files must hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, ModelMixin
+from transformers import CLIPTokenizer, PreTrainedModel
+
+from brandsmith.base.base import Family
+from brandsmith.base.families.registry import FAMILIES
+from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.core.safe_weights import check_floats, read_header
+
+INDEX = "model_index.json"
+LARGEST_COUNT = 1_000
+"""Of layers or blocks in a configuration; SDXL's largest is 10."""
+_COUNTS = ("layers_per_block", "num_layers", "num_hidden_layers", "transformer_layers_per_block", "num_attention_heads")
+_INTEGERS = ("position_ids", "num_batches_tracked")
+_OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+"""diffusers renames these when it loads an autoencoder of before 2023."""
+_LARGEST_JSON = 50_000_000
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON file that holds keys and values; {} when there is no such file. Raises InvalidInput."""
+    if not file.is_file():
+        return {}
+    try:
+        if file.stat().st_size > _LARGEST_JSON:
+            raise ValueError(f"more than {_LARGEST_JSON} bytes")
+        record = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InvalidInput(
+            f"'{file}' is no JSON ({reason})", hint="get the file again: copy or download it whole"
+        ) from None
+    if not isinstance(record, dict):
+        raise InvalidInput(
+            f"'{file}' holds {type(record).__name__}, expected keys and values", hint="get the file again"
+        )
+    return record
+
+
+def detect_family(folder: Path) -> Family:
+    """Read the family off the folder's configuration files. Raises InvalidConfig when it is none of ours."""
+
+    def read(part: str) -> dict[str, Any]:
+        return read_json(folder / INDEX if part == "model_index" else folder / part / "config.json")
+
+    kind = read("model_index").get("_class_name", "a model of unknown kind")
+    try:
+        found = next((family for family in FAMILIES.values() if family.recognises(read)), None)
+    except (TypeError, LookupError, AttributeError):
+        raise InvalidInput(f"'{folder / INDEX}' is not as diffusers writes it", hint="get the file again") from None
+    if found is None:
+        raise InvalidConfig(
+            f"'{folder.name}' is {kind}, which is of no known family", hint=f"allowed families: {', '.join(FAMILIES)}"
+        )
+    return found
+
+
+def check_parts(folder: Path, family: Family) -> None:
+    """Check every part of a base; reads headers, no weights. Raises MissingResource and InvalidInput naming the
+    part.
+    """
+    configs = {name: part_config(folder, name) for name in (family.denoiser_name, "vae", *family.encoder_names())}
+    _check_channels(folder, family, configs)
+    with torch.device("meta"):
+        for name, config in configs.items():
+            check_weights(folder / name, build_part(folder, family, name, config))
+    for name in family.tokenizer_names():
+        check_tokenizer_files(folder / name)
+
+
+def part_config(folder: Path, name: str) -> dict[str, Any]:
+    """The configuration of a part. Raises MissingResource without one."""
+    file = folder / name / "config.json"
+    if not file.is_file():
+        raise MissingResource(
+            f"base '{folder}' has no {name} (no {name}/config.json)", hint="copy or download it whole"
+        )
+    config = read_json(file)
+    if "quantization_config" in config or "auto_map" in config:
+        raise InvalidInput(f"'{file}' asks for quantised weights or for code", hint="give a base with plain weights")
+    for key in _COUNTS:
+        numbers = config.get(key) if isinstance(config.get(key), list) else [config.get(key)]
+        if any(isinstance(number, int) and number > LARGEST_COUNT for number in numbers or ()):
+            raise InvalidInput(f"'{file}': {key} is {config[key]}", hint=f"allowed: at most {LARGEST_COUNT}")
+    return config
+
+
+def _check_channels(folder: Path, family: Family, configs: Mapping[str, dict[str, Any]]) -> None:
+    taken, latent = configs[family.denoiser_name].get("in_channels", 4), configs["vae"].get("latent_channels", 4)
+    if taken != latent:
+        raise InvalidInput(
+            f"the {family.denoiser_name} of '{folder}' takes {taken} channels and its vae has {latent}: a base for"
+            " inpainting or another task",
+            hint=f"give a text-to-image base; {family.denoiser_name}/config.json names in_channels",
+        )
+
+
+def build_part(
+    folder: Path, family: Family, name: str, config: dict[str, Any] | None = None
+) -> ModelMixin | PreTrainedModel:
+    """A part from its configuration, on torch's current default device. Raises InvalidInput."""
+    config = part_config(folder, name) if config is None else config
+    file = folder / name / "config.json"
+    try:
+        if name in family.encoder_classes:
+            return _build_encoder(family.encoder_classes[name], config, file)
+        kind = AutoencoderKL if name == "vae" else family.denoiser_class
+        if config.get("_class_name", kind.__name__) != kind.__name__:
+            raise InvalidInput(
+                f"'{file}' is of a {config['_class_name']}", hint=f"a {family.name} base has a {kind.__name__}"
+            )
+        return kind.from_config(config)
+    except InvalidInput:
+        raise
+    except Exception as error:  # whatever diffusers and transformers raise for values that make no model
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise InvalidInput(f"'{file}' describes no model ({reason})", hint="get the file again") from None
+
+
+def _build_encoder(kind: type[PreTrainedModel], config: dict[str, Any], file: Path) -> PreTrainedModel:
+    if not str(config.get("model_type", "clip")).startswith("clip"):
+        raise InvalidInput(f"'{file}' is of a {config['model_type']} model", hint="text encoders are CLIP's")
+    return kind(kind.config_class.from_dict(config))
+
+
+def check_weights(folder: Path, part: torch.nn.Module) -> None:
+    """Compare the weight files of a part with the part as its configuration describes it."""
+    stem = "model" if isinstance(part, PreTrainedModel) else "diffusion_pytorch_model"
+    headers = [read_header(file) for file in weight_files(folder, stem)]
+    for header in headers:
+        check_floats(header, _INTEGERS)
+    stored = {_plain(name): tensor.shape for header in headers for name, tensor in header.tensors.items()}
+    expected = {_plain(name): tuple(tensor.shape) for name, tensor in part.state_dict().items()}
+    missing = [name for name in expected if name not in stored and not name.endswith(_INTEGERS)]
+    if missing:
+        raise InvalidInput(
+            f"the weights in '{folder}' lack {len(missing)} tensors of {folder.name}, such as '{missing[0]}'",
+            hint="copy or download the base whole",
+        )
+    for name in expected:
+        if name in stored and stored[name] != expected[name]:
+            raise InvalidInput(
+                f"the weights in '{folder}' do not fit its config.json: '{name}' has shape {stored[name]}, expected"
+                f" {expected[name]}",
+                hint="copy or download the base whole",
+            )
+
+
+def _plain(name: str) -> str:
+    """A tensor's name without what differs between versions of diffusers and transformers."""
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name.removeprefix("text_model.")
+
+
+def weight_files(folder: Path, stem: str) -> list[Path]:
+    """The safetensors files of a part: one, or the shards that its index names. Raises MissingResource,
+    InvalidInput.
+    """
+    whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+    if whole.exists():
+        return [whole]
+    if not index.is_file():
+        raise _no_weights(folder, whole)
+    names = read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(_is_plain_name(name) for name in names.values()):
+        raise InvalidInput(f"'{index}' names no weight files", hint="copy or download the base whole")
+    return [folder / name for name in sorted(set(names.values()))]
+
+
+def _is_plain_name(name: Any) -> bool:
+    return isinstance(name, str) and Path(name).name == name and name.endswith(".safetensors") and "\\" not in name
+
+
+def _no_weights(folder: Path, wanted: Path) -> MissingResource:
+    if pickles := sorted(file.name for file in folder.glob("*.bin")):
+        return MissingResource(
+            f"{folder.name} of the base has its weights as {pickles[0]} alone, which may run a program when opened",
+            hint=f"give a base with {wanted.name}, such as `save_pretrained(…, safe_serialization=True)` writes",
+        )
+    if variants := sorted(file.name for file in folder.glob("*.safetensors")):
+        return MissingResource(
+            f"{folder.name} of the base has no {wanted.name}, only {variants[0]}", hint=f"rename it to {wanted.name}"
+        )
+    return MissingResource(f"base '{folder.parent}' has no weights of {folder.name} ('{wanted}')", hint="copy it whole")
+
+
+def check_tokenizer_files(folder: Path) -> None:
+    """Raise MissingResource when a folder has no vocabulary: transformers would invent one of two words."""
+    if not (folder / "tokenizer.json").is_file() and not all(
+        (folder / name).is_file() for name in ("vocab.json", "merges.txt")
+    ):
+        raise MissingResource(
+            f"base '{folder.parent}' has no {folder.name} (no {folder.name}/tokenizer.json, nor vocab.json and"
+            " merges.txt)",
+            hint="copy or download the base whole",
+        )
+
+
+def load_tokenizer(folder: Path) -> CLIPTokenizer:
+    """The CLIP tokenizer of a folder. Raises MissingResource, InvalidInput."""
+    check_tokenizer_files(folder)
+    with said_of(folder):
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    if tokenizer.eos_token_id is None or tokenizer.eos_token_id >= len(tokenizer):
+        raise InvalidInput(f"the tokenizer in '{folder}' has no token for the end of a text", hint="get it again")
+    return tokenizer
+
+
+@contextmanager
+def said_of(folder: Path) -> Iterator[None]:
+    """Whatever diffusers, transformers and tokenizers raise for files that they cannot read becomes InvalidInput."""
+    try:
+        yield
+    except (InvalidInput, MissingResource, MemoryError):
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise InvalidInput(f"'{folder}' cannot be loaded ({reason})", hint="copy or download the base whole") from None
