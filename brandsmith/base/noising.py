@@ -221,12 +221,20 @@ ALLOWED_SCHEDULERS = frozenset(
     {
         *DiffusionNoising.schedulers.values(),
         *FlowNoising.schedulers.values(),
-        *("DDIMParallelScheduler", "DDPMParallelScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler"),
+        *("DDIMParallelScheduler", "DDPMParallelScheduler", "DPMSolverSinglestepScheduler"),
         *("KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler"),
         *("SASolverScheduler", "TCDScheduler", "FlowMatchLCMScheduler"),
     }
 )
 """The classes of diffusers that a base's files or an option may name: a name never reaches any other class."""
+
+WITHOUT_X0 = frozenset(
+    {
+        *("EulerAncestralDiscreteScheduler", "PNDMScheduler"),
+        *("KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler"),
+    }
+)
+"""Those that cannot sample a base that predicts x0."""
 
 
 def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brandsmith.base.sources import family_of
+from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.core.output import check_output_folder, foreign_folder
 from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import EXPLANATION, explain
 from brandsmith.guidance.sampling import check_drawable
+from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
 
 
@@ -26,6 +27,7 @@ def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: So
     settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
     family = family_of(source.base)
     check_drawable([prompt], settings, family)
+    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
     warn_of_cut_prompts([prompt], settings, source)
     check_reads_text(family, "an explanation")
     check_explanation_folder(folder)

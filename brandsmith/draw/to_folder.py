@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import family_of
+from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
@@ -20,6 +20,7 @@ from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictu
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
+from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
 
 
@@ -57,6 +58,7 @@ def draw_to_folder(
         settings = settings.model_copy(update={"batch_size": 1})
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
+    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
     warn_of_cut_prompts(prompts, settings, source)
     if explained:
         check_reads_text(family, "an explanation")

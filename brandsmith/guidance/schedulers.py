@@ -11,7 +11,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, Family
-from brandsmith.base.noising import ALLOWED_SCHEDULERS, DiffusionNoising
+from brandsmith.base.noising import ALLOWED_SCHEDULERS, WITHOUT_X0, DiffusionNoising
 from brandsmith.core.errors import InvalidConfig, unknown_name
 
 SHORT_NAMES = DiffusionNoising.schedulers
@@ -34,6 +34,7 @@ def build_scheduler(
         kind = scheduler
     else:
         kind, config = type(scheduler), scheduler.config
+    _check_prediction(kind, base.scheduler)
     built = kind.from_config(config)
     built.set_timesteps(num_steps, device=base.device)
     return built
@@ -46,6 +47,20 @@ def check_scheduler(name: str, num_steps: int, family: Family | None = None) -> 
     _check_steps(num_steps)
     if name != "base":
         _class_named(name, family)
+
+
+def check_base_scheduler(name: str, declared: SchedulerMixin, family: Family) -> None:
+    """`check_scheduler` with what the base's own scheduler declares. Raises InvalidConfig."""
+    _check_prediction(type(declared) if name == "base" else _class_named(name, family), declared)
+
+
+def _check_prediction(kind: type[SchedulerMixin], declared: SchedulerMixin) -> None:
+    if kind.__name__ in WITHOUT_X0 and declared.config.get("prediction_type") == "sample":
+        able = sorted(short for short, name in SHORT_NAMES.items() if name not in WITHOUT_X0)
+        raise InvalidConfig(
+            f"{kind.__name__} cannot sample this base, which predicts the clean picture (x0)",
+            hint=f"allowed for it: {', '.join(able)}, base",
+        )
 
 
 def _check_steps(num_steps: int) -> None:
