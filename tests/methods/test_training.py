@@ -63,6 +63,7 @@ def send(number, step):
 @pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
 @every_method
 def test_interrupted_and_resumed_equals_undisturbed(name, optimizer, tmp_path):
@@ -180,6 +181,7 @@ LEARNABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.slow
