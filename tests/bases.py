@@ -24,10 +24,10 @@ WIDTHS = {"sd1": (16,), "sd2": (24,), "sdxl": (16, 24), "sd3": (16, 24)}
 """Of the text encoders."""
 
 
-def build_tiny(family: str = "sd1", seed: int = 0) -> Base:
+def build_tiny(family: str = "sd1", seed: int = 0, *, context: int = 24) -> Base:
     """A base of 64-px pictures (8 x 8 latents; 4 channels, sd3 16) whose every part is a stock class."""
     torch.manual_seed(seed)
-    tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=24)
+    tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=context)
     widths = WIDTHS[family]
     encoders = [_text_encoder(tokenizer, w, projected=i == 1 or family == "sd3") for i, w in enumerate(widths)]
     denoiser = _transformer(sum(widths)) if family == "sd3" else _unet(family, widths)
@@ -112,7 +112,7 @@ def _text_encoder(tokenizer, width: int, projected: bool) -> torch.nn.Module:
         intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=24,
+        max_position_embeddings=tokenizer.model_max_length,
         projection_dim=width,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

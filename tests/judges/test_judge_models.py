@@ -27,7 +27,7 @@ def run(tmp_path_factory) -> Path:
     from brandsmith.methods.registry import build_config
 
     folder = tmp_path_factory.mktemp("models")
-    save_as_diffusers_folder(build_tiny("sd1"), folder / "tiny")
+    save_as_diffusers_folder(build_tiny("sd1", context=48), folder / "tiny")  # the demo's captions fit
     config = build_config("lora", steps=2, checkpoint_every=1, rank=2, alpha=2.0, batch_size=1)
     train(config, load_concept("demo"), str(folder / "tiny"), folder / "run")
     return folder / "run"
