@@ -15,14 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidConcept, MissingResource
+from brandsmith.core.pictures import PICTURE_SUFFIXES, list_pictures, load_image
 from brandsmith.core.text import is_there, one_line, read_text, shortened
 from brandsmith.core.yaml_lines import read_yaml
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 STANDARD_PROMPTS = (
     "A {token}",
@@ -127,20 +125,19 @@ def _load_config(path: Path) -> ConceptConfig:
 
 def load_examples(folder: Path, token: str) -> tuple[Example, ...]:
     """Every image of a folder with its caption; raises InvalidConcept for the first thing wrong."""
-    images = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    images = list_pictures(folder)
     if not images:
         raise InvalidConcept(
-            f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(IMAGE_SUFFIXES)})"
+            f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(PICTURE_SUFFIXES)})"
         )
     return tuple(Example(path, _checked_caption(path, token)) for path in images)
 
 
 def _checked_caption(image: Path, token: str) -> str:
     try:
-        with Image.open(image) as opened:
-            opened.load()
-    except Exception as error:  # Pillow raises many kinds; all mean the same to the user
-        raise InvalidConcept(f"'{image}' cannot be read as an image ({error})", hint="replace or remove it") from None
+        load_image(image)
+    except BrandsmithError as error:
+        raise InvalidConcept(str(error), hint=error.hint) from None
     text_file = image.with_suffix(".txt")
     if not is_there(text_file):
         raise InvalidConcept(f"caption '{text_file}' is missing", hint=f"write one line that contains '{token}'")

@@ -79,12 +79,7 @@ def _counted(settings: DrawSettings) -> dict[str, Any]:
 
 def read_recipe(picture: Path) -> Recipe | None:
     """The recipe in a picture's file; None for a picture that has none. Raises InvalidInput where it cannot be read."""
-    try:
-        text = read_png_text(picture).get(KEYWORD)
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of these for a broken file
-        raise InvalidInput(
-            f"'{picture}' cannot be read as a picture ({error})", hint="remove it, or replace it"
-        ) from None
+    text = read_png_text(picture).get(KEYWORD)
     if text is None:
         return None
     try:

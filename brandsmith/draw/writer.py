@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.base.base import Base
-from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.core.pictures import save_png
+from brandsmith.core.pictures import list_pictures, save_png
 from brandsmith.draw.legacy import drawn_before_recipes
 from brandsmith.draw.recipe import Origin, Recipe, read_recipe
 from brandsmith.guidance.sampling import sample
@@ -76,7 +75,7 @@ def check_no_others(folder: Path, requests: Sequence[Request], settings: DrawSet
     """
     prompts = {request.path.name.partition("_seed-")[0]: request.prompt for request in requests}
     named = {request.path.name for request in requests}
-    pictures = (path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.name not in named)
+    pictures = (path for path in list_pictures(folder, quiet=True) if path.name not in named)
     others = sorted(path.name for path in pictures if not _more_of_the_same(path, prompts, settings, origin))
     if others:
         shown = ", ".join(f"'{name}'" for name in others[:3]) + (", …" if len(others) > 3 else "")

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.base.sources import resolve_base, resolve_recorded_base
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
+from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import legal_name, sha256_of, write_json, write_text
 from brandsmith.core.output import check_output_folder
-from brandsmith.core.pictures import load_rgb_all
+from brandsmith.core.pictures import list_pictures, load_rgb_all
 from brandsmith.core.progress import Log
 from brandsmith.core.rows import Row, Shot
 from brandsmith.evaluate.album_summary import AlbumSummary, CopyingSummary, Diversity, PromptDiversity, summarise
@@ -126,7 +126,7 @@ def write_rows(file: Path, rows: Sequence[Row]) -> None:
 def concept_digest(concept: Concept) -> str:
     """Changes with anything of the concept that a verdict may depend on."""
     digest = hashlib.sha256(concept.config.model_dump_json().encode())
-    held_out = sorted(p for p in (concept.folder / "held_out").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    held_out = list_pictures(concept.folder / "held_out")
     for image in (*(example.image for example in concept.examples), *held_out):
         digest.update(sha256_of(image).encode())
     return digest.hexdigest()[:8]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES
 from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.pictures import PICTURE_SUFFIXES, list_pictures
 from brandsmith.core.rows import Shot
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.text import is_there, one_line, read_text
@@ -75,9 +75,9 @@ def _of_run(run: Path, step: int | None) -> list[Album]:
 
 
 def _of_folder(folder: Path, run: str, step: int, base: str | None = None) -> Album:
-    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    paths = list_pictures(folder)
     if not paths:
-        raise MissingResource(f"no pictures in '{folder}'", hint=f"judges look at {', '.join(IMAGE_SUFFIXES)}")
+        raise MissingResource(f"no pictures in '{folder}'", hint=f"judges look at {', '.join(PICTURE_SUFFIXES)}")
     recipes = [recipe for path in paths if (recipe := read_recipe(path))]
     if len(recipes) == len(paths):
         return Album(folder, _recipe_shots(paths, recipes, run, step), tuple(paths), base or recipes[0].origin.base)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.concept.concept import Concept
 from brandsmith.core.files import sha256_of
-from brandsmith.core.pictures import load_rgb_all
+from brandsmith.core.pictures import list_pictures, load_rgb_all
 from brandsmith.core.rows import Shot
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.background import Background
@@ -80,8 +80,7 @@ def training_pictures(concept: Concept) -> list[np.ndarray]:
 
 def held_out_pictures(concept: Concept) -> list[np.ndarray]:
     """True pictures of the concept that no training may use: the control for copying."""
-    files = sorted((concept.folder / "held_out").glob("*"))
-    return load_rgb_all(file for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
+    return load_rgb_all(list_pictures(concept.folder / "held_out"))
 
 
 def thesis_kpi(judges: dict[str, Judge], pictures: Sequence[np.ndarray]) -> float | None:

@@ -21,8 +21,9 @@ import torch
 from brandsmith.base.base import Base, encode_images, encode_prompts
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.base.sources import load_base
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept, load_concept
+from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConcept
+from brandsmith.core.pictures import list_pictures
 from brandsmith.core.progress import Log
 from brandsmith.core.text import is_there, read_text
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
@@ -124,7 +125,7 @@ def training_pictures(concept: Concept) -> Pictured:
 
 def held_out_captioned(concept: Concept) -> Pictured:
     """The held-out pictures with the captions beside them; without one, the plain prompt `a <token>`."""
-    images = tuple(sorted(p for p in (concept.folder / "held_out").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES))
+    images = tuple(list_pictures(concept.folder / "held_out"))
     return Pictured(images, tuple(_caption(image) or f"a {concept.token}" for image in images))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.pictures import list_pictures
 from brandsmith.core.table import as_markdown
 from brandsmith.judges.fit import load_judges
 from brandsmith.judges.foreign import ForeignDetector
@@ -158,7 +159,7 @@ def export_splits(concept: Concept, workdir: Path, *, copies: int) -> ExportedDa
 
 
 def score_pictures(detections: Detections, pictures: Path) -> ScoredPictures:
-    names = sorted(p.name for p in pictures.glob("*.png"))
+    names = [p.name for p in list_pictures(pictures)]
     scores = [v.value or 0.0 for v in ForeignDetector(detections.file, "yolov8").verdicts(names)]
     return ScoredPictures(detections, round(sum(scores) / len(scores), 4) if scores else None, len(scores))
 

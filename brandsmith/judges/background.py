@@ -10,7 +10,16 @@ import cv2
 import numpy as np
 
 from brandsmith.judges.boxes import Box, as_box
-from brandsmith.judges.copying import FEWEST_CONTROLS, NO_CONTROL, SIDE_PX, Copying, describe, scaled
+from brandsmith.judges.copying import (
+    FEWEST_CONTROLS,
+    NO_CONTROL,
+    ONE_COLOUR,
+    SIDE_PX,
+    Copying,
+    describe,
+    is_of_one_colour,
+    scaled,
+)
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 from brandsmith.results.usable import PRESENT_FROM
@@ -55,9 +64,13 @@ class Background:
         check_pictures(pictures)
         if not len(self.control):
             return [not_measured(NO_CONTROL)] * len(pictures)
-        return (
-            [Verdict(round(float(v), 6)) for v in scaled(self.nearest(pictures), self.control)] if len(pictures) else []
-        )
+        if not len(pictures):
+            return []
+        values = scaled(self.nearest(pictures), self.control)
+        return [
+            not_measured(ONE_COLOUR) if is_of_one_colour(picture) else Verdict(round(float(value), 6))
+            for picture, value in zip(pictures, values, strict=True)
+        ]
 
     def nearest(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Similarity (N,) to the nearest training picture, as it is or mirrored."""

@@ -19,6 +19,7 @@ from brandsmith.judges.judge import Verdict, check_pictures, not_measured
 
 SIDE_PX = 48
 FEWEST_CONTROLS = 8
+ONE_COLOUR = "the picture is of one colour: there is nothing to compare"
 NO_CONTROL = f"copying needs {FEWEST_CONTROLS} held-out real pictures as control (held_out/)"
 
 
@@ -36,8 +37,16 @@ def describe(picture: np.ndarray) -> np.ndarray:
     weighted = [
         weight * part / (np.linalg.norm(part) + 1e-6) for weight, part in zip((0.8, 0.35, 1.0), parts, strict=True)
     ]
+    if not colours.any():  # black: as the darkest grey, which has a direction
+        weighted[1] = 0.35 * np.repeat(np.array([1, 0, 0], np.float32) / np.sqrt(np.float32(48)), 48)
     vector = np.concatenate(weighted)
     return vector / np.linalg.norm(vector)
+
+
+def is_of_one_colour(picture: np.ndarray) -> bool:
+    """At the size at which pictures are compared."""
+    small = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    return bool((small == small[0, 0]).all())
 
 
 def _gradients(small: np.ndarray, cells: int = 8, bins: int = 8) -> np.ndarray:
@@ -94,8 +103,10 @@ class Copying:
             return [not_measured(NO_CONTROL)] * len(pictures)
         values, which = self.nearest(pictures)
         return [
-            Verdict(round(float(v), 6), details={"nearest": int(i), "similarity": round(float(s), 4)})
-            for v, i, s in zip(self.scaled(values), which, values, strict=True)
+            not_measured(ONE_COLOUR)
+            if is_of_one_colour(picture)
+            else Verdict(round(float(v), 6), details={"nearest": int(i), "similarity": round(float(s), 4)})
+            for picture, v, i, s in zip(pictures, self.scaled(values), which, values, strict=True)
         ]
 
     def scaled(self, similarities: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from brandsmith.core.errors import InvalidConcept
+from brandsmith.core.errors import BrandsmithError, InvalidConcept
+from brandsmith.core.pictures import open_upright
 from brandsmith.judges.augment import seen_by_another_camera
 from brandsmith.judges.boxes import Box
 
@@ -36,18 +37,15 @@ def uses_cutout(concept_folder: Path) -> bool:
 def read_cutout(file: Path) -> np.ndarray:
     """The mark (h, w, 4) uint8, cropped to what is visible. Raises InvalidConcept when there is nothing to cut out."""
     try:
-        with Image.open(file) as opened:
-            transparent = "A" in opened.getbands() or "transparency" in opened.info
-            image = opened.convert("RGBA")
-    except Exception as error:  # Pillow raises many kinds; all mean the same to the user
-        raise InvalidConcept(
-            f"'{file}' cannot be read as an image ({error})", hint="replace it by a PNG of the mark"
-        ) from None
-    if not transparent:
+        opened = open_upright(file)
+    except BrandsmithError as error:
+        raise InvalidConcept(str(error), hint=error.hint) from None
+    if not opened.has_transparency_data:
         raise InvalidConcept(
             f"'{file}' has no transparency",
             hint="cut the mark out: everything round it transparent (PNG with an alpha channel)",
         )
+    image = opened.convert("RGBA")
     seen = image.getchannel("A").point(lambda a: 255 if a > 127 else 0).getbbox()
     if seen is None or min(seen[2] - seen[0], seen[3] - seen[1]) < LEAST_PX:
         size = "nothing" if seen is None else f"{seen[2] - seen[0]} x {seen[3] - seen[1]} pixels"

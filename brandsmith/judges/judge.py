@@ -21,6 +21,9 @@ from brandsmith.core.files import append_jsonl
 from brandsmith.core.json_files import read_jsonl
 from brandsmith.core.rows import Row, Shot
 
+LEAST_SIDE_PX, LARGEST_RATIO = 4, 50
+"""Of pictures that are shown to judges: OCR and encoders fail on smaller and on thinner ones."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -85,17 +88,31 @@ def judge_id(judge: Named) -> str:
 
 
 def score_shots(judge: Judge, shots: Sequence[Shot], pictures: Sequence[np.ndarray]) -> list[Row]:
-    """The rows of one judge over pictures, `shots[i]` telling where `pictures[i]` comes from."""
+    """The rows of one judge over pictures, `shots[i]` telling where `pictures[i]` comes from. A picture too small for
+    any judge is "not measured".
+    """
     if len(shots) != len(pictures):
         raise ValueError(f"{len(shots)} shots for {len(pictures)} pictures")
-    verdicts = (
-        judge.score_prompted(pictures, [s.prompt for s in shots])
-        if isinstance(judge, PromptJudge)
-        else judge.score(pictures)
+    check_pictures(pictures)
+    reasons = [_too_small(picture) for picture in pictures]
+    places = [place for place, reason in enumerate(reasons) if not reason]
+    seen, prompts = [pictures[i] for i in places], [shots[i].prompt for i in places]
+    verdicts = judge.score_prompted(seen, prompts) if isinstance(judge, PromptJudge) else judge.score(seen)
+    if len(verdicts) != len(seen):
+        raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(seen)} pictures")
+    measured = dict(zip(places, verdicts, strict=True))
+    return rows_of(judge, shots, [measured.get(i) or not_measured(reason) for i, reason in enumerate(reasons)])
+
+
+def _too_small(picture: np.ndarray) -> str:
+    """Why no judge can look at the picture; empty for one of an ordinary shape."""
+    height, width = picture.shape[:2]
+    if min(height, width) >= LEAST_SIDE_PX and max(height, width) <= LARGEST_RATIO * min(height, width):
+        return ""
+    return (
+        f"the picture is {width} x {height} pixels; judges need {LEAST_SIDE_PX} a side, and no side more than "
+        f"{LARGEST_RATIO} times the other"
     )
-    if len(verdicts) != len(pictures):
-        raise ValueError(f"judge {judge_id(judge)} gave {len(verdicts)} verdicts for {len(pictures)} pictures")
-    return rows_of(judge, shots, verdicts)
 
 
 def rows_of(judge: Named, shots: Sequence[Shot], verdicts: Sequence[Verdict]) -> list[Row]:

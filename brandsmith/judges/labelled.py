@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES
-from brandsmith.core.errors import InvalidConcept, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidConcept, MissingResource
 from brandsmith.core.json_files import read_value
-from brandsmith.core.pictures import load_rgb
+from brandsmith.core.pictures import list_pictures, load_rgb
 from brandsmith.core.text import read_text
 from brandsmith.judges.boxes import Box, box_area
 from brandsmith.judges.cutouts import MARK_FILE, draw_split, uses_cutout
@@ -65,7 +64,7 @@ def without_mark(pictures: Iterable[Labelled]) -> list[Labelled]:
 def load_split(concept_folder: Path, split: str) -> list[Labelled]:
     """The pictures of one split in name order. Raises MissingResource or InvalidConcept naming the file."""
     folder = concept_folder / "detector" / split
-    files = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = list_pictures(folder / "images")
     if uses_cutout(concept_folder):
         return [Labelled(name, pixels, box) for name, pixels, box in draw_split(concept_folder, split)]
     if not files:
@@ -126,8 +125,8 @@ def _corners(bbox: Iterable[float]) -> Box:
 def _load_one(file: Path, label: Path | None, box: Box | None = None) -> Labelled:
     try:
         pixels = load_rgb(file)
-    except Exception as error:  # Pillow raises many kinds; all mean the same to the user
-        raise InvalidConcept(f"'{file}' cannot be read as an image ({error})", hint="replace or remove it") from None
+    except BrandsmithError as error:
+        raise InvalidConcept(str(error), hint=error.hint) from None
     if label is not None and label.is_file():
         box = _read_box(label, pixels.shape[:2])
     return Labelled(file.stem, pixels, box)

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
-from brandsmith.core.pictures import save_png
+from brandsmith.core.pictures import list_pictures, load_rgb, save_png
 from brandsmith.judges.augment import augmented
 from brandsmith.judges.boxes import Box
 from brandsmith.judges.detector import Detection
@@ -168,9 +167,8 @@ def read_label_files(labels: Path, pictures: Path, *, detector: str, label: str)
     """
     rows: list[dict[str, Any]] = []
     nothing: list[tuple[list[float] | None, float]] = [(None, 0.0)]
-    for image in sorted(p for p in pictures.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
-        with Image.open(image) as opened:
-            wide, high = opened.size
+    for image in list_pictures(pictures):
+        high, wide = load_rgb(image).shape[:2]  # upright, as YOLO reads it
         file = labels / f"{image.stem}.txt"
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         found = [_row(line.split(), wide, high) for line in lines if len(line.split()) >= 6]

@@ -21,8 +21,9 @@ from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, 
 from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
-from brandsmith.concept.concept import IMAGE_SUFFIXES, Concept
+from brandsmith.concept.concept import Concept
 from brandsmith.core.files import sha256_of, write_safetensors
+from brandsmith.core.pictures import list_pictures, load_image
 from brandsmith.core.seeds import generator_for
 from brandsmith.core.text import is_there, read_text
 from brandsmith.methods.class_latents import draw_class_latents
@@ -87,10 +88,7 @@ def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
 
 def load_pixels(path: Path, size: tuple[int, int]) -> torch.Tensor:
     """(3, height, width) in [-1, 1]: upright, on white where transparent, scaled and cropped to the centre."""
-    with Image.open(path) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-    fitted = ImageOps.fit(flat, (size[1], size[0]), Image.Resampling.LANCZOS)
+    fitted = ImageOps.fit(load_image(path), (size[1], size[0]), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
@@ -110,7 +108,7 @@ def class_set(
     from captions with it.
     """
     prompt = f"a {concept.config.class_word}"
-    images = sorted(p for p in (concept.folder / "class_images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    images = list_pictures(concept.folder / "class_images")
     if images:
         return TrainingSet(
             _image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images)
@@ -147,7 +145,7 @@ def _caption(image: Path, default: str) -> str:
 def _image_latents(
     base: Base, images: list[Path], size: tuple[int, int], cache: Path, progress: Progress, views: int = 1
 ) -> torch.Tensor:
-    key = _digest("images", size, views, fingerprint(base.vae), *(sha256_of(image) for image in images))
+    key = _digest("images-2", size, views, fingerprint(base.vae), *(sha256_of(image) for image in images))
     return _cached(cache / f"latents-{key}.safetensors", lambda: _encode_all(base, images, size, progress, views))
 
 

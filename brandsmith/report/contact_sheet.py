@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from brandsmith.core.files import write_with
+from brandsmith.core.pictures import load_image
 
 CELL_PX, GAP_PX, MARGIN_PX, LABEL_PX, HEADER_PX = 192, 10, 24, 190, 64
 INK, QUIET, PAPER = (28, 28, 34), (110, 112, 122), (252, 252, 250)
@@ -47,7 +48,7 @@ def _draw_row(sheet: Image.Image, row: SheetRow, top: int, num_columns: int) -> 
     note = "\n".join(line for part in row.note.split("\n") for line in textwrap.wrap(part, 24))
     pen.multiline_text((MARGIN_PX, top + 38), note, fill=QUIET, font=ImageFont.load_default(size=14), spacing=5)
     for i, path in enumerate(list(row.pictures)[:num_columns]):
-        picture = Image.open(path).convert("RGB").resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
+        picture = load_image(path).resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
         sheet.paste(picture, (MARGIN_PX + LABEL_PX + i * (CELL_PX + GAP_PX), top))
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from PIL import Image
 
+from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.pictures import load_image
 from brandsmith.core.rows import Row
 from brandsmith.results.kpi import CONFIDENCE_JUDGES
 from brandsmith.results.usable import Usable
@@ -60,9 +62,8 @@ class Album:
 def load_picture(path: Path, side_px: int) -> Picture | None:
     """Shrink (never enlarge) and compress; None when it is not there or not a picture."""
     try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        image = load_image(path)
+    except BrandsmithError:
         return None
     width, height = image.size
     image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)

@@ -20,9 +20,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from brandsmith.concept.concept import IMAGE_SUFFIXES, demo_folder, token_of
+from brandsmith.concept.concept import demo_folder, token_of
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.json_files import as_record, read_object, read_value
+from brandsmith.core.pictures import list_pictures
 from brandsmith.core.rows import Row, judge_name, read_score_rows
 from brandsmith.core.secrets import mask_all, mask_secrets
 from brandsmith.core.text import is_there, read_text
@@ -414,7 +415,7 @@ def find_photos(concept_folder: str, token: str, study_folder: Path) -> list[Pat
         if token_of(folder) != token:
             continue
         inside = folder.resolve()
-        images = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        images = list_pictures(folder / "images", quiet=True)
         images = [image for image in images if image.resolve().is_relative_to(inside)]
         if images:
             return images

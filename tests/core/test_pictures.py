@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb, load_rgb_all, read_png_text, save_png
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -53,14 +54,14 @@ def test_other_modes_become_rgb_in_order(tmp_path):
     Image.new("RGBA", (4, 3), (1, 2, 3, 0)).save(tmp_path / "clear.png")
     grey, clear = load_rgb_all([tmp_path / "grey.png", tmp_path / "clear.png"])
     assert grey.shape == clear.shape == (3, 4, 3) and grey.dtype == np.uint8
-    assert grey[0, 0].tolist() == [100, 100, 100] and clear[0, 0].tolist() == [1, 2, 3]
+    assert grey[0, 0].tolist() == [100, 100, 100] and clear[0, 0].tolist() == [255, 255, 255]
 
 
 def test_what_is_no_picture_raises(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(UnidentifiedImageError):
+    with pytest.raises(InvalidInput, match="cannot be read as an image"):
         load_rgb(tmp_path / "a.png")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(MissingResource):
         load_rgb(tmp_path / "none.png")
 
 

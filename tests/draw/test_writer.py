@@ -122,7 +122,7 @@ def test_a_picture_of_somebody_else_is_not_ours_to_keep_or_replace(tmp_path):
     with pytest.raises(InvalidConfig, match="carries no recipe"):
         missing_pictures(requests(tmp_path), SETTINGS, ORIGIN)
     (tmp_path / "0-1.png").write_text("no picture")
-    with pytest.raises(InvalidInput, match="cannot be read as a picture"):
+    with pytest.raises(InvalidInput, match="cannot be read as an image"):
         missing_pictures(requests(tmp_path), SETTINGS, ORIGIN)
 
 

@@ -212,7 +212,7 @@ def test_a_cached_judge_of_pictures_alone_stays_one():
 
     shots = [Shot(0, prompt, 0, "run", 0) for prompt in ("a", "b")]
     cached = CachedJudge(Mean())
-    assert [row.value for row in score_shots(cached, shots, [np.full((2, 2, 3), 9, np.uint8)] * 2)] == [9.0, 9.0]
+    assert [row.value for row in score_shots(cached, shots, [np.full((4, 4, 3), 9, np.uint8)] * 2)] == [9.0, 9.0]
     assert len(cached._known) == 1
 
 
