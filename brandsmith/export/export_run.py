@@ -10,7 +10,14 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import replacing
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
-from brandsmith.methods.adapter import check_adapter, export_diffusers_folder, find_adapter_file, recorded_base
+from brandsmith.methods.adapter import (
+    check_adapter,
+    check_stored_adapter,
+    export_diffusers_folder,
+    find_adapter_file,
+    read_adapter_info,
+    recorded_base,
+)
 
 
 def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Path:
@@ -22,9 +29,11 @@ def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Pat
     if out.exists() or out.is_symlink():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
     check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
-    base = recorded_base(checkpoint)
-    if check_adapter(base, checkpoint).method == "dreambooth":
+    if read_adapter_info(checkpoint).method == "dreambooth":
+        base = recorded_base(checkpoint)
+        check_adapter(base, checkpoint)
         return export_diffusers_folder(load_base(base), checkpoint, out)
+    check_stored_adapter(checkpoint)
     source = find_adapter_file(checkpoint)
     with replacing(out, exclusive=True) as partial:  # of two exports to one name the first stays
         shutil.copyfile(source, partial)

@@ -135,9 +135,29 @@ def check_adapter(base: Base | str, folder: Path | str) -> AdapterInfo:
     are not loaded. Raises InvalidInput, InvalidConfig or MissingResource.
     """
     info = check_fit(base, folder)
-    for file in sorted(Path(folder).glob("*.safetensors")):
-        check_finite_file(file)
+    _check_values(folder)
     return info
+
+
+def check_stored_adapter(folder: Path | str) -> None:
+    """`check_adapter` with the base that the header names; without that base on this machine, of the files alone.
+
+    Raises InvalidInput, InvalidConfig or MissingResource.
+    """
+    name = read_adapter_info(folder).base
+    try:
+        resolve_recorded_base(name, folder)
+    except MissingResource:  # an adapter can be copied where its base is not
+        _check_values(folder)
+    else:
+        check_adapter(name, folder)
+
+
+def _check_values(folder: Path | str) -> None:
+    """Types and finite values of every file in a checkpoint folder."""
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        check_floats(read_header(file))
+        check_finite_file(file)
 
 
 def check_fit(base: Base | str, folder: Path | str) -> AdapterInfo:

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,13 @@ from brandsmith.base.sources import check_base, load_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidInput, MissingResource, printable
 from brandsmith.core.safe_weights import check_finite, read_header
 from brandsmith.guidance.schedulers import check_scheduler
-from brandsmith.methods.adapter import build_metadata, check_adapter, load_adapter
+from brandsmith.methods.adapter import (
+    build_metadata,
+    check_adapter,
+    check_stored_adapter,
+    load_adapter,
+    read_adapter_info,
+)
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, build_config
 
@@ -176,10 +183,8 @@ def own_damages(name: str) -> dict[str, Callable[[Path, random.Random], None]]:
     }[name]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "hypernetwork" else pytest.param(name, marks=pytest.mark.slow) for name in sorted(METHODS)],
-)
+@every_method
+@pytest.mark.slow
 def test_every_damaged_adapter_is_refused_and_the_base_left_alone(name, tiny, tmp_path):
     whole = write_adapter(tiny, name, tmp_path / "whole")
     assert check_adapter(tiny, whole).method == name
@@ -214,6 +219,16 @@ def refused(check: Callable[[Base, Path], object], base: Base, folder: Path) -> 
         assert str(error) and len(str(error).splitlines()) == 1
         return True
     return False
+
+
+@pytest.mark.parametrize("what", ["", "cut", "NaN", "whole numbers"])
+def test_an_adapter_whose_base_is_not_here_is_checked_alone(what, tiny, tmp_path):
+    folder = write_adapter(tiny, "hypernetwork", tmp_path / "adapter")
+    assert read_adapter_info(folder).base == "tiny-sd1"  # no folder, no hub id
+    if what:
+        DAMAGES[what](next(folder.glob("*.safetensors")), random.Random(0))
+    with pytest.raises(REFUSALS) if what else nullcontext():
+        check_stored_adapter(folder)
 
 
 @every_method
