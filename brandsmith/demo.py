@@ -29,9 +29,10 @@ from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
 from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
 from brandsmith.judges.judge import CachedJudge, Judge
-from brandsmith.methods.loop import train
+from brandsmith.methods.loop import check_job, train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
+from brandsmith.methods.settings import TrainSettings
 from brandsmith.report.contact_sheet import SheetRow, write_contact_sheet
 from brandsmith.results.kpi import COLUMNS, footnote, kpi_of
 from brandsmith.results.measures import THESIS_KPI, picture_values
@@ -90,14 +91,17 @@ def run_demo(
     check_output_folder(out)
     folder = resolve_base(base_name)
     concept = load_concept("demo")
+    configs = {method: _config_of(method, base_name, quick) for method in METHODS}
+    for method, config in configs.items():
+        check_job(config, concept, base_name, out / method)
     judges = [CachedJudge(judge, out / "verdicts.jsonl") for judge in judges_for(concept, folder).values()]
     base = load_base(base_name)
     cases = Cases(tuple(concept.prompts()), SEEDS[:2] if quick else SEEDS, DEMO_SETTINGS)
     clock.lap("load")
     best = [_untrained(base, out, cases, judges)]
     clock.lap("untrained base")
-    for method in METHODS:
-        run = _train(method, concept, base, base_name, out, quick, console)
+    for method, config in configs.items():
+        run = _train(config, concept, base, out, console)
         clock.lap(f"train {method}")
         best.append(_best_checkpoint(method, run, base, cases, judges, console))
         clock.lap(f"sample and judge {method}")
@@ -126,16 +130,16 @@ def _untrained(base: Base, out: Path, cases: Cases, judges: Sequence[Judge]) -> 
     )
 
 
-def _train(
-    method: str, concept: Concept, base: Base, base_name: str, out: Path, quick: bool, console: Console
-) -> RunDirectory:
+def _config_of(method: str, base_name: str, quick: bool) -> TrainSettings:
     options = preset_for(method, base_name)
     if quick:
         options["steps"] = max(2, options.get("steps", 400) // 10)
-    with training_bar(console, method) as progress:
-        return train(
-            build_config(method, **options), concept, base, out / method, progress=progress, cache_dir=out / "cache"
-        )
+    return build_config(method, **options)
+
+
+def _train(config: TrainSettings, concept: Concept, base: Base, out: Path, console: Console) -> RunDirectory:
+    with training_bar(console, config.method) as progress:
+        return train(config, concept, base, out / config.method, progress=progress, cache_dir=out / "cache")
 
 
 def _best_checkpoint(
