@@ -43,6 +43,7 @@ def test_elsewhere_a_skip_is_a_skip_and_what_may_skip_may(tmp_path):
     assert code == 0 and "1 passed, 1 skipped" in printed
 
 
+@pytest.mark.slow
 def test_a_test_of_an_optional_package_is_left_out_and_said_so(tmp_path):
     marked = "import pytest\n\n\n@pytest.mark.only_with('PACKAGE')\ndef test_with_it():\n    pass\n"
     code, printed = pytest_exit(tmp_path, test_one=RUNS, test_two=marked.replace("PACKAGE", "chromium"))

@@ -48,6 +48,7 @@ def concept(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_help_names_every_command(tmp_path):
     shown = process("--help", cwd=tmp_path)
     assert shown.returncode == 0

@@ -47,6 +47,7 @@ print(sorted(set({heavy}) & set(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_no_help_page_loads_anything_heavy():
     code = HELP_OF_ALL.format(paths=[(), *command_paths()], heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], cwd=CLI.parents[1], capture_output=True, text=True)

@@ -147,6 +147,7 @@ def test_drawn_timesteps_are_named_by_their_generator(name):
     assert drawn.min() >= 0 and drawn.max() <= noising.num_timesteps and drawn.float().std() > 100
 
 
+@pytest.mark.slow
 @every_family
 def test_a_lora_trains_and_moves_nothing_else(name, tmp_path):
     base, concept = build_tiny(name), write_concept(tmp_path / "concept")
@@ -167,6 +168,7 @@ def test_a_lora_trains_and_moves_nothing_else(name, tmp_path):
     assert torch.equal(prediction(), plain)
 
 
+@pytest.mark.slow
 @every_family
 def test_stock_diffusers_reads_the_lora(name, tmp_path):
     """Same layers, same names: the stock pipeline with the file predicts what the base with the adapter predicts."""
@@ -184,6 +186,7 @@ def test_stock_diffusers_reads_the_lora(name, tmp_path):
     assert torch.allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 @every_family
 def test_training_lowers_the_loss(name, tmp_path):
     concept = write_concept(tmp_path / "concept")

@@ -103,6 +103,7 @@ def test_what_trains_moves_and_nothing_else(name, tmp_path):
     assert frozen >= len(before[1]), "at least the VAE was looked at"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @every_method
 def test_written_adapter_reproduces_the_prediction(name, family, tmp_path):
@@ -195,6 +196,7 @@ def test_textual_inversion_starts_from_the_class_word():
     attached.detach()
 
 
+@pytest.mark.slow
 def test_adapters_nest(tmp_path):
     base = build_tiny()
     plain, folders = predict(base), []

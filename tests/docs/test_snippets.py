@@ -64,6 +64,7 @@ def test_command_lines_of_code_blocks_are_accepted():
     assert len(lines) > 20, f"only {len(lines)} command lines looked at"
 
 
+@pytest.mark.slow
 def test_commands_and_options_of_running_text_exist():
     named = [(page, span) for page in PAGES for span in spans(page) if re.match(r"brandsmith\s+[a-z]", span)]
     assert [f"{p.name}: {s}: {problem_of(s, whole=False)}" for p, s in named if problem_of(s, whole=False)] == []

@@ -130,6 +130,7 @@ def test_drawings_are_deterministic_and_sized():
     assert grid.height == 22 + 2 * (20 + 8) + 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", ["plain", "faithful"])
 def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, guidance):
     monkeypatch.setattr("brandsmith.draw.source.load_base", lambda name: build_tiny())

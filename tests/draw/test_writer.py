@@ -147,6 +147,7 @@ def test_studies_of_the_version_before_go_on(tmp_path):
 # ----------------------------------------------------------------------------- again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taught", [False, True])
 def test_a_picture_is_drawn_again_to_the_pixel(tiny, tmp_path, taught, monkeypatch):
     monkeypatch.chdir(tiny)
@@ -158,6 +159,7 @@ def test_a_picture_is_drawn_again_to_the_pixel(tiny, tmp_path, taught, monkeypat
         assert again.largest_difference == 0 and again.path.read_bytes() == picture.read_bytes()
 
 
+@pytest.mark.slow
 def test_an_adapter_that_moved_is_named_by_its_run(tiny, tmp_path):
     (picture,) = draw_to_folder(["a cat"], [1], SETTINGS, find_source(tiny / "run", None, None), tmp_path / "first")
     moved = (tiny / "run").rename(tiny / "moved")

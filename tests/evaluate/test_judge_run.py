@@ -105,6 +105,7 @@ def test_every_judge_scores_and_the_summary_is_the_construction(planted, brandsm
     assert code == 0 and json.loads(out.splitlines()[-1])["albums"] == [found] and remembered.read_text() == before
 
 
+@pytest.mark.slow
 def test_pictures_without_prompts_are_not_checked_for_following_one(tmp_path, brandsmith):
     folder = tmp_path / "loose"
     folder.mkdir()

@@ -37,6 +37,7 @@ def last_object(out: str) -> dict:
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_leakage_draws_once_and_stands_beside_the_untrained_base(run, tmp_path, brandsmith):
     arguments = ("judge", "leakage", run, "--seeds", 1, "--num-steps", 1, "--out", tmp_path, "--json")
     code, out, _ = brandsmith(*arguments)
@@ -75,6 +76,7 @@ def test_overfit_has_a_line_per_checkpoint(run, brandsmith):
     assert last_object(out)["checkpoints"] == found["checkpoints"][:1], "same noises, same numbers"
 
 
+@pytest.mark.slow
 def test_the_untrained_base_has_a_gap_of_its_own(run, brandsmith):
     base = run.parent / "tiny"
     code, out, _ = brandsmith("judge", "overfit", "--base", base, "--noises", 2, "--json")
@@ -105,6 +107,7 @@ def test_wrong_runs_are_one_line_and_exit_code_2(run, tmp_path, brandsmith):
         find_run_checkpoints(other, load_concept("demo"))
 
 
+@pytest.mark.slow
 def test_the_suite_is_printed_and_drawn_from(run, tmp_path, brandsmith):
     code, out, _ = brandsmith("judge", "suite", "demo", "--json")
     prompts = last_object(out)["prompts"]

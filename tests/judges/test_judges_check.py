@@ -22,6 +22,7 @@ class SeesOtherColours:
         return self.judge.score([np.ascontiguousarray(p[..., ::-1]) for p in pictures])
 
 
+@pytest.mark.slow
 def test_shipped_judges_pass():
     concept = load_concept("demo")
     checked = check_judges(concept, load_judges(concept).chain)

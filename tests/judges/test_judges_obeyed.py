@@ -145,6 +145,7 @@ def in_a_grid(sprite: np.ndarray, number: int) -> np.ndarray:
     return canvas
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_counted(judge):
     folder = demo_folder() / "detector" / "val" / "images"
     plain = [np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("plain-*.webp"))]

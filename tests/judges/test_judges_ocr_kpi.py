@@ -65,6 +65,7 @@ def test_without_expected_text_nothing_is_measured():
     assert verdict.value is None and "expected_text" in verdict.reason
 
 
+@pytest.mark.slow
 def test_the_reader_spells_true_pictures_and_stays_silent_on_blank_ones():
     files = sorted((demo_folder() / "held_out").glob("*.png"))[:8]
     pictures = [np.asarray(Image.open(f).convert("RGB")) for f in files]

@@ -24,6 +24,7 @@ def values(judge, sort: str) -> list[float]:
     return [v.value or 0.0 for v in judge.score([p.pixels for p in load_split(demo_folder(), "val") if p.sort == sort])]
 
 
+@pytest.mark.slow
 def test_oval_patches_are_refused_and_right_ones_are_not(correctness):
     assert sum(v < 0.5 for v in values(correctness, "near-reshaped")) >= 7, "of 8; without the corners 1"
     assert sum(v >= 0.5 for v in values(correctness, "mark")) >= 58, "of 60"
@@ -34,6 +35,7 @@ def test_oval_patches_are_refused_and_right_ones_are_not(correctness):
         correctness.least_corner_share = kept
 
 
+@pytest.mark.slow
 def test_right_marks_cut_to_an_oval_are_mostly_refused(correctness):
     marked = [p for p in load_split(demo_folder(), "val") if p.box is not None]
     cut = [oval_patch(p.pixels, p.box) for p in marked]

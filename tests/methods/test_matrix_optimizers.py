@@ -89,6 +89,7 @@ def test_rows_without_a_gradient_stay_with_adafactor():
     assert (weight != 1).any(1).nonzero().flatten().tolist() == [3] and bool(torch.isfinite(weight).all())
 
 
+@pytest.mark.slow
 def test_as_matrices_kernels_need_a_fraction_of_adafactors_memory_and_time():
     """The figures of `matrix_optimizers`: pytest -s prints them (time is little to rely on where others compute)."""
 

@@ -42,6 +42,7 @@ def load_stock(name, folder, checkpoint, base, tmp_path):
     return pipeline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
 @pytest.mark.parametrize("name", ["dreambooth", "lora", "textual_inversion"])
 def test_stock_diffusers_draws_the_same_picture(name, family, tmp_path):
@@ -69,6 +70,7 @@ def test_a_lora_of_every_layer_draws_the_same_picture(tmp_path):
     assert np.abs(ours - theirs).max() <= 2 / 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lora", "textual_inversion"])
 def test_stock_diffusers_draws_the_same_picture_sdxl(name, tmp_path):
     base = build_tiny("sdxl")
@@ -92,6 +94,7 @@ def test_stock_diffusers_draws_the_same_picture_sdxl(name, tmp_path):
     assert np.abs(ours - draw(pipeline)).max() <= 2 / 255
 
 
+@pytest.mark.slow
 def test_alpha_matters_and_travels(tmp_path):
     """The same layers at another strength give another picture, so equality above does test alpha."""
     base = build_tiny()

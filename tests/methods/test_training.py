@@ -134,6 +134,7 @@ def assert_resumes_like_undisturbed(broken, concept, tmp_path):
     assert not list(resumed.folder.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_ends_with_143(tmp_path):
     concept = write_concept(tmp_path / "concept")
     with pytest.raises(SystemExit) as ended:
@@ -163,6 +164,7 @@ def test_finished_run_does_nothing(name, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before and len(before) >= 5
 
 
+@pytest.mark.slow
 def test_same_seed_same_run_other_seed_other_run(tmp_path):
     concept = write_concept(tmp_path / "concept")
     one, same, other = (
@@ -197,6 +199,7 @@ def test_training_lowers_the_loss(name, tmp_path):
     assert late[0] < late[1] * (1 - least)
 
 
+@pytest.mark.slow
 def test_prior_preservation_counts(tmp_path):
     concept = write_concept(tmp_path / "concept")
     run = train(quick_config("dreambooth", prior_weight=1.0), concept, build_tiny(), tmp_path / "with")

@@ -39,6 +39,7 @@ def source(work) -> Source:
     )
 
 
+@pytest.mark.slow
 def test_a_shard_is_read_once_and_holds_what_the_seed_says(source, tmp_path):
     maker = SceneMaker(Artwork(source.artwork), None, DRAWN_WORDS)
     incoming = Incoming(tmp_path, with_pixels=True)

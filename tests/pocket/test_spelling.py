@@ -72,6 +72,7 @@ def test_respelling_changes_the_letters_alone():
     assert respelled("a blue cat", rng) == "a blue cat"
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_shipped_tower_holds_every_letter_by_its_place_at_the_end_of_the_text(tokenizer):
     """A linear map found on some words reads the third letter of others from the text's last state; chance is 1 in

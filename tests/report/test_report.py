@@ -270,6 +270,7 @@ def test_a_study_without_scores_still_has_a_page(tmp_path):
     assert "Nothing was scored" in page.text and lines == []
 
 
+@pytest.mark.slow
 def test_missing_and_broken_pictures_leave_a_named_gap(study, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(study, copy)

@@ -89,6 +89,7 @@ def measured(folder: Path, width: int) -> dict:
     return json.loads(unescape(re.search(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 390])
 def test_nothing_sticks_out_sideways_and_everything_can_be_read(pages, width):
     found = measured(pages, width)
@@ -100,6 +101,7 @@ def test_nothing_sticks_out_sideways_and_everything_can_be_read(pages, width):
     )  # wide tables scroll inside their own box
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1440, 1800), (390, 2400)])
 def test_a_screenshot_shows_a_page(pages, width, height):
     measured_frame = pages / f"frame{width}.html"

@@ -70,6 +70,7 @@ def test_resampling_pictures_instead_of_prompts_would_not_cover():
     assert hits / 60 < 0.8
 
 
+@pytest.mark.slow
 def test_the_paired_test_rejects_a_true_null_five_times_in_a_hundred():
     rng = np.random.default_rng(3)
     rejected = 0

@@ -189,6 +189,7 @@ def test_a_spent_budget_stops_and_more_budget_goes_on(tmp_path, finished, brand,
     assert study.result_file.read_text() == finished.result_file.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "reason"), [("1e+30", "diverged"), ("1e+38", "RuntimeError")])
 def test_a_trial_that_breaks_fails_alone(tmp_path, brand, base, rate, reason):
     text = study_text(brand, base, "halving: null").replace(
@@ -202,6 +203,7 @@ def test_a_trial_that_breaks_fails_alone(tmp_path, brand, base, rate, reason):
     assert all(line.state == "finished" and line.n == 4 for line in lines.values())
 
 
+@pytest.mark.slow
 def test_replicate_trains_the_winner_anew(finished):
     found = replicate_winner(finished.folder, 2, console=quiet(), judges=colour_judges)
     assert found.training_seeds == [2, 3] and len(found.kpi_by_trial) == 2
