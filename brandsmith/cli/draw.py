@@ -7,21 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.draw_options import (
-    BatchSizeOption,
-    CombinerOption,
-    GuidanceOption,
-    LayoutOption,
-    NegativePromptOption,
-    RedrawOption,
-    RefinerOption,
-    ScaleOption,
-    SchedulerOption,
-    ScreenOption,
-    SizeOption,
-    StepsOption,
-    parse_size,
-)
+from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.options import (
     MOST_SEEDS,
     ConceptOption,
@@ -32,11 +18,13 @@ from brandsmith.cli.options import (
     print_lines,
     status,
 )
+from brandsmith.guidance.settings import DrawSettings
 
 commands = typer.Typer()
 
 
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
+@draw_options()
 def sample(
     prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: those of --suite.")] = None,
     run: RunOption = None,
@@ -51,18 +39,8 @@ def sample(
         int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt; seeds count from --first-seed.")
     ] = 4,
     first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = 1000,
-    guidance: GuidanceOption = None,
-    num_steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    scheduler: SchedulerOption = None,
-    combiner: CombinerOption = None,
-    refiner: RefinerOption = None,
-    layout: LayoutOption = None,
-    redraw: RedrawOption = None,
-    screen: ScreenOption = None,
-    size: SizeOption = None,
-    negative_prompt: NegativePromptOption = None,
-    batch_size: BatchSizeOption = None,
+    *,
+    settings: DrawSettings,
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
@@ -74,27 +52,12 @@ def sample(
     from brandsmith.draw.again import draw_again
     from brandsmith.draw.source import find_source
     from brandsmith.draw.to_folder import draw_to_folder, suite_prompts
-    from brandsmith.guidance.settings import build_draw_settings
 
     if picture:
         redrawn = draw_again(picture, out, run)
         console.print(redrawn.line)
         print_lines([str(redrawn.path)])
         return
-    settings = build_draw_settings(
-        guidance,
-        num_steps=num_steps,
-        guidance_scale=guidance_scale,
-        scheduler=scheduler,
-        combiner=combiner,
-        refiner=refiner,
-        layout=layout,
-        redraw=redraw,
-        screen=screen,
-        size_px=parse_size(size),
-        negative_prompt=negative_prompt,
-        batch_size=batch_size,
-    )
     source = find_source(run, step, base)
     wanted = prompts or suite_prompts(concept, suite)
     with status("loading the base") as log:
@@ -113,6 +76,7 @@ def sample(
 @commands.command(
     epilog=('Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --guidance faithful --out out/explain[/]')
 )
+@draw_options(without=("batch_size",))  # it draws one picture
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
@@ -120,36 +84,13 @@ def explain(
     run: RunOption = None,
     step: StepOption = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
-    guidance: GuidanceOption = None,
-    num_steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    scheduler: SchedulerOption = None,
-    combiner: CombinerOption = None,
-    refiner: RefinerOption = None,
-    layout: LayoutOption = None,
-    redraw: RedrawOption = None,
-    screen: ScreenOption = None,
-    size: SizeOption = None,
-    negative_prompt: NegativePromptOption = None,
+    *,
+    settings: DrawSettings,
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per
     subject.
     """
     from brandsmith.draw.explained import explain_to_folder
     from brandsmith.draw.source import find_source
-    from brandsmith.guidance.settings import build_draw_settings
 
-    settings = build_draw_settings(
-        guidance,
-        num_steps=num_steps,
-        guidance_scale=guidance_scale,
-        scheduler=scheduler,
-        combiner=combiner,
-        refiner=refiner,
-        layout=layout,
-        redraw=redraw,
-        screen=screen,
-        size_px=parse_size(size),
-        negative_prompt=negative_prompt,
-    )
     print_lines(explain_to_folder(prompt, seed, settings, find_source(run, step, base), out))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +14,7 @@ from brandsmith.guidance.settings import (
     POCKET_SCALE,
     STABLE_DIFFUSION_SCALE,
     DrawSettings,
+    build_draw_settings,
 )
 
 DEFAULTS = DrawSettings()
@@ -71,6 +75,47 @@ NegativePromptOption = Annotated[
 BatchSizeOption = Annotated[
     int | None, typer.Option("--batch-size", help=f"Pictures drawn together; default {DEFAULTS.batch_size}.")
 ]
+
+OPTIONS: dict[str, Any] = {
+    "guidance": GuidanceOption,
+    "num_steps": StepsOption,
+    "guidance_scale": ScaleOption,
+    "scheduler": SchedulerOption,
+    "combiner": CombinerOption,
+    "refiner": RefinerOption,
+    "layout": LayoutOption,
+    "redraw": RedrawOption,
+    "screen": ScreenOption,
+    "size": SizeOption,
+    "negative_prompt": NegativePromptOption,
+    "batch_size": BatchSizeOption,
+}
+
+
+def draw_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these options in place of its parameter `settings`, which gets the `DrawSettings` they make."""
+    offered = {name: option for name, option in OPTIONS.items() if name not in without}
+
+    def offer(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            fields = {name: given.pop(name) for name in offered}
+            preset, size_px = fields.pop("guidance"), parse_size(fields.pop("size"))
+            command(**given, settings=build_draw_settings(preset, **fields, size_px=size_px))
+
+        parameters: list[inspect.Parameter] = []
+        for own in inspect.signature(command, eval_str=True).parameters.values():
+            if own.name == "settings":
+                parameters += [
+                    inspect.Parameter(name, own.KEYWORD_ONLY, default=None, annotation=option)
+                    for name, option in offered.items()
+                ]
+            else:
+                parameters.append(own)
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+        return run
+
+    return offer
 
 
 def parse_size(given: str | None) -> tuple[int, int] | None:
