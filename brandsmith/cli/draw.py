@@ -16,6 +16,7 @@ from brandsmith.cli.options import (
     TaughtBaseOption,
     console,
     print_lines,
+    refuse_unread,
     status,
 )
 from brandsmith.guidance.settings import DrawSettings
@@ -26,6 +27,7 @@ commands = typer.Typer()
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 @draw_options()
 def sample(
+    context: typer.Context,
     prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: those of --suite.")] = None,
     run: RunOption = None,
     step: StepOption = None,
@@ -54,10 +56,15 @@ def sample(
     from brandsmith.draw.to_folder import draw_to_folder, suite_prompts
 
     if picture:
+        refuse_unread(
+            context, context.params.keys() - {"picture", "run", "out"}, "--from draws by the recipe in the picture"
+        )
         redrawn = draw_again(picture, out, run)
         console.print(redrawn.line)
         print_lines([str(redrawn.path)])
         return
+    if prompts:
+        refuse_unread(context, ("suite", "concept"), "prompts are given")
     source = find_source(run, step, base)
     wanted = prompts or suite_prompts(concept, suite)
     with status("loading the base") as log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from brandsmith.core.errors import printable
+from brandsmith.core.errors import InvalidConfig, printable
 
 
 class SafeConsole(Console):
@@ -58,6 +58,16 @@ def finite(given: float | None) -> float | None:
     if given is not None and not math.isfinite(given):
         raise typer.BadParameter(f"{given} is no finite number.")
     return given
+
+
+def refuse_unread(context: typer.Context, unread: Collection[str], because: str) -> None:
+    """Raises InvalidConfig naming those of the parameters `unread` that were given: nothing would read them."""
+    sources = {
+        own.opts[0]: context.get_parameter_source(own.name) for own in context.command.params if own.name in unread
+    }
+    given = [option for option, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if given:
+        raise InvalidConfig(f"{', '.join(given)} would change nothing: {because}", hint="leave it out")
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:

@@ -121,6 +121,11 @@ def test_a_wrong_concept_is_one_clear_line_and_leaves_nothing(name, concept, tin
         (("sample", "a cat", "--num-steps", "0"), "num_steps is 0"),
         (("sample", "a cat", "--screen", "0"), "screen is 0"),
         (("explain", "a cat AND", "--combiner", "composable"), "nothing follows or precedes AND"),
+        (("sample", "a cat", "--suite", "brand"), "--suite would change nothing: prompts are given"),
+        (
+            ("sample", "--from", "a.png", "a cat", "--num-steps", "5", "--no-redraw"),
+            "prompts, --num-steps, --redraw would",
+        ),
         (("export", "nowhere", "--out", "x"), "nowhere"),
         (("base", "build", "sd15"), "unknown base to build"),
         (("base", "build", "pocket", "--minutes", "9"), "--minutes needs --start-from"),
