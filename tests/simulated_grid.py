@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.core.rows import Row
-from brandsmith.results.study_files import TrialRecord
+from brandsmith.results.study_records import TrialRecord
 from brandsmith.study.folder import StudyFolder
 
 PROMPTS = tuple(f"prompt {i} with red_qoga_logo" for i in range(5))

@@ -19,7 +19,7 @@ import numpy as np
 from brandsmith.core.errors import InvalidInput
 from brandsmith.results.choosing import ScoredSetting, group_settings, reported_values
 from brandsmith.results.comparing import LEVEL, Spread, Values, measure_gap, spread_between_trainings
-from brandsmith.results.study_files import StudyRecords
+from brandsmith.results.study_records import StudyRecords
 from brandsmith.study.config import Halving
 from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps, survivors

@@ -23,7 +23,7 @@ from brandsmith.results.comparing import (
     spread_between_trainings,
 )
 from brandsmith.results.leaderboard import Standing, best_of_each_method
-from brandsmith.results.study_files import StudyFiles
+from brandsmith.results.study_records import StudyFiles
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from brandsmith.report.provenance import judge_lines, provenance, recorded_verdi
 from brandsmith.report.tables import further_judges, report_csv, report_markdown
 from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.leaderboard import Standing, best_of_each_method, standings_of, why_not_measured
-from brandsmith.results.study_files import StudyFiles, read_study
+from brandsmith.results.study_files import read_study
+from brandsmith.results.study_records import StudyFiles
 
 ASSETS = Path(__file__).resolve().parent.parent / "data" / "report"
 NUM_COLOURS = 6  # of page.css

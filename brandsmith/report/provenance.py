@@ -11,7 +11,7 @@ from brandsmith.core.json_files import read_object
 from brandsmith.core.secrets import mask_secrets
 from brandsmith.results.parameters import setting_label, setting_text
 from brandsmith.results.ranking import varying_settings
-from brandsmith.results.study_files import StudyFiles, Trial
+from brandsmith.results.study_records import StudyFiles, Trial
 
 
 def provenance(study: StudyFiles) -> list[tuple[str, str]]:

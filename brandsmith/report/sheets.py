@@ -13,7 +13,7 @@ from brandsmith.report.pictures import SHEET_PX, Album, Picture, Seen, seen_in
 from brandsmith.report.words import figure, method_name
 from brandsmith.results.leaderboard import Standing
 from brandsmith.results.measures import MEASURES
-from brandsmith.results.study_files import StudyFiles, Trial
+from brandsmith.results.study_records import StudyFiles, Trial
 from brandsmith.results.usable import CHECKS, checks_for, judge_usable
 
 MAX_PROMPTS, MAX_SEEDS, MAX_STEPS, MAX_PAIRS = 8, 2, 6, 3

@@ -12,7 +12,7 @@ from brandsmith.report.certainty import Rivalry
 from brandsmith.results.kpi import table_row
 from brandsmith.results.leaderboard import Standing, best_of_each_method
 from brandsmith.results.statistics import Estimate
-from brandsmith.results.study_files import StudyFiles
+from brandsmith.results.study_records import StudyFiles
 
 
 def further_judges(standings: Sequence[Standing]) -> list[str]:

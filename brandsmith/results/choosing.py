@@ -15,7 +15,7 @@ from brandsmith.results.comparing import Values
 from brandsmith.results.measures import mean, picture_values
 from brandsmith.results.parameters import setting_of
 from brandsmith.results.ranking import Rank, best_step, rank, shared_steps, worst_state
-from brandsmith.results.study_files import StudyRecords, Trial
+from brandsmith.results.study_records import StudyRecords, Trial
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from brandsmith.results.measures import mean
 from brandsmith.results.parameters import setting_label
 from brandsmith.results.ranking import varying_settings
 from brandsmith.results.statistics import Estimate, clustered_mean, rate
-from brandsmith.results.study_files import StudyRecords, Trial
+from brandsmith.results.study_records import StudyRecords, Trial
 from brandsmith.results.usable import checks_for, reasons, usable_by_picture
 
 

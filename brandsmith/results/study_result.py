@@ -24,7 +24,7 @@ from brandsmith.results.leaderboard import Standing, standing_of
 from brandsmith.results.measures import mean
 from brandsmith.results.parameters import table_label
 from brandsmith.results.ranking import varying_settings
-from brandsmith.results.study_files import StudyRecords
+from brandsmith.results.study_records import StudyRecords
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from brandsmith.judges.fit import load_judges
 from brandsmith.methods.loop import check_job
 from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
-from brandsmith.results.study_files import TrialRecord
+from brandsmith.results.study_records import TrialRecord
 from brandsmith.results.study_result import StudyResult, read_result, result_of
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.config import Halving, StudyConfig

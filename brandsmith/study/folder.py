@@ -28,15 +28,8 @@ from brandsmith.core.text import read_text
 from brandsmith.core.version import package_version
 from brandsmith.evaluate.checkpoint import Cases
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.results.study_files import (
-    StudyDescription,
-    StudyRecords,
-    TrialRecord,
-    read_description,
-    read_records,
-    read_study_json,
-    read_trial_record,
-)
+from brandsmith.results.study_files import read_description, read_records, read_study_json, read_trial_record
+from brandsmith.results.study_records import StudyDescription, StudyRecords, TrialRecord
 from brandsmith.study.config import StudyConfig, parse_study
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.run import RunDirectory
-from brandsmith.results.study_files import TrialRecord
+from brandsmith.results.study_records import TrialRecord
 from brandsmith.study.config import MethodSpace, StudyConfig
 from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps

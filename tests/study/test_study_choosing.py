@@ -24,7 +24,7 @@ from brandsmith.results.comparing import (
 )
 from brandsmith.results.ranking import best_step, rank, shared_steps, varying_settings, worst_state
 from brandsmith.results.statistics import t_quantile, two_sided_p
-from brandsmith.results.study_files import StudyRecords
+from brandsmith.results.study_records import StudyRecords
 from brandsmith.results.study_result import result_of
 from brandsmith.study.config import Halving
 from brandsmith.study.engine import settings_to_report
