@@ -9,6 +9,7 @@ import pytest
 from bases import build_tiny
 
 from brandsmith.base.prompt_tokens import expand_with_spans
+from brandsmith.benchmark.prompt_sets import load_cases
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.combiners import Composable
@@ -182,6 +183,14 @@ def test_the_276_prompts_give_exactly_their_subjects():
     cases = list(attend_excite_prompts())
     assert len(cases) == 276
     assert [prompt for prompt, expected in cases if labels(prompt) != expected] == []
+
+
+def test_the_benchmarks_copy_of_the_276_is_the_papers():
+    ours = [*load_cases("chefer", "tuning"), *load_cases("chefer")]
+    things = [
+        [f"{thing.colour} {thing.word}" if thing.colour else thing.word for thing in case.things] for case in ours
+    ]
+    assert sorted(things) == sorted(expected for _, expected in attend_excite_prompts())
 
 
 @pytest.mark.parametrize(
