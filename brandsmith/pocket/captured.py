@@ -6,12 +6,14 @@ forward and backward of 512 pictures, 35 was waiting for Muon's launches; docs/l
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from brandsmith.pocket.muon import Muon
+from brandsmith.pocket.stage import Stage, fast_autocast
 
 WARM_UP = 3
 """Steps at a learning rate of zero before the capture: they make the optimiser's state and let cuDNN choose its
@@ -95,3 +97,26 @@ class CapturedStep:
         else:
             self.graph.replay()
         return self.losses
+
+
+def capture_step(
+    stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]
+) -> CapturedStep | None:
+    """The step of a stage as a CUDA graph; None where there is no GPU or no graph can be made of it."""
+    if not example[0].is_cuda:
+        return None
+    assert isinstance(stage.optimizer, Muon)
+    stage.model.train()
+    try:
+        return CapturedStep(stage.model, stage.optimizer, stage.average, stage.settings.ema_decay, losses, example)
+    except RuntimeError as error:
+        print(f"no CUDA graph ({error}); going on without", flush=True)
+        stage.optimizer.capturable = False
+        return None
+
+
+def capturable_autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """`fast_autocast` without its cache of cast weights, which would outlive the step that a graph was captured in."""
+    if device.type == "cuda":
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+    return fast_autocast(device)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from brandsmith.judges.pocket_classes import INPUT_PX, PocketClasses, PocketNet, both_seen, window
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.stage import Stage
+from brandsmith.pocket.stage import Stage, StageSettings
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,11 @@ def train_classes(
     pool: ScenePool, words: list[str], colours: list[str], folder: Path, *, num_steps: int, seed: int, batch: int = 64
 ) -> PocketNet:
     torch.manual_seed(seed)
-    net = PocketNet(len(words), len(colours)).to(memory_format=torch.channels_last)
-    stage = Stage("classes", folder, net, num_steps=num_steps, learning_rate=2e-3, seed=seed, ema_decay=0.99)
+    net = PocketNet(len(words), len(colours))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # left out of torch's stub
+    stage = Stage(
+        "classes", folder, net, StageSettings(num_steps=num_steps, learning_rate=2e-3, ema_decay=0.99), seed=seed
+    )
     known = labelled_windows(pool, words, colours)
 
     def loss_of(step: int, rng: np.random.Generator):

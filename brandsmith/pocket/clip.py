@@ -19,7 +19,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, C
 
 from brandsmith.base.tokenizer import train_clip_tokenizer
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast
 
 MAX_TOKENS = 48
 TEXT_WIDTH = 192
@@ -105,12 +105,8 @@ def train_clip(
         name,
         folder,
         model,
-        num_steps=num_steps,
-        learning_rate=8e-4,
+        StageSettings(num_steps=num_steps, learning_rate=8e-4, ema_decay=0.995, weight_decay=0.05, muon=True),
         seed=seed,
-        ema_decay=0.995,
-        weight_decay=0.05,
-        muon=True,
     )
     tokens = tokenizer(
         pool.captions, padding="longest", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"

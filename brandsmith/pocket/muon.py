@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
         lr: float = 1e-3,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
-        tables: Iterable[torch.nn.Parameter] = (),
+        tables: Iterable[torch.Tensor] = (),
         capturable: bool = False,
     ) -> None:
         """`tables`: weights whose rows are not one map (embeddings); they get AdamW.
@@ -77,7 +77,7 @@ class Muon(torch.optim.Optimizer):
         orthogonal.
         """
         for group in self.param_groups:
-            trained = [p for p in group["params"] if p.grad is not None]
+            trained: list[torch.Tensor] = [p for p in group["params"] if p.grad is not None]
             matrices = [p for p in trained if is_matrix(p) and id(p) not in self.tables]
             known = {id(p) for p in matrices}
             if matrices:
@@ -86,26 +86,25 @@ class Muon(torch.optim.Optimizer):
             if others:
                 self._step_others(others, group)
 
-    def _step_matrices(self, params: list[torch.nn.Parameter], group: dict[str, Any]) -> None:
+    def _step_matrices(self, params: list[torch.Tensor], group: dict[str, Any]) -> None:
         momentum = group["momentum"]
-        grads = [as_matrix(_laid_out_like(p, p.grad)) for p in params]
+        grads = [as_matrix(_laid_out_like(p, p.grad)) for p in params if p.grad is not None]
         buffers = [as_matrix(self.state[p].setdefault("momentum", torch.zeros_like(p))) for p in params]
         torch._foreach_lerp_(buffers, grads, 1 - momentum)
         updates = list(torch._foreach_lerp(grads, buffers, momentum))  # Nesterov
         updates = _all_orthogonal(updates)
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_mul_(
-            updates, [0.2 * max(update.shape) ** 0.5 for update in updates]
-        )  # Adam's usual size of step
+        usual_sizes = [0.2 * max(update.shape) ** 0.5 for update in updates]  # of Adam's steps
+        torch._foreach_mul_(updates, usual_sizes)
         torch._foreach_mul_(updates, group["lr"])
         torch._foreach_sub_([as_matrix(p) for p in params], updates)
 
-    def _step_others(self, params: list[torch.nn.Parameter], group: dict[str, Any]) -> None:
+    def _step_others(self, params: list[torch.Tensor], group: dict[str, Any]) -> None:
         for p in params:
             if not self.state[p]:
                 self.state[p].update(step=torch.tensor(0.0), mean=torch.zeros_like(p), square=torch.zeros_like(p))
             self.state[p]["step"] += 1
-        states, grads = [self.state[p] for p in params], [p.grad for p in params]
+        states, grads = [self.state[p] for p in params], [p.grad for p in params if p.grad is not None]
         means, squares = [s["mean"] for s in states], [s["square"] for s in states]
         counts = [math.inf if self.capturable else float(s["step"]) for s in states]
         torch._foreach_lerp_(means, grads, 0.1)

@@ -9,12 +9,10 @@ tokens).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +25,10 @@ from brandsmith.base.noising import snr_plus_one
 from brandsmith.pocket.artwork import fetch_artwork
 from brandsmith.pocket.build import assemble, kept_scaling, patch_code, trained_clip
 from brandsmith.pocket.canvas import SIZE_PX
-from brandsmith.pocket.captured import CapturedStep
+from brandsmith.pocket.captured import capturable_autocast, capture_step
 from brandsmith.pocket.clip import HARD_SHARE, MAX_TOKENS, objects_by_colour, one_colour
 from brandsmith.pocket.spelling import train_spelling
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast
 from brandsmith.pocket.stream import KEEP_PIXELS, Incoming, Shard, Source, drawing, tokenized
 from brandsmith.pocket.unet import CAPTION_DROPOUT, LATENT_CHANNELS, build_scheduler, build_unet, timesteps
 from brandsmith.pocket.vae import (
@@ -184,12 +182,8 @@ def train_decoder_on(scenes: Path, work: Path, seed: int, seconds: float, first_
         "decoder_on",
         work,
         vae,
-        num_steps=ENDLESS,
-        learning_rate=7e-4,
+        StageSettings(num_steps=ENDLESS, learning_rate=7e-4, ema_decay=0.998, fall=0.5, limit_sec=seconds),
         seed=seed,
-        ema_decay=0.998,
-        fall=0.5,
-        limit_sec=seconds,
     )
     edges = edge_kernels(device)
 
@@ -257,14 +251,16 @@ def train_clip_on(scenes: Path, work: Path, seed: int, plan: Plan) -> tuple[CLIP
         "clip_on",
         work,
         clip,
-        num_steps=ENDLESS,
-        learning_rate=4e-4,
+        StageSettings(
+            num_steps=ENDLESS,
+            learning_rate=4e-4,
+            ema_decay=0.99,
+            weight_decay=0.05,
+            fall=0.7,
+            muon=True,
+            limit_sec=plan.clip_sec,
+        ),
         seed=seed,
-        ema_decay=0.99,
-        weight_decay=0.05,
-        fall=0.7,
-        muon=True,
-        limit_sec=plan.clip_sec,
     )
     seen = Pictures(scenes, plan.first_scenes, device)
     groups = objects_by_colour(seen.truths)
@@ -356,14 +352,16 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
         "unet_on",
         work,
         unet,
-        num_steps=ENDLESS,
-        learning_rate=plan.unet_rate,
+        StageSettings(
+            num_steps=ENDLESS,
+            learning_rate=plan.unet_rate,
+            ema_decay=0.998,
+            fall=0.75,
+            muon=True,
+            limit_sec=plan.unet_sec,
+            capturable=device.type == "cuda",
+        ),
         seed=seed,
-        ema_decay=0.998,
-        fall=0.75,
-        muon=True,
-        limit_sec=plan.unet_sec,
-        capturable=device.type == "cuda",
     )
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
@@ -384,11 +382,11 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
     def losses(
         noisy: torch.Tensor, t: torch.Tensor, text: torch.Tensor, x: torch.Tensor, cells: torch.Tensor
     ) -> torch.Tensor:
-        with _capturable(device):
+        with capturable_autocast(device):
             predicted = unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0]
         return ((predicted.float() - x).square() * cells).mean(dim=(1, 2, 3)) * weight[t]
 
-    captured = _captured(stage, losses, drawn(0, np.random.default_rng(seed)))
+    captured = capture_step(stage, losses, drawn(0, np.random.default_rng(seed)))
 
     def loss_of(step: int, rng: np.random.Generator):
         given = drawn(step, rng)
@@ -402,32 +400,6 @@ def train_unet_on(scenes: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, work:
 
     stage.run(loss_of, log_every=100, steps_itself=captured is not None)
     stage.hand_over("unet")
-
-
-@contextlib.contextmanager
-def _capturable(device: torch.device) -> Iterator[None]:
-    """`fast_autocast` without its cache of cast weights, which would outlive the step that a graph was captured in."""
-    with (
-        torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
-        if device.type == "cuda"
-        else fast_autocast(device)
-    ):
-        yield
-
-
-def _captured(
-    stage: Stage, losses: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]
-) -> CapturedStep | None:
-    """The step as a CUDA graph; None where there is no GPU or no graph can be made of it."""
-    if not example[0].is_cuda:
-        return None
-    stage.model.train()
-    try:
-        return CapturedStep(stage.model, stage.optimizer, stage.average, stage.ema_decay, losses, example)
-    except RuntimeError as error:
-        print(f"no CUDA graph ({error}); going on without", flush=True)
-        stage.optimizer.capturable = False
-        return None
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from torch import nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from brandsmith.pocket.marks import LETTERS
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast, put_weights
+from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast, put_weights
 
 MOST_LETTERS = 5
 SPELLED = re.compile(r"(?<!\w)[A-Z](?: [A-Z]){2,4}(?!\w)")
@@ -163,14 +163,16 @@ def train_spelling(
         "spelling",
         work,
         model,
-        num_steps=num_steps,
-        learning_rate=1e-3,
+        StageSettings(
+            num_steps=num_steps,
+            learning_rate=1e-3,
+            ema_decay=0.99,
+            fall=0.5,
+            weight_decay=0.01,
+            muon=True,
+            limit_sec=limit_sec,
+        ),
         seed=seed,
-        ema_decay=0.99,
-        fall=0.5,
-        weight_decay=0.01,
-        muon=True,
-        limit_sec=limit_sec,
     )
     spell = [caption for caption in captions if SPELLED.search(caption)]
 

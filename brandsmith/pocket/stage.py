@@ -15,7 +15,9 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.pocket.muon import Muon
 
 SAVE_EVERY_SEC = 90
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def in_parallel(work: Callable[..., object], num_workers: int, *args: object) -> None:
@@ -73,7 +76,7 @@ def _as_it_lies(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_strided((tensor.numel(),), (1,))
 
 
-def _tables(model: nn.Module) -> list[nn.Parameter]:
+def _tables(model: nn.Module) -> list[torch.Tensor]:
     return [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
 
 
@@ -88,40 +91,47 @@ def put_weights(checkpoint: Path, weights: dict[str, torch.Tensor], optimizer: d
     partial.replace(checkpoint)
 
 
-class Stage:
-    """Trains `model` by `loss_of(step, rng) -> (loss, figures)` for `num_steps`; `average` is its EMA copy."""
+@dataclass(frozen=True)
+class StageSettings:
+    """How one stage is trained."""
 
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        model: nn.Module,
-        *,
-        num_steps: int,
-        learning_rate: float,
-        seed: int,
-        ema_decay: float = 0.999,
-        weight_decay: float = 0.01,
-        warmup_steps: int = 200,
-        fall: float = 0.2,
-        muon: bool = False,
-        limit_sec: float | None = None,
-        capturable: bool = False,
-    ) -> None:
-        self.name, self.folder, self.model = name, folder, model
-        self.num_steps, self.learning_rate, self.seed = num_steps, learning_rate, seed
-        self.ema_decay, self.warmup_steps, self.fall = ema_decay, warmup_steps, fall
-        self.limit_sec, self.started = limit_sec, time.monotonic()
+    num_steps: int
+    learning_rate: float
+    """The highest: after the warm-up, before the fall."""
+    ema_decay: float = 0.999
+    weight_decay: float = 0.01
+    warmup_steps: int = 200
+    fall: float = 0.2
+    """The last share of the steps, or of `limit_sec`, over which the learning rate goes down."""
+    muon: bool = False
+    """Muon for matrices (`pocket/muon.py`); else AdamW."""
+    limit_sec: float | None = None
+    capturable: bool = False
+    """Muon's step can be captured in a CUDA graph."""
+
+    def build_optimizer(self, model: nn.Module, trained: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if self.muon:
+            return Muon(
+                trained,
+                self.learning_rate,
+                weight_decay=self.weight_decay,
+                tables=_tables(model),
+                capturable=self.capturable,
+            )
+        return torch.optim.AdamW(
+            trained, lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=self.weight_decay, fused=True
+        )
+
+
+class Stage(Generic[Model]):
+    """Trains `model` by `loss_of(step, rng) -> (loss, figures)`, as `settings` say; `average` is its EMA copy."""
+
+    def __init__(self, name: str, folder: Path, model: Model, settings: StageSettings, seed: int) -> None:
+        self.name, self.folder, self.model, self.settings, self.seed = name, folder, model, settings, seed
+        self.started = time.monotonic()
         self.rank, self.num_workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.trained = [p for p in model.parameters() if p.requires_grad]
-        if muon:
-            self.optimizer: torch.optim.Optimizer = Muon(
-                self.trained, learning_rate, weight_decay=weight_decay, tables=_tables(model), capturable=capturable
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(
-                self.trained, lr=learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
-            )
+        self.optimizer = settings.build_optimizer(model, self.trained)
         self.average = {k: v.detach().clone().float() for k, v in model.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,12 +160,12 @@ class Stage:
 
     def progress(self) -> float:
         """How much of the steps, or of the time since `run` started, is used up; the larger of the two, from 0 to 1."""
-        by_clock = (time.monotonic() - self.started) / self.limit_sec if self.limit_sec else 0.0
-        return max(self.step / self.num_steps, by_clock)
+        by_clock = (time.monotonic() - self.started) / self.settings.limit_sec if self.settings.limit_sec else 0.0
+        return max(self.step / self.settings.num_steps, by_clock)
 
     def learning_rate_now(self) -> float:
-        fall = min(1.0, (1 - self.progress()) / self.fall)
-        return self.learning_rate * min(1.0, (self.step + 1) / self.warmup_steps) * max(fall, 0.02)
+        fall = min(1.0, (1 - self.progress()) / self.settings.fall)
+        return self.settings.learning_rate * min(1.0, (self.step + 1) / self.settings.warmup_steps) * max(fall, 0.02)
 
     def run(
         self,
@@ -214,7 +224,7 @@ class Stage:
         """Average gradients over the processes in place; returns whether any of them was asked to stop."""
         if self.num_workers == 1:
             return stop
-        grads = [_as_it_lies(p.grad) for p in self.trained]
+        grads = [_as_it_lies(p.grad) for p in self.trained if p.grad is not None]
         flat = torch.cat([*grads, torch.tensor([float(stop)])])
         dist.all_reduce(flat)
         sizes = [g.numel() for g in grads]
@@ -223,7 +233,7 @@ class Stage:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(self.ema_decay, (2 + self.step) / (11 + self.step))
+        decay = min(self.settings.ema_decay, (2 + self.step) / (11 + self.step))
         mine, own = list(self.average.values()), [v.float() for v in self.model.state_dict().values()]
         torch._foreach_lerp_(mine, own, 1 - decay)
 
@@ -240,7 +250,7 @@ class Stage:
         """
         put_weights(self.folder / f"{name}.pt", self.average, self.optimizer.state_dict())
 
-    def averaged_model(self) -> nn.Module:
+    def averaged_model(self) -> Model:
         """The model with the averaged weights loaded, in eval mode."""
         self.model.load_state_dict({k: v.to(self.model.state_dict()[k].dtype) for k, v in self.average.items()})
         return self.model.eval()

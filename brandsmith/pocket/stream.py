@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from transformers import CLIPTokenizer
 
-from brandsmith.pocket.artwork import Artwork
+from brandsmith.pocket.artwork import OBJECT_WORDS, Artwork
 from brandsmith.pocket.pool import write_truths
 from brandsmith.pocket.scenes import DEFAULT_MIX, SceneMaker
 from brandsmith.pocket.vae import PatchCode
@@ -44,7 +44,7 @@ class Source:
     first_mix: dict[str, float] | None = None
     """Of the first `first_scenes`: what is hardest comes first, and alone."""
     first_scenes: int = 0
-    words: tuple[str, ...] | None = None
+    words: tuple[str, ...] = OBJECT_WORDS
     """Objects to draw; None for all of pocket's."""
 
 
@@ -82,9 +82,7 @@ def _one_thread_each() -> Iterator[None]:
 
 def _draw(source: Source, folder: Path, first: int, stride: int) -> None:
     cv2.setNumThreads(1)
-    maker = SceneMaker(
-        Artwork(source.artwork), source.photos, *([source.words] if source.words else []), photo_split="train"
-    )
+    maker = SceneMaker(Artwork(source.artwork), source.photos, source.words, photo_split="train")
     tokenizer, shard = CLIPTokenizer.from_pretrained(source.tokenizer), first
     while True:
         draw_shard(maker, source, tokenizer, folder, shard)
@@ -139,7 +137,8 @@ class Incoming:
 
     def wait_for(self, scenes: int, at_most_sec: float = 120.0) -> list[Shard]:
         """At least `scenes` scenes, waiting for them. Raises TimeoutError when they do not come."""
-        found, deadline = [], time.monotonic() + at_most_sec
+        found: list[Shard] = []
+        deadline = time.monotonic() + at_most_sec
         while sum(len(shard.truths) for shard in found) < scenes:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{scenes} scenes were not drawn within {at_most_sec:.0f} s")

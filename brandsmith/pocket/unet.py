@@ -26,7 +26,7 @@ from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.base.noising import snr_plus_one
 from brandsmith.pocket.clip import TEXT_WIDTH
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast
 from brandsmith.pocket.text_projection_init import balance_text
 from brandsmith.pocket.vae import LATENT_CHANNELS, PatchCode
 
@@ -190,12 +190,8 @@ def train_unet(
         "unet",
         folder,
         unet,
-        num_steps=num_steps,
-        learning_rate=learning_rate,
+        StageSettings(num_steps=num_steps, learning_rate=learning_rate, ema_decay=ema_decay, fall=0.6, muon=True),
         seed=seed,
-        ema_decay=ema_decay,
-        fall=0.6,
-        muon=True,
     )
     bounds = np.cumsum(data.share)
     scheduler = build_scheduler()

@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from brandsmith.pocket.pool import ScenePool
-from brandsmith.pocket.stage import Stage, compute_device, fast_autocast
+from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast
 
 LATENT_CHANNELS = 32
 WIDTHS = (16, 16, 48, 96)
@@ -111,7 +111,8 @@ def install_patch_code(vae: AutoencoderKL, code: PatchCode) -> None:
     for module in encoder.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.zero_()
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
     pixel, half, quarter, eighth = (block for block in encoder.down_blocks)
     for channel in range(3):
         encoder.conv_in.weight[channel, channel, 1, 1] = 1
@@ -218,7 +219,8 @@ def _start_almost_linear(vae: AutoencoderKL) -> None:
             nn.init.orthogonal_(module.weight)
         else:
             continue
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def edge_kernels(device: torch.device) -> torch.Tensor:
@@ -279,7 +281,9 @@ def train_decoder(
     if start is not None:
         vae.load_state_dict(start)
     vae = vae.to(device, memory_format=torch.channels_last)
-    stage = Stage(name, folder, vae, num_steps=num_steps, learning_rate=learning_rate, seed=seed, ema_decay=0.998)
+    stage = Stage(
+        name, folder, vae, StageSettings(num_steps=num_steps, learning_rate=learning_rate, ema_decay=0.998), seed=seed
+    )
     edges = edge_kernels(device)
 
     def loss_of(step: int, rng: np.random.Generator):

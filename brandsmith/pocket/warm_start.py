@@ -19,7 +19,7 @@ from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_text
 from brandsmith.pocket.build import STARTED_FROM
 from brandsmith.pocket.clip import build_clip
-from brandsmith.pocket.stage import Stage
+from brandsmith.pocket.stage import Stage, StageSettings
 from brandsmith.pocket.unet import build_unet
 from brandsmith.pocket.vae import build_vae, read_patch_code
 
@@ -108,6 +108,12 @@ def _is_silent(name: str, model: nn.Module, weights: dict[str, torch.Tensor]) ->
 
 def _finished(name: str, work: Path, model: nn.Module, step: int) -> None:
     """Write a stage's checkpoint as if it had just come to `step`."""
-    stage = Stage(name, work, model, num_steps=max(step, 1), learning_rate=0.0, seed=0, muon=name in ("unet", "clip"))
+    stage = Stage(
+        name,
+        work,
+        model,
+        StageSettings(num_steps=max(step, 1), learning_rate=0.0, muon=name in ("unet", "clip")),
+        seed=0,
+    )
     stage.step = step
     stage.save()

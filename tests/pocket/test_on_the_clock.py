@@ -17,7 +17,7 @@ from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import assemble, patch_code
 from brandsmith.pocket.on_the_clock import LETTERING_WEIGHT, Plan, Shown, cut_out, train_on_the_clock
 from brandsmith.pocket.scenes import SceneMaker
-from brandsmith.pocket.stage import Stage
+from brandsmith.pocket.stage import Stage, StageSettings
 from brandsmith.pocket.stream import SHARD, Incoming, Source, draw_shard, tokenized
 from brandsmith.pocket.vae import MARK_WEIGHT
 from brandsmith.pocket.warm_start import warm_start
@@ -95,7 +95,11 @@ def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
     stage = Stage(
-        "brief", tmp_path, model, num_steps=10**9, learning_rate=1.0, seed=0, warmup_steps=1, fall=0.5, limit_sec=0.4
+        "brief",
+        tmp_path,
+        model,
+        StageSettings(num_steps=10**9, learning_rate=1.0, warmup_steps=1, fall=0.5, limit_sec=0.4),
+        seed=0,
     )
     rates = []
 
@@ -106,13 +110,11 @@ def test_a_stage_with_a_time_limit_ends_with_its_rate_fallen(tmp_path):
 
     stage.run(loss_of)
     assert 5 < stage.step < 100 and rates[2] == 1.0 and rates[-1] < 0.2 and stage.progress() >= 1
-    other = Stage("other", tmp_path, torch.nn.Linear(2, 1), num_steps=7, learning_rate=0.1, seed=0)
+    other = Stage("other", tmp_path, torch.nn.Linear(2, 1), StageSettings(num_steps=7, learning_rate=0.1), seed=0)
     other.step = 7
     other.save()
     stage.hand_over("other")
-    again = Stage(
-        "other", tmp_path, torch.nn.Linear(2, 1), num_steps=7, learning_rate=0.1, seed=0
-    )  # what a later training finds
+    again = Stage("other", tmp_path, torch.nn.Linear(2, 1), other.settings, seed=0)  # what a later training finds
     assert torch.equal(again.average["weight"], stage.average["weight"]) and torch.equal(
         again.model.weight, stage.average["weight"]
     )

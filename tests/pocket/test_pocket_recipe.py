@@ -25,7 +25,7 @@ from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS
 from brandsmith.pocket.build import Recipe, patch_code, trained_clip, write_judging_pair
 from brandsmith.pocket.caption_sensitivity import exchanged, plain_objects
 from brandsmith.pocket.clip import build_clip, build_tokenizer, objects_by_colour, one_colour, train_clip
-from brandsmith.pocket.stage import Stage, in_parallel
+from brandsmith.pocket.stage import Stage, StageSettings, in_parallel
 from brandsmith.pocket.terminal_snr import signal_to_noise, strongest_variance
 from brandsmith.pocket.text_projection_init import balance_text
 from brandsmith.pocket.unet import (
@@ -279,7 +279,11 @@ def test_where_a_finished_base_cannot_be_taken_up(tmp_path):
 def _fit_line(rank: int, folder: Path, num_steps: int, batch: int) -> None:
     torch.manual_seed(0)
     stage = Stage(
-        "line", folder, torch.nn.Linear(3, 1), num_steps=num_steps, learning_rate=0.05, seed=5, warmup_steps=1
+        "line",
+        folder,
+        torch.nn.Linear(3, 1),
+        StageSettings(num_steps=num_steps, learning_rate=0.05, warmup_steps=1),
+        seed=5,
     )
 
     def loss_of(step: int, rng: np.random.Generator):
