@@ -29,6 +29,7 @@ _INTEGERS = ("position_ids", "num_batches_tracked")
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 """diffusers renames these when it loads an autoencoder of before 2023."""
 _LARGEST_JSON = 50_000_000
+_WHOLE = "copy or download the base whole"
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -149,14 +150,14 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
     if missing:
         raise InvalidInput(
             f"the weights in '{folder}' lack {len(missing)} tensors of {folder.name}, such as '{missing[0]}'",
-            hint="copy or download the base whole",
+            hint=_WHOLE,
         )
     for name in expected:
         if name in stored and stored[name] != expected[name]:
             raise InvalidInput(
                 f"the weights in '{folder}' do not fit its config.json: '{name}' has shape {stored[name]}, expected"
                 f" {expected[name]}",
-                hint="copy or download the base whole",
+                hint=_WHOLE,
             )
 
 
@@ -178,7 +179,7 @@ def weight_files(folder: Path, stem: str) -> list[Path]:
         raise _no_weights(folder, whole)
     names = read_json(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(_is_plain_name(name) for name in names.values()):
-        raise InvalidInput(f"'{index}' names no weight files", hint="copy or download the base whole")
+        raise InvalidInput(f"'{index}' names no weight files", hint=_WHOLE)
     return [folder / name for name in sorted(set(names.values()))]
 
 
@@ -207,7 +208,7 @@ def check_tokenizer_files(folder: Path) -> None:
         raise MissingResource(
             f"base '{folder.parent}' has no {folder.name} (no {folder.name}/tokenizer.json, nor vocab.json and"
             " merges.txt)",
-            hint="copy or download the base whole",
+            hint=_WHOLE,
         )
 
 
@@ -222,7 +223,7 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 @contextmanager
-def said_of(folder: Path) -> Iterator[None]:
+def said_of(folder: Path, hint: str = _WHOLE) -> Iterator[None]:
     """Whatever diffusers, transformers and tokenizers raise for files that they cannot read becomes InvalidInput."""
     try:
         yield
@@ -230,4 +231,4 @@ def said_of(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise InvalidInput(f"'{folder}' cannot be loaded ({reason})", hint="copy or download the base whole") from None
+        raise InvalidInput(f"'{folder}' cannot be loaded ({reason})", hint=hint) from None

@@ -21,10 +21,10 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.benchmark.guidance_arms import ARMS, BENCHMARK_SETTINGS, ON_PAIRS, Arm, diffusers_arm, excite_arm
+from brandsmith.benchmark.guidance_rows import Prices, read_saved
 from brandsmith.benchmark.outcome import FindThings, judge_picture
 from brandsmith.benchmark.prompt_sets import Case, load_cases
 from brandsmith.core.files import append_jsonl
-from brandsmith.core.json_files import read_jsonl
 from brandsmith.guidance.attend_excite import AttendExcite
 from brandsmith.guidance.screen import candidate_seed
 from brandsmith.guidance.settings import DrawSettings
@@ -49,11 +49,9 @@ class Benchmark:
     known_prices: Prices | None = None
 
     def __post_init__(self) -> None:
-        for row in read_jsonl(self.file) if self.file else []:
-            if "prices" in row:
-                self.known_prices = Prices(**row["prices"])
-            else:
-                self.rows[_key(row)] = row
+        if self.file:
+            self.known_prices, rows = read_saved(self.file)
+            self.rows |= {_key(row): row for row in rows}
 
     def prices(self, cases: list[Case]) -> Prices:
         """Measured once per file: the number of plain tries depends on them."""
@@ -131,19 +129,6 @@ def tries_for(ratio: float, num_cases: int) -> list[int]:
     """
     ratio = max(ratio, 1.0)
     return [max(1, math.floor((k + 1) * ratio + 1e-9) - math.floor(k * ratio + 1e-9)) for k in range(num_cases)]
-
-
-@dataclass(frozen=True)
-class Prices:
-    """Seconds per picture, measured in turns on the same prompts."""
-
-    plain_alone: float
-    plain: float
-    excite_alone: float
-    excite_of_four: float
-    excite: float
-    idle: float
-    diffusers: float
 
 
 def measure_prices(base: Base, cases: list[Case], settings: DrawSettings) -> Prices:

@@ -94,9 +94,7 @@ def explain(
     *,
     settings: DrawSettings,
 ) -> None:
-    """Draw one picture and show how it came about: noising, denoising, attention per word, peaks, a verdict per
-    subject.
-    """
+    """Draw one picture and show how it came about: noising, denoising, attention per word, a verdict per subject."""
     from brandsmith.draw.explained import explain_to_folder
     from brandsmith.draw.source import find_source
 

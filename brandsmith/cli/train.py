@@ -14,7 +14,7 @@ commands = typer.Typer()
 
 @commands.command(epilog="Example: [cyan]brandsmith train lora --concept demo --steps 400 --set rank=8[/]")
 def train(
-    method: Annotated[str, typer.Argument(help="dreambooth, lora or textual_inversion (db, lora, ti).")],
+    method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",
     base: BaseOption = "pocket",
     run: Annotated[Path | None, typer.Option(help="Run directory; default runs/<concept>-<method>.")] = None,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from brandsmith.core.json_files import read_rows
@@ -63,7 +63,13 @@ class _RowJson(TypedDict):
     details: dict[str, Any]
 
 
-_ROW = TypeAdapter(_RowJson)
+def _value_or_reason(row: _RowJson) -> _RowJson:
+    if (row["value"] is None) != bool(row["reason"]):
+        raise ValueError("a row has a value or a reason, never both and never neither")
+    return row
+
+
+_ROW = TypeAdapter(Annotated[_RowJson, AfterValidator(_value_or_reason)])
 
 
 def read_score_rows(file: Path) -> list[Row]:

@@ -161,20 +161,39 @@ def check_finite_file(file: Path) -> None:
         raise InvalidInput(f"'{file}' cannot be read ({error})", hint=_AGAIN) from None
 
 
-def load_tensors(file: Path, expected: Mapping[str, Shape]) -> dict[str, torch.Tensor]:
-    """The tensors of a file that holds these names in these shapes, all finite. Raises InvalidInput,
-    MissingResource.
+def load_tensors(
+    file: Path,
+    expected: Mapping[str, Shape],
+    *,
+    integers: Iterable[str] = (),
+    hint: str = "use it as it was made",
+) -> dict[str, torch.Tensor]:
+    """The tensors of a file that holds these names in these shapes, all finite; `integers` as in `check_floats`.
+
+    Raises InvalidInput (with `hint` where it holds something else), MissingResource.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     header = read_header(file)
-    check_floats(header)
+    check_floats(header, integers)
     if different := differences(header, expected):
-        raise InvalidInput(f"'{file}' does not hold what is expected: {different}", hint="use it as it was made")
+        raise InvalidInput(f"'{file}' does not hold what is expected: {different}", hint=hint)
     try:
         stored = load_file(file)
     except SafetensorError as error:
         raise InvalidInput(f"'{file}' cannot be read ({error})", hint=_AGAIN) from None
     check_finite(stored.items(), file)
     return stored
+
+
+def load_module(module: torch.nn.Module, file: Path, hint: str) -> None:
+    """Fill a whole module from a file as `load_tensors` reads it, in single precision. Raises as that does."""
+    state = module.state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    whole = [name for name, tensor in state.items() if not tensor.is_floating_point()]
+    stored = load_tensors(file, expected, integers=whole, hint=hint)
+    for name, tensor in stored.items():
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise InvalidInput(f"'{file}': tensor '{name}' holds a variance below zero", hint=hint)
+    module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in stored.items()})

@@ -10,6 +10,7 @@ that right training marks have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +19,23 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import nn
 
-from brandsmith.core.errors import MissingResource
+from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.pictures import load_rgb, save_png
+from brandsmith.core.safe_weights import load_module, read_header
+from brandsmith.core.text import shortened
 from brandsmith.judges.augment import augmented
 from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.detector import Detector
-from brandsmith.judges.judge import Verdict, check_pictures, not_measured
+from brandsmith.judges.judge import LARGEST_RATIO, Verdict, check_pictures, not_measured
 from brandsmith.judges.labelled import Marked
 from brandsmith.judges.near_miss import kinds_for, make_near_miss
 from brandsmith.judges.outline import corner_share
 from brandsmith.judges.rectify import (
     NUM_FEATURES,
+    WIDTH_PX,
     Reference,
     as_sharp_as,
     build_reference,
@@ -261,22 +263,41 @@ class Correctness:
         }
 
 
+_FIT = "train it: brandsmith judge fit CONCEPT"
+
+
 def load_correctness(folder: Path, detector: Detector) -> Correctness:
-    """The judge that `fit` wrote into a folder. Raises MissingResource when it is not there."""
+    """The judge that `fit` wrote into a folder. Raises MissingResource when it is not there, InvalidInput for files
+    that are damaged.
+    """
     weights, mark = folder / "correctness.safetensors", folder / "reference.png"
     if not weights.is_file() or not mark.is_file():
-        raise MissingResource(
-            f"no trained correctness judge in '{folder}'", hint="train it: brandsmith judge fit CONCEPT"
-        )
+        raise MissingResource(f"no trained correctness judge in '{folder}'", hint=_FIT)
     net = CorrectnessNet()
-    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    with safe_open(weights, "pt") as stored:
-        least = (stored.metadata() or {}).get("least_corner_share")
+    load_module(net, weights, _FIT)
+    least = _stored_share(weights)
     reference = Reference(load_rgb(mark))
+    if reference.size[0] != WIDTH_PX or reference.size[1] > LARGEST_RATIO * WIDTH_PX:
+        wide, high = reference.size
+        raise InvalidInput(f"'{mark}' is {wide} x {high} pixels; fit writes {WIDTH_PX} a row", hint=_FIT)
     return Correctness(
         net,
         reference,
         detector,
-        least_corner_share=float(least) if least else None,
+        least_corner_share=least,
         weights_hash=sha256_of(weights)[:12],
     )
+
+
+def _stored_share(weights: Path) -> float | None:
+    """`least_corner_share` as `fit_correctness` wrote it into the header; None for a mark without such corners."""
+    written = read_header(weights).metadata.get("least_corner_share")
+    if written is None:
+        return None
+    try:
+        share = float(written)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise InvalidInput(f"'{weights}': least_corner_share is {shortened(written)}, allowed: 0 to 1", hint=_FIT)
+    return share

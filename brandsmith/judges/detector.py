@@ -17,14 +17,13 @@ import cv2
 import numpy as np
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from typing_extensions import TypedDict
 
-from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.errors import MissingResource
 from brandsmith.core.files import sha256_of
 from brandsmith.core.json_files import read_record
+from brandsmith.core.safe_weights import load_module
 from brandsmith.judges.boxes import Box, as_box, overlap
 from brandsmith.judges.judge import Verdict, check_pictures
 
@@ -207,18 +206,14 @@ def read_detector_card(file: Path) -> DetectorOutline:
 
 
 def load_detector(folder: Path) -> Detector:
-    """The detector that `fit` wrote into a folder. Raises MissingResource when it is not there."""
+    """The detector that `fit` wrote into a folder. Raises MissingResource when it is not there, InvalidInput for other
+    weights than its card describes.
+    """
     weights, card_file = folder / "detector.safetensors", folder / "card.json"
     if not weights.is_file() or not card_file.is_file():
         raise MissingResource(f"no trained detector in '{folder}'", hint="train it: brandsmith judge fit CONCEPT")
     card = read_detector_card(card_file)
     a, b, c, d = card["widths"]
     net = MarkNet((a, b, c, d))
-    try:
-        stored = load_file(weights)
-        net.load_state_dict({n: value.float() if value.is_floating_point() else value for n, value in stored.items()})
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise InvalidInput(
-            f"'{weights}' is not the detector that '{card_file}' describes ({str(error).splitlines()[0]})", hint=_FIT
-        ) from None
+    load_module(net, weights, f"'{card_file}' describes another detector; {_FIT}")
     return Detector(net, size_px=card["size_px"], version=card["version"], weights_hash=sha256_of(weights)[:12])

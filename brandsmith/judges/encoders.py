@@ -14,7 +14,11 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from brandsmith.base.parts import said_of
+from brandsmith.core.safe_weights import check_finite
+
 BATCH = 16
+_VERIFY = "delete the folder and fetch it again: brandsmith judge weights fetch"
 
 
 class PictureEncoder(Protocol):
@@ -37,9 +41,11 @@ class ImageEncoder:
     def __init__(self, folder: Path) -> None:
         from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-        self.kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-        self.prepare = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        with said_of(folder, _VERIFY):
+            self.kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+            self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+            self.prepare = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        check_finite(self.model.state_dict().items(), folder)
 
     @torch.inference_mode()
     def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -63,7 +69,8 @@ class ClipEncoder(ImageEncoder):
         from transformers import CLIPTokenizer
 
         super().__init__(folder)
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        with said_of(folder, _VERIFY):
+            self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
     @torch.inference_mode()
     def of_texts(self, texts: Sequence[str]) -> np.ndarray:

@@ -12,13 +12,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import append_jsonl
-from brandsmith.core.json_files import read_jsonl
+from brandsmith.core.json_files import read_rows
 from brandsmith.core.rows import Row, Shot
 
 LEAST_SIDE_PX, LARGEST_RATIO = 4, 50
@@ -46,6 +48,28 @@ class Verdict:
 
 def not_measured(reason: str) -> Verdict:
     return Verdict(None, reason)
+
+
+@with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
+class _RememberedVerdict(TypedDict):
+    """A line of `verdicts.jsonl`."""
+
+    key: str
+    """Judge, version and weights."""
+    picture: str
+    value: float | None
+    reason: str
+    details: dict[str, Any]
+
+
+def _value_or_reason(row: _RememberedVerdict) -> _RememberedVerdict:
+    if (row["value"] is None) != bool(row["reason"]):
+        raise ValueError("a verdict has a value or a reason, never both and never neither")
+    return row
+
+
+_REMEMBERED = TypeAdapter(Annotated[_RememberedVerdict, AfterValidator(_value_or_reason)])
+_FORGET = "delete the line: the picture is judged again"
 
 
 class Named(Protocol):
@@ -157,8 +181,8 @@ class CachedJudge:
         self.name, self.version, self.weights_hash = judge.name, judge.version, judge.weights_hash
         self._key = f"{judge_id(judge)}:{judge.weights_hash}"
         self._known: dict[str, Verdict] = {}
-        for row in read_jsonl(file) if file else []:
-            if row.get("key") == self._key:
+        for row in read_rows(file, _REMEMBERED, _FORGET) if file else []:
+            if row["key"] == self._key:
                 self._known[row["picture"]] = Verdict(row["value"], row["reason"], row["details"])
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:

@@ -7,20 +7,23 @@ pocket's words: a probability it gives to other art means nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from torch import nn
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import MissingResource
+from brandsmith.core.json_files import read_record
+from brandsmith.core.safe_weights import load_module
 from brandsmith.judges.boxes import Box, as_box
 from brandsmith.judges.object_boxes import PHOTO_BOX, as_many_as, boxes_apart
 
@@ -108,19 +111,40 @@ class Look:
         return max(self.colours, key=self.colours.__getitem__)
 
 
+_BUILD = "copy the base whole, or build it: brandsmith base build pocket"
+_Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=60)]], Field(min_length=1, max_length=2000)]
+
+
+@with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
+class ClassesCard(TypedDict):
+    """What is read of `classes.json`; how often the classifier errs on true scenes stands there too."""
+
+    version: str
+    words: _Words
+    photo_words: list[str]
+    colours: _Words
+    n: int
+    chain_on_true: dict[str, Any]
+
+
+_CARD = TypeAdapter(ClassesCard)
+
+
 class PocketClasses:
-    """The shipped classifier. `card` holds how often it errs on true scenes."""
+    """The shipped classifier. `card` holds how often it errs on true scenes. Raises MissingResource without one, and
+    InvalidInput for a damaged one.
+    """
 
     name = "pocket_classes"
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "classes.safetensors").is_file():
-            raise MissingResource(f"no classifier in '{folder}'", hint="brandsmith base build pocket trains it")
-        self.card = json.loads((folder / "classes.json").read_text())
+            raise MissingResource(f"no classifier in '{folder}'", hint=_BUILD)
+        self.card = read_record(folder / "classes.json", _CARD, _BUILD)
         if self.card["version"] != VERSION:
             raise MissingResource(
                 f"the classifier in '{folder}' is of version {self.card['version']}, this code reads version {VERSION}",
-                hint="brandsmith base build pocket trains one",
+                hint=_BUILD,
             )
         self.vocabulary, self.palette = self.card["words"], self.card["colours"]
         self.photo_words: list[str] = self.card["photo_words"]
@@ -128,9 +152,7 @@ class PocketClasses:
         self.every_word = all_words(self.vocabulary, self.photo_words)
         self.version = self.card["version"]
         self.net = PocketNet(len(self.every_word), len(self.palette))
-        self.net.load_state_dict(
-            {k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "classes.safetensors").items()}
-        )
+        load_module(self.net, folder / "classes.safetensors", _BUILD)
         self.net.eval()
 
     @torch.inference_mode()

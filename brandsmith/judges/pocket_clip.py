@@ -11,18 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from brandsmith.base.parts import check_weights, load_tokenizer, read_json, said_of
 from brandsmith.core.files import sha256_of
+from brandsmith.core.safe_weights import check_finite
 from brandsmith.judges.clip import ClipText, Identity
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.encoders import BATCH
 from brandsmith.judges.judge import Verdict, not_measured
+
+if TYPE_CHECKING:  # transformers takes seconds to load
+    from transformers import CLIPModel
 
 NOTE = "a pair trained apart from the one that conditions the U-Net"
 FILES = ("config.json", "model.safetensors")
@@ -40,10 +45,8 @@ class PocketPair:
     """The two towers as unit vectors (N, D). Pictures of other shapes are squeezed into the tower's square."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer, CLIPModel
-
-        self.model = CLIPModel.from_pretrained(folder, local_files_only=True).float().eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.model = _load_towers(folder)
+        self.tokenizer = load_tokenizer(folder)
 
     @torch.inference_mode()
     def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -67,6 +70,19 @@ class PocketPair:
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
         ).pooler_output
         return normalize(self.model.text_projection(pooled), dim=-1).numpy()
+
+
+def _load_towers(folder: Path) -> CLIPModel:
+    """CLIP from a folder, its weights compared with its config.json first. Raises InvalidInput, MissingResource."""
+    from transformers import CLIPConfig, CLIPModel
+
+    with said_of(folder):
+        with torch.device("meta"):
+            outline = CLIPModel(CLIPConfig.from_dict(read_json(folder / "config.json")))
+        check_weights(folder, outline)
+        towers = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).float().eval()
+    check_finite(towers.state_dict().items(), folder)
+    return towers
 
 
 def _squeezed(picture: np.ndarray, side: int) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
 from brandsmith.core.files import write_json, write_text
+from brandsmith.core.json_files import read_object
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.pictures import list_pictures, load_rgb, save_png
 from brandsmith.judges.augment import augmented
@@ -188,7 +189,7 @@ def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSett
     """
     weights, note = workdir.resolve() / "runs" / "train" / "weights" / "best.pt", workdir / "asked.json"
     config = {"concept": concept.token} | asdict(settings)
-    before = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and weights.is_file() else config
+    before = read_object(note) if note.is_file() and weights.is_file() else config
     if before != config:
         changed = ", ".join(
             f"{key} was {before.get(key)}, now {value}" for key, value in config.items() if before.get(key) != value

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from brandsmith.core.errors import InvalidConfig, unknown_name
+from brandsmith.core.json_files import parse_json
+from brandsmith.core.text import shortened
 from brandsmith.methods.dreambooth import DreamBooth, DreamBoothConfig
 from brandsmith.methods.hypernetwork import Hypernetwork, HypernetworkConfig
 from brandsmith.methods.lora import Lora, LoraConfig
@@ -48,7 +50,9 @@ def build_config(method: str, /, *, base: str | None = None, **options: Any) -> 
     try:
         return kind(**options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, given {e['input']!r}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}, given {shortened(e['input'])}" for e in error.errors()[:4]
+        )
         raise InvalidConfig(f"{method} settings: {wrong}", hint="see 'brandsmith train --help'") from None
 
 
@@ -71,9 +75,11 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
         if not equals or not key:
             raise InvalidConfig(f"--set '{pair}' is not key=value", hint="for example: --set rank=8")
         try:
-            options[key] = json.loads(value)
+            options[key] = parse_json(value)
         except json.JSONDecodeError:
             options[key] = value
+        except ValueError as error:
+            raise InvalidConfig(f"--set {key}: {error}", hint="for example: --set rank=8") from None
     return options
 
 

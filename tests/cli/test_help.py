@@ -32,6 +32,27 @@ def test_the_walk_finds_the_commands():
     assert {("train",), ("judge", "weights", "fetch"), ("benchmark", "pack"), ("study", "run")} <= set(paths)
 
 
+def test_every_command_s_first_paragraph_is_one_line_so_that_lists_wrap_it_themselves():
+    pages = [node for file in CLI.glob("*.py") for node in ast.walk(ast.parse(file.read_text())) if is_command(node)]
+    first = {page.name: (ast.get_docstring(page) or "").partition("\n\n")[0] for page in pages}
+    assert len(first) >= 25
+    assert {name for name, text in first.items() if not text or "\n" in text} == set()
+
+
+def is_command(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and any("command(" in ast.unparse(one) for one in node.decorator_list)
+
+
+def test_train_names_every_method_and_its_short_name():
+    from brandsmith.methods.registry import METHODS
+
+    (method,) = [own for own in get_command(cli.app).commands["train"].params if own.name == "method"]
+    for known in METHODS.values():
+        assert known.name in method.help and (
+            known.short == known.name or f"{known.name} ({known.short})" in method.help
+        )
+
+
 HELP_OF_ALL = """
 import contextlib, io, sys
 from brandsmith.cli.main import main
