@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import diffusers
 from diffusers import DiffusionPipeline, SchedulerMixin
+from transformers import PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base
 
@@ -22,3 +26,18 @@ def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> Diffu
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def save_stock_folder(base: Base, folder: Path) -> None:
+    """Write a base as a diffusers folder that older versions of transformers read too."""
+    stock_pipeline(base).save_pretrained(folder)
+    for name, tokenizer in zip(base.family.tokenizer_names(), base.tokenizers, strict=True):
+        _write_slow_tokenizer(tokenizer, folder / name)
+
+
+def _write_slow_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """`vocab.json` and `merges.txt`, which transformers before 5 wants beside or instead of `tokenizer.json`."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8", newline="")

@@ -204,13 +204,17 @@ def write_with(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_safetensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    exclusive: bool = False,
 ) -> None:
-    """Equal tensors and metadata give equal bytes. Raises BrandsmithError as `replacing` does."""
+    """Equal tensors and metadata give equal bytes. `exclusive` and what is raised: as with `replacing`."""
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with replacing(path) as partial:
+    with replacing(path, exclusive=exclusive) as partial:
         save_file(ready, partial, metadata=dict(metadata or {}))
         _sort_metadata(partial)
 

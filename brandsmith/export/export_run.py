@@ -1,16 +1,28 @@
-"""`brandsmith export`: an adapter in the form that stock diffusers loads."""
+"""`brandsmith export`: an adapter as a file or folder that another program opens."""
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from brandsmith.base.sources import load_base
-from brandsmith.core.errors import InvalidConfig
-from brandsmith.core.files import replacing
+import torch
+
+from brandsmith.base.base import Base
+from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
+from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
+from brandsmith.core.errors import InvalidConfig, MissingResource
+from brandsmith.core.files import write_safetensors
+from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.formats import layout_for
+from brandsmith.export.headers import Card, lora_header, spec_header, with_hashes
+from brandsmith.export.hypernetwork_file import to_webui, write_webui
+from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya
 from brandsmith.methods.adapter import (
+    AdapterInfo,
     check_adapter,
     check_stored_adapter,
     export_diffusers_folder,
@@ -18,23 +30,149 @@ from brandsmith.methods.adapter import (
     read_adapter_info,
     recorded_base,
 )
+from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.textual_inversion import FILES
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+SHORT_ENCODERS = ("clip_l", "clip_g")
+"""Two text encoders' names in embedding files, in the order of `Base.text_encoders`."""
 
 
-def export_run(run: str | Path, out: str | Path, step: int | None = None) -> Path:
-    """Copy an adapter (lora, textual_inversion, hypernetwork) to the file `out`, or write a whole diffusers folder
-    (dreambooth). `step` None: the last checkpoint. Nothing is overwritten. Raises MissingResource or InvalidConfig.
+@dataclass(frozen=True)
+class ExportJob:
+    """A checkpoint, and what it is written as."""
+
+    checkpoint: Path
+    info: AdapterInfo
+    out: Path
+    dtype: torch.dtype
+    card: Card
+    base: Base | None = field(default=None, repr=False)
+    """The base's outline; None where it is not on this machine."""
+    prediction: str = ""
+    """What the base's scheduler declares; empty where it is not on this machine."""
+
+    def write(self, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> Path:
+        cast = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
+        write_safetensors(self.out, cast, with_hashes(cast, header), exclusive=True)
+        return self.out
+
+
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    step: int | None = None,
+    *,
+    to: str | None = None,
+    precision: str = "fp32",
+    card: Card | None = None,
+) -> Path:
+    """Write the adapter of a run for another program; `docs/export.md` says which file goes where.
+
+    step: None is the last checkpoint. to: diffusers, kohya, comfyui, a1111 or single-file; None is what most programs
+    read of the method. precision: fp32, fp16 or bf16. Nothing is overwritten. Raises MissingResource or InvalidConfig.
     """
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
     if out.exists() or out.is_symlink():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
+    if precision not in DTYPES:
+        raise InvalidConfig(f"precision is '{precision}'", hint=f"allowed: {', '.join(DTYPES)}")
+    info = read_adapter_info(checkpoint)
+    write = _WRITERS[layout_for(info.method, info.family, to)]
     check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
-    if read_adapter_info(checkpoint).method == "dreambooth":
-        base = recorded_base(checkpoint)
-        check_adapter(base, checkpoint)
-        return export_diffusers_folder(load_base(base), checkpoint, out)
-    check_stored_adapter(checkpoint)
-    source = find_adapter_file(checkpoint)
-    with replacing(out, exclusive=True) as partial:  # of two exports to one name the first stays
-        shutil.copyfile(source, partial)
-    return out
+    if info.method != "dreambooth":
+        check_stored_adapter(checkpoint)
+    base, prediction = _at_hand(checkpoint)
+    return write(ExportJob(checkpoint, info, out, DTYPES[precision], card or Card(), base, prediction))
+
+
+def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:
+    """The outline of the base that an adapter names, and what its scheduler predicts."""
+    try:
+        name = recorded_base(checkpoint)
+    except MissingResource:  # an adapter can be exported where its base is not
+        return None, ""
+    return outline_of(name), str(load_scheduler(resolve_base(name)).config.get("prediction_type", ""))
+
+
+def _kohya_lora(job: ExportJob) -> Path:
+    settings = _lora_settings(job)
+    layers = read_checkpoint(job.checkpoint, settings)
+    per_block = DEFAULT_LAYERS_PER_BLOCK if job.base is None else layers_per_block(job.base)
+    names = {place: kohya_name(job.info.family, *place, per_block) for place in layers}
+    header = spec_header(job.info, job.card, job.prediction, "lora") | _network_header(job, settings)
+    return job.write(to_kohya(layers, names), header)
+
+
+def _diffusers_lora(job: ExportJob) -> Path:
+    layers = read_checkpoint(job.checkpoint, _lora_settings(job))
+    return job.write(to_diffusers(layers), {"format": "pt", **spec_header(job.info, job.card, job.prediction, "lora")})
+
+
+def _lora_settings(job: ExportJob) -> LoraConfig:
+    assert isinstance(job.info.settings, LoraConfig)  # the header was checked
+    return job.info.settings
+
+
+def _network_header(job: ExportJob, settings: LoraConfig) -> dict[str, str]:
+    arguments = (
+        f'{{"conv_dim": "{settings.rank}", "conv_alpha": "{settings.alpha}"}}' if settings.convolutions else "{}"
+    )
+    network = {
+        "module": "networks.lora",
+        "dim": str(settings.rank),
+        "alpha": str(settings.alpha),
+        "args": arguments,
+    }
+    return lora_header(job.info, network, job.prediction)
+
+
+def _vectors(job: ExportJob) -> list[torch.Tensor]:
+    """(vectors, width) of each text encoder."""
+    found: list[torch.Tensor] = []
+    for file in FILES:
+        if (job.checkpoint / file).is_file():
+            shapes = {name: tensor.shape for name, tensor in read_header(job.checkpoint / file).tensors.items()}
+            found += load_tensors(job.checkpoint / file, shapes).values()
+    return found
+
+
+def _embedding(job: ExportJob, one_name: str = "emb_params") -> Path:
+    if job.out.stem != job.info.token:
+        warn_once(
+            f"ComfyUI and AUTOMATIC1111 call an embedding by its file's name: write '{job.out.stem}' in prompts there,"
+            f" or name the file {job.info.token}{job.out.suffix}"
+        )
+    vectors = _vectors(job)
+    names = (one_name,) if len(vectors) == 1 else SHORT_ENCODERS
+    header = spec_header(job.info, job.card, job.prediction, "textual-inversion")
+    return job.write(dict(zip(names, vectors, strict=True)), {"format": "pt", **header})
+
+
+def _diffusers_embedding(job: ExportJob) -> Path:
+    return _embedding(job, job.info.token)
+
+
+def _hypernetwork(job: ExportJob) -> Path:
+    file = find_adapter_file(job.checkpoint)
+    tensors = load_tensors(file, {name: tensor.shape for name, tensor in read_header(file).tensors.items()})
+    cast = {name: tensor.to(job.dtype) for name, tensor in tensors.items()}
+    write_webui(job.out, to_webui(cast, job.info))
+    return job.out
+
+
+def _folder(job: ExportJob) -> Path:
+    base = recorded_base(job.checkpoint)
+    check_adapter(base, job.checkpoint)
+    return export_diffusers_folder(load_base(base), job.checkpoint, job.out, job.dtype)
+
+
+_WRITERS: dict[str, Callable[[ExportJob], Path]] = {
+    "kohya-lora": _kohya_lora,
+    "diffusers-lora": _diffusers_lora,
+    "embedding": _embedding,
+    "diffusers-embedding": _diffusers_embedding,
+    "hypernetwork": _hypernetwork,
+    "folder": _folder,
+}

@@ -14,7 +14,7 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.sources import outline_of, resolve_recorded_base
-from brandsmith.base.stock import stock_pipeline
+from brandsmith.base.stock import save_stock_folder
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder
 from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
@@ -213,8 +213,10 @@ def _wrong_base(info: AdapterInfo, base: Base, difference: str = "") -> InvalidC
     )
 
 
-def export_diffusers_folder(base: Base, checkpoint: Path | str, folder: Path | str) -> Path:
-    """Write base + DreamBooth checkpoint as a whole diffusers folder for `from_pretrained`.
+def export_diffusers_folder(
+    base: Base, checkpoint: Path | str, folder: Path | str, dtype: torch.dtype | None = None
+) -> Path:
+    """Write base + DreamBooth checkpoint as a whole diffusers folder for `from_pretrained`; dtype None: as loaded.
 
     Other methods' checkpoints already are what stock diffusers loads. Raises InvalidConfig for them, and when
     `folder` exists, also when another process wrote it meanwhile: nothing is overwritten.
@@ -228,5 +230,5 @@ def export_diffusers_folder(base: Base, checkpoint: Path | str, folder: Path | s
             f"a {method} checkpoint needs no export", hint="load it with load_lora_weights or load_textual_inversion"
         )
     with replacing_folder(folder) as partial, torch.no_grad(), load_adapter(base, checkpoint):
-        stock_pipeline(base).save_pretrained(partial)
+        save_stock_folder(base.to(base.device, dtype), partial)
     return folder

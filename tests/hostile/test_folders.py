@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -351,13 +350,13 @@ def test_an_explanation_replaces_no_pictures_of_somebody_else(given, tmp_path):
 
 def test_of_two_exports_to_one_name_the_first_stays(finished, monkeypatch, tmp_path):
     out = tmp_path / "out.safetensors"
-    copy = shutil.copyfile
+    write = export_module.write_safetensors
 
-    def overtaken(source, target):
+    def overtaken(*given, **more):
         out.write_text("the other one's")
-        copy(source, target)
+        write(*given, **more)
 
-    monkeypatch.setattr(export_module.shutil, "copyfile", overtaken)
+    monkeypatch.setattr(export_module, "write_safetensors", overtaken)
     with pytest.raises(InvalidInput, match=r"out\.safetensors': it exists already"):
         export_run(finished.folder, out)
     assert [path.name for path in tmp_path.iterdir()] == [out.name] and out.read_text() == "the other one's"
