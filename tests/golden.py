@@ -65,7 +65,7 @@ def losses(folder: Path) -> Iterator[tuple[str, list[float]]]:
 
 
 def pictures() -> Iterator[tuple[str, np.ndarray]]:
-    pocket = load_base("pocket")
+    pocket = load_base("pocket", device="cpu", precision="fp32")
     for name, (prompt, fields) in PATHS.items():
         settings = DrawSettings(num_steps=6, guidance_scale=2.5).model_copy(update=fields)
         yield f"picture/{name}", sample(pocket, [prompt], [11], settings)[0]

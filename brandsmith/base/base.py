@@ -8,6 +8,7 @@ base is plain diffusers and transformers modules: no wrapper between a method an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +100,8 @@ class Base:
     source: Path | None = None
     extras: dict[str, Any] = field(default_factory=dict)
     """Options of the folder's model_index.json."""
+    compute: torch.dtype = torch.float32
+    """The number format of products and convolutions; half precision is torch's autocast (`base/hardware.py`)."""
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -111,7 +114,8 @@ class Base:
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.denoiser.dtype
+        """Of latents, and of everything between products: that of biases and norms."""
+        return next(p.dtype for p in self.denoiser.parameters() if p.dim() == 1)
 
     @property
     def noising(self) -> Noising:
@@ -150,6 +154,12 @@ class Base:
             module.to(device=device, dtype=dtype)
         return self
 
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """The context in which the base computes; `predict` and `encode_ids` open it themselves."""
+        if self.compute == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.compute)
+
     def freeze(self) -> Base:
         for module in self.modules():
             module.requires_grad_(False).eval()
@@ -165,6 +175,12 @@ class Conditioning:
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
     time_ids: torch.Tensor | None = None
+
+    def to(self, dtype: torch.dtype) -> Conditioning:
+        def cast(value: torch.Tensor | None) -> torch.Tensor | None:
+            return None if value is None else value.to(dtype)
+
+        return Conditioning(self.hidden.to(dtype), cast(self.pooled), cast(self.time_ids))
 
     def rows(self, index: torch.Tensor | slice) -> Conditioning:
         def pick(value: torch.Tensor | None) -> torch.Tensor | None:
@@ -206,14 +222,16 @@ def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | N
 
 def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None) -> Conditioning:
     """`encode_prompts` after the tokenizers: `ids` is one (N, max length) per text encoder."""
-    return base.family.encode_ids(base, ids, image_px or base.image_px)
+    with base.arithmetic():
+        return base.family.encode_ids(base, ids, image_px or base.image_px).to(base.dtype)
 
 
 def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
     """The denoiser's prediction (N, C, h, w) for noisy latents (N, C, h, w): of noise, v, x0 or velocity, as
     `base.noising.target` says. `timesteps` is (N,), or 0-d where one is for all.
     """
-    return base.family.predict(base, latents, timesteps, conditioning)
+    with base.arithmetic():
+        return base.family.predict(base, latents, timesteps, conditioning).to(latents.dtype)
 
 
 def encode_images(base: Base, pixels: torch.Tensor) -> torch.Tensor:

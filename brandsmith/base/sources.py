@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, SchedulerMixin
 from transformers import PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base, Family
+from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.noising import ALLOWED_SCHEDULERS
 from brandsmith.base.parts import (
     INDEX,
@@ -25,6 +26,7 @@ from brandsmith.base.parts import (
     read_json,
     said_of,
 )
+from brandsmith.base.weight_storage import round_products
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_finite
 
@@ -153,28 +155,59 @@ def _check_vocabulary(folder: Path, part: str, tokenizer: PreTrainedTokenizerBas
         )
 
 
-def load_base(name: str, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Base:
-    """Load every part of a base, frozen, in eval mode, in `dtype` on `device`.
+def load_base(
+    name: str,
+    *,
+    device: str | torch.device | None = None,
+    precision: str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Base:
+    """Load every part of a base, frozen, in eval mode, for drawing.
+
+    device, precision: as `base/hardware.py` has them; None is the choice in force, else its rule. dtype: every weight
+    in this format, and no autocast.
 
     Raises MissingResource and InvalidInput before weights are read, and InvalidInput for weights that are not finite.
     """
+    place = choose_device(device)
+    if dtype is not None:
+        return _load(name, place).to(place, dtype)
+    compute = choose_format(place, "draw", precision)
+    prepare_card(place, precision)
+    return load_in(name, place, compute)
+
+
+def load_in(name: str, device: torch.device, compute: torch.dtype, *, stored: torch.dtype | None = None) -> Base:
+    """`load_base` that computes in a number format, in which it holds the weights of products, or in `stored`."""
+    base = _load(name, device, compute if stored is None else stored)
+    base.compute = compute
+    return base
+
+
+def _load(name: str, device: torch.device, stored: torch.dtype = torch.float32) -> Base:
+    """Part by part on the device, so that main memory never holds all of them."""
     check_base(name)
     folder = resolve_base(name)
     family = detect_family(folder)
-    base = Base(
+
+    def part(read: Callable[..., Any], own: str) -> Any:
+        module = _load_part(read, folder / own).to(torch.float32)
+        module.requires_grad_(False)
+        if own != "vae" and stored != torch.float32:
+            round_products(module, stored)
+        return module.to(device)
+
+    return Base(
         name=name,
         family=family,
-        denoiser=_load_part(family.denoiser_class.from_pretrained, folder / family.denoiser_name),
-        vae=_load_part(AutoencoderKL.from_pretrained, folder / "vae"),
-        text_encoders=[
-            _load_part(kind.from_pretrained, folder / part) for part, kind in family.encoder_classes.items()
-        ],
+        denoiser=part(family.denoiser_class.from_pretrained, family.denoiser_name),
+        vae=part(AutoencoderKL.from_pretrained, "vae"),
+        text_encoders=[part(kind.from_pretrained, own) for own, kind in family.encoder_classes.items()],
         tokenizers=_tokenizers_in(folder, family),
         scheduler=load_scheduler(folder),
         source=folder,
         extras=_options_in(folder),
-    )
-    return base.to(device, dtype).freeze()
+    ).freeze()
 
 
 def _load_part(read: Callable[..., Any], folder: Path) -> Any:

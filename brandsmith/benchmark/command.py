@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from brandsmith.base.hardware import choose_device
 from brandsmith.base.random_sd15 import build_random_sd15
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.base import check_base
@@ -27,7 +28,6 @@ from brandsmith.core.table import as_rich
 from brandsmith.evaluate.chain import obeyed_judge
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.judges.pocket_clip import PocketClipText
-from brandsmith.methods.loop import default_device
 from brandsmith.study.folder import StudyFolder
 
 PRECISIONS = ("fp32", "bf16")
@@ -63,8 +63,7 @@ def pack_figures(
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     loaded = load_concept(concept)
-    device = default_device()
-    model = build_random_sd15().to(device) if random_sd15 else load_base(base, device=device)
+    model = build_random_sd15().to(choose_device()) if random_sd15 else load_base(base, precision="fp32")
     with TemporaryDirectory() as folder:
         return benchmark_pack(
             model,

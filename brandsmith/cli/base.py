@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import MOST_SEEDS, MOST_STEPS, Json, console, finite, print_json, print_lines
 
 commands = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
@@ -34,6 +35,7 @@ def base_build(
 
 
 @commands.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")
+@hardware_options()
 def base_check(
     name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it.")] = "pocket",
     seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per one-object prompt.")] = 1,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import (
     MOST_EPOCHS,
     MOST_SEEDS,
@@ -41,6 +42,7 @@ def benchmark_earlystop(
 
 
 @commands.command("guidance", epilog="Example: [cyan]brandsmith benchmark guidance --quick --json[/]")
+@hardware_options()
 def benchmark_guidance(
     base: BaseOption = "pocket",
     quick: Annotated[bool, typer.Option(help="24 prompts of one set: a few minutes on two cores with AMX.")] = False,
@@ -58,6 +60,7 @@ def benchmark_guidance(
 
 
 @commands.command("pack", epilog="Example: [cyan]brandsmith benchmark pack --json[/]")
+@hardware_options(precision=False)
 def benchmark_pack(
     concept: ConceptOption = "demo",
     base: BaseOption = "pocket",

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import BaseOption, Json, console, print_json, print_lines
 
 commands = typer.Typer()
 
 
 @commands.command(epilog="Example: [cyan]brandsmith demo --out out/demo[/]")
+@hardware_options()
 def demo(
     out: Annotated[Path, typer.Option(help="Where runs, table and contact sheet go.")] = Path("out/demo"),
     base: BaseOption = "pocket",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from brandsmith.cli.draw_options import draw_options
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import (
     MOST_SEEDS,
     ConceptOption,
@@ -25,6 +26,7 @@ commands = typer.Typer()
 
 
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
+@hardware_options()
 @draw_options()
 def sample(
     context: typer.Context,
@@ -83,6 +85,7 @@ def sample(
 @commands.command(
     epilog=('Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --guidance faithful --out out/explain[/]')
 )
+@hardware_options()
 @draw_options(without=("batch_size",))  # it draws one picture
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],

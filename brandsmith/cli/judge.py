@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from brandsmith.cli.draw_options import ScaleOption, StepsOption
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import (
     MOST_EPOCHS,
     MOST_SEEDS,
@@ -64,6 +65,7 @@ def judge_check(concept: FittedConceptArgument = "demo", as_json: Json = False) 
 
 
 @commands.command("run", epilog="Example: [cyan]brandsmith judge run out/samples --concept demo --json[/]")
+@hardware_options()
 def judge_run(
     pictures: Annotated[
         Path,
@@ -108,6 +110,7 @@ def judge_run(
 
 
 @commands.command("leakage", epilog="Example: [cyan]brandsmith judge leakage runs/demo-lora --seeds 4 --json[/]")
+@hardware_options()
 def judge_leakage(
     run: RunArgument = None,
     concept: FittedConceptOption = "demo",
@@ -140,6 +143,7 @@ def judge_leakage(
 
 
 @commands.command("overfit", epilog="Example: [cyan]brandsmith judge overfit runs/demo-lora --json[/]")
+@hardware_options()
 def judge_overfit(
     run: RunArgument = None,
     concept: FittedConceptOption = "demo",

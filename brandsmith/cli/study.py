@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import Json, StudyArgument, console, print_json, print_lines, status
 
 commands = typer.Typer(
@@ -16,6 +17,7 @@ commands = typer.Typer(
 
 
 @commands.command("run", epilog="Example: [cyan]brandsmith study run thesis-pocket --out studies/thesis[/]")
+@hardware_options()
 def study_run(
     file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
@@ -51,6 +53,7 @@ def study_run(
 
 
 @commands.command("replicate", epilog="Example: [cyan]brandsmith study replicate studies/thesis-pocket --seeds 3[/]")
+@hardware_options()
 def study_replicate(
     study: StudyArgument,
     seeds: Annotated[int, typer.Option(min=2, max=1000, help="New training seeds.")] = 3,

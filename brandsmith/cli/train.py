@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import BaseOption, ConceptOption, console, print_lines
 
 commands = typer.Typer()
 
 
 @commands.command(epilog="Example: [cyan]brandsmith train lora --concept demo --steps 400 --set rank=8[/]")
+@hardware_options()
 def train(
     method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",

@@ -262,6 +262,11 @@ def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
             raise
 
 
+def user_cache() -> Path:
+    """Our folder in the user's cache; not made here."""
+    return Path.home() / ".cache" / "brandsmith"
+
+
 def sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:

@@ -20,7 +20,6 @@ from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.albums import Album
 from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.methods.loop import default_device
 
 MOST_PICTURES = 20
 """A mean over this many is sure enough for a floor, and drawn in seconds on pocket."""
@@ -39,7 +38,7 @@ def floor_pictures(album: Album, folder: Path) -> list[np.ndarray]:
     drawn = [folder / picture_name(shot.case, shot.seed) for shot in bare]
     if all(path.is_file() for path in drawn):  # the base need not load
         return load_rgb_all(drawn)
-    return load_rgb_all(sample_checkpoint(load_base(album.base, device=default_device()), folder, cases, bare, None))
+    return load_rgb_all(sample_checkpoint(load_base(album.base), folder, cases, bare, None))
 
 
 def drawn_with(album: Album) -> DrawSettings:

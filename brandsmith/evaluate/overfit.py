@@ -29,7 +29,6 @@ from brandsmith.core.text import is_there, read_text
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
-from brandsmith.methods.loop import default_device
 from brandsmith.methods.training_data import load_pixels
 
 NUM_NOISES = 16
@@ -189,7 +188,7 @@ def overfit_of_run(
     found.check()
     known, unknown = training_pictures(concept), held_out_captioned(concept)
     check_enough(known, unknown)
-    base = load_base(found.base_name, device=default_device())
+    base = load_base(found.base_name, precision="fp32")  # gaps are small differences
     judged = []
     checkpoints: list[Path | None] = [folder for _, folder in found.checkpoints]
     for checkpoint in checkpoints or [None]:

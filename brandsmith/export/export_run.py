@@ -165,7 +165,7 @@ def _hypernetwork(job: ExportJob) -> Path:
 def _folder(job: ExportJob) -> Path:
     base = recorded_base(job.checkpoint)
     check_adapter(base, job.checkpoint)
-    return export_diffusers_folder(load_base(base), job.checkpoint, job.out, job.dtype)
+    return export_diffusers_folder(load_base(base, device="cpu", precision="fp32"), job.checkpoint, job.out, job.dtype)
 
 
 _WRITERS: dict[str, Callable[[ExportJob], Path]] = {

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from diffusers import SchedulerMixin
 
-from brandsmith.base.base import Base, decode_latents
+from brandsmith.base.base import Base
 from brandsmith.base.base import predict as predict_rows
+from brandsmith.base.decoding import decode_in_budget
 from brandsmith.base.memory_format import channels_last
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
@@ -232,7 +233,7 @@ def _combined(predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[W
 @torch.no_grad()
 def decode_pictures(base: Base, latents: torch.Tensor) -> list[np.ndarray]:
     """Pictures (H, W, 3) uint8 of scaled latents."""
-    pixels = decode_latents(base, latents)
+    pixels = decode_in_budget(base, latents)
     return list((pixels.float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 

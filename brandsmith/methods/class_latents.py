@@ -31,15 +31,16 @@ def draw_class_latents(
     for start in range(0, len(prompts), BATCH):
         seeds = range(start, min(start + BATCH, len(prompts)))
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        latents = pipeline(
-            list(prompts[start : seeds.stop]),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-            height=size[0],
-            width=size[1],
-            output_type="latent",
-        ).images
+        with base.arithmetic():
+            latents = pipeline(
+                list(prompts[start : seeds.stop]),
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                generator=generators,
+                height=size[0],
+                width=size[1],
+                output_type="latent",
+            ).images
         drawn.append(latents.float().cpu())
         progress("draw class pictures", seeds.stop, len(prompts), "")
     return torch.cat(drawn)

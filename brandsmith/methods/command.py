@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from brandsmith.base.hardware import precision_in_force
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.files import legal_name
 from brandsmith.core.progress import training_bar
@@ -32,7 +33,8 @@ def train_named(
 
     Raises InvalidInput before anything is written, TrainingDiverged when the loss or a gradient is not finite.
     """
-    config = resolve_config(method, base, given, pairs)
+    precision = precision_in_force()
+    config = resolve_config(method, base, {**given, "precision": None if precision == "auto" else precision}, pairs)
     loaded = load_concept(concept)
     folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
     check_trackers(trackers)

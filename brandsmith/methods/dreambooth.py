@@ -92,6 +92,7 @@ class AttachedDreamBooth:
 class DreamBooth:
     name: ClassVar[str] = "dreambooth"
     short: ClassVar[str] = "db"
+    trains_base_weights: ClassVar[bool] = True
     config: ClassVar[type[DreamBoothConfig]] = DreamBoothConfig
 
     def check(self, settings: DreamBoothConfig, family: Family) -> None:

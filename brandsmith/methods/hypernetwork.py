@@ -104,6 +104,7 @@ def text_attention(family: Family) -> Callable[[Base], list[AttentionLayer]]:
 class Hypernetwork:
     name: ClassVar[str] = "hypernetwork"
     short: ClassVar[str] = "hn"
+    trains_base_weights: ClassVar[bool] = False
     config: ClassVar[type[HypernetworkConfig]] = HypernetworkConfig
 
     def check(self, settings: HypernetworkConfig, family: Family) -> None:

@@ -17,15 +17,16 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.noising import check_snr_weights
-from brandsmith.base.sources import family_of, load_base, load_tokenizers
+from brandsmith.base.sources import family_of, load_in, load_tokenizers
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata
-from brandsmith.methods.compute import autocast, training_attention
+from brandsmith.methods.compute import computing_in, frozen_parts_small, training_attention, training_format
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
@@ -67,14 +68,17 @@ def train(
     run, words = job.run, job.words
     if run.status() == "finished":
         return run
-    base = load_trainable(base, device)
+    base = load_trainable(base, config, device)
+    compute = training_format(base, config.precision)
     with run.locked():
         job.begin()
         material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
-        with channels_last(base.denoiser), training_attention(base, config.precision), stop_requests() as stop:
+        with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
             attached = method_named(config.method).attach(base, config, words)
             try:
-                Training(base, config, words, material, attached, run).run(progress, stop)
+                training = Training(base, config, words, material, attached, run)
+                with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=attached.trains_text):
+                    training.run(progress, stop)
             finally:
                 attached.detach()
     return run
@@ -120,15 +124,19 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
     return TrainingJob(config, concept, run, record)
 
 
-def load_trainable(base: Base | str, device: str | None) -> Base:
-    """The base, loaded if it is a name. Raises InvalidConfig when its noise schedule is not one we can train."""
-    base = load_base(base, device=device or default_device()) if isinstance(base, str) else base
+def load_trainable(base: Base | str, config: TrainSettings, device: str | None = None) -> Base:
+    """The base, loaded for this training if it is a name: on a card what stays frozen is held in the format that is
+    computed in, and what trains in fp32. Raises InvalidConfig when its noise schedule is not one we can train.
+    """
+    if isinstance(base, str):
+        place = choose_device(device)
+        on_card = place.type == "cuda"
+        compute = choose_format(place, "train", config.precision) if on_card else choose_format(place, "draw")
+        prepare_card(place, config.precision)
+        stored = torch.float32 if method_named(config.method).trains_base_weights else compute
+        base = load_in(base, place, compute, stored=stored)
     DiffusionLoss(base)
     return base
-
-
-def default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def describe_concept(concept: Concept) -> dict[str, Any]:
@@ -236,8 +244,7 @@ class Training:
     def losses(self, step: int) -> dict[str, torch.Tensor]:
         """Mean losses of the step's concept samples and class samples, from one pass of the denoiser."""
         drawn = self.draw(step).prepared_for(self.base)
-        with autocast(self.base.device, self.config.precision):
-            values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
+        values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
         return self.means(values)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -160,6 +160,7 @@ def _stored_settings(config: PeftConfig) -> dict[str, object]:
 class Lora:
     name: ClassVar[str] = "lora"
     short: ClassVar[str] = "lora"
+    trains_base_weights: ClassVar[bool] = False
     config: ClassVar[type[LoraConfig]] = LoraConfig
 
     def check(self, settings: LoraConfig, family: Family) -> None:

@@ -73,6 +73,8 @@ class Method(Protocol[Settings]):
 
     name: ClassVar[str]
     short: ClassVar[str]
+    trains_base_weights: ClassVar[bool]
+    """Whether the base's own weights train: then they are loaded in full precision."""
 
     @property
     def config(self) -> type[Settings]:

@@ -24,7 +24,7 @@ from brandsmith.base.memory_format import channels_last
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
-from brandsmith.methods.compute import autocast, training_attention
+from brandsmith.methods.compute import computing_in, training_attention, training_format
 from brandsmith.methods.loop import Training, TrainingJob, check_job, load_trainable, prepare
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.optimizer import set_learning_rates
@@ -102,7 +102,7 @@ def train_packed(
     jobs = [check_job(trial.config, trial.concept, base, trial.run_dir) for trial in trials]
     unfinished = [job for job in jobs if job.run.status() != "finished"]
     if unfinished:
-        base = load_trainable(base, device)
+        base = load_trainable(base, unfinished[0].config, device)
         with ExitStack() as locks:
             for job in unfinished:
                 locks.enter_context(job.run.locked())
@@ -114,12 +114,14 @@ def train_packed(
 def _train(base: Base, jobs: Sequence[TrainingJob], cache: Path, progress: Progress) -> None:
     for job in jobs:
         job.begin()
-    with channels_last(base.denoiser), training_attention(base, jobs[0].config.precision), stop_requests() as stop:
+    compute = training_format(base, jobs[0].config.precision)
+    with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
         members = [Member(_build_training(base, job, cache, progress)) for job in jobs]
         going, num_steps = list(members), sum(member.training.config.steps for member in members)
         while going:  # once for every set of trials that is still training
             pack = Pack(base, [member.training for member in going])
-            with packed_layers(base, pack.stack, [member.training.attached for member in going], pack.rows):
+            attached = [member.training.attached for member in going]
+            with packed_layers(base, pack.stack, attached, pack.rows), computing_in(base, compute):
                 while all(member.going for member in going):
                     _step(pack, going, stop)
                     progress(
@@ -205,11 +207,9 @@ class Pack:
         """Mean losses of each trial from one pass of the denoiser over everyone's samples."""
         counts = [len(own.prompts) for own in drawn]
         batch = Drawn.cat(drawn).prepared_for(self.base)
-        first = self.trainings[0]
-        with autocast(self.base.device, first.config.precision):
-            conditioning = self.encode([own.prompts for own in drawn])
-            self.rows.set(_repeated(range(len(drawn)), counts))
-            errors = first.loss.errors(batch.latents, conditioning, batch.noise, batch.timesteps)
+        conditioning = self.encode([own.prompts for own in drawn])
+        self.rows.set(_repeated(range(len(drawn)), counts))
+        errors = self.trainings[0].loss.errors(batch.latents, conditioning, batch.noise, batch.timesteps)
         pairs = zip(self.trainings, errors.split(counts), batch.timesteps.split(counts), strict=True)
         return [training.means(own * training.loss.weights(timesteps)) for training, own, timesteps in pairs]
 

@@ -63,9 +63,9 @@ class TrainSettings(BaseModel):
     """Steps between checkpoints; the last step always makes one."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 autocast where hardware has it (CUDA, CPUs with AMX or AVX-512 bf16), else fp32. What trains is
-    always fp32.
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """The format of products and convolutions (`base/hardware.py`); `auto` is half precision on a card, and on a CPU
+    where that was measured to be faster. What trains is always fp32.
     """
 
     @property

@@ -147,6 +147,7 @@ class AttachedTextualInversion:
 class TextualInversion:
     name: ClassVar[str] = "textual_inversion"
     short: ClassVar[str] = "ti"
+    trains_base_weights: ClassVar[bool] = False
     config: ClassVar[type[TextualInversionConfig]] = TextualInversionConfig
 
     def check(self, settings: TextualInversionConfig, family: Family) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import load_base, resolve_base
+from brandsmith.base.hardware import choose_device
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput, TrainingDiverged
 from brandsmith.core.memory import peak_memory
@@ -31,7 +32,8 @@ from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import judge_checkpoint, sample_checkpoint
 from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Verdict
-from brandsmith.methods.loop import default_device, train
+from brandsmith.methods.loop import load_trainable, train
+from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.study.folder import StudyFolder, mend_last_line
 
@@ -110,14 +112,20 @@ class Worker:
 
     def __init__(self, study: StudyFolder, judges: Judges | None, on_step: OnStep) -> None:
         self.study, self._judges, self.on_step = study, judges, on_step
+        self._base: tuple[tuple[object, ...], Base] | None = None
 
     @cached_property
     def concept(self) -> Concept:
         return self.study.concept()
 
-    @cached_property
-    def base(self) -> Base:
-        return load_base(self.study.about().base, device=default_device())
+    def base_for(self, config: TrainSettings) -> Base:
+        """The base as this training needs it, kept for the next job of its kind: a card holds one."""
+        on_card = choose_device().type == "cuda"
+        kind = (method_named(config.method).trains_base_weights, config.precision) if on_card else ()
+        if self._base is None or self._base[0] != kind:
+            self._base = None
+            self._base = (kind, load_trainable(self.study.about().base, config))
+        return self._base[1]
 
     @cached_property
     def judges(self) -> list[Judge]:
@@ -176,7 +184,7 @@ class Worker:
                 train(
                     job.config,
                     self.concept,
-                    self.base,
+                    self.base_for(job.config),
                     run.folder,
                     progress=progress,
                     cache_dir=self.study.folder / "cache",
@@ -194,15 +202,16 @@ class Worker:
         checkpoints, worked = dict(run.checkpoints()), False
         for step, seeds in job.score:
             started = time.perf_counter()
-            if self._draw_and_judge(run, step, checkpoints[step], seeds):
+            if self._draw_and_judge(job, step, checkpoints[step], seeds):
                 worked = True
                 before = self.study.read_trial(job.trial).sample_seconds or 0.0
                 spent = before + time.perf_counter() - started
                 self.study.note(job.trial, sample_seconds=round(spent, 2))
         return worked
 
-    def _draw_and_judge(self, run: RunDirectory, step: int, checkpoint: Path, seeds: Sequence[int]) -> bool:
+    def _draw_and_judge(self, job: Job, step: int, checkpoint: Path, seeds: Sequence[int]) -> bool:
         """The standard prompts of one checkpoint; False when there was nothing left to do."""
+        run = RunDirectory(self.study.trial_folder(job.trial))
         scores, folder = run.folder / "scores.jsonl", run.folder / "samples" / checkpoint.name
         cases = self.study.cases(tuple(seeds))
         shots = sorted(cases.shots(run.folder.name, step), key=lambda shot: (seeds.index(shot.seed), shot.case))
@@ -211,7 +220,7 @@ class Worker:
         if missing:
             batch_size = even_batch(len(cases.prompts), cases.settings.batch_size)
             even = replace(cases, settings=cases.settings.model_copy(update={"batch_size": batch_size}))
-            sample_checkpoint(self.base, folder, even, shots, checkpoint)
+            sample_checkpoint(self.base_for(job.config), folder, even, shots, checkpoint)
         before = scores.stat().st_size if scores.is_file() else 0
         judge_checkpoint(scores, shots, paths, self.judges)
         return missing or scores.stat().st_size > before

@@ -39,6 +39,6 @@ def test_masked_attention_is_left_to_the_stock_one():
 def test_training_in_fp32_puts_it_in_and_takes_it_out():
     unet = (base := build_tiny()).denoiser
     before = {name: type(processor) for name, processor in unet.attn_processors.items()}
-    with training_attention(base, "fp32"):
+    with training_attention(base, torch.float32):
         assert {type(processor) for processor in unet.attn_processors.values()} == {ExactCrossAttention}
     assert {name: type(processor) for name, processor in unet.attn_processors.items()} == before

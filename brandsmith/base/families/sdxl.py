@@ -22,7 +22,7 @@ def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int]) -
         hidden.append(output.hidden_states[-2])
         pooled = output[0]
     height, width = image_px
-    time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=hidden[0].dtype, device=base.device)
+    time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=base.dtype, device=base.device)
     return Conditioning(torch.cat(hidden, dim=-1), pooled, time_ids.repeat(len(ids[0]), 1))
 
 
