@@ -7,6 +7,7 @@ files must hold.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from transformers import CLIPTokenizer, PreTrainedModel
 
 from brandsmith.base.base import Family
 from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.foreign.single_file import check_stored_part, pointed_file, stored_family
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_floats, read_header
 
@@ -54,6 +56,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def detect_family(folder: Path) -> Family:
     """Read the family off the folder's configuration files. Raises InvalidConfig when it is none of ours."""
+    if stored := stored_family(folder):
+        return FAMILIES[stored]
 
     def read(part: str) -> dict[str, Any]:
         return read_json(folder / INDEX if part == "model_index" else folder / part / "config.json")
@@ -76,9 +80,14 @@ def check_parts(folder: Path, family: Family) -> None:
     """
     configs = {name: part_config(folder, name) for name in (family.denoiser_name, "vae", *family.encoder_names())}
     _check_channels(folder, family, configs)
+    file = pointed_file(folder)
     with torch.device("meta"):
         for name, config in configs.items():
-            check_weights(folder / name, build_part(folder, family, name, config))
+            part = build_part(folder, family, name, config)
+            if file is None:
+                check_weights(folder / name, part)
+            else:
+                check_stored_part(file, family.name, name, part)
     for name in family.tokenizer_names():
         check_tokenizer_files(folder / name)
 
@@ -169,14 +178,37 @@ def _plain(name: str) -> str:
 
 
 def weight_files(folder: Path, stem: str) -> list[Path]:
-    """The safetensors files of a part: one, or the shards that its index names. Raises MissingResource,
-    InvalidInput.
+    """The safetensors files of a part: one, or the shards that its index names; those without a variant first.
+
+    Raises MissingResource, InvalidInput.
     """
-    whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
-    if whole.exists():
-        return [whole]
-    if not index.is_file():
-        raise _no_weights(folder, whole)
+    for variant in ("", *(f".{name}" for name in _variants(folder, stem))):
+        whole, index = folder / f"{stem}{variant}.safetensors", folder / f"{stem}.safetensors.index{variant}.json"
+        if whole.exists():
+            return [whole]
+        if index.is_file():
+            return _shards(folder, index)
+    raise _no_weights(folder, folder / f"{stem}.safetensors")
+
+
+def _variants(folder: Path, stem: str) -> list[str]:
+    """What diffusers calls variants, such as `fp16` and `non_ema`, of which there are whole files or an index."""
+    patterns = (rf"{stem}\.(\w+)\.safetensors", rf"{stem}\.safetensors\.index\.(\w+)\.json")
+    names = sorted(file.name for file in folder.glob(f"{stem}.*")) if folder.is_dir() else []
+    return [match[1] for name in names for pattern in patterns if (match := re.fullmatch(pattern, name))]
+
+
+def variant_in(folder: Path) -> str | None:
+    """The variant to read a part's weights from; None where there are plain files."""
+    for stem in ("diffusion_pytorch_model", "model"):
+        if any((folder / f"{stem}.safetensors{ending}").exists() for ending in ("", ".index.json")):
+            return None
+        if found := _variants(folder, stem):
+            return found[0]
+    return None
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
     names = read_json(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(_is_plain_name(name) for name in names.values()):
         raise InvalidInput(f"'{index}' names no weight files", hint=_WHOLE)

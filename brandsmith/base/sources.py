@@ -11,10 +11,11 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, SchedulerMixin
-from transformers import PreTrainedTokenizerBase
+from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base, Family
+from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, pointed_file, prepare_single_file
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.noising import ALLOWED_SCHEDULERS
 from brandsmith.base.parts import (
@@ -25,6 +26,7 @@ from brandsmith.base.parts import (
     load_tokenizer,
     read_json,
     said_of,
+    variant_in,
 )
 from brandsmith.base.weight_storage import round_products
 from brandsmith.core.errors import InvalidInput, MissingResource
@@ -34,6 +36,7 @@ HUB_TIMEOUT_SEC = 4.0
 """How long the hub may take to answer; it is asked twice."""
 DOWNLOAD_TIMEOUT_SEC = 10.0
 LARGEST_TIMESTEPS = 100_000
+WEIGHT_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
@@ -75,6 +78,10 @@ def _local_base(name: str) -> Path | None:
                 "the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket"
             )
         return folder
+    if is_single_file(name):
+        return prepare_single_file(Path(name))
+    if name.endswith(WEIGHT_FILES):
+        raise _no_such_file(name)
     if _is_folder(name):
         if not (Path(name) / INDEX).is_file():
             raise MissingResource(
@@ -84,8 +91,18 @@ def _local_base(name: str) -> Path | None:
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return None
     raise MissingResource(
-        f"unknown base '{name}'", hint="allowed: pocket, a diffusers folder, or a hub id such as owner/model"
+        f"unknown base '{name}'",
+        hint="allowed: pocket, a diffusers folder, a .safetensors file, or a hub id such as owner/model",
     )
+
+
+def _no_such_file(name: str) -> MissingResource:
+    if not name.endswith(".safetensors") and Path(name).is_file():
+        return MissingResource(
+            f"'{name}' is a pickle, which may run a program when opened",
+            hint="make a .safetensors file of it: brandsmith base convert FILE --out FOLDER --allow-pickle",
+        )
+    return MissingResource(f"base '{name}' is not there", hint="check the path")
 
 
 def _is_folder(name: str) -> bool:
@@ -211,11 +228,24 @@ def _load(name: str, device: torch.device, stored: torch.dtype = torch.float32) 
 
 
 def _load_part(read: Callable[..., Any], folder: Path) -> Any:
-    """A part with its weights, from safetensors of this folder alone."""
+    """A part with its weights, from safetensors of this folder alone, or of the file that the folder stands for."""
     with said_of(folder):
-        part = read(folder, use_safetensors=True, local_files_only=True)
+        part = _stored_part(folder) or read(
+            folder, use_safetensors=True, local_files_only=True, variant=variant_in(folder)
+        )
     check_finite(part.state_dict().items(), folder)
     return part
+
+
+def _stored_part(folder: Path) -> ModelMixin | PreTrainedModel | None:
+    """A part out of a single-file checkpoint, in eval mode and fp32; None where the folder is an ordinary one."""
+    file = pointed_file(folder.parent)
+    if file is None:
+        return None
+    family = detect_family(folder.parent)
+    with torch.device("meta"):
+        part = build_part(folder.parent, family, folder.name)
+    return load_stored_part(file, family.name, folder.name, part).float().eval()
 
 
 def outline_of(base: Base | str) -> Base:

@@ -25,7 +25,10 @@ def export(
             "(lora: kohya's layout; dreambooth: a diffusers folder).",
         ),
     ] = None,
-    precision: Annotated[str, typer.Option(help="Of the written numbers: fp32, fp16 or bf16.")] = "fp32",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Of the written numbers: fp32, fp16 or bf16; default fp16 for single-file, else fp32."),
+    ] = None,
     title: Annotated[str, typer.Option(help="Shown by other programs; default the token.")] = "",
     author: Annotated[str, typer.Option(help="Named in the file.")] = "",
     license_: Annotated[str, typer.Option("--license", help="Named in the file.")] = "",

@@ -36,7 +36,7 @@ ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")
 ConceptArgument = Annotated[str, typer.Argument(help="A concept folder, or 'demo'.")]
 FittedConceptArgument = Annotated[str, typer.Argument(help="A concept folder with fitted judges, or 'demo'.")]
 FittedConceptOption = Annotated[str, typer.Option(help="A concept folder with fitted judges, or 'demo'.")]
-BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, or a hub id.")]
+BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, a .safetensors file, or a hub id.")]
 TaughtBaseOption = Annotated[
     str | None, typer.Option("--base", help="Base; default the one the run was trained on, else pocket.")
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.foreign.layouts import single_file_tensors
 from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
 from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
 from brandsmith.core.errors import InvalidConfig, MissingResource
@@ -27,6 +28,7 @@ from brandsmith.methods.adapter import (
     check_stored_adapter,
     export_diffusers_folder,
     find_adapter_file,
+    load_adapter,
     read_adapter_info,
     recorded_base,
 )
@@ -64,27 +66,29 @@ def export_run(
     step: int | None = None,
     *,
     to: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     card: Card | None = None,
 ) -> Path:
     """Write the adapter of a run for another program; `docs/export.md` says which file goes where.
 
     step: None is the last checkpoint. to: diffusers, kohya, comfyui, a1111 or single-file; None is what most programs
-    read of the method. precision: fp32, fp16 or bf16. Nothing is overwritten. Raises MissingResource or InvalidConfig.
+    read of the method. precision: fp32, fp16 or bf16; None is fp16 for single-file, else fp32. Nothing is overwritten.
+    Raises MissingResource or InvalidConfig.
     """
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
     if out.exists() or out.is_symlink():
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
-    if precision not in DTYPES:
+    if precision is not None and precision not in DTYPES:
         raise InvalidConfig(f"precision is '{precision}'", hint=f"allowed: {', '.join(DTYPES)}")
     info = read_adapter_info(checkpoint)
-    write = _WRITERS[layout_for(info.method, info.family, to)]
+    layout = layout_for(info.method, info.family, to)
+    dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
     check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
     if info.method != "dreambooth":
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)
-    return write(ExportJob(checkpoint, info, out, DTYPES[precision], card or Card(), base, prediction))
+    return _WRITERS[layout](ExportJob(checkpoint, info, out, dtype, card or Card(), base, prediction))
 
 
 def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:
@@ -168,6 +172,17 @@ def _folder(job: ExportJob) -> Path:
     return export_diffusers_folder(load_base(base, device="cpu", precision="fp32"), job.checkpoint, job.out, job.dtype)
 
 
+def _single_file(job: ExportJob) -> Path:
+    """The whole model under the original code's names, as ComfyUI and AUTOMATIC1111 open it."""
+    name = recorded_base(job.checkpoint)
+    check_adapter(name, job.checkpoint)
+    base = load_base(name, device="cpu", dtype=torch.float32)
+    with torch.no_grad(), load_adapter(base, job.checkpoint):
+        tensors = {key: tensor.to(job.dtype) for key, tensor in single_file_tensors(base).items()}
+    write_safetensors(job.out, tensors, spec_header(job.info, job.card, job.prediction), exclusive=True)
+    return job.out
+
+
 _WRITERS: dict[str, Callable[[ExportJob], Path]] = {
     "kohya-lora": _kohya_lora,
     "diffusers-lora": _diffusers_lora,
@@ -175,4 +190,5 @@ _WRITERS: dict[str, Callable[[ExportJob], Path]] = {
     "diffusers-embedding": _diffusers_embedding,
     "hypernetwork": _hypernetwork,
     "folder": _folder,
+    "single-file": _single_file,
 }

@@ -9,7 +9,7 @@ start. The layers are peft's. Written in diffusers' layout; the true alpha trave
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -55,6 +55,9 @@ class LoraConfig(TrainSettings):
     Text-To-Image Customization", LyCORIS). A base that attends at few levels, as pocket does, keeps shapes and
     lettering there.
     """
+
+    modules: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Exact paths of the layers by part of the base, as an imported file has them; empty: those of the kinds above."""
 
     def layers(self, family: Family) -> list[str]:
         """Endings of the names of the denoiser's layers. Raises InvalidConfig for a kind that the family lacks."""
@@ -108,19 +111,14 @@ class AttachedLora:
         self.parts: dict[str, LowRankLayers] = {}
         self.strength = settings.alpha / settings.rank
         self.denoiser_name = base.family.denoiser_name
-        targets = {self.denoiser_name: (base.denoiser, settings.layers(base.family), settings.learning_rate)}
-        if settings.text_encoder_learning_rate > 0:
-            layers = list(base.family.lora_layers["text"])
-            for name, encoder in base.named_encoders().items():
-                targets[name] = (encoder, layers, settings.text_encoder_learning_rate)
         groups = []
-        for number, (name, (module, layers, rate)) in enumerate(targets.items()):
+        for number, (name, module, layers, rate) in enumerate(targets_of(base, settings)):
             config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=layers)
             seed = generator_for(settings.seed, _STARTING_WEIGHTS, number).initial_seed()
             self.parts[name] = LowRankLayers(module, config, seed, dtype)
             groups.append(ParameterGroup(name, rate, self.parts[name].parameters))
         self.groups = tuple(groups)
-        self.trains_text = len(self.parts) > 1
+        self.trains_text = any(name != self.denoiser_name for name in self.parts)
 
     def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
         named = {
@@ -155,6 +153,24 @@ class AttachedLora:
 
 def _stored_settings(config: PeftConfig) -> dict[str, object]:
     return {"r": config.r, "lora_alpha": config.lora_alpha, "target_modules": sorted(config.target_modules)}
+
+
+def targets_of(
+    base: Base, settings: LoraConfig
+) -> Iterator[tuple[str, ModelMixin | PreTrainedModel, list[str], float]]:
+    """(name, part, endings of its layers' names, learning rate) of each part that gets low-rank layers."""
+    parts: dict[str, ModelMixin | PreTrainedModel] = {
+        base.family.denoiser_name: base.denoiser,
+        **base.named_encoders(),
+    }
+    for name, part in parts.items():
+        is_text = name != base.family.denoiser_name
+        rate = settings.text_encoder_learning_rate if is_text else settings.learning_rate
+        if settings.modules:
+            if layers := list(settings.modules.get(name, ())):
+                yield name, part, layers, rate or settings.learning_rate
+        elif rate > 0:
+            yield name, part, list(base.family.lora_layers["text"]) if is_text else settings.layers(base.family), rate
 
 
 class Lora:

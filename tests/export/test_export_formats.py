@@ -51,7 +51,7 @@ def trained(tmp_path_factory):
                 save_as_diffusers_folder(build_tiny(family), base)
             config = build_config(method, steps=4, **(QUICK[method] | (LORA if method == "lora" else {})))
             run = train(config, concept, str(base), folder / f"{family}-{method}")
-            loaded = load_base(str(base))
+            loaded = load_base(str(base), dtype=torch.float32)
             plain = draw(stock_pipeline(loaded))
             with load_adapter(loaded, run.checkpoint_at()):
                 picture = draw(stock_pipeline(loaded))
