@@ -39,5 +39,5 @@ def _write_slow_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> N
     """`vocab.json` and `merges.txt`, which transformers before 5 wants beside or instead of `tokenizer.json`."""
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8", newline="")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8", newline="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,8 @@ from brandsmith.benchmark.base import check_base
 from brandsmith.benchmark.base_card import write_card
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.benchmark.clip import CaptionPreference, clip_error
+from brandsmith.benchmark.crash import CrashBenchmark, CrashFigures, fault_line
+from brandsmith.benchmark.crash_commands import commands_named
 from brandsmith.benchmark.early_stop import EarlyStopFigures, benchmark_early_stop
 from brandsmith.benchmark.guidance import Result, benchmark_guidance, narrow
 from brandsmith.benchmark.judges import benchmark_judges
@@ -121,6 +123,22 @@ def clip_lines(figures: Mapping[str, CaptionPreference]) -> list[str]:
 def early_stop_figures(study: Path, num_replays: int) -> EarlyStopFigures:
     """Early stopping replayed on a study's rows. Raises InvalidInput when the study is no finished full grid."""
     return benchmark_early_stop(StudyFolder(study), num_replays=num_replays)
+
+
+def crash_figures(kills: int, names: Sequence[str], rows: Path | None, log: Callable[[str], None]) -> CrashFigures:
+    """Kill commands (those named; none: all) and compare what they leave. `rows`: a file to resume from.
+
+    Raises InvalidConfig for an unknown command.
+    """
+    commands = commands_named(names)
+    with TemporaryDirectory() as folder:
+        return CrashBenchmark(Path(folder).resolve(), kills, rows, log).run(commands)
+
+
+def crash_lines(figures: CrashFigures) -> Iterator[Table | str]:
+    """The table, and a line for each kill that was not survived whole."""
+    yield as_rich(figures.table(), "killed, run again, compared")
+    yield from map(fault_line, figures.faults)
 
 
 def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, console: Console) -> BaseFigures:

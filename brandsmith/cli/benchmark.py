@@ -22,7 +22,8 @@ from brandsmith.cli.options import (
 )
 
 commands = typer.Typer(
-    help="Measure our own parts: judges, guidance, packed training, early stopping.", no_args_is_help=True
+    help="Measure our own parts: judges, guidance, packed training, early stopping, survival of kills.",
+    no_args_is_help=True,
 )
 
 
@@ -132,3 +133,22 @@ def benchmark_clip(concept: ConceptOption = "demo", base: BaseOption = "pocket",
     print_lines(clip_lines(figures))
     if as_json:
         print_json(figures_as_json(figures))
+
+
+@commands.command("crash", epilog="Example: [cyan]brandsmith benchmark crash --kills 30 --json[/]")
+def benchmark_crash(
+    kills: Annotated[int, typer.Option(min=1, max=100_000, help="Kills of each command.")] = 30,
+    command: Annotated[
+        list[str] | None, typer.Option(help="Only this one, such as train-lora or study; may be given more than once.")
+    ] = None,
+    rows: Annotated[Path | None, typer.Option(help="File to keep rows in, to resume from.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Kill training, study, sampling, judging, export and report at seeded moments; is everything as without a kill?"""
+    from brandsmith.benchmark.command import crash_figures, crash_lines
+
+    with status("crash") as log:
+        figures = crash_figures(kills, command or [], rows, log)
+    print_lines(crash_lines(figures))
+    if as_json:
+        print_json(figures.as_json())

@@ -52,8 +52,7 @@ def replacing(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
         _sweep(path.parent)
         try:
             yield partial
-            with partial.open("rb+") as written:  # Windows flushes only what is open for writing
-                os.fsync(written.fileno())
+            _flush(partial)
             (_rename_to_new if exclusive else _replace)(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -88,7 +87,7 @@ def explained(path: Path) -> Iterator[None]:
         error = raised if isinstance(raised, OSError) else _system_error_of(raised, path)
         if error is None:
             raise
-        other = error.filename is not None and not str(error.filename).endswith(".part")
+        other = error.filename is not None and not any(map(is_leftover, Path(str(error.filename)).parts))
         refusal = from_os_error(error, error.filename if other else path)
         if refusal is None:
             raise
@@ -214,9 +213,36 @@ def write_safetensors(
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with replacing(path, exclusive=exclusive) as partial:
+    with _replacing_from_folder(path, exclusive) as partial:
         save_file(ready, partial, metadata=dict(metadata or {}))
         _sort_metadata(partial)
+
+
+@contextmanager
+def _replacing_from_folder(path: Path, exclusive: bool) -> Iterator[Path]:
+    """As `replacing`, for a library that makes temporary files of its own beside what it writes, readable by nobody
+    else: it gets a folder, which is known as ours when a kill leaves it.
+    """
+    folder = partial_beside(path)
+    partial = folder / path.name
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        try:
+            folder.mkdir()
+            partial.touch()
+            mode = partial.stat().st_mode
+            yield partial
+            partial.chmod(mode)
+            _flush(partial)
+            (_rename_to_new if exclusive else _replace)(partial, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as written:  # Windows flushes only what is open for writing
+        os.fsync(written.fileno())
 
 
 def _system_error_of(error: Exception, path: Path) -> OSError | None:

@@ -252,6 +252,7 @@ class RunDirectory:
 
     def remove_state(self) -> None:
         """Delete what only resuming needs, and its folder unless somebody put more into it."""
+        remove_leftovers(self.state_file.parent)
         with suppress(OSError):
             self.state_file.unlink(missing_ok=True)
             self.state_file.parent.rmdir()

@@ -13,7 +13,7 @@ from brandsmith.base.foreign.layouts import single_file_tensors
 from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
 from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
 from brandsmith.core.errors import InvalidConfig, MissingResource
-from brandsmith.core.files import write_safetensors
+from brandsmith.core.files import remove_leftovers, write_safetensors
 from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
@@ -32,6 +32,7 @@ from brandsmith.methods.adapter import (
     read_adapter_info,
     recorded_base,
 )
+from brandsmith.methods.disk_space import base_bytes, bytes_below
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.textual_inversion import FILES
 
@@ -78,13 +79,14 @@ def export_run(
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
     if out.exists() or out.is_symlink():
+        remove_leftovers(out.parent)  # of one that was killed when its file was complete
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
     if precision is not None and precision not in DTYPES:
         raise InvalidConfig(f"precision is '{precision}'", hint=f"allowed: {', '.join(DTYPES)}")
     info = read_adapter_info(checkpoint)
     layout = layout_for(info.method, info.family, to)
     dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
-    check_output_folder(out.parent, LEAST_FREE_BYTES + sum(file.stat().st_size for file in checkpoint.iterdir()))
+    check_output_folder(out.parent, LEAST_FREE_BYTES + bytes_below(checkpoint))
     if info.method != "dreambooth":
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)
@@ -169,6 +171,7 @@ def _hypernetwork(job: ExportJob) -> Path:
 def _folder(job: ExportJob) -> Path:
     base = recorded_base(job.checkpoint)
     check_adapter(base, job.checkpoint)
+    check_output_folder(job.out.parent, base_bytes(base, job.dtype))
     return export_diffusers_folder(load_base(base, device="cpu", precision="fp32"), job.checkpoint, job.out, job.dtype)
 
 
@@ -176,6 +179,7 @@ def _single_file(job: ExportJob) -> Path:
     """The whole model under the original code's names, as ComfyUI and AUTOMATIC1111 open it."""
     name = recorded_base(job.checkpoint)
     check_adapter(name, job.checkpoint)
+    check_output_folder(job.out.parent, base_bytes(name, job.dtype))
     base = load_base(name, device="cpu", dtype=torch.float32)
     with torch.no_grad(), load_adapter(base, job.checkpoint):
         tensors = {key: tensor.to(job.dtype) for key, tensor in single_file_tensors(base).items()}

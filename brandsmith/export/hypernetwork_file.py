@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -66,5 +67,7 @@ def from_webui(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
 
 def write_webui(path: Path, record: Mapping[str | int, Any]) -> None:
     """Never over an existing file. Equal records give equal bytes: a name would get into the archive."""
-    with replacing(path, exclusive=True) as partial, partial.open("wb") as stream:
-        torch.save(dict(record), stream)
+    archive = BytesIO()  # torch hides what the system says of a full disk
+    torch.save(dict(record), archive)
+    with replacing(path, exclusive=True) as partial:
+        partial.write_bytes(archive.getvalue())

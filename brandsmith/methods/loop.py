@@ -28,6 +28,7 @@ from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.compute import computing_in, frozen_parts_small, training_attention, training_format
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
+from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.registry import method_named
@@ -67,7 +68,10 @@ def train(
     job = check_job(config, concept, base, run_dir)
     run, words = job.run, job.words
     if run.status() == "finished":
+        run.remove_state()  # a kill may have left it
         return run
+    if isinstance(base, str):
+        check_training_space(config, words, base, run)
     base = load_trainable(base, config, device)
     compute = training_format(base, config.precision)
     with run.locked():

@@ -80,8 +80,9 @@ class LowRankLayers:
             torch.manual_seed(seed)
             inject_adapter_in_model(config, module, adapter_name="default")
         self.parameters = {name: parameter for name, parameter in module.named_parameters() if ".lora_" in name}
+        number_format = dtype or module.dtype  # looked up once: it walks through every layer
         for parameter in self.parameters.values():
-            parameter.data = parameter.data.to(dtype or module.dtype)
+            parameter.data = parameter.data.to(number_format)
 
     def state(self) -> dict[str, torch.Tensor]:
         """The weights under peft's names in files (no adapter name); also after `detach`, which packed training relies

@@ -23,7 +23,6 @@ from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
-from brandsmith.core.text import is_there
 from brandsmith.core.trackers import check_trackers
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.judges.fit import load_judges
@@ -31,14 +30,16 @@ from brandsmith.methods.loop import check_job
 from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.study_records import TrialRecord
-from brandsmith.results.study_result import StudyResult, read_result, result_of
+from brandsmith.results.study_result import StudyResult, result_of
 from brandsmith.study.board import Board, Entry
 from brandsmith.study.config import Halving, StudyConfig
+from brandsmith.study.disk_space import check_study_space
 from brandsmith.study.executors import OpenExecutor, check_executor
 from brandsmith.study.folder import StudyFolder, prompts_of
 from brandsmith.study.halving import share_of_steps, survivors
-from brandsmith.study.proposals import Proposal, Proposals, open_proposals, open_storage, wanted_by_round
+from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
 from brandsmith.study.space import Trial, build_trials, example_trials
+from brandsmith.study.storage import open_storage
 from brandsmith.study.worker import Job, Judges, LocalExecutor
 
 SCREEN = (*COLUMNS, "usable_rate", "n", "state")
@@ -60,43 +61,41 @@ def run_study(
     or every trial failed (what is there is kept, and the next call goes on).
     """
     concept, study = check_study(config, text, folder, judges, executor)
+    finished = study.finished_result()
+    if finished:  # nothing is written: the place may take nothing
+        return finished
     with study.locked():
         study.create(config, text, concept)
-        result = _finished_result(study)
-        return result or StudyRunner(study, config, console, judges, executor).run()
+        finished = study.finished_result()  # by another process, meanwhile
+        return finished or StudyRunner(study, config, console, judges, executor).run()
 
 
 def check_study(
     config: StudyConfig, text: str, folder: Path, judges: Judges | None = None, executor: OpenExecutor = LocalExecutor
 ) -> tuple[Concept, StudyFolder]:
-    """Everything that trials will need, before anything is written: base, settings, prompts, judges, executor, storage.
+    """Everything that trials will need, before anything is written: base, settings, prompts, judges, executor, storage,
+    space. A complete study needs nothing more.
 
     Raises InvalidInput or MissingResource.
     """
-    concept = load_concept(config.concept)
+    concept, study = load_concept(config.concept), StudyFolder(folder)
+    study.check_folder(text)
+    study.check_config(config)
+    if study.finished_result():
+        return concept, study
     check_base(config.base)
     family = family_of(config.base)
     check_trackers(config.trackers)
-    study = StudyFolder(folder)
-    study.check_folder(text)
-    study.check_config(config)
     check_drawable(prompts_of(config, concept), config.cases.draw, family)
     for trial in (one for space in config.methods for one in example_trials(config, space)):
         check_job(trial.config, concept, config.base, study.trial_folder(trial.name))
-    if _finished_result(study) is None:
-        if judges is None:
-            load_judges(concept)
-        check_executor(executor)
-        if config.storage:
-            open_storage(config.storage, folder)
+    check_study_space(config, concept, study.folder)
+    if judges is None:
+        load_judges(concept)
+    check_executor(executor)
+    if config.storage:
+        open_storage(config.storage, folder)
     return concept, study
-
-
-def _finished_result(study: StudyFolder) -> StudyResult | None:
-    if not is_there(study.result_file):
-        return None
-    result = read_result(study.result_file)
-    return result if result.complete else None
 
 
 def settings_to_report(settings: Sequence[ScoredSetting]) -> list[ScoredSetting]:

@@ -24,12 +24,13 @@ from brandsmith.core.files import only_one, write_json, write_text
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.run import flatten
 from brandsmith.core.secrets import mask_secrets
-from brandsmith.core.text import read_text
+from brandsmith.core.text import is_there, read_text
 from brandsmith.core.version import package_version
 from brandsmith.evaluate.checkpoint import Cases
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.study_files import read_description, read_records, read_study_json, read_trial_record
 from brandsmith.results.study_records import StudyDescription, StudyRecords, TrialRecord
+from brandsmith.results.study_result import StudyResult, read_result
 from brandsmith.study.config import StudyConfig, parse_study
 
 
@@ -49,12 +50,17 @@ class StudyFolder:
             same = self.yaml_file.is_file() and self.yaml_file.read_bytes() == text.encode()
             if not is_unused(self.folder, (self.yaml_file.name,) if same else ()):
                 raise foreign_folder(self.folder, "a study", "--out")
-        if not self.result_file.is_file():
+        if not self.finished_result():
             check_output_folder(self.folder)
 
     def _is_ours(self) -> bool:
         """A folder with a study.json that names what every study has."""
         return self.study_file.is_file() and self.record().keys() >= {"base", "concept", "cases"}
+
+    def finished_result(self) -> StudyResult | None:
+        """The result of a study that has come to its end."""
+        result = read_result(self.result_file) if is_there(self.result_file) else None
+        return result if result and result.complete else None
 
     def check_config(self, config: StudyConfig) -> None:
         """Raise InvalidConfig naming what differs when this folder holds another study; only budget, trackers and

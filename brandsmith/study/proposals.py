@@ -24,24 +24,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.registry import method_named
 from brandsmith.study.config import MethodSpace, Search, StudyConfig
 from brandsmith.study.space import Setting, build_setting
+from brandsmith.study.storage import open_storage, storage_errors, storage_place
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def open_storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
-    """Raises InvalidConfig when the URL cannot be opened."""
-    try:
-        return optuna.storages.RDBStorage(url or f"sqlite:///{(folder / 'studies.sqlite3').resolve()}")
-    except Exception as error:  # SQLAlchemy and its drivers raise many kinds
-        reason = str(error).splitlines()[0][:200]
-        raise InvalidConfig(
-            f"storage '{url}' cannot be opened ({reason})",
-            hint="give an SQLAlchemy URL and install its driver, or leave 'storage' out",
-        ) from None
 
 
 def distributions(space: MethodSpace) -> dict[str, BaseDistribution]:
@@ -85,18 +73,19 @@ class Proposal:
 
 
 class Proposals:
-    """The settings of one method, in the order they were proposed."""
+    """The settings of one method, in the order they were proposed. A storage that fails is a BrandsmithError."""
 
-    def __init__(self, storage: optuna.storages.RDBStorage, name: str, space: MethodSpace, search: Search) -> None:
-        self.space, self.search, self.distributions = space, search, distributions(space)
+    def __init__(self, storage: optuna.storages.RDBStorage, place: str, name: str, space: MethodSpace, search: Search):
+        self.place, self.space, self.search, self.distributions = place, space, search, distributions(space)
         # Telling must not consult the grid sampler: it tries to stop an optimize() loop that is not running.
-        self.study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-            sampler=optuna.samplers.RandomSampler(),
-        )
+        with storage_errors(place):
+            self.study = optuna.create_study(
+                storage=storage,
+                study_name=name,
+                direction="maximize",
+                load_if_exists=True,
+                sampler=optuna.samplers.RandomSampler(),
+            )
 
     @property
     def total(self) -> int:
@@ -105,10 +94,11 @@ class Proposals:
     def first(self, number: int) -> list[Proposal]:
         """The first `number` proposals (or all); those that are not there yet are made."""
         number = min(number, self.total)
-        known = self._known()
-        while len(known) < number:
-            self._ask(len(known))
+        with storage_errors(self.place):
             known = self._known()
+            while len(known) < number:
+                self._ask(len(known))
+                known = self._known()
         return known[:number]
 
     def _known(self) -> list[Proposal]:
@@ -138,20 +128,21 @@ class Proposals:
 
     def tell(self, proposal: Proposal, value: float | None, rungs: Mapping[int, float], *, stopped: bool) -> None:
         """Record how a setting did, once: rung values, then its KPI (None: it failed), or that it was stopped."""
-        frozen = self.study.trials[proposal.number]
-        if frozen.state.is_finished():
-            return
-        trial = optuna.trial.Trial(self.study, frozen._trial_id)
-        for rung, measured in sorted(rungs.items()):
-            trial.report(measured, rung)
         state = TrialState.PRUNED if stopped else TrialState.FAIL if value is None else TrialState.COMPLETE
-        self.study.tell(proposal.number, value if state is TrialState.COMPLETE else None, state=state)
+        with storage_errors(self.place):
+            frozen = self.study.trials[proposal.number]
+            if frozen.state.is_finished():
+                return
+            trial = optuna.trial.Trial(self.study, frozen._trial_id)
+            for rung, measured in sorted(rungs.items()):
+                trial.report(measured, rung)
+            self.study.tell(proposal.number, value if state is TrialState.COMPLETE else None, state=state)
 
 
 def open_proposals(config: StudyConfig, folder: Path, created: str) -> list[Proposals]:
     """One per method of the study; `created` keeps studies of the same name apart in a shared database."""
-    storage = open_storage(config.storage, folder)
+    storage, place = open_storage(config.storage, folder), storage_place(config.storage, folder)
     return [
-        Proposals(storage, f"{config.name} {created} {i} {space.method}", space, config.search)
+        Proposals(storage, place, f"{config.name} {created} {i} {space.method}", space, config.search)
         for i, space in enumerate(config.methods)
     ]

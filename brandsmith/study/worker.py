@@ -167,7 +167,10 @@ class Worker:
         run = RunDirectory(self.study.trial_folder(job.trial))
         if run.status() == "diverged":
             raise TrainingDiverged(f"training diverged at step {run.step()}")
-        if run.status() == "finished" or (run.step() >= job.train_to and run.checkpoints()):
+        if run.status() == "finished":
+            run.remove_state()  # a kill may have left it
+            return False
+        if run.step() >= job.train_to and run.checkpoints():
             return False
 
         def progress(what: str, step: int, total: int, note: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -280,6 +281,46 @@ def test_the_next_write_removes_what_a_killed_process_left_and_nothing_else(tmp_
     write_text(tmp_path / "b.txt", "new")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"b.txt", living.name, ".mine.part", ".mine.12345678.part", link.name, "target"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows waits for a day")
+def test_a_library_that_is_killed_inside_a_save_leaves_nothing_behind(tmp_path):
+    """safetensors writes a temporary file of its own, under a name that says nothing of us."""
+    code = (
+        "import os, sys, safetensors.torch; from pathlib import Path; from brandsmith.core.files import *;"
+        "safetensors.torch.save_file = lambda _, path, **more: (path.with_name('.tmpABCDEF').touch(), os._exit(9));"
+        "write_safetensors(Path(sys.argv[1]), {})"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "state.safetensors")])
+    left = [path.name for path in tmp_path.rglob("*")]
+    assert killed.returncode == 9 and ".tmpABCDEF" in left and not (tmp_path / ".tmpABCDEF").exists()
+    write_text(tmp_path / "a.txt", "next")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_weights_are_readable_by_whoever_may_read_the_other_files(tmp_path):
+    write_text(tmp_path / "a.json", "{}")
+    write_safetensors(tmp_path / "a.safetensors", {}, {"a": "b"})
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "a.safetensors").stat().st_mode
+
+
+def test_a_finished_run_drops_the_state_that_a_kill_left(finished, concept, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = RunDirectory(tmp_path / "run")
+    run.state_file.parent.mkdir()
+    run.state_file.write_text("left")
+    assert train(lora(), concept, build_tiny(), run.folder).status() == "finished"
+    assert snapshot(run.folder) == snapshot(finished.folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows waits for a day")
+def test_an_export_that_is_refused_cleans_up_after_one_that_was_killed_when_complete(finished, tmp_path):
+    out = export_run(finished.folder, tmp_path / "out.safetensors")
+    os.link(out, partial_of_the_dead(out))
+    with pytest.raises(InvalidInput, match="exists"):
+        export_run(finished.folder, out)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
 def test_a_folder_of_another_machine_is_left_for_a_day(tmp_path, monkeypatch):

@@ -162,8 +162,15 @@ def test_finished_work_is_never_repeated(finished, monkeypatch):
 
 def test_another_question_or_a_second_process_is_refused(finished):
     text = finished.yaml_file.read_text()
+    kept = finished.result_file.rename(finished.folder / "kept")  # a complete study is only read
     with pytest.raises(InvalidConfig, match=r"holds another study.*checkpoints"):
-        run_study(parse_study(text.replace("checkpoints: 2", "checkpoints: 4")), text, finished.folder, console=quiet())
+        run_study(
+            parse_study(text.replace("checkpoints: 2", "checkpoints: 4")),
+            text,
+            finished.folder,
+            console=quiet(),
+            judges=colour_judges,
+        )
     holder = (
         f"import fcntl,time; f=open({str(finished.folder / '.lock')!r},'w'); fcntl.flock(f,2);"
         " print('held',flush=True); time.sleep(60)"
@@ -171,8 +178,9 @@ def test_another_question_or_a_second_process_is_refused(finished):
     with subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(InvalidInput, match="another process"):
-            run_study(parse_study(text), text, finished.folder, console=quiet())
+            run_study(parse_study(text), text, finished.folder, console=quiet(), judges=colour_judges)
         other.kill()
+    kept.rename(finished.result_file)
 
 
 @pytest.mark.slow

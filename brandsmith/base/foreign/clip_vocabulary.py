@@ -40,8 +40,8 @@ def vocabulary() -> dict[str, int]:
 def write_clip_tokenizer(folder: Path, *, pad: str = END) -> None:
     """The tokenizer as transformers reads it from a folder. pad: `!` for OpenCLIP's encoders, the end for CLIP's."""
     folder.mkdir(parents=True)
-    (folder / "vocab.json").write_text(json.dumps(vocabulary(), ensure_ascii=False), encoding="utf-8")
+    (folder / "vocab.json").write_text(json.dumps(vocabulary(), ensure_ascii=False), encoding="utf-8", newline="")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges(), ""]), encoding="utf-8", newline="")
     settings = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
     config = {**settings, "model_max_length": MAX_LENGTH, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8", newline="")

@@ -155,7 +155,7 @@ def _write_folder(folder: Path, header: Header, family: str, configs: Mapping[st
 
 def _write(file: Path, value: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="")
 
 
 def _modern(name: str, family: str) -> str:
