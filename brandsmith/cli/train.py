@@ -24,6 +24,10 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the method's main group.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Concept pictures per step.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step.")] = None,
+    keep_checkpoints: Annotated[
+        int | None, typer.Option(help="How many of the last checkpoints stay; default all.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the run.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
     tracker: Annotated[list[str] | None, typer.Option(help="Also log to tensorboard, mlflow or wandb.")] = None,
@@ -36,6 +40,8 @@ def train(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "checkpoint_every": checkpoint_every,
+        "accumulate": accumulate,
+        "keep_checkpoints": keep_checkpoints,
         "seed": seed,
     }
     finished = train_named(

@@ -35,6 +35,19 @@ _SWEPT: set[tuple[int, Path]] = set()
 _PARTIAL = re.compile(
     r"\.(?P<name>.+)\.(?P<session>[0-9a-f]{8})(?P<machine>[0-9a-f]{8})(?P<number>[0-9a-f]{8})[0-9a-f]{4}\.part", re.S
 )
+_DTYPES = {
+    "torch.float64": "F64",
+    "torch.float32": "F32",
+    "torch.float16": "F16",
+    "torch.bfloat16": "BF16",
+    "torch.int64": "I64",
+    "torch.int32": "I32",
+    "torch.int16": "I16",
+    "torch.int8": "I8",
+    "torch.uint8": "U8",
+    "torch.bool": "BOOL",
+}
+"""As safetensors names them."""
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{i}" for device in ("com", "lpt") for i in range(1, 10))}
 
@@ -207,37 +220,39 @@ def write_safetensors(
     tensors: Mapping[str, torch.Tensor],
     metadata: Mapping[str, str] | None = None,
     *,
+    floats: torch.dtype | None = None,
     exclusive: bool = False,
 ) -> None:
-    """Equal tensors and metadata give equal bytes. `exclusive` and what is raised: as with `replacing`."""
-    from safetensors.torch import save_file
+    """Write tensors one by one: memory holds a copy of one at a time. Equal tensors and metadata give equal bytes.
 
-    ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with _replacing_from_folder(path, exclusive) as partial:
-        save_file(ready, partial, metadata=dict(metadata or {}))
-        _sort_metadata(partial)
-
-
-@contextmanager
-def _replacing_from_folder(path: Path, exclusive: bool) -> Iterator[Path]:
-    """As `replacing`, for a library that makes temporary files of its own beside what it writes, readable by nobody
-    else: it gets a folder, which is known as ours when a kill leaves it.
+    floats: the format of floating-point tensors in the file; None keeps each one's. Layout (safetensors 0.5): 8 bytes
+    with the header's length, little-endian, the header as JSON padded to 8 bytes, the tensors, large elements first.
+    `exclusive` and what is raised: as with `replacing`.
     """
-    folder = partial_beside(path)
-    partial = folder / path.name
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        try:
-            folder.mkdir()
-            partial.touch()
-            mode = partial.stat().st_mode
-            yield partial
-            partial.chmod(mode)
-            _flush(partial)
-            (_rename_to_new if exclusive else _replace)(partial, path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    import torch
+
+    def dtype_of(tensor: torch.Tensor) -> torch.dtype:
+        return floats if floats and tensor.is_floating_point() else tensor.dtype
+
+    def order(name: str) -> tuple[int, str, str]:
+        dtype = dtype_of(tensors[name])
+        return -torch.empty(0, dtype=dtype).element_size(), _DTYPES[str(dtype)], name
+
+    names = sorted(tensors, key=order)
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    end = 0
+    for name in names:
+        dtype = dtype_of(tensors[name])
+        start, end = end, end + tensors[name].numel() * torch.empty(0, dtype=dtype).element_size()
+        shape = list(tensors[name].shape)
+        header[name] = {"dtype": _DTYPES[str(dtype)], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    with replacing(path, exclusive=exclusive) as partial, partial.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            own = tensors[name].detach().to(dtype=dtype_of(tensors[name]), device="cpu").contiguous()
+            file.write(own.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def _flush(path: Path) -> None:
@@ -251,22 +266,6 @@ def _system_error_of(error: Exception, path: Path) -> OSError | None:
         return None
     found = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(found[1]), str(error), str(path)) if found else None
-
-
-def _sort_metadata(path: Path) -> None:
-    """safetensors writes metadata in random order; sort it in place, so that a hash of the file says something.
-
-    Layout: 8 bytes with the header's length (little-endian), the header as JSON padded with spaces, the tensors.
-    """
-    with path.open("rb+") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        if "__metadata__" in header:
-            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        if len(text) <= length:  # always: only the order differs
-            file.seek(8)
-            file.write(text.ljust(length))
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:

@@ -145,11 +145,13 @@ class RunDirectory:
         config = read_value(self.config_file)
         return isinstance(config, dict) and (MARK in config or config.keys() >= _STARTED_WITH)
 
-    def check_config(self, requested: Mapping[str, Any]) -> None:
-        """Raise InvalidConfig naming each key that differs from the configuration this folder has."""
+    def check_config(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
+        """Raise InvalidConfig naming each key that differs from the configuration this folder has. `defaults`: what a
+        key meant that an earlier version did not write.
+        """
         if not self.config_file.is_file():
             return
-        have, want = flatten(self.config()), flatten(requested)
+        have, want = flatten(defaults or {}) | flatten(self.config()), flatten(requested)
         have.pop(MARK, None)  # a later version goes on
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
@@ -159,10 +161,10 @@ class RunDirectory:
                 hint="give the same settings to resume, or give another run directory",
             )
 
-    def start(self, requested: Mapping[str, Any]) -> None:
+    def start(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
         """Write the configuration once; a resumed run keeps the file it has."""
         self.check_folder()
-        self.check_config(requested)
+        self.check_config(requested, defaults)
         if not self.config_file.is_file():
             write_json(self.config_file, {MARK: package_version(), **requested})
 
@@ -228,6 +230,14 @@ class RunDirectory:
                 _put_in_place(partial, final)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
+
+    def keep_checkpoints(self, number: int) -> None:
+        """Delete all checkpoints but the last `number`; a folder that somebody put more into keeps that."""
+        for _, folder in self.checkpoints()[:-number]:
+            for file in folder.glob("*.safetensors"):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
 
     def save_state(self, step: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Weights and optimizer in one file, so that no crash can separate them."""

@@ -13,13 +13,14 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.hardware import FORMATS
 from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import save_stock_folder
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
-from brandsmith.core.files import replacing_folder
+from brandsmith.core.files import replacing_folder, write_safetensors
 from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
 from brandsmith.core.version import package_version
-from brandsmith.methods.method import Words, shapes
+from brandsmith.methods.method import Attached, Words, shapes
 from brandsmith.methods.registry import METHODS, method_named, parse_config
 from brandsmith.methods.settings import TrainSettings
 
@@ -203,6 +204,15 @@ def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
         yield info
     finally:
         attached.detach()
+
+
+def round_files(folder: Path, attached: Attached, precision: str) -> None:
+    """Write the adapter's files again with floats in half precision, headers as they are; fp32 leaves them."""
+    if precision == "fp32":
+        return
+    for name, tensors in attached.tensors().items():
+        header = read_header(folder / name)
+        write_safetensors(folder / name, tensors, header.metadata, floats=FORMATS[precision])
 
 
 def _wrong_base(info: AdapterInfo, base: Base, difference: str = "") -> InvalidConfig:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from diffusers import ModelMixin
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 
 from brandsmith.base.base import Base
@@ -51,6 +52,16 @@ def frozen_parts_small(base: Base, compute: torch.dtype, *, trains_text: bool) -
     used = [base.denoiser, *(base.text_encoders if trains_text else [])]
     with waiting_in_main_memory(unused), rounded_products(used, compute):
         yield
+
+
+@contextmanager
+def checkpointed(denoiser: ModelMixin) -> Iterator[None]:
+    """Gradient checkpointing of a diffusers model inside the `with`: equal gradients, computed again block by block."""
+    denoiser.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        denoiser.disable_gradient_checkpointing()
 
 
 @contextmanager

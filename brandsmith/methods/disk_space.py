@@ -17,11 +17,9 @@ from brandsmith.base.sources import outline_of
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.method import Words
+from brandsmith.methods.optimizer_kinds import KINDS
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
-
-_MOMENTS = {"adamw": 2, "muon": 1, "adafactor": 0}
-"""What an optimizer remembers of each number, at least."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,16 @@ def training_size(config: TrainSettings, words: Words, base: Base | str) -> Trai
         attached = method_named(config.method).attach(outline, config, words)
     stored = sum(num_bytes(tensors.values()) for tensors in attached.tensors().values())
     trained = sum(num_bytes(group.parameters.values()) for group in attached.groups)
-    return TrainingSize(stored, (1 + _MOMENTS[config.optimizer]) * trained)
+    moments = int(KINDS[config.optimizer].bytes_per_weight // 4)
+    return TrainingSize(stored if config.save_precision == "fp32" else stored // 2, (1 + moments) * trained)
 
 
 def check_training_space(config: TrainSettings, words: Words, base: Base | str, run: RunDirectory) -> None:
     """Raise InvalidInput when a run, or what is left of it, does not fit on its disk."""
     size = training_size(config, words, base)
     num_checkpoints = -(-config.steps // config.checkpoint_every)
+    if config.keep_checkpoints:  # the next one is written before an old one goes
+        num_checkpoints = min(num_checkpoints, config.keep_checkpoints + 1)
     there = bytes_below(run.folder / "checkpoints") + bytes_below(run.state_file.parent)
     check_output_folder(run.folder, max(LEAST_FREE_BYTES, size.total(num_checkpoints) - there))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,22 @@ from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
 from brandsmith.core.run import RunDirectory, Status
-from brandsmith.methods.adapter import build_metadata
-from brandsmith.methods.compute import computing_in, frozen_parts_small, training_attention, training_format
+from brandsmith.methods.adapter import build_metadata, round_files
+from brandsmith.methods.compute import (
+    checkpointed,
+    computing_in,
+    frozen_parts_small,
+    training_attention,
+    training_format,
+)
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
 from brandsmith.methods.disk_space import check_training_space
+from brandsmith.methods.loss_scaling import LossScaling
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
-from brandsmith.methods.registry import method_named
+from brandsmith.methods.optimizer_kinds import averaged_weights, check_optimizer
+from brandsmith.methods.optimizer_means import close, norm_of
+from brandsmith.methods.registry import build_config, method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.tokens import check_captions_fit, check_token_is_new, warn_of_capitals
@@ -103,7 +113,7 @@ class TrainingJob:
 
     def begin(self) -> None:
         """Only under the run's lock."""
-        self.run.start(self.record)
+        self.run.start(self.record, defaults_of(self.config))
         self.run.remove_leftovers()
 
 
@@ -111,6 +121,7 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
     method_named(config.method).check(config, family)
+    check_optimizer(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
     tokenizers = load_tokenizers(base)
     for tokenizer in tokenizers:
@@ -124,8 +135,13 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
     }
-    run.check_config(record)
+    run.check_config(record, defaults_of(config))
     return TrainingJob(config, concept, run, record)
+
+
+def defaults_of(config: TrainSettings) -> dict[str, Any]:
+    """As a run's record has them: an earlier version did not write the settings that came later."""
+    return {"settings": build_config(config.method).model_dump(mode="json")}
 
 
 def load_trainable(base: Base | str, config: TrainSettings, device: str | None = None) -> Base:
@@ -187,11 +203,19 @@ class Training:
         )
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
         self.optimizer = build_optimizer(config, attached.groups)
+        self.scaling = LossScaling(base.device, training_format(base, config.precision))
         prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
         self.encode = PromptEncoder(base, prompts, trains_text=attached.trains_text, size=material.size)
         self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
 
     def run(self, progress: Progress, stop: StopRequest) -> None:
+        try:
+            with checkpointed(self.base.denoiser) if self.config.gradient_checkpointing else nullcontext():
+                self.steps(progress, stop)
+        finally:
+            close(self.optimizer)
+
+    def steps(self, progress: Progress, stop: StopRequest) -> None:
         last = self.config.steps
         for step in range(self.resume() + 1, last + 1):
             row = self.step(step)
@@ -220,7 +244,7 @@ class Training:
         saved = self.directory.load_state()
         step = saved[0] if saved else 0
         if saved:
-            restore_training(self.optimizer, self.attached.groups, saved[1])
+            self.scaling.restore(restore_training(self.optimizer, self.attached.groups, saved[1]))
         self.directory.cut_metrics(step)
         self.directory.set_status("running", step)
         return step
@@ -229,14 +253,27 @@ class Training:
         """One optimizer step (counted from 1); the row for `metrics.jsonl`."""
         started = time.perf_counter()
         set_learning_rates(self.optimizer, self.attached.groups, step, self.config)
-        parts = self.losses(step)
-        self.total(parts).backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
-        numbers = {name: value.item() for name, value in parts.items()} | {"gradient_norm": norm.item()}
-        self.check_finite(step, numbers)
-        self.optimizer.step()
+        parts = self.backward(step)
+        self.scaling.unscale(self.optimizer)
+        norm = {"gradient_norm": norm_of(self.optimizer, self.parameters, self.config.gradient_clip).item()}
+        numbers: dict[str, float] = {name: value.item() for name, value in parts.items()}
+        self.check_finite(step, numbers if self.scaling.on else numbers | norm)
+        stepped = self.scaling.step(self.optimizer)
+        if self.scaling.exhausted:
+            raise self.diverged(step, norm)
         self.optimizer.zero_grad(set_to_none=True)
+        numbers |= norm if stepped else {"skipped": 1}
         return self.row(step, numbers, time.perf_counter() - started)
+
+    def backward(self, step: int) -> dict[str, torch.Tensor]:
+        """Gradients of a step's batches together; their mean losses."""
+        batches = self.config.accumulate
+        found: list[dict[str, torch.Tensor]] = []
+        for number in range((step - 1) * batches + 1, step * batches + 1):
+            parts = self.losses(number)
+            self.scaling.backward(self.total(parts) / batches)
+            found.append({name: value.detach() for name, value in parts.items()})
+        return {name: torch.stack([parts[name] for parts in found]).mean() for name in found[0]}
 
     def row(self, step: int, numbers: dict[str, float], seconds: float) -> dict[str, Any]:
         rates = {
@@ -245,9 +282,11 @@ class Training:
         }
         return {"step": step, **numbers, **rates, "seconds": round(seconds, 4)}
 
-    def losses(self, step: int) -> dict[str, torch.Tensor]:
-        """Mean losses of the step's concept samples and class samples, from one pass of the denoiser."""
-        drawn = self.draw(step).prepared_for(self.base)
+    def losses(self, number: int) -> dict[str, torch.Tensor]:
+        """Mean losses of a batch's concept samples and class samples, from one pass of the denoiser; batches count from
+        1.
+        """
+        drawn = self.draw(number).prepared_for(self.base)
         values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
         return self.means(values)
 
@@ -262,16 +301,16 @@ class Training:
             parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
         )
 
-    def draw(self, step: int) -> Drawn:
-        """The step's concept samples, then its class samples."""
-        drawn = [self._draw_from(self.material.concept, _CONCEPT, step)]
+    def draw(self, number: int) -> Drawn:
+        """A batch's concept samples, then its class samples."""
+        drawn = [self._draw_from(self.material.concept, _CONCEPT, number)]
         if self.material.prior:
-            drawn.append(self._draw_from(self.material.prior, _CLASS, step))
+            drawn.append(self._draw_from(self.material.prior, _CLASS, number))
         return Drawn.cat(drawn)
 
-    def _draw_from(self, source: TrainingSet, stream: int, step: int) -> Drawn:
+    def _draw_from(self, source: TrainingSet, stream: int, number: int) -> Drawn:
         size, seed = self.config.batch_size, self.config.seed
-        numbers = list(range((step - 1) * size, step * size))
+        numbers = list(range((number - 1) * size, number * size))
         chosen = source.order(seed, stream, numbers)
         noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.noising)
         return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen))
@@ -293,9 +332,13 @@ class Training:
     def save_checkpoint(self, step: int) -> None:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters):
             raise self.diverged(step, {"weights": math.nan})
-        with self.directory.writing_checkpoint(step) as folder:
+        with self.directory.writing_checkpoint(step) as folder, averaged_weights(self.optimizer):
             self.attached.write(folder, build_metadata(self.config, self.base, self.words, step))
+            round_files(folder, self.attached, self.config.save_precision)
+        if self.config.keep_checkpoints:
+            self.directory.keep_checkpoints(self.config.keep_checkpoints)
 
     def save_state(self, step: int, status: Status) -> None:
-        self.directory.save_state(step, training_tensors(self.optimizer, self.attached.groups))
+        numbers = self.scaling.values()
+        self.directory.save_state(step, training_tensors(self.optimizer, self.attached.groups, numbers))
         self.directory.set_status(status, step)

@@ -7,22 +7,41 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.methods.matrix_optimizers import Adafactor, Muon
 from brandsmith.methods.method import ParameterGroup
+from brandsmith.methods.optimizer_kinds import (
+    KINDS,
+    ParameterGroups,
+    check_optimizer,
+    moving_values,
+    restore_values,
+)
+from brandsmith.methods.optimizer_means import FusedBackward, OffloadedOptimizer
 from brandsmith.methods.settings import TrainSettings
 
-MEMORY = {"step", "exp_avg", "exp_avg_sq", "momentum_buffer", "row_var", "col_var", "variance"}
-"""What torch's AdamW, Muon and Adafactor remember of a weight."""
+MEMORY = {
+    *("step", "exp_avg", "exp_avg_sq", "momentum_buffer", "row_var", "col_var", "variance"),
+    *("s", "p0", "z"),
+    *("state1", "state2", "qmap1", "qmap2", "absmax1", "absmax2"),
+}
+"""What optimizers remember of a weight: torch's, prodigy and schedule-free, bitsandbytes."""
+LOOP = "loop"
+"""The first part of names of numbers that belong to no weight."""
 
 
 def build_optimizer(settings: TrainSettings, groups: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
+    """Raises as `check_optimizer` does, and InvalidConfig for groups that an optimizer does not take."""
+    check_optimizer(settings)
     parameters = [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups]
-    if settings.optimizer == "muon":
-        tables = [p for group in groups for name, p in group.parameters.items() if name.endswith("_embedding.weight")]
-        return Muon(parameters, weight_decay=settings.weight_decay, tables=tables)
-    if settings.optimizer == "adafactor":
-        return Adafactor(parameters, weight_decay=settings.weight_decay)
-    return torch.optim.AdamW(parameters, weight_decay=settings.weight_decay, eps=settings.adam_epsilon)
+    named = {p: name for group in groups for name, p in group.parameters.items()}
+    tables = [p for p, name in named.items() if name.endswith("_embedding.weight")]
+    kind = KINDS[settings.optimizer]
+
+    def build(own: ParameterGroups) -> torch.optim.Optimizer:
+        return kind.build(own, settings, tables)
+
+    if settings.fused_backward:
+        return FusedBackward(parameters, build)
+    return OffloadedOptimizer(parameters, build) if settings.offload_optimizer else build(parameters)
 
 
 def set_learning_rates(
@@ -42,24 +61,29 @@ def learning_rate_factor(step: int, settings: TrainSettings) -> float:
     return min(1.0, rising, max(falling, 0.0))
 
 
-def training_tensors(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> dict[str, torch.Tensor]:
-    """Weights as `weight:<name>` and optimizer memory as `<key>:<name>`."""
+def training_tensors(
+    optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], numbers: Mapping[str, float] | None = None
+) -> dict[str, torch.Tensor]:
+    """Weights as `weight:<name>`, optimizer memory as `<key>:<name>`, and numbers of the loop and of the optimizer as a
+    whole as `loop:<name>`.
+    """
     tensors = {}
     for name, parameter in _named(groups).items():
         tensors[f"weight:{name}"] = parameter.data
-        tensors |= {f"{key}:{name}": value for key, value in optimizer.state[parameter].items()}
-    return tensors
+        tensors |= {f"{key}:{name}": torch.as_tensor(value) for key, value in optimizer.state[parameter].items()}
+    values = {f"optimizer/{key}": value for key, value in moving_values(optimizer).items()} | dict(numbers or {})
+    return tensors | {f"{LOOP}:{key}": torch.tensor(value, dtype=torch.float64) for key, value in values.items()}
 
 
 @torch.no_grad()
 def restore_training(
     optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]
-) -> None:
-    """Put `training_tensors` back. Raises KeyError when a weight is missing, InvalidConfig for the memory of another
-    optimizer (Adafactor's and Muon's were others before version 0.2).
+) -> dict[str, float]:
+    """Put `training_tensors` back; the loop's numbers. Raises KeyError when a weight is missing, InvalidConfig for the
+    memory of another optimizer (Adafactor's and Muon's were others before version 0.2).
     """
     named = _named(groups)
-    unknown = sorted({full_name.split(":", 1)[0] for full_name in tensors} - MEMORY - {"weight"})
+    unknown = sorted({full_name.split(":", 1)[0] for full_name in tensors} - MEMORY - {"weight", LOOP})
     if unknown:
         raise InvalidConfig(
             f"the run's saved state holds '{unknown[0]}', which no optimizer of this version knows",
@@ -67,14 +91,25 @@ def restore_training(
         )
     for name, parameter in named.items():
         parameter.copy_(tensors[f"weight:{name}"])
+    numbers: dict[str, float] = {}
     for full_name, tensor in tensors.items():
         key, name = full_name.split(":", 1)
-        if key != "weight":
+        if key == LOOP:
+            numbers[name] = float(tensor)
+        elif key != "weight":
             optimizer.state[named[name]][key] = _laid_out_like(named[name], tensor, key)
+    restore_values(
+        optimizer, {n.removeprefix("optimizer/"): v for n, v in numbers.items() if n.startswith("optimizer/")}
+    )
+    if isinstance(optimizer, OffloadedOptimizer):
+        optimizer.take_weights()
+    return {name: value for name, value in numbers.items() if not name.startswith("optimizer/")}
 
 
-def _laid_out_like(parameter: torch.Tensor, tensor: torch.Tensor, key: str) -> torch.Tensor:
+def _laid_out_like(parameter: torch.Tensor, tensor: torch.Tensor, key: str) -> torch.Tensor | int:
     """Memory in the parameter's own layout: another one would sum in another order and break bit-identity."""
+    if tensor.dim() == 0 and tensor.dtype == torch.int64:
+        return int(tensor)
     if key == "step":
         return tensor.clone()
     if tensor.shape == parameter.shape:

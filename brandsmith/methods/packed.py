@@ -10,6 +10,7 @@ Why it is faster: a small batch leaves a processor waiting for each operation to
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -58,6 +59,9 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
         raise InvalidConfig(
             f"trials with optimizer '{config.optimizer}' cannot be packed", hint="use adamw, or train this one alone"
         )
+    means = ("accumulate", "gradient_checkpointing", "fused_backward", "offload_optimizer")
+    if own := [name for name in means if getattr(config, name) not in (False, 1)]:
+        raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
     if isinstance(config, LoraConfig) and config.convolutions:
         raise InvalidConfig(
             "LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone"
@@ -115,6 +119,8 @@ def _train(base: Base, jobs: Sequence[TrainingJob], cache: Path, progress: Progr
     for job in jobs:
         job.begin()
     compute = training_format(base, jobs[0].config.precision)
+    if compute == torch.float16:
+        raise InvalidConfig("trials in fp16 cannot be packed: it needs loss scaling", hint="use bf16 or fp32")
     with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
         members = [Member(_build_training(base, job, cache, progress)) for job in jobs]
         going, num_steps = list(members), sum(member.training.config.steps for member in members)
@@ -188,7 +194,7 @@ class Pack:
         self.base, self.trainings = base, trainings
         self.stack = Stack([training.attached.groups for training in trainings])
         self.rows = SampleRows(len(trainings), base.device)
-        clips = [training.config.gradient_clip for training in trainings]
+        clips = [training.config.gradient_clip or math.inf for training in trainings]
         self.optimizer = PackedAdamW(self.stack, [(t.attached.groups, t.optimizer) for t in trainings], clips)
 
     def gradients(self, steps: Sequence[int]) -> list[dict[str, float]]:

@@ -27,16 +27,30 @@ class TrainSettings(BaseModel):
     """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
     cooldown: float = Field(0.0, ge=0, le=1)
     """Last share of the steps, over which learning rates fall linearly to nearly 0. 0: constant, as DIF."""
-    optimizer: Literal["adamw", "adafactor", "muon"] = "adamw"
+    accumulate: int = Field(1, ge=1, le=10_000)
+    """Batches whose gradients make one step: as one batch so many times larger, in the memory of one."""
+    optimizer: Literal["adamw", "adamw_8bit", "adafactor", "muon", "prodigy", "schedule_free"] = "adamw"
     """AdamW (Loshchilov & Hutter 2019); Adafactor (Shazeer & Stern 2018) needs next to no memory of its own; Muon
-    (Jordan et al. 2024) learns whole weights in fewer steps at AdamW's learning rate.
+    (Jordan et al. 2024) learns whole weights in fewer steps at AdamW's learning rate. With extras installed: AdamW with
+    8-bit memory (Dettmers et al. 2022), Prodigy (Mishchenko & Defazio 2023) at learning rate 1, schedule-free AdamW
+    (Defazio et al. 2024).
     """
     weight_decay: float = Field(1e-2, ge=0)
     """Decoupled. 1e-2: DIF `--adam_weight_decay`."""
     adam_epsilon: float = Field(1e-8, gt=0)
     """Added to AdamW's denominator: gradients far below it move nothing. 1e-8: DIF `--adam_epsilon`."""
-    gradient_clip: float = Field(1.0, gt=0)
-    """Largest global norm of all gradients. 1.0: DIF `--max_grad_norm`."""
+    gradient_clip: float = Field(1.0, ge=0)
+    """Largest global norm of all gradients; 0: any. 1.0: DIF `--max_grad_norm`."""
+    gradient_checkpointing: bool = False
+    """Keep what enters each block of the denoiser alone for the backward pass and compute the rest again: less than
+    half of the memory, about 1.4 to 1.7 of the time (Chen et al. 2016).
+    """
+    offload_optimizer: bool = False
+    """The optimizer's memory and step in main memory instead of the card's."""
+    fused_backward: bool = False
+    """Step each weight as its gradient is there, so that gradients are never in memory together; for DreamBooth. Needs
+    `gradient_clip` 0.
+    """
     min_snr_gamma: float | None = Field(None, gt=0)
     """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF
     does.
@@ -61,6 +75,10 @@ class TrainSettings(BaseModel):
     """
     checkpoint_every: int = Field(100, ge=1, le=10_000_000)
     """Steps between checkpoints; the last step always makes one."""
+    keep_checkpoints: int | None = Field(None, ge=1, le=10_000)
+    """The last so many checkpoints stay; None keeps all. Studies choose among all."""
+    save_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """The format of weights in checkpoints; half of it is half the file. Training itself goes on in fp32."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Names every random choice of the run: order, timesteps, noise, starting weights."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
