@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' "Loa
 
 import typer
 
-from brandsmith.cli import base, benchmark, demo, draw, export, judge, report, study, train
+from brandsmith.cli import adapters, base, benchmark, demo, draw, export, judge, report, study, train
 from brandsmith.cli.old_spellings import modern
 from brandsmith.core.errors import BrandsmithError, from_os_error, printable
 
@@ -28,10 +28,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (demo, train, draw, report, export):
+for group in (demo, train, draw, report, export, adapters):
     app.add_typer(group.commands)
 for group in (judge, study, base, benchmark):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])
+
+app.add_typer(adapters.lora, name="lora")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ Hu et al. 2021: a layer's weights change by (alpha / rank) B A. Here A is `down`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,73 @@ def read_checkpoint(folder: Path, settings: LoraConfig) -> dict[tuple[str, str],
     if not layers:
         raise InvalidInput(f"'{header.file}' holds no LoRA layers", hint="copy the checkpoint folder again")
     return layers
+
+
+def of_one_rank(layers: Layers) -> dict[tuple[str, str], LowRank]:
+    """The same changes with one rank and alpha equal to it: lower ranks are filled up with zeros."""
+    rank = max(layer.rank for layer in layers.values())
+    return {place: _filled(layer.folded(), rank) for place, layer in layers.items()}
+
+
+def _filled(layer: LowRank, rank: int) -> LowRank:
+    more = rank - layer.rank
+    down = torch.cat([layer.down, layer.down.new_zeros(more, *layer.down.shape[1:])])
+    up = torch.cat([layer.up, layer.up.new_zeros(layer.up.shape[0], more, *layer.up.shape[2:])], dim=1)
+    return LowRank(down, up, float(rank))
+
+
+def merged(parts: Sequence[tuple[Layers, float]]) -> dict[tuple[str, str], LowRank]:
+    """The weighted sum of several LoRAs, exactly: ranks add up."""
+    found: dict[tuple[str, str], list[LowRank]] = {}
+    for layers, weight in parts:
+        for place, layer in layers.items():
+            folded = layer.folded()
+            found.setdefault(place, []).append(LowRank(folded.down, folded.up * weight, folded.alpha))
+    return {place: _stacked(own) for place, own in found.items()}
+
+
+def _stacked(layers: Sequence[LowRank]) -> LowRank:
+    down, up = torch.cat([layer.down for layer in layers]), torch.cat([layer.up for layer in layers], dim=1)
+    return LowRank(down, up, float(down.shape[0]))
+
+
+def resized(layers: Layers, rank: int) -> dict[tuple[str, str], LowRank]:
+    """The nearest LoRA of at most `rank` (Eckart & Young 1936)."""
+    return {place: nearest(_difference(layer), rank) for place, layer in layers.items()}
+
+
+def _difference(layer: LowRank) -> torch.Tensor:
+    """What a layer adds to its weights, (out, in) or (out, in, k, k)."""
+    folded = layer.folded()
+    flat = folded.up.flatten(1) @ folded.down.flatten(1)
+    return flat.reshape(flat.shape[0], *folded.down.shape[1:])
+
+
+def nearest(difference: torch.Tensor, rank: int) -> LowRank:
+    """The LoRA of at most `rank` that is nearest to a difference of weights, (out, in) or (out, in, k, k)."""
+    flat = difference.float().flatten(1)
+    kept = min(rank, *flat.shape)
+    left, values, right = _largest(flat, kept)
+    root = values.sqrt()
+    down, up = root[:, None] * right, left * root
+    if difference.dim() == 4:
+        return LowRank(down.reshape(kept, *difference.shape[1:]), up[..., None, None], float(kept))
+    return LowRank(down, up, float(kept))
+
+
+SMALL = 512
+"""Up to this width all singular values are computed; above it a random projection finds the largest."""
+
+
+def _largest(flat: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The `kept` largest singular values with their vectors: (out, kept), (kept,), (kept, in)."""
+    if min(flat.shape) <= SMALL:
+        left, values, right = torch.linalg.svd(flat, full_matrices=False)
+        return left[:, :kept], values[:kept], right[:kept]
+    with torch.random.fork_rng(devices=[]):  # Halko et al. 2011 start from random directions
+        torch.manual_seed(0)
+        left, values, right = torch.svd_lowrank(flat, q=min(kept + 16, *flat.shape), niter=4)
+    return left[:, :kept], values[:kept], right[:, :kept].T
 
 
 def to_kohya(layers: Layers, names: Mapping[tuple[str, str], str]) -> dict[str, torch.Tensor]:

@@ -11,18 +11,24 @@ from bases import build_tiny, save_as_diffusers_folder
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from lessons import QUICK, TOKEN, write_concept
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from small_bases import build_small
 
-from brandsmith.base.sources import load_base
-from brandsmith.base.stock import stock_pipeline
-from brandsmith.core.errors import InvalidConfig
+from brandsmith.base.base import encode_prompts, predict
+from brandsmith.base.sources import check_base, load_base
+from brandsmith.base.stock import save_stock_folder, stock_pipeline
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
 from brandsmith.export.export_run import export_run
 from brandsmith.export.formats import LAYOUTS, TARGETS, layout_for
 from brandsmith.export.headers import Card
 from brandsmith.export.hypernetwork_file import from_webui
-from brandsmith.methods.adapter import load_adapter
+from brandsmith.export.import_run import import_adapter
+from brandsmith.export.lora_tools import extract_lora, merge_loras
+from brandsmith.methods.adapter import load_adapter, read_adapter_info
 from brandsmith.methods.loop import train
+from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, build_config
 
 PIPELINES = {"sd1": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
@@ -197,3 +203,126 @@ def test_every_method_and_target_has_a_layout_or_a_reason():
     with pytest.raises(InvalidConfig, match="unknown target 'comfy'") as refused:
         layout_for("lora", "sd1", "comfy")
     assert "comfyui" in refused.value.hint
+
+
+def drawn_by(run, base):
+    loaded = load_base(str(base), dtype=torch.float32)
+    with load_adapter(loaded, RunDirectory(run).checkpoint_at()):
+        return draw(stock_pipeline(loaded))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        ("sd1", "lora"),
+        ("sdxl", "lora"),
+        ("sd1", "textual_inversion"),
+        ("sdxl", "textual_inversion"),
+        ("sd2", "hypernetwork"),
+    ],
+)
+def test_what_is_exported_comes_back_as_the_same_picture(trained, tmp_path, family, method):
+    base, run, ours = trained(family, method)
+    targets = [to for to in LAYOUTS[method] if to in ("kohya", "diffusers")] or ["a1111"]
+    for number, to in enumerate(targets):
+        ending = "pt" if method == "hypernetwork" else "safetensors"
+        file = export_run(run, tmp_path / f"{number}.{ending}", to=to)
+        back = import_adapter(file, str(base), tmp_path / f"run-{number}", token=TOKEN, allow_pickle=True)
+        assert np.abs(drawn_by(back.folder, base) - ours).max() <= 2 / 255, to
+
+
+@pytest.mark.slow
+def test_other_programs_spellings_are_read_too(trained, tmp_path):
+    """diffusers' scripts of 2023, ComfyUI's own names, ranks and strengths that differ from layer to layer."""
+    base, run, ours = trained("sd1", "lora")
+    layers = load_file(export_run(run, tmp_path / "diffusers.safetensors", to="diffusers"))
+    old = {
+        name.replace(".lora_A.", ".lora.down.").replace(".lora_B.", ".lora.up."): tensor
+        for name, tensor in layers.items()
+    }
+    mixed = dict(load_file(export_run(run, tmp_path / "kohya.safetensors")))
+    name = next(name.removesuffix(".alpha") for name in mixed if name.endswith(".alpha"))
+    up, down = f"{name}.lora_up.weight", f"{name}.lora_down.weight"
+    mixed[down], mixed[up] = torch.cat([mixed[down]] * 2), torch.cat([mixed[up]] * 2, dim=1)  # twice the rank, and
+    mixed[f"{name}.alpha"] = mixed[f"{name}.alpha"] * 1.0  # alpha as before: alpha / rank is half of what it was
+    for number, tensors in enumerate((old, mixed)):
+        save_file(tensors, tmp_path / f"{number}.safetensors")
+        back = import_adapter(tmp_path / f"{number}.safetensors", str(base), tmp_path / f"run-{number}")
+        assert np.abs(drawn_by(back.folder, base) - ours).max() <= 2 / 255
+
+
+@pytest.mark.slow
+def test_a_file_that_fits_no_layer_is_an_error_and_leaves_nothing(trained, tmp_path):
+    base, _, _ = trained("sd1", "lora")
+    other, xl, _ = trained("sdxl", "lora")
+    mark = export_run(xl, tmp_path / "xl.safetensors")
+    with pytest.raises(InvalidInput, match=r"layers in .* are none of base .*\(sd1\)") as refused:
+        import_adapter(mark, str(base), tmp_path / "no")
+    assert "--base" in refused.value.hint
+    tensors = load_file(mark)
+    alone = {name: tensor for name, tensor in tensors.items() if "alpha" in name}
+    cases = {
+        "has no down": alone,
+        "LoKr": {"lora_unet_x.lokr_w1": torch.zeros(2)},
+        "DoRA": {**tensors, "x.dora_scale": torch.zeros(2)},
+    }
+    for number, (what, given) in enumerate(cases.items()):
+        save_file(given, tmp_path / f"{number}.safetensors")
+        with pytest.raises(InvalidInput, match=what):
+            import_adapter(tmp_path / f"{number}.safetensors", str(other), tmp_path / "no")
+    embedding = tmp_path / "e.safetensors"
+    save_file({"emb_params": torch.zeros(1, 768)}, embedding)
+    with pytest.raises(InvalidInput, match="768"):
+        import_adapter(embedding, str(base), tmp_path / "no")
+    pickle = tmp_path / "e.pt"
+    torch.save({"string_to_param": {"*": torch.ones(1, 16)}, "name": "x"}, pickle)
+    with pytest.raises(InvalidInput, match="is a pickle") as refused:
+        import_adapter(pickle, str(base), tmp_path / "no")
+    assert "--allow-pickle" in refused.value.hint and not (tmp_path / "no").exists()
+    assert import_adapter(pickle, str(base), tmp_path / "yes", token="q_x", allow_pickle=True).status() == "finished"
+
+
+@pytest.mark.slow
+def test_loras_are_extracted_merged_and_resized(trained, tmp_path):
+    base, run, ours = trained("sd1", "lora")
+    tuned_base, tuned, picture = trained("sd1", "dreambooth")
+    words = Words(TOKEN, "logo")
+    full = extract_lora(tuned, str(tuned_base), tmp_path / "full", rank=64, words=words)
+    plain = draw(stock_pipeline(load_base(str(base), dtype=torch.float32)))
+    error, moved = np.abs(drawn_by(full.folder, base) - picture).mean(), np.abs(plain - picture).mean()
+    assert error < 0.2 * moved, "norms, biases and embeddings are not in a LoRA; the rest of the change is"
+    halves = merge_loras([run, run], [0.5, 0.5], str(base), tmp_path / "merged", words=words)
+    assert np.abs(drawn_by(halves.folder, base) - ours).max() <= 2 / 255
+    settings = read_adapter_info(halves.checkpoint_at()).settings
+    assert settings.rank == 8, "ranks add up"
+    same = merge_loras([halves.folder], [], str(base), tmp_path / "resized", words=words, rank=4)
+    assert read_adapter_info(same.checkpoint_at()).settings.rank == 4
+    assert np.abs(drawn_by(same.folder, base) - ours).max() <= 2 / 255, "the sum of a LoRA with itself has its rank"
+    again = export_run(same.folder, tmp_path / "again.safetensors")
+    assert {float(t) for name, t in load_file(again).items() if name.endswith("alpha")} == {4.0}
+    with pytest.raises(InvalidInput, match="same layers"):
+        extract_lora(str(base), str(base), tmp_path / "nothing", rank=4, words=words)
+
+
+@pytest.mark.slow
+def test_a_dreambooth_single_file_is_a_base_and_draws_the_same(tmp_path, monkeypatch):
+    """Exported as one file, read back as a base: the structure is read off the file, so it is the published one."""
+    monkeypatch.setenv("BRANDSMITH_CACHE", str(tmp_path / "cache"))
+    base = build_small("sd1", tmp_path / "tokenizer")
+    save_stock_folder(base, tmp_path / "base")
+    config = build_config("dreambooth", steps=2, image_px=64, **QUICK["dreambooth"])
+    run = train(config, write_concept(tmp_path / "concept"), str(tmp_path / "base"), tmp_path / "run")
+    file = export_run(run.folder, tmp_path / "whole.safetensors", to="single-file", precision="fp32")
+    tuned = load_base(str(file), dtype=torch.float32)
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    prompts = [f"a {TOKEN}"]
+    with torch.no_grad():
+        theirs = predict(tuned, latents, torch.tensor([500]), encode_prompts(tuned, prompts))
+        plain = load_base(str(tmp_path / "base"), dtype=torch.float32)
+        before = predict(plain, latents, torch.tensor([500]), encode_prompts(plain, prompts))
+        with load_adapter(plain, run.checkpoint_at()):
+            ours = predict(plain, latents, torch.tensor([500]), encode_prompts(plain, prompts))
+    assert float((ours - before).abs().max()) > 100 * float((ours - theirs).abs().max())
+    half = export_run(run.folder, tmp_path / "half.safetensors", to="a1111")
+    assert half.stat().st_size < 0.51 * file.stat().st_size and check_base(str(half)) is None

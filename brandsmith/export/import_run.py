@@ -1,0 +1,182 @@
+"""`brandsmith import`: a file of another program as a run directory, which every other command takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from brandsmith.base.base import Base
+from brandsmith.base.sources import outline_of
+from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.core.files import write_safetensors
+from brandsmith.core.run import RunDirectory
+from brandsmith.core.safe_weights import check_finite, load_tensors, read_header
+from brandsmith.export.hypernetwork_file import from_webui
+from brandsmith.export.low_rank import LowRank, of_one_rank
+from brandsmith.export.read_lora import is_lora_file, read_lora_file
+from brandsmith.methods.adapter import build_metadata, check_adapter
+from brandsmith.methods.hypernetwork import FILE as HYPERNETWORK_FILE
+from brandsmith.methods.hypernetwork import HypernetworkConfig
+from brandsmith.methods.lora import FILE as LORA_FILE
+from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.method import Words
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.textual_inversion import FILES, TextualInversionConfig
+
+_NOT_IN_A_TOKEN = re.compile(r"[^A-Za-z0-9_\-<>]+")
+PICKLES = (".pt", ".bin", ".pth")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The settings that make an adapter of ours of a file, and the files to write."""
+
+    settings: TrainSettings
+    files: Mapping[str, Mapping[str, torch.Tensor]]
+
+
+def import_adapter(
+    file: str | Path,
+    base: str,
+    run: str | Path,
+    *,
+    token: str | None = None,
+    class_word: str = "object",
+    allow_pickle: bool = False,
+) -> RunDirectory:
+    """Read a LoRA, an embedding or a hypernetwork of another program into a new run directory.
+
+    token: None is what the file calls itself, else its name. allow_pickle: also `.pt` and `.bin`, of which tensors and
+    plain values alone are read. The base's weights are not loaded. Raises InvalidInput, InvalidConfig, MissingResource;
+    a file that fits no layer of the base is one.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise MissingResource(f"'{file}' is not there, or is no file", hint="give a .safetensors, .pt or .bin file")
+    RunDirectory(Path(run)).check_folder()
+    outline = outline_of(base)
+    words = Words(token or _token_of(file), class_word)
+    return write_run(_read(file, outline, words, allow_pickle), outline, words, run, file.name)
+
+
+def write_run(imported: Imported, outline: Base, words: Words, run: str | Path, origin: str) -> RunDirectory:
+    """A finished run directory of one checkpoint, at step 0, checked against the base. `origin` is kept in it."""
+    directory = RunDirectory(Path(run))
+    concept = {"token": words.token, "class_word": words.class_word, "imported_from": origin}
+    record = {"base": outline.name, "concept": concept, "settings": imported.settings.model_dump(mode="json")}
+    header = {"format": "pt", **build_metadata(imported.settings, outline, words, 0)}
+    directory.check_folder()
+    directory.check_config(record)
+    with directory.locked():
+        directory.start(record)
+        with directory.writing_checkpoint(0) as folder:
+            for name, tensors in imported.files.items():
+                write_safetensors(folder / name, tensors, header)
+            check_adapter(outline, folder)
+        directory.set_status("finished", 0)
+    return directory
+
+
+def _read(file: Path, outline: Base, words: Words, allow_pickle: bool) -> Imported:
+    if file.suffix in PICKLES:
+        record = load_pickle(file, allow_pickle)
+        return (
+            _hypernetwork(file, record)
+            if "layer_structure" in record
+            else _embedding(file, _vectors_in(record), outline, words)
+        )
+    if is_lora_file(file):
+        return lora_as_ours(read_lora_file(file, outline))
+    header = read_header(file)
+    return _embedding(file, load_tensors(file, {n: t.shape for n, t in header.tensors.items()}), outline, words)
+
+
+def _token_of(file: Path) -> str:
+    """What the file says of itself (`modelspec.trigger_phrase`, `ss_output_name`), else its name."""
+    said: Mapping[str, str] = read_header(file).metadata if file.suffix == ".safetensors" else {}
+    name = said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
+    return _NOT_IN_A_TOKEN.sub("_", name).strip("_") or "imported"
+
+
+def load_pickle(file: Path, allowed: bool) -> dict[Any, Any]:
+    """A pickle's tensors and plain values, by torch's restricted reader. Raises InvalidInput."""
+    if not allowed:
+        raise InvalidInput(
+            f"'{file}' is a pickle, a kind of file that may run a program when opened",
+            hint="--allow-pickle reads tensors and plain values of it, and nothing else",
+        )
+    try:
+        record = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for what it does not read
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise InvalidInput(
+            f"'{file}' holds more than tensors, or is damaged ({reason})", hint="use another file"
+        ) from None
+    if not isinstance(record, dict):
+        record = {"emb_params": record}
+    return record
+
+
+def lora_as_ours(layers: Mapping[tuple[str, str], LowRank]) -> Imported:
+    """Layers of any ranks and strengths as a LoRA of ours, whose layers have one rank and one alpha."""
+    even = of_one_rank(layers)
+    rank = next(iter(even.values())).rank
+    modules: dict[str, list[str]] = {}
+    tensors = {}
+    for (part, module), layer in even.items():
+        modules.setdefault(part, []).append(module)
+        name = f"{part}.{_in_files(part, module)}"
+        tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"] = layer.down, layer.up
+    settings = LoraConfig(rank=rank, alpha=float(rank), modules={part: tuple(names) for part, names in modules.items()})
+    return Imported(settings, {LORA_FILE: tensors})
+
+
+def _in_files(part: str, module: str) -> str:
+    """A layer's path as files have it: transformers 5 dropped `text_model.` from one of its classes, files keep it."""
+    plain = not part.startswith("text_") or module.startswith(("text_model.", "text_projection"))
+    return module if plain else f"text_model.{module}"
+
+
+def _vectors_in(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
+    inner = record.get("string_to_param", record)
+    return {str(name): tensor for name, tensor in inner.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _embedding(file: Path, tensors: Mapping[str, torch.Tensor], outline: Base, words: Words) -> Imported:
+    widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in outline.text_encoders]
+    named = [tensors.get(name) for name in ("clip_l", "clip_g")][: len(widths)]
+    vectors = [v for v in named if v is not None] or list(tensors.values())[:1]
+    vectors = [vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2)]
+    found, wanted = (
+        [tuple(vector.shape) for vector in vectors],
+        [(len(vectors[0]) if vectors else 1, width) for width in widths],
+    )
+    if found != wanted:
+        raise InvalidInput(
+            f"'{file}' holds vectors of {found or 'no'} shape, and base '{outline.name}' ({outline.family.name}) reads"
+            f" {wanted}",
+            hint="give the base that the file was made for with --base",
+        )
+    for vector in vectors:
+        check_finite([(words.token, vector)], file)
+    settings = TextualInversionConfig(num_vectors=len(vectors[0]))
+    return Imported(settings, {name: {words.token: vector} for name, vector in zip(FILES, vectors, strict=False)})
+
+
+def _hypernetwork(file: Path, record: Mapping[Any, Any]) -> Imported:
+    try:
+        tensors = from_webui(record)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InvalidConfig(
+            f"'{file}' is a hypernetwork of another structure ({error})", hint="use another file"
+        ) from None
+    first = next((t for name, t in tensors.items() if name.endswith("enter.weight")), None)
+    if first is None:
+        raise InvalidInput(f"'{file}' holds no networks", hint="use another file")
+    settings = HypernetworkConfig(expansion=first.shape[0] // first.shape[1])
+    return Imported(settings, {HYPERNETWORK_FILE: {name: tensor.float() for name, tensor in tensors.items()}})

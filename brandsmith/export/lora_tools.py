@@ -1,0 +1,119 @@
+"""LoRAs made of what is there: extracted from a fine-tuned model, merged, resized. Each result is a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from brandsmith.base.base import Base
+from brandsmith.base.sources import load_base, outline_of
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.run import RunDirectory
+from brandsmith.export.import_run import lora_as_ours, write_run
+from brandsmith.export.low_rank import LowRank, merged, nearest, read_checkpoint, resized
+from brandsmith.export.read_lora import read_lora_file
+from brandsmith.methods.adapter import load_adapter, read_adapter_info
+from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.method import Words
+
+LARGEST_RANK = 4096
+UNCHANGED = 1e-7
+"""A layer whose weights differ by less than this share of their size was not trained."""
+Layers = dict[tuple[str, str], LowRank]
+
+
+def read_layers(source: str | Path, outline: Base) -> Layers:
+    """The layers of a LoRA run of ours, or of a file of any program. Raises InvalidInput, InvalidConfig."""
+    source = Path(source)
+    if not source.is_dir():
+        return read_lora_file(source, outline)
+    checkpoint = RunDirectory(source).checkpoint_at()
+    settings = read_adapter_info(checkpoint).settings
+    if not isinstance(settings, LoraConfig):
+        raise InvalidConfig(f"'{source}' is a {settings.method} run", hint="give LoRA runs or LoRA files")
+    encoders = outline.named_encoders()
+    layers = {}
+    for (part, module), layer in read_checkpoint(checkpoint, settings).items():
+        whole = part not in encoders or hasattr(encoders[part], "text_model")
+        layers[part, module if whole else module.removeprefix("text_model.")] = layer
+    return layers
+
+
+def merge_loras(
+    sources: Sequence[str | Path],
+    weights: Sequence[float],
+    base: str,
+    run: str | Path,
+    *,
+    words: Words,
+    rank: int | None = None,
+) -> RunDirectory:
+    """The weighted sum of LoRAs as a new run. rank: None keeps it exact, ranks then add up; a number cuts it to that.
+
+    weights: one per source, or none for 1 each. Raises InvalidConfig, InvalidInput.
+    """
+    if weights and len(weights) != len(sources):
+        raise InvalidConfig(f"{len(weights)} weights for {len(sources)} LoRAs", hint="give --weight once for each")
+    outline = outline_of(base)
+    pairs = [
+        (read_layers(source, outline), weight)
+        for source, weight in zip(sources, weights or [1.0] * len(sources), strict=True)
+    ]
+    layers = merged(pairs)
+    return _written(resized(layers, rank) if rank else layers, outline, words, run, sources)
+
+
+def extract_lora(tuned: str | Path, base: str, run: str | Path, *, rank: int, words: Words) -> RunDirectory:
+    """The LoRA of `rank` nearest to what a fine-tuned model differs from its base by.
+
+    tuned: a base of any form, or a DreamBooth run on `base`. Loads both. Raises InvalidInput when nothing differs.
+    """
+    before = load_base(base, device="cpu", dtype=torch.float32)
+    found: Layers = {}
+    if RunDirectory(Path(tuned)).checkpoints():
+        originals = {name: weight.clone() for name, weight in _weights(before).items()}
+        with load_adapter(before, RunDirectory(Path(tuned)).checkpoint_at()):
+            found = _differences(originals, before, rank)
+    else:
+        after = load_base(str(tuned), device="cpu", dtype=torch.float32)
+        if after.family is not before.family:
+            raise InvalidConfig(
+                f"'{tuned}' is of family {after.family.name}, '{base}' of {before.family.name}",
+                hint="give its own base",
+            )
+        found = _differences(_weights(before), after, rank)
+    if not found:
+        raise InvalidInput(f"'{tuned}' and '{base}' have the same layers' weights", hint="give a fine-tuned model")
+    return _written(found, before, words, run, [tuned])
+
+
+def _weights(base: Base) -> dict[tuple[str, str], torch.Tensor]:
+    """The weights of every layer that a LoRA can change, by part and path."""
+    parts = {base.family.denoiser_name: base.denoiser, **base.named_encoders()}
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    return {
+        (part, name): layer.weight.detach()
+        for part, module in parts.items()
+        for name, layer in module.named_modules()
+        if isinstance(layer, kinds)
+    }
+
+
+def _differences(before: dict[tuple[str, str], torch.Tensor], after: Base, rank: int) -> Layers:
+    found: Layers = {}
+    for place, weight in _weights(after).items():
+        if before[place].shape != weight.shape:
+            raise InvalidInput(f"{'.'.join(place)} has another shape in the base", hint="give the model's own base")
+        difference = weight - before[place]
+        if float(difference.norm()) > UNCHANGED * float(weight.norm()):
+            found[place] = nearest(difference, rank)
+    return found
+
+
+def _written(
+    layers: Layers, outline: Base, words: Words, run: str | Path, sources: Sequence[str | Path]
+) -> RunDirectory:
+    origin = " + ".join(Path(source).name for source in sources)
+    return write_run(lora_as_ours(layers), outline, words, run, origin)

@@ -1,0 +1,129 @@
+"""A LoRA file of any program: kohya's sd-scripts, diffusers, peft, ComfyUI.
+
+Each tensor's name is a layer and a role. Layers are looked up among all names that a base's own layers have anywhere
+(`base/foreign/lora_names.py`), so a file of another base, or of another kind of adapter, is an error and never a
+silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from brandsmith.base.base import Base
+from brandsmith.base.foreign.lora_names import layers_by_name
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.low_rank import LowRank
+
+_ROLES = {
+    "down": (
+        ".lora_down.weight",
+        ".lora_A.weight",
+        ".lora.down.weight",
+        ".lora_linear_layer.down.weight",
+        "_lora.down.weight",
+    ),
+    "up": (".lora_up.weight", ".lora_B.weight", ".lora.up.weight", ".lora_linear_layer.up.weight", "_lora.up.weight"),
+    "alpha": (".alpha",),
+}
+_OTHERS = {
+    "hada_": "LoHa",
+    "lokr_": "LoKr",
+    "oft_": "OFT",
+    "lora_mid": "LoCon with a core (Tucker)",
+    "dora_scale": "DoRA",
+    "lora_magnitude_vector": "DoRA",
+    ".diff": "full differences",
+}
+"""What else a file may hold, by a part of a tensor's name."""
+_SHOWN = 3
+
+
+def is_lora_file(file: Path) -> bool:
+    """Whether any tensor is named as in a LoRA, or as in one of its kin."""
+    endings = tuple(ending for kinds in _ROLES.values() for ending in kinds)
+    return any(name.endswith(endings) or any(part in name for part in _OTHERS) for name in read_header(file).tensors)
+
+
+def read_lora_file(file: Path, base: Base) -> dict[tuple[str, str], LowRank]:
+    """The layers of a file by part and path in `base`, which may be an outline.
+
+    Raises InvalidInput for tensors that belong to no layer of the base, do not fit it, or are of another kind.
+    """
+    header = read_header(file)
+    other = next((kind for part, kind in _OTHERS.items() for name in header.tensors if part in name), None)
+    if other:
+        raise InvalidConfig(
+            f"'{file}' holds {other}, not plain LoRA layers", hint="extract a LoRA from the tuned model"
+        )
+    named = _by_layer(load_tensors(file, {name: tensor.shape for name, tensor in header.tensors.items()}), file)
+    known = layers_by_name(base)
+    unknown = sorted(name for name in named if _plain(name) not in known)
+    if unknown or not named:
+        shown = ", ".join(unknown[:_SHOWN]) or "it has none"
+        raise InvalidInput(
+            f"{len(unknown)} of {len(named)} layers in '{file}' are none of base '{base.name}' ({base.family.name}):"
+            f" {shown}",
+            hint="give the base that the file was made for with --base",
+        )
+    layers = {known[_plain(name)]: _layer(file, name, roles, _alphas(header.metadata)) for name, roles in named.items()}
+    _check_shapes(file, layers, base)
+    return layers
+
+
+def _by_layer(tensors: Mapping[str, torch.Tensor], file: Path) -> dict[str, dict[str, torch.Tensor]]:
+    named: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        found = [(role, ending) for role, endings in _ROLES.items() for ending in endings if name.endswith(ending)]
+        if not found:
+            raise InvalidInput(f"'{file}': tensor '{name}' is of no kind that a LoRA has", hint="use another file")
+        role, ending = found[0]
+        named[name.removesuffix(ending)][role] = tensor
+    return dict(named)
+
+
+def _plain(name: str) -> str:
+    """A layer's name without what differs between versions of one program."""
+    name = name.replace(".processor", "").removesuffix(".default")
+    return re.sub(r"\.to_(q|k|v|out)_lora$", r".to_\1", name).replace(".", "_")
+
+
+def _alphas(metadata: Mapping[str, str]) -> float | None:
+    """Alpha for layers that have none of their own: diffusers' header has it once, kohya's too."""
+    import json
+
+    try:
+        settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+        values = {value for key, value in settings.items() if key.endswith("lora_alpha")}
+        return float(values.pop()) if len(values) == 1 else None
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def _layer(file: Path, name: str, roles: Mapping[str, torch.Tensor], alpha: float | None) -> LowRank:
+    if not {"down", "up"} <= roles.keys():
+        raise InvalidInput(
+            f"'{file}': layer '{name}' has no {'up' if 'down' in roles else 'down'} weights", hint="use another file"
+        )
+    down, up = roles["down"].float(), roles["up"].float()
+    own = roles.get("alpha")
+    chosen = float(own) if own is not None else alpha
+    return LowRank(down, up, float(down.shape[0]) if chosen is None else chosen)
+
+
+def _check_shapes(file: Path, layers: Mapping[tuple[str, str], LowRank], base: Base) -> None:
+    parts = {base.family.denoiser_name: base.denoiser, **base.named_encoders()}
+    for (part, module), layer in layers.items():
+        weight = parts[part].get_submodule(module).weight
+        fits = layer.up.shape[0] == weight.shape[0] and layer.down.shape[1] == weight.shape[1]
+        if not fits or layer.up.shape[1] != layer.rank or layer.down.shape[2:] not in (weight.shape[2:], ()):
+            raise InvalidInput(
+                f"'{file}' does not fit base '{base.name}': {module} changes {tuple(weight.shape)} by"
+                f" {tuple(layer.up.shape)} times {tuple(layer.down.shape)}",
+                hint="give the base that the file was made for with --base",
+            )
