@@ -18,6 +18,7 @@ import typer
 
 from brandsmith.cli import adapters, base, benchmark, demo, draw, export, judge, report, study, train
 from brandsmith.cli.old_spellings import modern
+from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
 from brandsmith.core.errors import BrandsmithError, from_os_error, printable
 
 app = typer.Typer(
@@ -36,18 +37,25 @@ for group in (judge, study, base, benchmark):
 app.add_typer(adapters.lora, name="lora")
 
 
+_STOPPED = {INTERRUPTED: "interrupted", TERMINATED: "ended on request"}
+
+
 def main() -> None:
-    """Entry point: exit code 0 when the work is done, 2 for wrong input, 1 for a failure, 130 when interrupted."""
+    """Entry point: exit code 0 when the work is done, 2 for wrong input, 1 for a failure, 130 when interrupted, 143 on
+    SIGTERM.
+    """
     try:
-        code = app(modern(sys.argv[1:]), standalone_mode=False)
+        with ended_by_request():
+            code = app(modern(sys.argv[1:]), standalone_mode=False)
     except BrandsmithError as error:
         _complain(error)
         code = error.exit_code
     except typer.Exit as stop:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
+    except SystemExit as stop:
+        code = stop.code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         code = 1
@@ -55,6 +63,8 @@ def main() -> None:
         code = _system_refusal(error)
     except Exception as error:
         code = _usage_error(error)
+    if code in _STOPPED:
+        print(f"{_STOPPED[code]}: run the same command again to go on", file=sys.stderr)
     sys.exit(code or 0)
 
 

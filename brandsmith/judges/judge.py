@@ -23,6 +23,8 @@ from brandsmith.core.files import append_jsonl
 from brandsmith.core.json_files import read_rows
 from brandsmith.core.rows import Row, Shot
 
+TOGETHER = 32
+"""How many pictures a remembering judge looks at before it notes its verdicts: those of the detector's batches."""
 LEAST_SIDE_PX, LARGEST_RATIO = 4, 50
 """Of pictures that are shown to judges: OCR and encoders fail on smaller and on thinner ones."""
 
@@ -208,10 +210,12 @@ class CachedJudge:
 
     def _scored(self, names: Sequence[str], score: Callable[[list[int]], list[Verdict]]) -> list[Verdict]:
         """The verdict of each name; `score` gets the places of those not known yet, each once."""
-        missing = {name: place for place, name in enumerate(names) if name not in self._known}
-        fresh = score(list(missing.values())) if missing else []
-        for name, verdict in zip(missing, fresh, strict=True):
-            self._remember(name, verdict)
+        places = {name: place for place, name in enumerate(names) if name not in self._known}
+        missing = list(places)
+        for start in range(0, len(missing), TOGETHER):
+            part = missing[start : start + TOGETHER]
+            for name, verdict in zip(part, score([places[name] for name in part]), strict=True):
+                self._remember(name, verdict)
         return [self._known[name] for name in names]
 
     def _remember(self, name: str, verdict: Verdict) -> None:
