@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -47,6 +48,7 @@ def main() -> None:
     try:
         with ended_by_request():
             code = app(modern(sys.argv[1:]), standalone_mode=False)
+            sys.stdout.flush()  # here a disk shows that it is full
     except BrandsmithError as error:
         _complain(error)
         code = error.exit_code
@@ -57,7 +59,7 @@ def main() -> None:
     except SystemExit as stop:
         code = stop.code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        _forget_output()
         code = 1
     except OSError as error:
         code = _system_refusal(error)
@@ -68,8 +70,16 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _forget_output() -> None:
+    """Python flushes once more at its end: into nothing, where the other end is gone or full."""
+    with suppress(OSError):  # a stream without a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _system_refusal(error: OSError) -> int:
     """A file or folder that cannot be read or written is one sentence; any other OSError is a bug and shows itself."""
+    if error.filename is None:  # of a stream, not of a file
+        _forget_output()
     explained = from_os_error(error)
     if explained is None:
         raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
@@ -236,3 +237,13 @@ def test_what_a_study_will_write_is_compared_with_the_free_space(given, monkeypa
     with pytest.raises(InvalidInput, match="no space left"):
         run_study(parse_study(text), text, tmp_path / "s", console=Console(quiet=True), judges=colour_judges)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_results_that_find_no_space_are_one_sentence():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "brandsmith", "--help"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1 and done.stderr.startswith("error: no space left"), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
