@@ -33,6 +33,8 @@ from brandsmith.methods.views import views_of
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
 
+ENCODED_TOGETHER = 4
+"""Pictures at most."""
 _ORDER = 0x0DE2  # names the random stream
 
 
@@ -154,7 +156,7 @@ def _encode_all(base: Base, images: list[Path], size: tuple[int, int], progress:
     latents = []
     with channels_last(base.vae):
         for number, image in enumerate(images):
-            for pixels in views_of(load_pixels(image, size), views, number).split(4):
+            for pixels in views_of(load_pixels(image, size), views, number).split(ENCODED_TOGETHER):
                 latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
             progress("encode pictures", number + 1, len(images), "")
     return torch.cat(latents)
