@@ -172,3 +172,21 @@ def benchmark_crash(
     print_lines(crash_lines(figures))
     if as_json:
         print_json(figures.as_json())
+
+
+@commands.command("compact", epilog="Example: [cyan]brandsmith benchmark compact --run runs/demo-dreambooth --json[/]")
+def benchmark_compact(
+    run: Annotated[Path, typer.Option(help="DreamBooth run to export.")],
+    concept: ConceptOption = "demo",
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """A DreamBooth training as its difference to the base: how small it is, and what its KPI loses."""
+    from brandsmith.benchmark.command import figure_lines
+    from brandsmith.benchmark.compact import benchmark_compact
+
+    with status("compact") as log:
+        figures = benchmark_compact(run, concept, num_seeds=seeds, log=log)
+    print_lines(figure_lines(figures.as_json()))
+    if as_json:
+        print_json(figures.as_json())

@@ -19,10 +19,11 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.distilled import refuse_training
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.noising import check_snr_weights
-from brandsmith.base.sources import family_of, load_in, load_tokenizers
+from brandsmith.base.sources import family_of, load_in, load_tokenizers, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
@@ -134,6 +135,8 @@ class TrainingJob:
 def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
+    if isinstance(base, str):
+        refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)
     check_optimizer(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
