@@ -40,8 +40,9 @@ def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[s
     """The expanded prompt, and `spans` moved to where their words now are (a token's span covers all its vectors).
 
     Unlike diffusers' `maybe_convert_prompt`, a token is replaced only where it stands as a whole word, so `tok`
-    inside `tok_1` or `stock` is left alone.
+    inside `tok_1` or `stock` is left alone. Letter case does not count, as text encoders read lower case.
     """
+    prompt = _as_registered(prompt, _own_words(tuple(sorted(tokenizer.get_added_vocab()))))
     pieces: list[str] = []
     edits: list[tuple[int, int]] = []  # (where the token ends in `prompt`, characters inserted there)
     position = 0
@@ -50,6 +51,20 @@ def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[s
         edits.append((end, len(inserted)))
         position = end
     return "".join([*pieces, prompt[position:]]), [_moved(span, edits) for span in spans]
+
+
+@lru_cache(maxsize=64)
+def _own_words(added_tokens: tuple[str, ...]) -> dict[str, str]:
+    """What was added to a tokenizer, by its lower case; not the marks of start and end."""
+    return {token.lower(): token for token in added_tokens if not token.startswith("<|")}
+
+
+def _as_registered(prompt: str, own: dict[str, str]) -> str:
+    """`prompt` with every added token in the letters that the tokenizer knows it by; its length stays."""
+    if not any(token in prompt.lower() for token in own):
+        return prompt
+    words = "|".join(re.escape(token) for token in sorted(own, key=len, reverse=True))
+    return re.sub(rf"(?<![\w])(?:{words})(?![\w])", lambda found: own[found[0].lower()], prompt, flags=re.IGNORECASE)
 
 
 def _moved(span: Span, edits: list[tuple[int, int]]) -> Span:

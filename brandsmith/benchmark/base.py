@@ -20,6 +20,8 @@ from brandsmith.base.base import Base, decode_latents, encode_images
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import InvalidInput
+from brandsmith.core.output import check_output_file
 from brandsmith.core.pictures import save_png
 from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi, training_pictures
 from brandsmith.guidance.sampling import sample
@@ -96,8 +98,12 @@ def spelling_prompts(count: int, keep_out: str) -> list[tuple[str, str]]:
 def check_base(
     name: str, *, seeds: int = 1, sheet: Path | None = None, console: Console | None = None, pairs: int = 100
 ) -> BaseFigures:
-    """Measure everything. Raises MissingResource without the shipped classifier."""
+    """Measure everything. Raises MissingResource without the shipped classifier, InvalidInput where `sheet` cannot be
+    written.
+    """
     console = console or Console(quiet=True)
+    if sheet:
+        check_new_picture(sheet)
     folder = resolve_base(name)
     classifier = PocketClasses(folder)
     base = load_base(name)
@@ -216,6 +222,13 @@ def _untrained_kpi(base: Base) -> dict[str, Any]:
     pictures = _draw(base, prompts)
     kpi = thesis_kpi(judges_for(concept), pictures)
     return {"untrained_kpi": None if kpi is None else round(kpi, 4), "untrained_kpi_n": len(prompts)}
+
+
+def check_new_picture(file: Path) -> None:
+    """Raise InvalidInput where a picture cannot be written, or something else is there."""
+    check_output_file(file)
+    if file.exists() and file.suffix.lower() != ".png":
+        raise InvalidInput(f"'{file}' exists and is no PNG", hint="give the name of a new file, such as sheet.png")
 
 
 def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:

@@ -21,12 +21,13 @@ from brandsmith.benchmark.crash import CrashBenchmark, CrashFigures, fault_line
 from brandsmith.benchmark.crash_commands import commands_named
 from brandsmith.benchmark.early_stop import EarlyStopFigures, benchmark_early_stop
 from brandsmith.benchmark.guidance import Result, benchmark_guidance, narrow
+from brandsmith.benchmark.guidance_rows import read_saved
 from brandsmith.benchmark.judges import benchmark_judges
 from brandsmith.benchmark.packing import PackFigures, benchmark_pack
 from brandsmith.benchmark.prompt_judge import CaptionShares, captioned_pictures, obeyed_error
-from brandsmith.benchmark.training import TrainingFigures, benchmark_training
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
+from brandsmith.core.output import check_output_file, check_output_folder
 from brandsmith.core.table import as_rich
 from brandsmith.evaluate.chain import obeyed_judge
 from brandsmith.judges.pocket_classes import PocketClasses
@@ -38,6 +39,9 @@ PRECISIONS = ("fp32", "bf16")
 
 def guidance_figures(base: str, *, quick: bool, binding_only: bool, rows: Path | None) -> Result:
     """Every arm on held-out prompts, judged by the base's own classifier. `rows`: a file to resume from."""
+    if rows:
+        check_output_file(rows)
+        read_saved(rows)
     classifier = PocketClasses(resolve_base(base))
     sets = ("binding",) if binding_only else ("binding", "two", "three")
     return benchmark_guidance(load_base(base), classifier.look, quick=quick, sets=sets, file=rows)
@@ -78,11 +82,6 @@ def pack_figures(
             image_px=image_px,
             log=log,
         )
-
-
-def training_figures(concept: str, *, sd15: bool, num_steps: int, log: Callable[[str], None]) -> TrainingFigures:
-    """Speed, losses and memory of training, each beside what it is measured by."""
-    return benchmark_training(load_concept(concept), sd15=sd15, num_steps=num_steps, log=log)
 
 
 def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) -> dict[str, Any]:
@@ -149,6 +148,8 @@ def crash_lines(figures: CrashFigures) -> Iterator[Table | str]:
 
 def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, console: Console) -> BaseFigures:
     """Measure a base; `sheet`: also one PNG of its pictures, `card`: also its model card."""
+    if card:
+        check_output_folder(resolve_base(name))
     figures = check_base(name, seeds=seeds, sheet=sheet, console=console)
     if card:
         write_card(resolve_base(name), figures)

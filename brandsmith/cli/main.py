@@ -18,6 +18,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' "Loa
 import typer
 
 from brandsmith.cli import adapters, base, benchmark, demo, draw, export, judge, report, study, train
+from brandsmith.cli.arguments import check_arguments
 from brandsmith.cli.old_spellings import modern
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
 from brandsmith.core.errors import BrandsmithError, from_os_error, printable
@@ -47,6 +48,7 @@ def main() -> None:
     """
     try:
         with ended_by_request():
+            check_arguments(sys.argv[1:])
             code = app(modern(sys.argv[1:]), standalone_mode=False)
             sys.stdout.flush()  # here a disk shows that it is full
     except BrandsmithError as error:

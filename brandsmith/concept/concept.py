@@ -12,12 +12,15 @@ Nothing here writes into the folder.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, MissingResource
+from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import PICTURE_SUFFIXES, list_pictures, load_image
 from brandsmith.core.text import is_there, one_line, read_text, shortened
 from brandsmith.core.yaml_lines import read_yaml
@@ -37,13 +40,24 @@ class ConceptConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: str = Field(pattern=r"^[A-Za-z0-9_\-<>]+$", max_length=80)
-    """The word that means the concept in captions and prompts; must be new to the base's tokenizer."""
+    """The word that means the concept in captions and prompts; must be new to the base's tokenizer. Read in lower
+    case.
+    """
     class_word: str = Field("logo", pattern=r"\S", max_length=200)
     """What kind of thing it is, in words the base knows. Prior preservation and Textual Inversion start here."""
     expected_text: str = Field("", max_length=200)
     """What the mark spells; empty when it carries no text."""
     prompts: tuple[str, ...] = Field(STANDARD_PROMPTS, min_length=1)
     """Standard cases; each must contain `{token}`."""
+
+
+def with_token(text: str, token: str) -> str:
+    """`text` with the token, in whatever letter case it is written there, as the concept has it. Text encoders read
+    lower case, so that `Red_QOGA` and `red_qoga` are one word to them.
+    """
+    if token.lower() not in text.lower():
+        return text
+    return re.sub(re.escape(token), token, text, flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -108,19 +122,26 @@ def _load_config(path: Path) -> ConceptConfig:
     try:
         config = ConceptConfig.model_validate(raw)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"line {found.line_of(e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}, given {shortened(e['input'])}"
-            for e in error.errors()[:4]
-        )
+        wrong = "; ".join(_mistake(found.line_of(e["loc"]), e) for e in error.errors()[:4])
         raise InvalidConcept(
             f"'{path}': {wrong}", hint=f"allowed keys: {', '.join(ConceptConfig.model_fields)}"
         ) from None
+    if config.token != config.token.lower():
+        warn_once(
+            f"'{path}': token '{config.token}' is '{config.token.lower()}' everywhere: text encoders read lower case"
+        )
+        config = config.model_copy(update={"token": config.token.lower()})
     without = [p for p in config.prompts if "{token}" not in p]
     if without:
         raise InvalidConcept(
-            f"'{path}': prompt '{without[0]}' lacks {{token}}", hint="write {token} where the concept belongs"
+            f"'{path}': prompt {shortened(without[0])} lacks {{token}}", hint="write {token} where the concept belongs"
         )
     return config
+
+
+def _mistake(line: int, error: ErrorDetails) -> str:
+    key = shortened(".".join(map(str, error["loc"])))[1:-1]
+    return f"line {line}: {key}: {error['msg']}, given {shortened(error['input'])}"
 
 
 def load_examples(folder: Path, token: str) -> tuple[Example, ...]:
@@ -141,7 +162,7 @@ def _checked_caption(image: Path, token: str) -> str:
     text_file = image.with_suffix(".txt")
     if not is_there(text_file):
         raise InvalidConcept(f"caption '{text_file}' is missing", hint=f"write one line that contains '{token}'")
-    caption = one_line(read_text(text_file, error=InvalidConcept))
+    caption = with_token(one_line(read_text(text_file, error=InvalidConcept)), token)
     if token not in caption:
         raise InvalidConcept(
             f"caption '{text_file}' does not contain the token '{token}'", hint=f"for example: a {token}"

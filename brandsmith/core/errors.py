@@ -5,7 +5,6 @@ BrandsmithError                 what was given; `hint` says what is allowed or w
 │   ├── InvalidConcept          concept folder, images, captions, token
 │   └── InvalidConfig           config keys, values, unknown names
 ├── MissingResource             a base, weights, artwork or an optional package is not there (exit code 2)
-├── NotEnoughMemory             a training does not fit; `means` are settings with which it would (exit code 1)
 ├── TrainingDiverged            the loss became NaN or infinite; the last good checkpoint is kept (exit code 1)
 └── JudgeUnfit                  a judge failed its own check and refuses to score (exit code 1)
 """
@@ -15,30 +14,45 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from brandsmith.core.secrets import mask_secrets
 
-_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+MOST_CHARACTERS = 2000
+"""Of a message, and of each of its details."""
 
 
 def printable(text: str) -> str:
-    """`text` for a terminal: escape sequences, other control characters but tab and line end, marks that turn the
-    direction of writing, and lone surrogates become `?`.
+    """`text` for a terminal: escape sequences and whatever else shows nothing, turns the direction of writing or is
+    half a character become `?`; tab and line end stay.
     """
-    return _CONTROL.sub("?", text)
+    return text if text.isprintable() else "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable() or character in "\t\n":
+        return character
+    return " " if character.isspace() and character not in "\x1c\x1d\x1e\x1f\r\x0b\x0c\x85\u2028\u2029" else "?"
+
+
+def _one_line(text: str) -> str:
+    """Values out of files may hold line ends; a message holds none."""
+    line = " ".join(text.splitlines()) if text.splitlines()[1:] or text.endswith("\n") else text
+    half = MOST_CHARACTERS // 2
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:half]} … {line[-half:]}"
 
 
 class BrandsmithError(Exception):
-    """Base class. `str(error)` is one line; `hint` is one more, or empty. Logins in URLs are masked in both."""
+    """Base class. `str(error)` is one line, and a line for each of `details`; `hint` is one more, or empty. Logins in
+    URLs are masked in all.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(mask_secrets(message))
-        self.hint = mask_secrets(hint)
+    def __init__(self, message: str, *, hint: str = "", details: Iterable[str] = ()) -> None:
+        lines = [_one_line(message), *(f"  {_one_line(detail)}" for detail in details)]
+        super().__init__(mask_secrets("\n".join(lines)))
+        self.hint = mask_secrets(_one_line(hint))
 
 
 class InvalidInput(BrandsmithError):
@@ -59,12 +73,6 @@ class MissingResource(BrandsmithError):
 
 class TrainingDiverged(BrandsmithError):
     pass
-
-
-class NotEnoughMemory(BrandsmithError):
-    def __init__(self, message: str, *, hint: str = "", means: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.means = dict(means or {})
 
 
 class JudgeUnfit(BrandsmithError):

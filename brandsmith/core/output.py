@@ -43,6 +43,17 @@ def check_output_folder(folder: Path, need_bytes: int = LEAST_FREE_BYTES) -> Non
     _check_space(folder, place, need_bytes)
 
 
+def check_output_file(file: Path, need_bytes: int = LEAST_FREE_BYTES) -> None:
+    """Raise when `file` cannot be written (it need not exist yet): as `check_output_folder`, and for a folder or a
+    device of this name.
+    """
+    check_output_folder(file.parent, need_bytes)
+    with explained(file):
+        (_nearest_existing(file.parent) / file.name).is_symlink()  # raises for a name that is too long
+        if file.is_symlink() or not (file.is_file() or not file.exists()):
+            raise InvalidInput(f"'{file}' is not a regular file", hint="give the name of a file that may be written")
+
+
 def _nearest_existing(folder: Path) -> Path:
     for place in (folder, *folder.absolute().parents):
         if place.is_symlink() or place.exists():
@@ -60,14 +71,6 @@ def _check_space(folder: Path, place: Path, need_bytes: int) -> None:
             f"no space left for '{folder}': {disk.free / 2**20:.1f} MiB free, {need_bytes / 2**20:.1f} MiB needed",
             hint="free some, or give another folder",
         )
-
-
-def free_bytes(folder: Path) -> int:
-    """Free space where `folder` is or will be; 0 where the system does not say."""
-    try:
-        return shutil.disk_usage(_nearest_existing(folder)).free
-    except OSError:
-        return 0
 
 
 def is_unused(folder: Path, apart_from: Collection[str] = ()) -> bool:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 
+from brandsmith.core.decodable import TooMuchToDecode, check_decodable
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.files import write_with
 from brandsmith.core.notes import warn_once
@@ -41,6 +43,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation → what stands the picture up."""
+_LYING = (5, 6, 7, 8)
+"""Orientations that change width and height."""
+Read = TypeVar("Read")
 _KNOWN_STARTS = {
     b"%!PS": "an EPS or PostScript file",
     b"\xc5\xd0\xd3\xc6": "an EPS file",
@@ -155,18 +160,33 @@ def load_image(path: Path) -> Image.Image:
     opened = open_upright(path)
     try:
         return _on_white(_eight_bits(opened))
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, f"colours as {opened.mode}: {error}", "save it as an RGB picture") from None
+    except MemoryError:
+        raise _unreadable(path, "not enough memory for it", "scale it down") from None
+    except Exception as error:  # of Pillow's, for damaged palettes and odd modes
+        reason = str(error) or type(error).__name__
+        raise _unreadable(path, f"colours as {opened.mode}: {reason}", "save it as an RGB picture") from None
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the picture upright, from its header alone. Raises as `load_rgb`."""
+    return _opened(path, _upright_size)
 
 
 def open_upright(path: Path) -> Image.Image:
     """The picture in the mode it is stored in, its first frame, decoded and upright. Raises as `load_rgb`."""
+    return _opened(path, lambda opened: _decoded(path, opened))
+
+
+def _opened(path: Path, read: Callable[[Image.Image], Read]) -> Read:
     _check_file(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's: on sizes, which are checked here, and on damaged metadata
         try:
             with path.open("rb") as file:
-                return _decoded(path, Image.open(file, formats=FORMATS))
+                check_decodable(file)
+                return read(Image.open(file, formats=FORMATS))
+        except TooMuchToDecode as error:
+            raise _unreadable(path, str(error), "save it again with another program") from None
         except Image.UnidentifiedImageError:
             raise _unreadable(path, _described_content(path)) from None
         except Image.DecompressionBombError:
@@ -178,6 +198,11 @@ def open_upright(path: Path) -> Image.Image:
         except Exception as error:  # Pillow raises many kinds for damaged files
             reason = str(error) or type(error).__name__
             raise _unreadable(path, f"damaged or cut off: {reason}", "replace or remove it") from None
+
+
+def _upright_size(opened: Image.Image) -> tuple[int, int]:
+    width, height = opened.size
+    return (height, width) if _orientation(opened) in _LYING else (width, height)
 
 
 def _decoded(path: Path, opened: Image.Image) -> Image.Image:
@@ -193,12 +218,18 @@ def _decoded(path: Path, opened: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says. Damaged EXIF turns nothing."""
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # whatever a parser of damaged metadata raises
-        turn = None
+    """Turned as its EXIF orientation says."""
+    turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """By EXIF, 1 to 8. Damaged EXIF turns nothing."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever a parser of damaged metadata raises
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

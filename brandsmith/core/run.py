@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,8 @@ from brandsmith.core.files import (
 )
 from brandsmith.core.json_files import read_record, read_rows, read_value
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
-from brandsmith.core.text import is_there
+from brandsmith.core.safe_weights import Header, read_header
+from brandsmith.core.text import is_there, shortened
 from brandsmith.core.version import package_version
 
 if TYPE_CHECKING:  # reading a run's files needs no torch
@@ -92,14 +93,6 @@ class _MetricsRow(TypedDict):
 
 
 _CONFIG, _STATUS, _METRICS = TypeAdapter(_Config), TypeAdapter(_StatusRecord), TypeAdapter(_MetricsRow)
-
-
-FreeKeys = Callable[[Mapping[str, Any], Mapping[str, Any]], set[str]]
-"""(what is there, what is requested), both flat -> the keys that may differ."""
-
-
-def _none_free(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
-    return set()
 
 
 @dataclass(frozen=True)
@@ -153,20 +146,15 @@ class RunDirectory:
         config = read_value(self.config_file)
         return isinstance(config, dict) and (MARK in config or config.keys() >= _STARTED_WITH)
 
-    def check_config(
-        self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, free: FreeKeys = _none_free
-    ) -> None:
-        """Raise InvalidConfig naming each key that differs from the configuration this folder has.
-
-        defaults: what a key meant that an earlier version did not write. free: which keys may differ.
+    def check_config(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
+        """Raise InvalidConfig naming each key that differs from the configuration this folder has. `defaults`: what a
+        key meant that an earlier version did not write.
         """
         if not self.config_file.is_file():
             return
         have, want = flatten(defaults or {}) | flatten(self.config()), flatten(requested)
         have.pop(MARK, None)  # a later version goes on
-        different = [
-            key for key in sorted((have.keys() | want.keys()) - free(have, want)) if have.get(key) != want.get(key)
-        ]
+        different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, requested {want.get(key)!r}" for key in different[:4])
             raise InvalidConfig(
@@ -174,12 +162,10 @@ class RunDirectory:
                 hint="give the same settings to resume, or give another run directory",
             )
 
-    def start(
-        self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, free: FreeKeys = _none_free
-    ) -> None:
+    def start(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
         """Write the configuration once; a resumed run keeps the file it has."""
         self.check_folder()
-        self.check_config(requested, defaults, free)
+        self.check_config(requested, defaults)
         if not self.config_file.is_file():
             write_json(self.config_file, {MARK: package_version(), **requested})
 
@@ -258,16 +244,27 @@ class RunDirectory:
         """Weights and optimizer in one file, so that no crash can separate them."""
         write_safetensors(self.state_file, tensors, {"step": str(step)})
 
+    def check_state(self) -> None:
+        """Raise InvalidInput when there is a saved state whose header cannot be read; opens no tensors."""
+        if self.state_file.is_file():
+            self._state_step(read_header(self.state_file))
+
+    def _state_step(self, header: Header) -> int:
+        step = header.metadata.get("step", "")
+        if not re.fullmatch(r"\d{1,18}", step, re.ASCII):
+            raise InvalidInput(f"'{self.state_file}' does not name its step ({shortened(step)})", hint=_ANOTHER)
+        return int(step)
+
     def load_state(self) -> tuple[int, dict[str, torch.Tensor]] | None:
         """(step, tensors) of the last save, or None. Copies: Windows replaces no file that is mapped to memory."""
         if not self.state_file.is_file():
             return None
+        step = self._state_step(read_header(self.state_file))
         try:
             with safe_open(self.state_file, "pt") as stored:
                 names = stored.keys()
-                step = int((stored.metadata() or {})["step"])
                 return step, {name: stored.get_tensor(name).clone() for name in names}
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise InvalidInput(f"'{self.state_file}' cannot be read ({error})", hint=_ANOTHER) from None
 
     def finish(self, step: int) -> None:

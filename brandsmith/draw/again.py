@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from brandsmith.base.sources import resolve_recorded_base
+from brandsmith.base.sources import check_base, family_of, load_scheduler, resolve_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import Recipe, adapter_hash, read_recipe
 from brandsmith.draw.source import Source
-from brandsmith.guidance.sampling import sample
+from brandsmith.guidance.sampling import check_drawable, sample
+from brandsmith.guidance.schedulers import check_base_scheduler
+from brandsmith.methods.adapter import check_adapter
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
     check_output_folder(folder)
     resolve_recorded_base(recipe.origin.base, picture)
     source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
+    prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
+    family = family_of(source.base)
+    check_drawable(prompts, recipe.settings, family)
+    check_base_scheduler(recipe.settings.scheduler, load_scheduler(resolve_base(source.base)), family)
+    if source.checkpoint:
+        check_adapter(source.base, source.checkpoint)
+    else:
+        check_base(source.base)
     with source.loaded() as (base, origin):
         if origin.base_fingerprint != recipe.origin.base_fingerprint:
             raise InvalidConfig(
@@ -53,7 +63,6 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
                 f"drawn ({recipe.origin.base_fingerprint})",
                 hint="use the base of that version",
             )
-        prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
         drawn = sample(base, prompts, seeds, recipe.settings)[recipe.place]
     save_png(path, drawn, recipe.as_text())
     return Redrawn(path, _largest_difference(drawn, load_rgb(picture)))

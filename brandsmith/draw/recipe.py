@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of
+from brandsmith.core.json_files import as_record, parse_json
 from brandsmith.core.pictures import read_png_text
+from brandsmith.core.seeds import LARGEST_SEED
 from brandsmith.core.version import package_version
 from brandsmith.guidance.settings import DrawSettings
 
@@ -82,20 +84,50 @@ def read_recipe(picture: Path) -> Recipe | None:
     text = read_png_text(picture).get(KEYWORD)
     if text is None:
         return None
+    where = f"'{picture}' carries a recipe that cannot be read"
     try:
-        return _recipe_from(json.loads(text))
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(
-            f"'{picture}' carries a recipe that cannot be read ({reason})", hint="draw it again"
-        ) from None
+        record = as_record(parse_json(text), _RECIPE, where, _AGAIN)
+        return _recipe_from(record)
+    except ValidationError as error:
+        raise InvalidInput(f"{where} (settings: {error.errors()[0]['msg']})", hint=_AGAIN) from None
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(f"{where} ({str(error).splitlines()[0]})", hint=_AGAIN) from None
 
 
-def _recipe_from(record: Mapping[str, Any]) -> Recipe:
+_AGAIN = "draw it again"
+_Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _RecipeJson(TypedDict):
+    """The text of a picture, key by key."""
+
+    version: str
+    prompt: str
+    seed: _Seed
+    settings: dict[str, Any]
+    base: Annotated[str, Field(min_length=1)]
+    base_fingerprint: str
+    adapter: str | None
+    adapter_hash: str | None
+    batch: Annotated[
+        list[Annotated[list[Any], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=1000)
+    ]
+    place: Annotated[int, Field(ge=0)]
+
+
+_RECIPE, _BATCH = TypeAdapter(_RecipeJson), TypeAdapter(list[tuple[str, _Seed]])
+
+
+def _recipe_from(record: _RecipeJson) -> Recipe:
+    """Raises ValueError or ValidationError where the parts do not agree."""
     origin = Origin(record["base"], record["base_fingerprint"], record["adapter"], record["adapter_hash"])
-    batch = tuple((str(prompt), int(seed)) for prompt, seed in record["batch"])
+    batch = tuple(_BATCH.validate_python(record["batch"]))
+    place = record["place"]
+    if place >= len(batch) or batch[place] != (record["prompt"], record["seed"]):
+        raise ValueError("its place in the batch is another picture's")
     settings = DrawSettings(**record["settings"])
-    return Recipe(record["prompt"], record["seed"], settings, origin, batch, record["place"], record["version"])
+    return Recipe(record["prompt"], record["seed"], settings, origin, batch, place, record["version"])
 
 
 def adapter_hash(checkpoint: Path | None) -> str | None:

@@ -216,7 +216,7 @@ def summarise(
     ceilings: by likeness judge.
     """
     groups = by_judge(rows)
-    requested = [row for row in rows if not row.prompt or token in row.prompt]
+    requested = [row for row in rows if not row.prompt or token.lower() in row.prompt.lower()]
     return AlbumSummary(
         pictures=len(next(iter(groups.values()))),
         prompts=len({row.prompt for row in rows}),

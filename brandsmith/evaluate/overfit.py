@@ -22,6 +22,7 @@ from brandsmith.base.base import Base, encode_images, encode_prompts
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.base.sources import load_base
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.concept.crops import plan_crop
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.pictures import list_pictures
 from brandsmith.core.progress import Log
@@ -212,7 +213,9 @@ def gap_of(training: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> Gap:
 
 @torch.no_grad()
 def _latents(base: Base, pictured: Pictured) -> torch.Tensor:
-    pixels = [load_pixels(image, base.image_px) for image in pictured.images]
+    high, wide = base.image_px
+    crops = [plan_crop(image.parent.parent, image, wide / high) for image in pictured.images]
+    pixels = [load_pixels(crop.image, base.image_px, crop.centering) for crop in crops]
     return torch.cat(
         [encode_images(base, torch.stack(pixels[i : i + 4]).to(base.device)).float() for i in range(0, len(pixels), 4)]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from brandsmith.concept.concept import with_token
 from brandsmith.guidance.prompt_syntax import parse_prompt
 from brandsmith.guidance.subjects import Subject, automatic_subjects
 from brandsmith.judges.obeyed import Phrase
@@ -22,7 +23,7 @@ def parser_for(token: str) -> Callable[[str], list[Phrase]]:
     own = frozenset({token})
 
     def phrases_of(prompt: str) -> list[Phrase]:
-        texts = [part.text for part in parse_prompt(prompt) if not part.negated]
+        texts = [part.text for part in parse_prompt(with_token(prompt, token)) if not part.negated]
         found = [(text, subject) for text in texts for subject in automatic_subjects(text, own)]
         return [
             Phrase(

@@ -46,7 +46,7 @@ def find_run_checkpoints(
     directory = RunDirectory(run)
     config = directory.config()
     token = config.get("concept", {}).get("token")
-    if token != concept.token:
+    if token is None or token.lower() != concept.token:
         raise InvalidConfig(
             f"run '{run}' was trained on '{token}', the concept's token is '{concept.token}'",
             hint="name its concept with --concept",

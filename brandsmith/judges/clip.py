@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from brandsmith.concept.concept import with_token
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.encoders import ClipEncoder, ImageEncoder, PairEncoder, PictureEncoder
 from brandsmith.judges.judge import Verdict, check_pictures, not_measured
@@ -68,7 +69,7 @@ class ClipText(_Weighted):
         check_pictures(pictures)
         if not self.place or not len(pictures):
             return self._missing(len(pictures))
-        texts = [prompt.replace(self.token, self.class_word) for prompt in prompts]
+        texts = [with_token(prompt, self.token).replace(self.token, self.class_word) for prompt in prompts]
         distinct = list(dict.fromkeys(texts))
         rows = dict(zip(distinct, self._encoder.of_texts(distinct), strict=True))
         seen = self._encoder.of_pictures(pictures)

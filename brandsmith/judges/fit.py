@@ -89,6 +89,7 @@ def fit_concept(
     on_step: called with the detector's (step, loss). Raises InvalidConcept when too few pictures show the mark.
     """
     out, settings = out or judges_folder(concept), settings or FitSettings()
+    check_judges_output(out)
     training, validation = load_split(concept.folder, "train"), load_split(concept.folder, "val")
     marked = with_mark(training)
     if len(marked) < FEWEST_MARKS:
@@ -96,7 +97,6 @@ def fit_concept(
             f"{len(marked)} labelled pictures with a mark in '{concept.folder / 'detector' / 'train'}'",
             hint=f"a detector needs {FEWEST_MARKS} to 150",
         )
-    check_judges_output(out)
     text, start = concept.config.expected_text, time.process_time()
     net = fit_detector(marked, without_mark(training), settings, expected_text=text, on_step=on_step)
     save_detector(out, net, concept.token, settings)

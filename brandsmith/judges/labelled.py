@@ -19,7 +19,7 @@ import numpy as np
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, MissingResource
 from brandsmith.core.json_files import read_value
 from brandsmith.core.pictures import list_pictures, load_rgb
-from brandsmith.core.text import read_text
+from brandsmith.core.text import read_text, shortened
 from brandsmith.judges.boxes import Box, box_area
 from brandsmith.judges.cutouts import MARK_FILE, draw_split, uses_cutout
 
@@ -129,6 +129,14 @@ def _load_one(file: Path, label: Path | None, box: Box | None = None) -> Labelle
         raise InvalidConcept(str(error), hint=error.hint) from None
     if label is not None and label.is_file():
         box = _read_box(label, pixels.shape[:2])
+    high, wide = pixels.shape[:2]
+    if box is not None and not (
+        box[0] < wide and box[1] < high and box[2] > 0 and box[3] > 0 and max(box) < 2 * max(high, wide)
+    ):
+        raise InvalidConcept(
+            f"'{file}': its box {[round(v, 1) for v in box]} lies outside its {wide} x {high} pixels",
+            hint="labels are about the picture as it is stored upright; mend or remove them",
+        )
     return Labelled(file.stem, pixels, box)
 
 
@@ -142,11 +150,12 @@ def _read_box(label: Path, shape: tuple[int, int]) -> Box | None:
             _, x, y, w, h = (float(v) for v in line.split()[:5])
         except ValueError:
             raise InvalidConcept(
-                f"'{label}' line {number} is '{line}'", hint="YOLO format: class x y width height, each from 0 to 1"
+                f"'{label}' line {number} is {shortened(line)}",
+                hint="YOLO format: class x y width height, each from 0 to 1",
             ) from None
         if not (0 < w <= 1 and 0 < h <= 1 and 0 <= x <= 1 and 0 <= y <= 1):
             raise InvalidConcept(
-                f"'{label}' line {number}: box '{line}' is outside the picture",
+                f"'{label}' line {number}: box {shortened(line)} is outside the picture",
                 hint="x y width height are shares from 0 to 1",
             )
         high, wide = shape

@@ -22,9 +22,12 @@ from typing_extensions import TypedDict
 from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
 from brandsmith.core.files import replacing, sha256_of, write_json
 from brandsmith.core.json_files import read_record
+from brandsmith.core.output import check_output_folder
 from brandsmith.core.text import is_there
 
 SEAL = "sealed.json"
+URL_TIMEOUT_SEC = 10.0
+"""How long a server may be silent."""
 FOLDER_VARIABLE = "BRANDSMITH_WEIGHTS"
 
 
@@ -225,6 +228,7 @@ def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[Stat
     when that fails.
     """
     chosen = [declared(name) for name in names]  # all names are checked before the first byte is fetched
+    check_output_folder(weights_folder(folder))
     for weights in chosen:
         place = weights_folder(folder) / weights.name
         try:
@@ -243,15 +247,19 @@ def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[Stat
 
 def _download(weights: DeclaredWeights, place: Path) -> None:
     if not weights.url:
-        from huggingface_hub import snapshot_download
+        from brandsmith.base.sources import (
+            download_from_hub,
+        )  # loads torch and diffusers, which a list of names needs not
 
-        snapshot_download(weights.model, revision=weights.revision, allow_patterns=list(weights.files), local_dir=place)
+        download_from_hub(
+            weights.model, list(weights.files), f"weights {weights.name}", revision=weights.revision, into=place
+        )
         return
     from urllib.request import urlopen
 
     place.mkdir(parents=True, exist_ok=True)
     with (
-        urlopen(weights.url, timeout=60) as source,
+        urlopen(weights.url, timeout=URL_TIMEOUT_SEC) as source,
         replacing(place / weights.main_file) as partial,
         open(partial, "wb") as target,
     ):

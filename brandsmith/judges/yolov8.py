@@ -140,15 +140,20 @@ def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, 
     ]
 
 
+def check_program(program: str) -> None:
+    """Raise MissingResource where there is no such program."""
+    if shutil.which(program) is None:
+        raise MissingResource(
+            f"there is no program '{program}'",
+            hint="install it in an environment of its own and give its path with --yolo",
+        )
+
+
 def run_yolo(command: Sequence[str], workdir: Path) -> None:
     """Run one command with telemetry off and its settings inside `workdir`. Raises MissingResource or
     BrandsmithError.
     """
-    if shutil.which(command[0]) is None:
-        raise MissingResource(
-            f"there is no program '{command[0]}'",
-            hint="install it in an environment of its own and give its path with --yolo",
-        )
+    check_program(command[0])
     workdir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | TELEMETRY_OFF | {"YOLO_CONFIG_DIR": str(workdir.resolve() / "settings")}
     (workdir / "settings").mkdir(exist_ok=True)
@@ -222,7 +227,10 @@ def judge_with_yolov8(
             f"no folder of pictures at '{pictures}'",
             hint="give a folder, or none for the concept's validation pictures",
         )
+    if pictures and not list_pictures(pictures):
+        raise MissingResource(f"no pictures in '{pictures}'", hint="give a folder that holds some, not its parent")
     check_workdir(workdir)
+    check_program(program)
     weights = train_yolo(concept, workdir, program, settings)
     pictures = pictures or workdir / "dataset" / "images" / "val"
     shutil.rmtree(workdir / "runs" / "predict", ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import save_stock_folder
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder, write_safetensors
+from brandsmith.core.json_files import parse_json
 from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
 from brandsmith.core.version import package_version
 from brandsmith.methods.method import Attached, Words, shapes
@@ -70,11 +70,6 @@ def find_adapter_file(folder: Path | str) -> Path:
     return _find_header(folder).file
 
 
-def info_of_file(file: Path) -> AdapterInfo:
-    """What the header of one file of ours says, wherever it lies. Raises InvalidInput when it is damaged."""
-    return _info_from(read_header(file))
-
-
 def _find_header(folder: Path | str) -> Header:
     for file in sorted(Path(folder).glob("*.safetensors")):
         header = read_header(file)
@@ -88,7 +83,7 @@ def _find_header(folder: Path | str) -> Header:
 def _info_from(header: Header) -> AdapterInfo:
     record = header.metadata
     try:
-        settings = parse_config(json.loads(record["settings"]))
+        settings = parse_config(parse_json(record["settings"]))
         info = AdapterInfo(
             record["method"],
             record["base"],

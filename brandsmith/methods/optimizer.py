@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.safe_weights import check_finite
 from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.optimizer_kinds import (
     KINDS,
@@ -79,16 +80,12 @@ def training_tensors(
 def restore_training(
     optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], tensors: Mapping[str, torch.Tensor]
 ) -> dict[str, float]:
-    """Put `training_tensors` back; the loop's numbers. Raises KeyError when a weight is missing, InvalidConfig for the
-    memory of another optimizer (Adafactor's and Muon's were others before version 0.2).
+    """Put `training_tensors` back; the loop's numbers. Raises InvalidConfig for other weights than these groups have,
+    for values that are not finite, and for the memory of another optimizer (Adafactor's and Muon's were others before
+    version 0.2); nothing has changed then.
     """
     named = _named(groups)
-    unknown = sorted({full_name.split(":", 1)[0] for full_name in tensors} - MEMORY - {"weight", LOOP})
-    if unknown:
-        raise InvalidConfig(
-            f"the run's saved state holds '{unknown[0]}', which no optimizer of this version knows",
-            hint="train in a new run directory, or resume with the version that started it",
-        )
+    _check_memory(named, tensors)
     for name, parameter in named.items():
         parameter.copy_(tensors[f"weight:{name}"])
     numbers: dict[str, float] = {}
@@ -104,6 +101,28 @@ def restore_training(
     if isinstance(optimizer, OffloadedOptimizer):
         optimizer.take_weights()
     return {name: value for name, value in numbers.items() if not name.startswith("optimizer/")}
+
+
+def _check_memory(named: Mapping[str, torch.nn.Parameter], tensors: Mapping[str, torch.Tensor]) -> None:
+    keys = {full_name: full_name.partition(":")[::2] for full_name in tensors}
+    unknown = sorted({key for key, _ in keys.values()} - MEMORY - {"weight", LOOP})
+    if unknown:
+        raise InvalidConfig(
+            f"the run's saved state holds '{unknown[0]}', which no optimizer of this version knows",
+            hint="train in a new run directory, or resume with the version that started it",
+        )
+    stored = {name: tensors[full_name].shape for full_name, (key, name) in keys.items() if key == "weight"}
+    wrong = [
+        *(f"no weight '{name}'" for name in named if name not in stored),
+        *(f"unknown '{full_name}'" for full_name, (key, name) in keys.items() if key != LOOP and name not in named),
+        *(f"another shape of '{name}'" for name in named if name in stored and stored[name] != named[name].shape),
+    ]
+    if wrong:
+        raise InvalidConfig(f"the run's saved state does not fit its settings: {wrong[0]}", hint=_ANEW)
+    check_finite(((n, t) for n, t in tensors.items() if keys[n][0] != LOOP), "the run's saved state")
+
+
+_ANEW = "train in a new run directory"
 
 
 def _laid_out_like(parameter: torch.Tensor, tensor: torch.Tensor, key: str) -> torch.Tensor | int:

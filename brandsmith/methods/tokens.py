@@ -59,14 +59,6 @@ def _warn_of_cut(files: Sequence[Path]) -> None:
         warn_once(f"caption '{files[0]}'{others}: longer than the base reads; the end is cut")
 
 
-def warn_of_capitals(token: str) -> None:
-    if token != token.lower():
-        warn_once(
-            f"token '{token}' has capital letters: stock tools write it in lower case and then find one piece of it "
-            f"only; '{token.lower()}' is safe everywhere"
-        )
-
-
 def vector_names(token: str, num_vectors: int) -> list[str]:
     """Names of a token's vectors as diffusers' `load_textual_inversion` gives them: tok, tok_1, tok_2 …"""
     return [token, *(f"{token}_{i}" for i in range(1, num_vectors))]

@@ -22,8 +22,12 @@ from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import Concept
+from brandsmith.concept.crops import CENTRE, plan_crops
+from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_safetensors
+from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import list_pictures, load_image
+from brandsmith.core.safe_weights import check_finite_file, check_floats, read_header
 from brandsmith.core.seeds import generator_for
 from brandsmith.core.text import is_there, read_text
 from brandsmith.methods.class_latents import draw_class_latents
@@ -33,8 +37,8 @@ from brandsmith.methods.views import views_of
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
 
-ENCODED_TOGETHER = 4
-"""Pictures at most."""
+Cropped = tuple[Path, tuple[float, float]]
+"""A picture and its centering."""
 _ORDER = 0x0DE2  # names the random stream
 
 
@@ -88,9 +92,11 @@ def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
     return side, side
 
 
-def load_pixels(path: Path, size: tuple[int, int]) -> torch.Tensor:
-    """(3, height, width) in [-1, 1]: upright, on white where transparent, scaled and cropped to the centre."""
-    fitted = ImageOps.fit(load_image(path), (size[1], size[0]), Image.Resampling.LANCZOS)
+def load_pixels(path: Path, size: tuple[int, int], centering: tuple[float, float] = CENTRE) -> torch.Tensor:
+    """(3, height, width) in [-1, 1]: upright, on white where transparent, scaled and cropped to the centre, or to where
+    the mark is (`concept.crops`).
+    """
+    fitted = ImageOps.fit(load_image(path), (size[1], size[0]), Image.Resampling.LANCZOS, centering=centering)
     return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
@@ -98,7 +104,8 @@ def concept_set(
     base: Base, concept: Concept, views: int, size: tuple[int, int], cache: Path, progress: Progress
 ) -> TrainingSet:
     """Every picture in `views` views (`methods.views`), the views of one picture one after another."""
-    images = [example.image for example in concept.examples]
+    crops = plan_crops(concept, size[1] / size[0])
+    images = [(crop.image, crop.centering) for crop in crops]
     prompts = tuple(example.caption for example in concept.examples for _ in range(views))
     return TrainingSet(_image_latents(base, images, size, cache, progress, views), prompts)
 
@@ -113,7 +120,8 @@ def class_set(
     images = list_pictures(concept.folder / "class_images")
     if images:
         return TrainingSet(
-            _image_latents(base, images, size, cache, progress), tuple(_caption(image, prompt) for image in images)
+            _image_latents(base, [(image, CENTRE) for image in images], size, cache, progress),
+            tuple(_caption(image, prompt) for image in images),
         )
     prompts = tuple(islice(cycle(class_prompts(concept, settings)), settings.num_class_images))
     how = [prompts, settings.class_image_steps, settings.class_image_guidance, size]
@@ -129,7 +137,7 @@ def class_set(
             progress=progress,
         )
 
-    return TrainingSet(_cached(cache / f"class-{key}.safetensors", draw), prompts)
+    return TrainingSet(_cached(cache / f"class-{key}.safetensors", len(prompts), draw), prompts)
 
 
 def class_prompts(concept: Concept, settings: TrainSettings) -> list[str]:
@@ -145,27 +153,45 @@ def _caption(image: Path, default: str) -> str:
 
 
 def _image_latents(
-    base: Base, images: list[Path], size: tuple[int, int], cache: Path, progress: Progress, views: int = 1
+    base: Base, images: list[Cropped], size: tuple[int, int], cache: Path, progress: Progress, views: int = 1
 ) -> torch.Tensor:
-    key = _digest("images-2", size, views, fingerprint(base.vae), *(sha256_of(image) for image in images))
-    return _cached(cache / f"latents-{key}.safetensors", lambda: _encode_all(base, images, size, progress, views))
+    moved = [(number, centering) for number, (_, centering) in enumerate(images) if centering != CENTRE]
+    content = (sha256_of(image) for image, _ in images)
+    key = _digest("images-2", size, views, fingerprint(base.vae), *content, *moved)
+    file = cache / f"latents-{key}.safetensors"
+    return _cached(file, len(images) * views, lambda: _encode_all(base, images, size, progress, views))
 
 
 @torch.no_grad()
-def _encode_all(base: Base, images: list[Path], size: tuple[int, int], progress: Progress, views: int) -> torch.Tensor:
+def _encode_all(
+    base: Base, images: list[Cropped], size: tuple[int, int], progress: Progress, views: int
+) -> torch.Tensor:
     latents = []
     with channels_last(base.vae):
-        for number, image in enumerate(images):
-            for pixels in views_of(load_pixels(image, size), views, number).split(ENCODED_TOGETHER):
+        for number, (image, centering) in enumerate(images):
+            for pixels in views_of(load_pixels(image, size, centering), views, number).split(4):
                 latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
             progress("encode pictures", number + 1, len(images), "")
     return torch.cat(latents)
 
 
-def _cached(path: Path, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-    if not path.is_file():
+def _cached(path: Path, number: int, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """`number` latents from a file; computed and written where there is none, or a damaged one."""
+    if not path.is_file() or not _is_whole(path, number):
         write_safetensors(path, {"latents": compute()})
     return load_file(path)["latents"]
+
+
+def _is_whole(path: Path, number: int) -> bool:
+    try:
+        header = read_header(path)
+        check_floats(header)
+        check_finite_file(path)
+    except InvalidInput as error:
+        warn_once(f"{error}: it is made again")
+        return False
+    shapes = {name: tensor.shape for name, tensor in header.tensors.items()}
+    return shapes.keys() == {"latents"} and len(shapes["latents"]) == 4 and shapes["latents"][0] == number
 
 
 def _digest(*parts: object) -> str:

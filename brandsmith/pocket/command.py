@@ -6,10 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from brandsmith.base.sources import resolve_base
-from brandsmith.core.errors import InvalidInput, unknown_name
-from brandsmith.pocket.build import Recipe, build_pocket
+from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
+from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
+from brandsmith.pocket.build import STARTED_FROM, Recipe, build_pocket
 from brandsmith.pocket.on_the_clock import build_on_the_clock
 from brandsmith.pocket.warm_start import warm_start
+
+_OF_WORK = ("artwork", "pool", "stream", "tokenizer", STARTED_FROM)
+_OF_BASE = ("classes.json", "clip", "recipe.json")
+"""By which we know what an earlier call wrote."""
 
 
 def build_named(
@@ -32,6 +37,7 @@ def build_named(
         raise InvalidInput(
             "--minutes needs --start-from and goes without --unet-steps", hint="e.g. --start-from pocket --minutes 9"
         )
+    _check_folders(work, out, photos)
     recipe = replace(Recipe(), unet_steps=unet_steps) if unet_steps else Recipe()
     if start_from:
         warm_start(resolve_base(start_from), work, decoder_steps=recipe.decoder_steps, clip_steps=recipe.clip_steps)
@@ -39,3 +45,13 @@ def build_named(
         build_on_the_clock(resolve_base(start_from), work, out, photos, recipe.seed, minutes)
     else:
         build_pocket(work, out, photos, recipe)
+
+
+def _check_folders(work: Path, out: Path, photos: Path | None) -> None:
+    """Raises InvalidInput for folders that are somebody else's, MissingResource without the photos that are named."""
+    for folder, ours, option in ((work, _OF_WORK, "--work"), (out, _OF_BASE, "--out")):
+        if not is_unused(folder) and not any((folder / name).exists() for name in ours):
+            raise foreign_folder(folder, "of a training of 'base build'", option)
+        check_output_folder(folder)
+    if photos and not ((photos / "labels.csv").is_file() and (photos / "photos").is_dir()):
+        raise MissingResource(f"'{photos}' has no labels.csv and photos/", hint="give a folder such as data/garments")

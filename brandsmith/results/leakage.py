@@ -34,7 +34,9 @@ def logo_leakage(rows: Iterable[Row], token: str, present_from: float = PRESENT_
     """Over the detector's rows whose prompt does not contain `token`; rows of other judges and prompts are passed
     over.
     """
-    without_token = [row for row in rows if judge_name(row) in CONFIDENCE_JUDGES and token not in row.prompt]
+    without_token = [
+        row for row in rows if judge_name(row) in CONFIDENCE_JUDGES and token.lower() not in row.prompt.lower()
+    ]
     measured = [(row.prompt, row.value >= present_from) for row in without_token if row.value is not None]
     hits = sum(shown for _, shown in measured)
     by_prompt = {

@@ -244,7 +244,7 @@ def find_photos(concept_folder: str, token: str, study_folder: Path) -> list[Pat
     """
     given = demo_folder() if concept_folder == "demo" else Path(concept_folder)
     for folder in (given, study_folder / given) if concept_folder else ():
-        if token_of(folder) != token:
+        if token_of(folder) != token.lower():
             continue
         inside = folder.resolve()
         images = list_pictures(folder / "images", quiet=True)

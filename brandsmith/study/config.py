@@ -33,6 +33,8 @@ def parse_duration(given: Any) -> float:
     return float(match[1]) * _UNITS_SEC[match[2]]
 
 
+MOST_SHOWN = 40
+"""Mistakes of one file."""
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
@@ -165,11 +167,12 @@ def parse_study(text: str, name: str = "study.yaml") -> StudyConfig:
         config, shape = _validated(found)
         problems += shape + meaning_problems(found)
     if problems:
-        lines = "\n".join(f"  line {line}: {message}" for line, message in sorted(set(problems)))
-        count = len(set(problems))
+        lines = [f"line {line}: {message}" for line, message in sorted(set(problems))]
+        more = [f"and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
         raise InvalidConfig(
-            f"'{name}' has {count} mistake{'s' * (count > 1)}:\n{lines}",
+            f"'{name}' has {len(lines)} mistake{'s' * (len(lines) > 1)}:",
             hint="nothing was started; correct the file and run it again",
+            details=[*lines[:MOST_SHOWN], *more],
         )
     assert config is not None
     return config

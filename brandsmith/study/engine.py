@@ -19,7 +19,7 @@ from rich.console import Console
 
 from brandsmith.base.sources import check_base, family_of
 from brandsmith.concept.concept import Concept, load_concept
-from brandsmith.core.errors import BrandsmithError, NotEnoughMemory
+from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
@@ -38,7 +38,7 @@ from brandsmith.study.executors import OpenExecutor, check_executor
 from brandsmith.study.folder import StudyFolder, prompts_of
 from brandsmith.study.halving import share_of_steps, survivors
 from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
-from brandsmith.study.space import Trial, build_trials, example_trials
+from brandsmith.study.space import Trial, build_trials, check_no_doubles, example_trials
 from brandsmith.study.storage import open_storage
 from brandsmith.study.worker import Job, Judges, LocalExecutor
 
@@ -87,6 +87,7 @@ def check_study(
     family = family_of(config.base)
     check_trackers(config.trackers)
     check_drawable(prompts_of(config, concept), config.cases.draw, family)
+    check_no_doubles(config)
     for trial in (one for space in config.methods for one in example_trials(config, space)):
         check_job(trial.config, concept, config.base, study.trial_folder(trial.name))
     check_study_space(config, concept, study.folder)
@@ -128,8 +129,7 @@ class StudyRunner:
                     self._round(before, number)
                 self._check_success()
                 self._report()
-                self._check_memory()
-            except (BudgetSpent, NothingSucceeded, NotEnoughMemory):
+            except (BudgetSpent, NothingSucceeded):
                 self._write_result(complete=False)
                 raise
         return self._write_result(complete=True)
@@ -141,16 +141,6 @@ class StudyRunner:
             raise NothingSucceeded(
                 f"all {len(records)} trials failed: {reasons[0]}" + " (and other reasons)" * (len(reasons) > 1),
                 hint=f"each trial's reason is in '{self.study.folder}': change the settings, or run the command again",
-            )
-
-    def _check_memory(self) -> None:
-        """Trials that did not fit here may fit elsewhere: the study is not complete, and tries them when run again."""
-        records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
-        unfit = [record for record in records if record.failed and "memory" in record.reason.partition(":")[0]]
-        if unfit:
-            raise NotEnoughMemory(
-                f"{len(unfit)} of {len(records)} trials did not fit into memory: {unfit[0].reason}",
-                hint=f"the others' table is '{self.study.folder / 'table.md'}'; run the command again with more memory",
             )
 
     def _round(self, before: int, wanted: int) -> None:

@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 
 from brandsmith.methods.registry import method_named
 from brandsmith.study.config import MethodSpace, Search, StudyConfig
-from brandsmith.study.space import Setting, build_setting
+from brandsmith.study.space import Setting, build_setting, told_apart
 from brandsmith.study.storage import open_storage, storage_errors, storage_place
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -75,8 +75,17 @@ class Proposal:
 class Proposals:
     """The settings of one method, in the order they were proposed. A storage that fails is a BrandsmithError."""
 
-    def __init__(self, storage: optuna.storages.RDBStorage, place: str, name: str, space: MethodSpace, search: Search):
+    def __init__(
+        self,
+        storage: optuna.storages.RDBStorage,
+        place: str,
+        name: str,
+        space: MethodSpace,
+        search: Search,
+        apart: Mapping[str, Any] | None = None,
+    ) -> None:
         self.place, self.space, self.search, self.distributions = place, space, search, distributions(space)
+        self.apart = apart or {}
         # Telling must not consult the grid sampler: it tries to stop an optimize() loop that is not running.
         with storage_errors(place):
             self.study = optuna.create_study(
@@ -105,7 +114,7 @@ class Proposals:
         known = []
         for trial in self.study.get_trials(deepcopy=False):
             if trial.params.keys() == self.distributions.keys():
-                known.append(Proposal(build_setting(self.space, trial.params), trial.number))
+                known.append(Proposal(build_setting(self.space, trial.params, self.apart), trial.number))
             elif not trial.state.is_finished():  # a kill between two parameters
                 self.study.tell(trial.number, state=TrialState.FAIL)
         return known
@@ -143,6 +152,13 @@ def open_proposals(config: StudyConfig, folder: Path, created: str) -> list[Prop
     """One per method of the study; `created` keeps studies of the same name apart in a shared database."""
     storage, place = open_storage(config.storage, folder), storage_place(config.storage, folder)
     return [
-        Proposals(storage, place, f"{config.name} {created} {i} {space.method}", space, config.search)
+        Proposals(
+            storage,
+            place,
+            f"{config.name} {created} {i} {space.method}",
+            space,
+            config.search,
+            told_apart(config, space),
+        )
         for i, space in enumerate(config.methods)
     ]

@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config, method_named
 from brandsmith.methods.settings import TrainSettings
@@ -65,9 +67,41 @@ def _loses(value: Any) -> bool:
     return not isinstance(value, int | None)
 
 
-def build_setting(space: MethodSpace, values: Mapping[str, Any]) -> Setting:
-    method = method_named(space.method).name
+def build_setting(space: MethodSpace, values: Mapping[str, Any], apart: Mapping[str, Any] | None = None) -> Setting:
+    """`apart`: what tells this space from others of its method (`told_apart`); it counts as a value of the search."""
+    method, values = method_named(space.method).name, dict(apart or {}) | dict(values)
     return Setting(method, dict(sorted(values.items())), name_setting(method, values))
+
+
+def told_apart(config: StudyConfig, space: MethodSpace) -> dict[str, Any]:
+    """Those of a space's fixed settings that differ between the spaces of its method; empty for a method that the study
+    lists once. Without them two different trainings would get one name.
+    """
+    method = method_named(space.method).name
+    alike = [other.fixed for other in config.methods if method_named(other.method).name == method]
+    return {
+        key: value
+        for key, value in space.fixed.items()
+        if any(key not in fixed or fixed[key] != value or type(fixed[key]) is not type(value) for fixed in alike)
+    }
+
+
+def check_no_doubles(config: StudyConfig) -> None:
+    """Raise InvalidConfig where a grid tries the same setting twice."""
+    seen: dict[str, int] = {}
+    for number, space in enumerate(config.methods):
+        lists = {name: given for name, given in space.search.items() if isinstance(given, list)}
+        if lists.keys() != space.search.keys():  # ranges are not listed
+            continue
+        apart = told_apart(config, space)
+        for values in product(*lists.values()):
+            name = build_setting(space, dict(zip(lists, values, strict=True)), apart).name
+            if name in seen:
+                raise InvalidConfig(
+                    f"the study tries '{name}' twice (methods.{seen[name]} and methods.{number})",
+                    hint="leave one out: equal settings are one training",
+                )
+            seen[name] = number
 
 
 def build_trials(config: StudyConfig, space: MethodSpace, setting: Setting) -> list[Trial]:
@@ -88,7 +122,8 @@ def example_trials(config: StudyConfig, space: MethodSpace) -> list[Trial]:
     named = {name: given if isinstance(given, list) else _ends(given) for name, given in space.search.items()}
     first = {name: values[0] for name, values in named.items()}
     tried = [first] + [first | {name: value} for name, values in named.items() for value in values[1:]]
-    return [build_trials(config, space, build_setting(space, values))[0] for values in tried]
+    apart = told_apart(config, space)
+    return [build_trials(config, space, build_setting(space, values, apart))[0] for values in tried]
 
 
 def _ends(given: Mapping[str, Any]) -> list[Any]:

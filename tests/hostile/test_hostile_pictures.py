@@ -5,6 +5,7 @@ it, alike for training and for judging; nothing is passed over in silence.
 from __future__ import annotations
 
 import ast
+import io
 import os
 import shutil
 import struct
@@ -399,3 +400,34 @@ def test_every_error_is_ours(tmp_path):
     for path in (tmp_path, tmp_path / "none.png", tmp_path / ("x" * 5000), Path("a\0b.png")):
         with pytest.raises(BrandsmithError):
             load_rgb(path)
+
+
+# ----------------------------------------------------------------------------- small files, long work
+
+
+def jpeg_of_scans(side: int, scans: int) -> bytes:
+    """A progressive JPEG that goes over its pixels again and again, with next to nothing in each scan."""
+    stream = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(stream, "JPEG", progressive=True)
+    whole = bytearray(stream.getvalue())
+    frame = whole.find(b"\xff\xc2")
+    whole[frame + 5 : frame + 9] = struct.pack(">HH", side, side)
+    first = whole.rfind(b"\xff\xda")
+    return bytes(whole[:-2] + whole[first:-2] * scans + whole[-2:])
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg_of_scans(6000, 1000))
+    started = time.process_time()
+    with pytest.raises(InvalidInput, match=r"a JPEG of 10\d\d scans over 36000000 pixels"):
+        load_rgb(tmp_path / "a.jpg")
+    assert time.process_time() - started < 1
+    Image.new("RGB", (90, 80)).save(tmp_path / "b.jpg", progressive=True)
+    assert load_rgb(tmp_path / "b.jpg").shape == (80, 90, 3)
+
+
+def test_a_canvas_larger_than_memory_is_refused_before_it_is_made(tmp_path):
+    chunk = b"VP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + b"\xff\x3f\0" + b"\xff\x3f\0"
+    (tmp_path / "a.webp").write_bytes(b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk)
+    with pytest.raises(InvalidInput, match="a canvas of 16384 x 16384 pixels"):
+        load_rgb(tmp_path / "a.webp")

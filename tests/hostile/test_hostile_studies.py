@@ -18,7 +18,8 @@ from brandsmith.study import worker
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
-from brandsmith.study.space import name_setting
+from brandsmith.study.proposals import open_proposals
+from brandsmith.study.space import check_no_doubles, example_trials, name_setting
 
 TEXT = """
 name: tiny
@@ -213,6 +214,36 @@ PAIRS = [
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_two_settings_have_two_folders(one, other):
     assert name_setting("lora", one) != name_setting("lora", other)
+
+
+TWICE = """name: mine
+concept: demo
+methods:
+  - {method: lora, fixed: {rank: 4, steps: 40}, search: {learning_rate: [0.001, 0.0001]}}
+  - {method: lora, fixed: {rank: 8, steps: 40, alpha: 3.0}, search: {learning_rate: [0.001, 0.0001]}}
+  - {method: ti, fixed: {steps: 40}, search: {num_vectors: [1, 2]}}
+"""
+
+
+def test_a_method_that_is_listed_twice_has_names_of_its_own_for_each(tmp_path):
+    config = parse_study(TWICE, "study.yaml")
+    check_no_doubles(config)
+    trials = [trial for space in config.methods for trial in example_trials(config, space)]
+    assert len({trial.name for trial in trials}) == 6
+    assert {(t.config.rank, t.setting.values["rank"]) for t in trials[:4]} == {(4, 4), (8, 8)}
+    assert trials[4].setting.name == "ti_num_vectors-1", "what the study has once keeps its name"
+    asked = [p.first(9) for p in open_proposals(config, tmp_path, "now")]
+    assert {one.setting.name for part in asked for one in part} == {trial.setting.name for trial in trials}
+
+
+@pytest.mark.parametrize("change", [("rank: 8", "rank: 4"), ("alpha: 3.0", "views: 1")], ids=str)
+def test_a_study_that_tries_a_setting_twice_is_refused(change, brandsmith, tmp_path):
+    text = TWICE.replace("rank: 8, steps: 40, alpha: 3.0", "steps: 40, rank: 4")
+    if change[1] == "views: 1":
+        text = TWICE.replace("[1, 2]", "[1, 2, 1]")
+    (tmp_path / "study.yaml").write_text(text)
+    code, _, complaint = brandsmith("study", "run", tmp_path / "study.yaml", "--out", tmp_path / "out")
+    assert code == 2 and "twice" in complaint and not (tmp_path / "out").exists(), complaint
 
 
 def test_names_of_shipped_values_stay():

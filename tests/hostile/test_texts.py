@@ -13,20 +13,27 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from bases import build_tiny, save_as_diffusers_folder
 from lessons import TOKEN, write_concept
 from studies import build_study
 from transformers import CLIPTokenizer
 
+from brandsmith.base.base import encode_prompts
+from brandsmith.base.prompt_tokens import expand_prompts, expand_tokens
+from brandsmith.base.stock import stock_pipeline
 from brandsmith.cli.main import main
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import load_concept, with_token
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput
 from brandsmith.core.json_files import DEEPEST, parse_json, read_jsonl, read_object
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.text import read_text
 from brandsmith.core.yaml_lines import read_yaml
+from brandsmith.evaluate.prompt_phrases import parser_for
+from brandsmith.export.export_run import export_run
 from brandsmith.judges.detector import load_detector
-from brandsmith.methods.loop import check_job
+from brandsmith.methods.adapter import load_adapter
+from brandsmith.methods.loop import check_job, train
 from brandsmith.methods.registry import build_config
 from brandsmith.results.study_files import read_study
 from brandsmith.results.study_result import read_result, result_of
@@ -187,7 +194,33 @@ def test_a_cut_end_and_capitals_are_said(tmp_path, capsys):
     concept.examples[1].image.with_suffix(".txt").write_text(f"a Red_QOGA, {LONG}")
     check_job(build_config("lora", steps=1), load_concept(tmp_path / "c"), build_tiny(), tmp_path / "run")
     said = capsys.readouterr().err
-    assert "1.txt': longer than the base reads" in said and "'red_qoga' is safe everywhere" in said
+    assert "1.txt': longer than the base reads" in said and "token 'Red_QOGA' is 'red_qoga' everywhere" in said
+
+
+@pytest.mark.slow
+def test_a_token_with_capitals_is_all_its_vectors_to_stock_diffusers(tmp_path):
+    """What is exported is looked up in lower case, and every vector of it is found."""
+    concept, base = write_concept(tmp_path / "c", "Red_QOGA"), build_tiny()
+    concept.examples[1].image.with_suffix(".txt").write_text("a RED_qoga on a wall")
+    concept = load_concept(tmp_path / "c")
+    assert concept.token == "red_qoga" and concept.examples[1].caption == "a red_qoga on a wall"
+    run = train(build_config("ti", steps=1, num_vectors=3, learning_rate=0.5), concept, base, tmp_path / "run")
+    checkpoint = run.checkpoint_at()
+    stock = stock_pipeline(build_tiny())
+    stock.load_textual_inversion(export_run(run.folder, tmp_path / "word.safetensors"))
+    expected = stock.encode_prompt("a red_qoga on a wall", "cpu", 1, False)[0]
+    with load_adapter(base, checkpoint):
+        for written in ("a red_qoga on a wall", "a Red_QOGA on a wall", "A RED_QOGA on a wall"):
+            assert torch.equal(encode_prompts(base, expand_prompts(base, [written]), (64, 64)).hidden, expected), (
+                written
+            )
+            ids = base.tokenizer(expand_tokens(base.tokenizer, written)).input_ids
+            assert len({i for i in ids if i >= base.tokenizer.convert_tokens_to_ids("red_qoga")}) == 3
+
+
+def test_a_prompt_s_token_counts_in_any_case():
+    assert with_token("a RED_Qoga, red_qoga", "red_qoga") == "a red_qoga, red_qoga"
+    assert parser_for("red_qoga")("a blue cat and a RED_QOGA") == parser_for("red_qoga")("a blue cat and a red_qoga")
 
 
 # ----------------------------------------------------------------------------- JSON

@@ -8,6 +8,7 @@ import shutil
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,12 +19,13 @@ from bases import build_tiny, save_as_diffusers_folder
 from lessons import QUICK, TOKEN
 from safetensors.torch import load_file, save_file
 
-from brandsmith.base import hub, sources
+from brandsmith.base import sources
 from brandsmith.base.base import Base
 from brandsmith.base.sources import check_base, load_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidInput, MissingResource, printable
 from brandsmith.core.safe_weights import check_finite, read_header
 from brandsmith.guidance.schedulers import check_scheduler
+from brandsmith.judges.weights import fetch_weights
 from brandsmith.methods.adapter import (
     build_metadata,
     check_adapter,
@@ -397,7 +399,7 @@ def silent_hub(monkeypatch) -> Iterator[list]:
     threading.Thread(target=serve, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
     monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-    monkeypatch.setattr(hub, "HUB_TIMEOUT_SEC", 0.2)
+    monkeypatch.setattr(sources, "HUB_TIMEOUT_SEC", 0.2)
     yield connections
     server.close()
 
@@ -407,6 +409,16 @@ def test_a_silent_hub_is_given_up_after_seconds_with_a_word_that_it_was_asked(si
     with pytest.raises(MissingResource, match="someone/else"):
         sources.resolve_base("someone/else")
     assert silent_hub and "looking for base 'someone/else' on the hub" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_weights_of_judges_are_given_up_as_soon(silent_hub, capsys, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(MissingResource, match="dinov2-small could not be fetched"):
+        fetch_weights(["dinov2-small"], tmp_path)
+    assert "looking for weights dinov2-small on the hub" in capsys.readouterr().err
+    assert silent_hub and time.monotonic() - started < 60
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_cached_base_asks_nobody(tiny_folder, monkeypatch, capsys):
@@ -447,7 +459,7 @@ def test_a_device_or_pipe_is_no_weight_file(tmp_path):
 
 def test_control_characters_of_files_never_reach_the_terminal(tmp_path, brandsmith):
     folder = "\x1b]0;title\x07\x9b2J[red]name"
-    code, _, complaint = brandsmith("sample", "a cat", "--base", str(tmp_path / folder), "--out", tmp_path / "out")
+    code, _, complaint = brandsmith("sample", "a cat", "--base", folder, "--out", tmp_path / "out")
     assert code == 2 and "[red]name" in complaint
     assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in complaint)
     assert printable("a\udc80\u202eb\tc\n") == "a??b\tc\n"
