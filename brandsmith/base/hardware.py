@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
 import torch
 
 from brandsmith.base.number_formats import bf16_is_faster
@@ -129,6 +130,14 @@ def multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
         return bf16_is_faster()
     return device.type == "cuda" and has_bf16_units(device)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free: on a card, also what torch holds there and does not use; else main memory."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def prepare_card(device: torch.device, precision: str | None = None) -> None:

@@ -223,7 +223,7 @@ def _no_weights(folder: Path, wanted: Path) -> MissingResource:
     if pickles := sorted(file.name for file in folder.glob("*.bin")):
         return MissingResource(
             f"{folder.name} of the base has its weights as {pickles[0]} alone, which may run a program when opened",
-            hint=f"give a base with {wanted.name}, such as `save_pretrained(…, safe_serialization=True)` writes",
+            hint="make a safe copy of it: brandsmith base convert FOLDER --out NEW --allow-pickle",
         )
     if variants := sorted(file.name for file in folder.glob("*.safetensors")):
         return MissingResource(

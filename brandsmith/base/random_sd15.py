@@ -6,6 +6,7 @@ Configurations as published with the model; only the tokenizer is a small one, i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -25,20 +26,23 @@ CORPUS = [
 ] * 3
 
 
+UNET: dict[str, Any] = {
+    "sample_size": 64,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
+
+
 def build_random_sd15() -> Base:
     """860 M-parameter U-Net, CLIP ViT-L's text tower, its VAE; fp32 on the CPU, frozen. The same weights each time."""
     unet = _with_random_weights(
-        lambda: UNet2DConditionModel(
-            sample_size=64,
-            in_channels=4,
-            out_channels=4,
-            block_out_channels=(320, 640, 1280, 1280),
-            layers_per_block=2,
-            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-            cross_attention_dim=768,
-            attention_head_dim=8,
-        )
+        lambda: UNet2DConditionModel(**UNET),
     )
     vae = _with_random_weights(
         lambda: AutoencoderKL(
@@ -71,6 +75,12 @@ def build_random_sd15() -> Base:
         1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
     )
     return Base(NAME, SD1, unet, vae, [text], [tokenizer], scheduler).freeze()
+
+
+def sd15_unet_shapes() -> list[tuple[int, ...]]:
+    """Of every weight of the U-Net; takes no memory."""
+    with torch.device("meta"):
+        return [tuple(weight.shape) for weight in UNet2DConditionModel(**UNET).parameters()]
 
 
 def _with_random_weights(build: Callable[[], nn.Module]) -> nn.Module:

@@ -4,8 +4,7 @@ its parts loaded.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import torch
 from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from brandsmith.base import hub
 from brandsmith.base.base import Base, Family
+from brandsmith.base.foreign.pickles import ENDINGS
 from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, pointed_file, prepare_single_file
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.noising import ALLOWED_SCHEDULERS
@@ -32,12 +33,8 @@ from brandsmith.base.weight_storage import round_products
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_finite
 
-HUB_TIMEOUT_SEC = 4.0
-"""How long the hub may take to answer; it is asked twice."""
-DOWNLOAD_TIMEOUT_SEC = 10.0
 LARGEST_TIMESTEPS = 100_000
-WEIGHT_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
-_WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
+WEIGHT_FILES = (".safetensors", *ENDINGS)
 
 
 def pocket_folder() -> Path:
@@ -49,7 +46,7 @@ def resolve_base(name: str) -> Path:
 
     Raises MissingResource; loads no weights.
     """
-    return _local_base(name) or _fetch_from_hub(name)
+    return _local_base(name) or hub.fetch(name)
 
 
 def resolve_recorded_base(name: str, source: Path | str) -> Path:
@@ -61,7 +58,7 @@ def resolve_recorded_base(name: str, source: Path | str) -> Path:
     if name.startswith(("\\\\", "//")):
         raise MissingResource(f"'{source}' was made for base '{name}', on another machine", hint=hint)
     try:
-        folder = _local_base(name) or _cached(name)
+        folder = _local_base(name) or hub.cached_folder(name)
     except MissingResource as error:
         raise MissingResource(f"'{source}' was made for base '{name}': {error}", hint=hint) from None
     if folder is None:
@@ -100,7 +97,7 @@ def _no_such_file(name: str) -> MissingResource:
     if not name.endswith(".safetensors") and Path(name).is_file():
         return MissingResource(
             f"'{name}' is a pickle, which may run a program when opened",
-            hint="make a .safetensors file of it: brandsmith base convert FILE --out FOLDER --allow-pickle",
+            hint="make a .safetensors file of it: brandsmith base convert FILE --out NEW.safetensors --allow-pickle",
         )
     return MissingResource(f"base '{name}' is not there", hint="check the path")
 
@@ -110,53 +107,6 @@ def _is_folder(name: str) -> bool:
         return bool(name) and Path(name).is_dir()
     except (OSError, ValueError):  # too long a name, or a null byte
         return False
-
-
-def _cached(name: str) -> Path | None:
-    """The folder of a hub id in the local cache when it is whole there; asks nobody."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=_WANTED, local_files_only=True))
-        check_parts(folder, detect_family(folder))
-    except Exception:  # not there, or a part of it is not
-        return None
-    return folder
-
-
-def _fetch_from_hub(name: str) -> Path:
-    """Cache first. Asking is logged on stderr, and a hub that does not answer is given up after seconds."""
-    if folder := _cached(name):
-        return folder
-    try:
-        return download_from_hub(name, _WANTED, f"base '{name}'")
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise MissingResource(
-            f"base '{name}' is neither a folder nor reachable on the hub ({reason})",
-            hint="download it once with network access, or give a local folder",
-        ) from None
-
-
-def download_from_hub(
-    name: str, patterns: Sequence[str], what: str, *, revision: str | None = None, into: Path | None = None
-) -> Path:
-    """Fetch the files of a repository; the folder they are in (`into`, or the local cache). A line on stderr says that
-    the hub is asked for `what`. Raises whatever the hub's client does; after seconds where the hub does not answer.
-    """
-    from huggingface_hub import HfApi, snapshot_download
-
-    print(f"looking for {what} on the hub", file=sys.stderr, flush=True)
-    found = HfApi().model_info(name, revision=revision, timeout=HUB_TIMEOUT_SEC)  # the download alone waits longer
-    return Path(
-        snapshot_download(
-            name,
-            revision=revision or found.sha,
-            allow_patterns=list(patterns),
-            local_dir=into,
-            etag_timeout=DOWNLOAD_TIMEOUT_SEC,
-        )
-    )
 
 
 def family_of(base: Base | str) -> Family:

@@ -25,6 +25,7 @@ from brandsmith.benchmark.guidance_rows import read_saved
 from brandsmith.benchmark.judges import benchmark_judges
 from brandsmith.benchmark.packing import PackFigures, benchmark_pack
 from brandsmith.benchmark.prompt_judge import CaptionShares, captioned_pictures, obeyed_error
+from brandsmith.benchmark.training import TrainingFigures, benchmark_training
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.output import check_output_file, check_output_folder
@@ -82,6 +83,11 @@ def pack_figures(
             image_px=image_px,
             log=log,
         )
+
+
+def training_figures(concept: str, *, sd15: bool, num_steps: int, log: Callable[[str], None]) -> TrainingFigures:
+    """Speed, losses and memory of training, each beside what it is measured by."""
+    return benchmark_training(load_concept(concept), sd15=sd15, num_steps=num_steps, log=log)
 
 
 def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import typer
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import MOST_SEEDS, MOST_STEPS, Json, console, finite, print_json, print_lines
 
-commands = typer.Typer(help="The base model: build and check the embedded one.", no_args_is_help=True)
+commands = typer.Typer(
+    help="The base model: build and check the embedded one, convert old files.", no_args_is_help=True
+)
 
 
 @commands.command("build", epilog="Example: [cyan]brandsmith base build pocket --photos data/garments[/]")
@@ -32,6 +34,20 @@ def base_build(
     from brandsmith.pocket.command import build_named
 
     build_named(name, work, out, photos, unet_steps=unet_steps, start_from=start_from, minutes=minutes)
+
+
+@commands.command(
+    "convert", epilog="Example: [cyan]brandsmith base convert old.ckpt --out old.safetensors --allow-pickle[/]"
+)
+def base_convert(
+    source: Annotated[Path, typer.Argument(help="A .ckpt file, or a diffusers folder with .bin weights.")],
+    out: Annotated[Path, typer.Option(help="New .safetensors file, or new folder.")],
+    allow_pickle: Annotated[bool, typer.Option(help="Open it: tensors and plain values alone are read.")] = False,
+) -> None:
+    """Write weights that lie in pickles, which may run a program when opened, as safetensors."""
+    from brandsmith.base.foreign.pickles import convert_pickles
+
+    print_lines([str(convert_pickles(source, out, allow_pickle=allow_pickle))])
 
 
 @commands.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")

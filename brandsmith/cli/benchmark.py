@@ -94,6 +94,26 @@ def benchmark_pack(
         print_json(figures.as_json())
 
 
+@commands.command("training", epilog="Example: [cyan]brandsmith benchmark training --json[/]")
+@hardware_options(precision=False)
+def benchmark_training(
+    concept: ConceptOption = "demo",
+    sd15: Annotated[
+        bool, typer.Option("--sd15/--no-sd15", help="Also at Stable Diffusion 1.5's real size, random weights.")
+    ] = True,
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="Steps of each round; the first warms up.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """LoRA steps beside diffusers' way, losses beside an independent loop, planned memory beside measured."""
+    from brandsmith.benchmark.command import figure_lines, training_figures
+
+    with status("training") as log:
+        figures = training_figures(concept, sd15=sd15, num_steps=steps, log=log)
+    print_lines(figure_lines(figures.as_json()))
+    if as_json:
+        print_json(figures.as_json())
+
+
 @commands.command("judges", epilog="Example: [cyan]brandsmith benchmark judges --json[/]")
 def benchmark_judges(
     concept: ConceptOption = "demo",
@@ -150,5 +170,23 @@ def benchmark_crash(
     with status("crash") as log:
         figures = crash_figures(kills, command or [], rows, log)
     print_lines(crash_lines(figures))
+    if as_json:
+        print_json(figures.as_json())
+
+
+@commands.command("compact", epilog="Example: [cyan]brandsmith benchmark compact --run runs/demo-dreambooth --json[/]")
+def benchmark_compact(
+    run: Annotated[Path, typer.Option(help="DreamBooth run to export.")],
+    concept: ConceptOption = "demo",
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """A DreamBooth training as its difference to the base: how small it is, and what its KPI loses."""
+    from brandsmith.benchmark.command import figure_lines
+    from brandsmith.benchmark.compact import benchmark_compact
+
+    with status("compact") as log:
+        figures = benchmark_compact(run, concept, num_seeds=seeds, log=log)
+    print_lines(figure_lines(figures.as_json()))
     if as_json:
         print_json(figures.as_json())

@@ -21,8 +21,8 @@ def export(
         str | None,
         typer.Option(
             "--to",
-            help="Who opens it: diffusers, kohya, comfyui, a1111 or single-file. Default: what most programs read "
-            "(lora: kohya's layout; dreambooth: a diffusers folder).",
+            help="Who opens it: diffusers, kohya, comfyui, a1111, single-file, or compact (small, for Brandsmith). "
+            "Default: what most programs read (lora: kohya's layout; dreambooth: a diffusers folder).",
         ),
     ] = None,
     precision: Annotated[

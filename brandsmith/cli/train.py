@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from brandsmith.cli.hardware_options import hardware_options
-from brandsmith.cli.options import BaseOption, ConceptOption, console, print_lines
+from brandsmith.cli.options import BaseOption, ConceptOption, Json, console, print_json, print_lines, status
 
 commands = typer.Typer()
 
@@ -31,9 +31,16 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Random seed of the run.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
     tracker: Annotated[list[str] | None, typer.Option(help="Also log to tensorboard, mlflow or wandb.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take against what the machine has; write nothing.")
+    ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Choose the cheapest settings with which it fits into memory, and say which.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
-    from brandsmith.methods.command import train_named
+    from brandsmith.methods.command import fitted, plan_request, read_request, train_request
 
     given = {
         "steps": steps,
@@ -44,7 +51,18 @@ def train(
         "keep_checkpoints": keep_checkpoints,
         "seed": seed,
     }
-    finished = train_named(
-        method, concept, base, run, given=given, pairs=settings or [], trackers=tracker or [], console=console
-    )
+    request = read_request(method, concept, base, run, given=given, pairs=settings or [])
+    means: dict[str, object] = {}
+    if fit:
+        request, means = fitted(request, console.print)
+    if dry_run:
+        with status("measuring the pace of this machine"):
+            plan = plan_request(request, means)
+        print_lines(plan.lines())
+        if as_json:
+            print_json(plan.as_json())
+        return
+    finished = train_request(request, tracker or [], console)
     print_lines(f"step {step:>6}  {checkpoint}" for step, checkpoint in finished.checkpoints())
+    if as_json:
+        print_json({"run": str(finished.folder), "step": finished.step()})

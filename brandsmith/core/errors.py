@@ -5,6 +5,7 @@ BrandsmithError                 what was given; `hint` says what is allowed or w
 │   ├── InvalidConcept          concept folder, images, captions, token
 │   └── InvalidConfig           config keys, values, unknown names
 ├── MissingResource             a base, weights, artwork or an optional package is not there (exit code 2)
+├── NotEnoughMemory             a training does not fit; `means` are settings with which it would (exit code 1)
 ├── TrainingDiverged            the loss became NaN or infinite; the last good checkpoint is kept (exit code 1)
 └── JudgeUnfit                  a judge failed its own check and refuses to score (exit code 1)
 """
@@ -14,7 +15,8 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from brandsmith.core.secrets import mask_secrets
 
@@ -73,6 +75,12 @@ class MissingResource(BrandsmithError):
 
 class TrainingDiverged(BrandsmithError):
     pass
+
+
+class NotEnoughMemory(BrandsmithError):
+    def __init__(self, message: str, *, hint: str = "", means: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.means = dict(means or {})
 
 
 class JudgeUnfit(BrandsmithError):

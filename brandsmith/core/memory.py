@@ -14,6 +14,13 @@ import psutil
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a card or torch's allocator for main memory refused: torch has no one class for both."""
+    text = str(error).lower()
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text))
+
+
 @contextmanager
 def peak_memory(*, on_gpu: bool) -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns how many bytes were held at most since the start of the block.

@@ -73,6 +73,14 @@ def _check_space(folder: Path, place: Path, need_bytes: int) -> None:
         )
 
 
+def free_bytes(folder: Path) -> int:
+    """Free space where `folder` is or will be; 0 where the system does not say."""
+    try:
+        return shutil.disk_usage(_nearest_existing(folder)).free
+    except OSError:
+        return 0
+
+
 def is_unused(folder: Path, apart_from: Collection[str] = ()) -> bool:
     """Whether a folder is missing, or holds nothing of anybody's (but files named `apart_from`)."""
     if not folder.is_dir():

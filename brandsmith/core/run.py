@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,14 @@ class _MetricsRow(TypedDict):
 _CONFIG, _STATUS, _METRICS = TypeAdapter(_Config), TypeAdapter(_StatusRecord), TypeAdapter(_MetricsRow)
 
 
+FreeKeys = Callable[[Mapping[str, Any], Mapping[str, Any]], set[str]]
+"""(what is there, what is requested), both flat -> the keys that may differ."""
+
+
+def _none_free(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
+    return set()
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     folder: Path
@@ -146,15 +154,20 @@ class RunDirectory:
         config = read_value(self.config_file)
         return isinstance(config, dict) and (MARK in config or config.keys() >= _STARTED_WITH)
 
-    def check_config(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
-        """Raise InvalidConfig naming each key that differs from the configuration this folder has. `defaults`: what a
-        key meant that an earlier version did not write.
+    def check_config(
+        self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, free: FreeKeys = _none_free
+    ) -> None:
+        """Raise InvalidConfig naming each key that differs from the configuration this folder has.
+
+        defaults: what a key meant that an earlier version did not write. free: which keys may differ.
         """
         if not self.config_file.is_file():
             return
         have, want = flatten(defaults or {}) | flatten(self.config()), flatten(requested)
         have.pop(MARK, None)  # a later version goes on
-        different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]
+        different = [
+            key for key in sorted((have.keys() | want.keys()) - free(have, want)) if have.get(key) != want.get(key)
+        ]
         if different:
             shown = "; ".join(f"{key}: there {have.get(key)!r}, requested {want.get(key)!r}" for key in different[:4])
             raise InvalidConfig(
@@ -162,10 +175,12 @@ class RunDirectory:
                 hint="give the same settings to resume, or give another run directory",
             )
 
-    def start(self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
+    def start(
+        self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, free: FreeKeys = _none_free
+    ) -> None:
         """Write the configuration once; a resumed run keeps the file it has."""
         self.check_folder()
-        self.check_config(requested, defaults)
+        self.check_config(requested, defaults, free)
         if not self.config_file.is_file():
             write_json(self.config_file, {MARK: package_version(), **requested})
 

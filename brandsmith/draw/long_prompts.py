@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from brandsmith.base.prompt_tokens import count_pieces, most_pieces
 from brandsmith.base.sources import load_tokenizers
@@ -15,20 +16,37 @@ from brandsmith.methods.adapter import read_adapter_info
 
 
 def warn_of_cut_prompts(prompts: Sequence[str], settings: DrawSettings, source: Source) -> None:
-    """One line on stderr for every prompt whose end the base does not read. Loads no weights."""
+    """One line on stderr for every prompt whose end the base does not read, with that end. Loads no weights."""
     combiner = build_parts(settings).combiner
-    token, vectors = _own_word(source)
+    own_word = _own_word(source)
     for tokenizer in load_tokenizers(source.base):
         limit = most_pieces(tokenizer)
         for prompt in prompts:
-            lengths = []
             for branch in combiner.branches(prompt, 1.0):
-                written = with_token(branch.text, token) if token else branch.text
-                own = written.count(token) if token else 0
-                text = written.replace(token, " ") if token else written
-                lengths.append(count_pieces(tokenizer, text) + own * vectors)
-            if max(lengths, default=0) > limit:
-                warn_once(f"prompt '{prompt}' has {max(lengths)} pieces and the base reads {limit}: its end is cut")
+                length = _length(tokenizer, branch.text, own_word)
+                if length > limit:
+                    end = _unread_end(tokenizer, branch.text, own_word, limit)
+                    warn_once(
+                        f"prompt '{prompt}' has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
+                    )
+
+
+def _length(tokenizer: Any, text: str, own_word: tuple[str, int]) -> int:
+    """Pieces of a text in which the adapter's word counts as its vectors."""
+    word, vectors = own_word
+    if not word:
+        return count_pieces(tokenizer, text)
+    text = with_token(text, word)
+    return count_pieces(tokenizer, text.replace(word, " ")) + text.count(word) * vectors
+
+
+def _unread_end(tokenizer: Any, text: str, own_word: tuple[str, int], limit: int) -> str:
+    """The words of a text from the first that is not read whole."""
+    words = text.split()
+    read = 0
+    while _length(tokenizer, " ".join(words[: read + 1]), own_word) <= limit and read < len(words):
+        read += 1
+    return " ".join(words[read:])
 
 
 def _own_word(source: Source) -> tuple[str, int]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from brandsmith.base.base import Base
+from brandsmith.base.distilled import distilled_kind
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
+from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
 from brandsmith.draw.explained import check_explanation_folder
 from brandsmith.draw.long_prompts import warn_of_cut_prompts
@@ -53,7 +55,7 @@ def draw_to_folder(
     is checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other
     prompts or of somebody else.
     """
-    settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
+    settings = _as_distilled(settings, source).resolved(source.base, fine_tuned=source.fine_tuned)
     if explained:
         settings = settings.model_copy(update={"batch_size": 1})
     family = family_of(source.base)
@@ -77,6 +79,20 @@ def draw_to_folder(
     with source.loaded() as (base, origin):
         write_pictures(base, requests, settings, origin, draw=draw, progress=progress)
     return [request.path for request in requests]
+
+
+def _as_distilled(settings: DrawSettings, source: Source) -> DrawSettings:
+    """A distilled base's own steps, scale and scheduler in place of the defaults; what was given stays."""
+    found = distilled_kind(source.base, resolve_base(source.base))
+    if found is None:
+        return settings
+    own = {"num_steps": found.num_steps, "guidance_scale": found.guidance_scale, "scheduler": found.scheduler}
+    usual = DrawSettings()
+    chosen = {key: value for key, value in own.items() if getattr(settings, key) == getattr(usual, key)}
+    if chosen:
+        shown = ", ".join(f"{key} {value}" for key, value in chosen.items())
+        warn_once(f"base '{source.base}' is {found.kind}: drawn with {shown}")
+    return settings.model_copy(update=chosen)
 
 
 def _explained(base: Base, batch: Sequence[Request], settings: DrawSettings) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.compact import compact_header, compact_tensors
 from brandsmith.export.formats import layout_for
 from brandsmith.export.headers import Card, lora_header, spec_header, with_hashes
 from brandsmith.export.hypernetwork_file import to_webui, write_webui
@@ -72,9 +73,9 @@ def export_run(
 ) -> Path:
     """Write the adapter of a run for another program; `docs/export.md` says which file goes where.
 
-    step: None is the last checkpoint. to: diffusers, kohya, comfyui, a1111 or single-file; None is what most programs
-    read of the method. precision: fp32, fp16 or bf16; None is fp16 for single-file, else fp32. Nothing is overwritten.
-    Raises MissingResource or InvalidConfig.
+    step: None is the last checkpoint. to: diffusers, kohya, comfyui, a1111, single-file or compact; None is what most
+    programs read of the method. precision: fp32, fp16 or bf16; None is fp16 for single-file, else fp32. Nothing is
+    overwritten. Raises MissingResource or InvalidConfig.
     """
     out = Path(out)
     checkpoint = RunDirectory(Path(run)).checkpoint_at(step)
@@ -187,6 +188,21 @@ def _single_file(job: ExportJob) -> Path:
     return job.out
 
 
+def _compact(job: ExportJob) -> Path:
+    """The difference to the base, small; `brandsmith import` makes a run of it again."""
+    name = recorded_base(job.checkpoint)
+    check_adapter(name, job.checkpoint)
+    base = load_base(name, device="cpu", dtype=torch.float32)
+    trained = {}
+    for file in sorted(job.checkpoint.glob("*.safetensors")):
+        header = read_header(file)
+        trained[file.stem] = load_tensors(file, {key: tensor.shape for key, tensor in header.tensors.items()})
+    said = spec_header(job.info, job.card, job.prediction) | compact_header(base)
+    own = read_header(find_adapter_file(job.checkpoint)).metadata
+    write_safetensors(job.out, compact_tensors(base, trained), {**own, **said}, exclusive=True)
+    return job.out
+
+
 _WRITERS: dict[str, Callable[[ExportJob], Path]] = {
     "kohya-lora": _kohya_lora,
     "diffusers-lora": _diffusers_lora,
@@ -195,4 +211,5 @@ _WRITERS: dict[str, Callable[[ExportJob], Path]] = {
     "hypernetwork": _hypernetwork,
     "folder": _folder,
     "single-file": _single_file,
+    "compact": _compact,
 }

@@ -7,9 +7,16 @@ from typing import Literal
 from brandsmith.core.errors import InvalidConfig, unknown_name
 
 Layout = Literal[
-    "kohya-lora", "diffusers-lora", "embedding", "diffusers-embedding", "hypernetwork", "folder", "single-file"
+    "kohya-lora",
+    "diffusers-lora",
+    "embedding",
+    "diffusers-embedding",
+    "hypernetwork",
+    "folder",
+    "single-file",
+    "compact",
 ]
-TARGETS = ("diffusers", "kohya", "comfyui", "a1111", "single-file")
+TARGETS = ("diffusers", "kohya", "comfyui", "a1111", "single-file", "compact")
 """What `--to` takes."""
 
 _LORA: dict[str, Layout] = {
@@ -31,6 +38,7 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
     "dreambooth": {
         "diffusers": "folder",
         "single-file": "single-file",
+        "compact": "compact",
         "comfyui": "single-file",
         "a1111": "single-file",
         "kohya": "single-file",

@@ -11,15 +11,18 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import outline_of
+from brandsmith.base.foreign.pickles import read_pickle
+from brandsmith.base.sources import load_base, outline_of
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import check_finite, load_tensors, read_header
+from brandsmith.export.compact import is_compact, restore_tensors
 from brandsmith.export.hypernetwork_file import from_webui
 from brandsmith.export.low_rank import LowRank, of_one_rank
 from brandsmith.export.read_lora import is_lora_file, read_lora_file
-from brandsmith.methods.adapter import build_metadata, check_adapter
+from brandsmith.methods.adapter import build_metadata, check_adapter, info_of_file
+from brandsmith.methods.dreambooth import DreamBoothConfig
 from brandsmith.methods.hypernetwork import FILE as HYPERNETWORK_FILE
 from brandsmith.methods.hypernetwork import HypernetworkConfig
 from brandsmith.methods.lora import FILE as LORA_FILE
@@ -59,6 +62,8 @@ def import_adapter(
     if not file.is_file():
         raise MissingResource(f"'{file}' is not there, or is no file", hint="give a .safetensors, .pt or .bin file")
     RunDirectory(Path(run)).check_folder()
+    if file.suffix == ".safetensors" and is_compact(read_header(file)):
+        return _restored(file, base, run)
     outline = outline_of(base)
     words = Words(token or _token_of(file), class_word)
     return write_run(_read(file, outline, words, allow_pickle), outline, words, run, file.name)
@@ -82,9 +87,23 @@ def write_run(imported: Imported, outline: Base, words: Words, run: str | Path, 
     return directory
 
 
+def _restored(file: Path, base: str, run: str | Path) -> RunDirectory:
+    """A compact file of ours as the DreamBooth run it was made from; loads the base's weights."""
+    info = info_of_file(file)
+    if not isinstance(info.settings, DreamBoothConfig):
+        raise InvalidInput(f"'{file}' is compact and of method {info.method}", hint="export it again")
+    loaded = load_base(base, device="cpu", dtype=torch.float32)
+    parts = [loaded.family.denoiser_name]
+    if info.settings.text_encoder_learning_rate > 0:
+        parts += loaded.named_encoders()
+    tensors = restore_tensors(file, loaded, parts)
+    files = {f"{part}.safetensors": own for part, own in tensors.items()}
+    return write_run(Imported(info.settings, files), loaded, info.words, run, file.name)
+
+
 def _read(file: Path, outline: Base, words: Words, allow_pickle: bool) -> Imported:
     if file.suffix in PICKLES:
-        record = load_pickle(file, allow_pickle)
+        record = read_pickle(file, allow_pickle)
         return (
             _hypernetwork(file, record)
             if "layer_structure" in record
@@ -101,25 +120,6 @@ def _token_of(file: Path) -> str:
     said: Mapping[str, str] = read_header(file).metadata if file.suffix == ".safetensors" else {}
     name = said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
     return _NOT_IN_A_TOKEN.sub("_", name).strip("_") or "imported"
-
-
-def load_pickle(file: Path, allowed: bool) -> dict[Any, Any]:
-    """A pickle's tensors and plain values, by torch's restricted reader. Raises InvalidInput."""
-    if not allowed:
-        raise InvalidInput(
-            f"'{file}' is a pickle, a kind of file that may run a program when opened",
-            hint="--allow-pickle reads tensors and plain values of it, and nothing else",
-        )
-    try:
-        record = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for what it does not read
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise InvalidInput(
-            f"'{file}' holds more than tensors, or is damaged ({reason})", hint="use another file"
-        ) from None
-    if not isinstance(record, dict):
-        record = {"emb_params": record}
-    return record
 
 
 def lora_as_ours(layers: Mapping[tuple[str, str], LowRank]) -> Imported:

@@ -100,7 +100,7 @@ def nearest(difference: torch.Tensor, rank: int) -> LowRank:
     """The LoRA of at most `rank` that is nearest to a difference of weights, (out, in) or (out, in, k, k)."""
     flat = difference.float().flatten(1)
     kept = min(rank, *flat.shape)
-    left, values, right = _largest(flat, kept)
+    left, values, right = largest_singular(flat, kept)
     root = values.sqrt()
     down, up = root[:, None] * right, left * root
     if difference.dim() == 4:
@@ -112,7 +112,7 @@ SMALL = 512
 """Up to this width all singular values are computed; above it a random projection finds the largest."""
 
 
-def _largest(flat: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def largest_singular(flat: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The `kept` largest singular values with their vectors: (out, kept), (kept,), (kept, in)."""
     if min(flat.shape) <= SMALL:
         left, values, right = torch.linalg.svd(flat, full_matrices=False)

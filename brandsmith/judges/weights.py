@@ -247,13 +247,9 @@ def fetch_weights(names: Sequence[str], folder: Path | None = None) -> list[Stat
 
 def _download(weights: DeclaredWeights, place: Path) -> None:
     if not weights.url:
-        from brandsmith.base.sources import (
-            download_from_hub,
-        )  # loads torch and diffusers, which a list of names needs not
+        from brandsmith.base import hub  # loads torch and diffusers, which a list of names does not need
 
-        download_from_hub(
-            weights.model, list(weights.files), f"weights {weights.name}", revision=weights.revision, into=place
-        )
+        hub.download(weights.model, weights.files, f"weights {weights.name}", revision=weights.revision, into=place)
         return
     from urllib.request import urlopen
 

@@ -70,6 +70,11 @@ def find_adapter_file(folder: Path | str) -> Path:
     return _find_header(folder).file
 
 
+def info_of_file(file: Path) -> AdapterInfo:
+    """What the header of one file of ours says, wherever it lies. Raises InvalidInput when it is damaged."""
+    return _info_from(read_header(file))
+
+
 def _find_header(folder: Path | str) -> Header:
     for file in sorted(Path(folder).glob("*.safetensors")):
         header = read_header(file)

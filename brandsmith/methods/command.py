@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from brandsmith.base.hardware import precision_in_force
-from brandsmith.concept.concept import load_concept
+from brandsmith.base.hardware import choose_device, free_memory, precision_in_force
+from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.files import legal_name
-from brandsmith.core.progress import training_bar
+from brandsmith.core.progress import Log, training_bar
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
-from brandsmith.methods.loop import train
+from brandsmith.methods.loop import check_job, load_trainable, train
 from brandsmith.methods.registry import resolve_config
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.training_plan import Means, TrainingPlan, fit, measure_pace, plan_training, shown
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """One training as the command line names it."""
+
+    config: TrainSettings
+    concept: Concept
+    base: str
+    folder: Path
+
+
+def read_request(
+    method: str, concept: str, base: str, run: Path | None, *, given: Mapping[str, Any], pairs: Sequence[str]
+) -> TrainRequest:
+    """`run` None: runs/<concept>-<method>. Raises InvalidInput."""
+    precision = precision_in_force()
+    config = resolve_config(method, base, {**given, "precision": None if precision == "auto" else precision}, pairs)
+    folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
+    return TrainRequest(config, load_concept(concept), base, folder)
 
 
 def train_named(
@@ -29,20 +52,39 @@ def train_named(
     trackers: Sequence[str],
     console: Console,
 ) -> RunDirectory:
-    """Train with a progress bar and report to trackers meanwhile. `run` None: runs/<concept>-<method>.
+    """`read_request` and `train_request`."""
+    return train_request(read_request(method, concept, base, run, given=given, pairs=pairs), trackers, console)
 
-    Raises InvalidInput before anything is written, TrainingDiverged when the loss or a gradient is not finite.
+
+def fitted(request: TrainRequest, log: Log) -> tuple[TrainRequest, Means]:
+    """The request with the cheapest means that fit this machine, and which they are. Raises NotEnoughMemory."""
+    device = choose_device()
+    means = fit(request.base, request.config, device, free_memory(device))
+    log(f"to fit: {shown(means)}" if means else "it fits as it is")
+    return replace(request, config=request.config.model_copy(update=means)), means
+
+
+def plan_request(request: TrainRequest, means: Means) -> TrainingPlan:
+    """What it will take, with the time of three steps where it fits; nothing is written where the run would be."""
+    check_job(request.config, request.concept, request.base, request.folder)
+    plan = plan_training(request.base, request.concept, request.config, request.folder, means=means)
+    if not plan.fits:
+        return plan
+    return measure_pace(plan, load_trainable(request.base, request.config), request.concept, request.config)
+
+
+def train_request(request: TrainRequest, trackers: Sequence[str], console: Console) -> RunDirectory:
+    """Train with a progress bar and report to trackers meanwhile.
+
+    Raises InvalidInput before anything is written, TrainingDiverged when the loss or a gradient is not finite,
+    NotEnoughMemory.
     """
-    precision = precision_in_force()
-    config = resolve_config(method, base, {**given, "precision": None if precision == "auto" else precision}, pairs)
-    loaded = load_concept(concept)
-    folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
     check_trackers(trackers)
-    title = f"train {config.method}"
-    with training_bar(console, title) as show, tracked(RunDirectory(folder), trackers, "brandsmith") as report:
+    title, run = f"train {request.config.method}", RunDirectory(request.folder)
+    with training_bar(console, title) as show, tracked(run, trackers, "brandsmith") as report:
 
         def progress(*news: Any) -> None:
             show(*news)
             report()
 
-        return train(config, loaded, base, folder, progress=progress)
+        return train(request.config, request.concept, request.base, request.folder, progress=progress)

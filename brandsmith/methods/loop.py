@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,16 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.distilled import refuse_training
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.noising import check_snr_weights
-from brandsmith.base.sources import family_of, load_in, load_tokenizers
+from brandsmith.base.sources import family_of, load_in, load_tokenizers, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.concept.crops import check_crops
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.files import append_jsonl, sha256_of
+from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata, round_files
 from brandsmith.methods.compute import (
@@ -55,6 +58,7 @@ from brandsmith.methods.training_data import (
     concept_set,
     image_size,
 )
+from brandsmith.methods.training_plan import advise
 
 _CONCEPT, _CLASS = 1, 2  # random streams
 
@@ -74,29 +78,40 @@ def train(
     `base` may be a name: it is then loaded only after everything that can be checked without weights. `cache_dir`
     shares latents and class pictures between runs (default: inside the run). Ctrl-C and SIGTERM save and then raise
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
-    or a gradient is not finite (the last checkpoint stays).
+    or a gradient is not finite (the last checkpoint stays), NotEnoughMemory with settings that would have fitted.
     """
     job = check_job(config, concept, base, run_dir)
-    run, words = job.run, job.words
+    run = job.run
     if run.status() == "finished":
         run.remove_state()  # a kill may have left it
         return run
     if isinstance(base, str):
-        check_training_space(config, words, base, run)
+        check_training_space(config, job.words, base, run)
     base = load_trainable(base, config, device)
-    compute = training_format(base, config.precision)
     with run.locked():
         job.begin()
-        material = prepare(base, concept, config, Path(cache_dir) if cache_dir else run.cache_folder, progress)
-        with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
-            attached = method_named(config.method).attach(base, config, words)
-            try:
-                training = Training(base, config, words, material, attached, run)
-                with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=attached.trains_text):
-                    training.run(progress, stop)
-            finally:
-                attached.detach()
-    return run
+        cache = Path(cache_dir) if cache_dir else run.cache_folder
+        try:
+            _train(job, base, cache, progress)
+            return run
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+    raise advise(base, config)  # outside, where no traceback holds tensors any more
+
+
+def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> None:
+    config = job.config
+    compute = training_format(base, config.precision)
+    material = prepare(base, job.concept, config, cache, progress)
+    with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
+        attached = method_named(config.method).attach(base, config, job.words)
+        try:
+            training = Training(base, config, job.words, material, attached, job.run)
+            with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=attached.trains_text):
+                training.run(progress, stop)
+        finally:
+            attached.detach()
 
 
 @dataclass(frozen=True)
@@ -114,13 +129,15 @@ class TrainingJob:
 
     def begin(self) -> None:
         """Only under the run's lock."""
-        self.run.start(self.record, defaults_of(self.config))
+        self.run.start(self.record, defaults_of(self.config), equal_means)
         self.run.remove_leftovers()
 
 
 def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
+    if isinstance(base, str):
+        refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)
     check_optimizer(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
@@ -136,7 +153,7 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
     }
-    run.check_config(record, defaults_of(config))
+    run.check_config(record, defaults_of(config), equal_means)
     run.check_state()
     return TrainingJob(config, concept, run, record)
 
@@ -144,6 +161,16 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
 def defaults_of(config: TrainSettings) -> dict[str, Any]:
     """As a run's record has them: an earlier version did not write the settings that came later."""
     return {"settings": build_config(config.method).model_dump(mode="json")}
+
+
+def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
+    """Keys of settings that may change when a run goes on: they change memory and time, not what is learnt."""
+    free = {"settings.gradient_checkpointing", "settings.offload_optimizer"}
+    batches = ("settings.batch_size", "settings.accumulate")
+    if all(key in known for key in batches for known in (have, want)):
+        samples = {known[batches[0]] * known[batches[1]] for known in (have, want)}
+        free |= set(batches) if len(samples) == 1 else set()
+    return free
 
 
 def load_trainable(base: Base | str, config: TrainSettings, device: str | None = None) -> Base:

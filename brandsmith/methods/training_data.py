@@ -37,6 +37,8 @@ from brandsmith.methods.views import views_of
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
 
+ENCODED_TOGETHER = 4
+"""Pictures at most."""
 Cropped = tuple[Path, tuple[float, float]]
 """A picture and its centering."""
 _ORDER = 0x0DE2  # names the random stream
@@ -169,7 +171,7 @@ def _encode_all(
     latents = []
     with channels_last(base.vae):
         for number, (image, centering) in enumerate(images):
-            for pixels in views_of(load_pixels(image, size, centering), views, number).split(4):
+            for pixels in views_of(load_pixels(image, size, centering), views, number).split(ENCODED_TOGETHER):
                 latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
             progress("encode pictures", number + 1, len(images), "")
     return torch.cat(latents)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from brandsmith.base.sources import check_base, family_of
 from brandsmith.concept.concept import Concept, load_concept
-from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.errors import BrandsmithError, NotEnoughMemory
 from brandsmith.core.files import write_json, write_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.table import as_csv, as_markdown
@@ -129,7 +129,8 @@ class StudyRunner:
                     self._round(before, number)
                 self._check_success()
                 self._report()
-            except (BudgetSpent, NothingSucceeded):
+                self._check_memory()
+            except (BudgetSpent, NothingSucceeded, NotEnoughMemory):
                 self._write_result(complete=False)
                 raise
         return self._write_result(complete=True)
@@ -141,6 +142,16 @@ class StudyRunner:
             raise NothingSucceeded(
                 f"all {len(records)} trials failed: {reasons[0]}" + " (and other reasons)" * (len(reasons) > 1),
                 hint=f"each trial's reason is in '{self.study.folder}': change the settings, or run the command again",
+            )
+
+    def _check_memory(self) -> None:
+        """Trials that did not fit here may fit elsewhere: the study is not complete, and tries them when run again."""
+        records = [self.study.read_trial(t.name) for trials in self.trials.values() for t in trials]
+        unfit = [record for record in records if record.failed and "memory" in record.reason.partition(":")[0]]
+        if unfit:
+            raise NotEnoughMemory(
+                f"{len(unfit)} of {len(records)} trials did not fit into memory: {unfit[0].reason}",
+                hint=f"the others' table is '{self.study.folder / 'table.md'}'; run the command again with more memory",
             )
 
     def _round(self, before: int, wanted: int) -> None:

@@ -23,7 +23,14 @@ from brandsmith.base.base import Base
 from brandsmith.base.hardware import choose_device
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
-from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput, TrainingDiverged
+from brandsmith.core.errors import (
+    BrandsmithError,
+    InvalidConcept,
+    InvalidConfig,
+    InvalidInput,
+    NotEnoughMemory,
+    TrainingDiverged,
+)
 from brandsmith.core.memory import peak_memory
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.secrets import mask_secrets
@@ -43,7 +50,15 @@ OnStep = Callable[[str, int], None]
 
 
 # torch's own errors, out of memory among them; InvalidInput: weights that are not finite
-_OF_ONE_TRIAL = (TrainingDiverged, InvalidInput, RuntimeError, MemoryError, ArithmeticError, ValueError)
+_OF_ONE_TRIAL = (
+    TrainingDiverged,
+    NotEnoughMemory,
+    InvalidInput,
+    RuntimeError,
+    MemoryError,
+    ArithmeticError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -145,7 +160,7 @@ class Worker:
             self.study.note(job.trial, state="running", reason="")
         with peak_memory(on_gpu=torch.cuda.is_available()) as peak:
             try:
-                worked = self._train(job)
+                worked = self._train_to_fit(job)
                 worked = self._score(job) or worked
             except (InvalidConfig, InvalidConcept):
                 raise
@@ -161,6 +176,15 @@ class Worker:
         reason = said if isinstance(error, BrandsmithError) else f"{type(error).__name__}: {said[:200]}"
         step = RunDirectory(self.study.trial_folder(job.trial)).step()
         self.study.note(job.trial, state="failed", reason=reason, stopped_at_step=step)
+
+    def _train_to_fit(self, job: Job) -> bool:
+        """`_train`, once more where a plan would have fitted into memory."""
+        try:
+            return self._train(job)
+        except NotEnoughMemory as error:
+            if not error.means:
+                raise
+            return self._train(replace(job, config=job.config.model_copy(update=error.means)))
 
     def _train(self, job: Job) -> bool:
         """False when there was nothing left to do."""

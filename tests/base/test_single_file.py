@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import torch
@@ -10,11 +11,15 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file, save_file
 from small_bases import PREDICTS, build_small
 
+from brandsmith.base import hub
 from brandsmith.base.base import Base, decode_latents, encode_prompts, predict
+from brandsmith.base.distilled import KINDS, distilled_kind, refuse_training
 from brandsmith.base.foreign.layouts import single_file_tensors
+from brandsmith.base.foreign.pickles import convert_pickles
 from brandsmith.base.sources import check_base, load_base, load_scheduler, resolve_base
 from brandsmith.base.stock import save_stock_folder, stock_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.guidance.schedulers import check_scheduler
 
 CLASSES = {"sd1": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 
@@ -144,3 +149,99 @@ def test_what_a_file_predicts_is_read_from_wherever_it_is_said(small, tmp_path):
     assert load_scheduler(resolve_base(str(two))).config.prediction_type == "epsilon"
     index = json.loads((resolve_base(str(two)) / "single_file.json").read_text())
     assert index["file"] == str(two.resolve())
+
+
+HUB = """
+model_index.json scheduler/scheduler_config.json tokenizer/vocab.json tokenizer/merges.txt
+tokenizer/tokenizer_config.json unet/config.json unet/diffusion_pytorch_model.safetensors
+unet/diffusion_pytorch_model.fp16.safetensors
+unet/diffusion_pytorch_model.non_ema.safetensors unet/diffusion_pytorch_model.bin vae/config.json
+vae/diffusion_pytorch_model.fp16.safetensors vae/diffusion_pytorch_model.non_ema.safetensors text_encoder/config.json
+text_encoder/model-00001-of-00002.safetensors text_encoder/model-00002-of-00002.safetensors
+text_encoder/model.safetensors.index.json text_encoder/model.fp16.safetensors text_encoder/pytorch_model.bin
+safety_checker/model.safetensors safety_checker/config.json feature_extractor/preprocessor_config.json
+v1-5-pruned.safetensors v1-5-pruned-emaonly.safetensors v1-5-pruned.ckpt README.md image.png
+"""
+
+
+def test_of_a_repository_only_what_is_needed_is_fetched():
+    needed = hub.files_needed(HUB.split())
+    weights = [name for name in needed if name.endswith(".safetensors")]
+    assert weights == [
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+        "text_encoder/model-00001-of-00002.safetensors",
+        "text_encoder/model-00002-of-00002.safetensors",
+    ]
+    assert "text_encoder/model.safetensors.index.json" in needed and "tokenizer/merges.txt" in needed
+    assert not [
+        name for name in needed if name.startswith(("safety", "feature", "v1")) or name.endswith((".bin", ".md"))
+    ]
+
+
+def test_without_network_the_answer_is_quick(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingResource, match="HF_HUB_OFFLINE is set"):
+        check_base("someone/else")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: time.sleep(30))
+    monkeypatch.setattr(hub, "HUB_TIMEOUT_SEC", 0.1)
+    started = time.monotonic()
+    with pytest.raises(MissingResource, match="no answer within") as refused:
+        check_base("someone/else")
+    assert time.monotonic() - started < 20 and "local folder or file" in refused.value.hint
+
+
+def test_pickles_are_converted_on_demand_alone(tmp_path):
+    weights = {"state_dict": {"a": torch.ones(2), "b": torch.zeros(1)}, "global_step": 3}
+    torch.save(weights, tmp_path / "old.ckpt")
+    with pytest.raises(InvalidInput, match="is a pickle") as refused:
+        convert_pickles(tmp_path / "old.ckpt", tmp_path / "new.safetensors", allow_pickle=False)
+    assert "--allow-pickle" in refused.value.hint
+    convert_pickles(tmp_path / "old.ckpt", tmp_path / "new.safetensors", allow_pickle=True)
+    assert {name: tensor.tolist() for name, tensor in load_file(tmp_path / "new.safetensors").items()} == {
+        "a": [1, 1],
+        "b": [0],
+    }
+    torch.save({"x": print}, tmp_path / "program.ckpt")
+    with pytest.raises(InvalidInput, match="more than tensors"):
+        convert_pickles(tmp_path / "program.ckpt", tmp_path / "no.safetensors", allow_pickle=True)
+    folder = tmp_path / "folder"
+    (folder / "unet").mkdir(parents=True)
+    (folder / "text_encoder").mkdir()
+    (folder / "model_index.json").write_text("{}")
+    torch.save({"a": torch.ones(2)}, folder / "unet" / "diffusion_pytorch_model.bin")
+    torch.save({"a": torch.ones(2)}, folder / "text_encoder" / "pytorch_model.bin")
+    convert_pickles(folder, tmp_path / "safe", allow_pickle=True)
+    made = sorted(
+        file.relative_to(tmp_path / "safe").as_posix() for file in (tmp_path / "safe").rglob("*") if file.is_file()
+    )
+    assert made == ["model_index.json", "text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler", "unet", "kind"),
+    [
+        ("mine", "LCMScheduler", {}, "lcm"),
+        ("mine", "DDIMScheduler", {"time_cond_proj_dim": 256}, "lcm"),
+        ("stabilityai/sd-turbo", "EulerDiscreteScheduler", {}, "turbo"),
+        ("models/sdxl_lightning_4step.safetensors", "EulerDiscreteScheduler", {}, "lightning"),
+        ("Hyper-SDXL", "DDIMScheduler", {}, "hyper"),
+        ("models/turbocharged", "PNDMScheduler", {}, None),
+        ("pocket", "PNDMScheduler", {}, None),
+    ],
+)
+def test_distilled_bases_are_known_and_not_trained(tmp_path, name, scheduler, unet, kind):
+    for part, config in {"unet": unet, "scheduler": {"_class_name": scheduler}}.items():
+        (tmp_path / part).mkdir()
+        file = "scheduler_config.json" if part == "scheduler" else "config.json"
+        (tmp_path / part / file).write_text(json.dumps(config))
+    found = distilled_kind(name, tmp_path)
+    assert found is (KINDS[kind] if kind else None)
+    if kind is None:
+        refuse_training(name, tmp_path)
+        return
+    with pytest.raises(InvalidConfig, match="distilled to draw in about 4 steps") as refused:
+        refuse_training(name, tmp_path)
+    assert "distilled from" in refused.value.hint
+    check_scheduler(found.scheduler, found.num_steps)

@@ -15,11 +15,13 @@ from safetensors.torch import load_file, save_file
 from small_bases import build_small
 
 from brandsmith.base.base import encode_prompts, predict
+from brandsmith.base.random_sd15 import sd15_unet_shapes
 from brandsmith.base.sources import check_base, load_base
 from brandsmith.base.stock import save_stock_folder, stock_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
+from brandsmith.export.compact import compacted, num_bytes, num_bytes_fp16, restored
 from brandsmith.export.export_run import export_run
 from brandsmith.export.formats import LAYOUTS, TARGETS, layout_for
 from brandsmith.export.headers import Card
@@ -326,3 +328,33 @@ def test_a_dreambooth_single_file_is_a_base_and_draws_the_same(tmp_path, monkeyp
     assert float((ours - before).abs().max()) > 100 * float((ours - theirs).abs().max())
     half = export_run(run.folder, tmp_path / "half.safetensors", to="a1111")
     assert half.stat().st_size < 0.51 * file.stat().st_size and check_base(str(half)) is None
+
+
+@pytest.mark.slow
+def test_a_compact_file_is_small_and_comes_back_as_nearly_the_same_model(trained, tmp_path):
+    base, run, ours = trained("sd1", "dreambooth")
+    file = export_run(run, tmp_path / "compact.safetensors", to="compact")
+    back = import_adapter(file, str(base), tmp_path / "back")
+    infos = [read_adapter_info(found.checkpoint_at()) for found in (back, RunDirectory(run))]
+    assert infos[0].settings == infos[1].settings and infos[0].words == infos[1].words
+    plain = draw(stock_pipeline(load_base(str(base), dtype=torch.float32)))
+    error, moved = np.abs(drawn_by(back.folder, base) - ours).mean(), np.abs(plain - ours).mean()
+    assert error < 0.5 * moved
+    shapes = [tuple(t.shape) for f in RunDirectory(run).checkpoint_at().glob("*") for t in load_file(f).values()]
+    stored = sum(tensor.numel() * tensor.element_size() for tensor in load_file(file).values())
+    assert stored <= sum(map(num_bytes, shapes)) < 0.13 * num_bytes_fp16(shapes), "small matrices: more of it is scales"
+    published = sd15_unet_shapes()
+    assert sum(map(num_bytes, published)) < 0.09 * num_bytes_fp16(published)
+    save_as_diffusers_folder(build_tiny("sd1", seed=1), tmp_path / "other")
+    with pytest.raises(InvalidInput, match="other weights") as refused:
+        import_adapter(file, str(tmp_path / "other"), tmp_path / "no")
+    assert "--base" in refused.value.hint and not (tmp_path / "no").exists()
+
+
+def test_a_difference_is_restored_up_to_its_quantisation():
+    generator = torch.Generator().manual_seed(0)
+    low = torch.randn(48, 3, generator=generator) @ torch.randn(3, 40, generator=generator)
+    for difference in (torch.randn(7, generator=generator), torch.randn(24, 6, 3, 3, generator=generator), low):
+        stored = compacted("x", difference)
+        error = (restored("x", stored, tuple(difference.shape)) - difference).norm() / difference.norm()
+        assert float(error) < {1: 0.001, 4: 0.65, 2: 0.62}[difference.dim()]

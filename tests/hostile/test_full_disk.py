@@ -137,6 +137,7 @@ def test_reports_survive_a_full_disk(disk, command, tmp_path):
     survives(disk, command("report", study, "--out", tmp_path / "out" / "report"), tmp_path / "out", every=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["export.safetensors", "deep/er/export.safetensors"])
 def test_an_export_survives_a_full_disk(place, disk, brandsmith, given, tmp_path):
     brand, tiny = given
@@ -231,6 +232,7 @@ def test_what_a_training_will_write_is_compared_with_the_free_space(brandsmith, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_what_a_study_will_write_is_compared_with_the_free_space(given, monkeypatch, tmp_path):
     text = study_text(*given, more="").replace("hypernetwork", "dreambooth")
     monkeypatch.setattr(output.shutil, "disk_usage", lambda _: Disk(10**9, 10**9, 4 << 20))
@@ -239,6 +241,7 @@ def test_what_a_study_will_write_is_compared_with_the_free_space(given, monkeypa
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
 def test_results_that_find_no_space_are_one_sentence():
     with open("/dev/full", "w", encoding="utf-8") as full:

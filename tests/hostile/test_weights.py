@@ -19,7 +19,7 @@ from bases import build_tiny, save_as_diffusers_folder
 from lessons import QUICK, TOKEN
 from safetensors.torch import load_file, save_file
 
-from brandsmith.base import sources
+from brandsmith.base import hub, sources
 from brandsmith.base.base import Base
 from brandsmith.base.sources import check_base, load_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidInput, MissingResource, printable
@@ -399,7 +399,7 @@ def silent_hub(monkeypatch) -> Iterator[list]:
     threading.Thread(target=serve, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
     monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-    monkeypatch.setattr(sources, "HUB_TIMEOUT_SEC", 0.2)
+    monkeypatch.setattr(hub, "HUB_TIMEOUT_SEC", 0.2)
     yield connections
     server.close()
 

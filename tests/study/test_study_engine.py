@@ -20,7 +20,7 @@ from rich.console import Console
 from study_process import ColourJudge, colour_judges, run_tiny, study_text
 
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
+from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, NotEnoughMemory
 from brandsmith.core.json_files import read_jsonl
 from brandsmith.results.study_result import result_of
 from brandsmith.study import worker
@@ -209,6 +209,31 @@ def test_a_trial_that_breaks_fails_alone(tmp_path, brand, base, rate, reason):
     failed = lines.pop(f"hn_learning_rate-{rate.replace('+', '')}")
     assert failed.state == "failed" and reason in failed.reason and failed.n == 0
     assert all(line.state == "finished" and line.n == 4 for line in lines.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("helps", [True, False])
+def test_a_trial_that_runs_out_of_memory_is_tried_once_more_with_what_fits(tmp_path, brand, base, helps, monkeypatch):
+    text = study_text(brand, base, "halving: null").replace("training_seeds: [0, 1]", "training_seeds: [0]")
+    real, tried = worker.train, []
+
+    def train(config, *args, **kwargs):
+        if config.method == "hypernetwork" and (not config.gradient_checkpointing or not helps):
+            tried.append(config.gradient_checkpointing)
+            raise NotEnoughMemory("out of memory on cuda: 9 of 8 GiB", means={"gradient_checkpointing": True})
+        return real(config, *args, **kwargs)
+
+    monkeypatch.setattr(worker, "train", train)
+    if helps:
+        result = run_study(parse_study(text), text, tmp_path / "s", console=quiet(), judges=colour_judges)
+        assert all(line.state == "finished" for line in result.leaderboard) and set(tried) == {False}
+        return
+    with pytest.raises(NotEnoughMemory, match=r"2 of \d trials did not fit into memory: out of memory on cuda"):
+        run_study(parse_study(text), text, tmp_path / "s", console=quiet(), judges=colour_judges)
+    assert tried == [False, True] * 2
+    study = StudyFolder(tmp_path / "s")
+    assert sum(record["state"] == "failed" for record in trial_records(study).values()) == 2
+    assert json.loads(study.result_file.read_text())["complete"] is False
 
 
 @pytest.mark.slow

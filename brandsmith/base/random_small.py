@@ -1,0 +1,122 @@
+"""Small bases with random weights, one per family: stock classes, 64-px pictures. For tests, and for benchmarks of what
+does not depend on what weights have learnt.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from brandsmith.base.base import Base
+from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.random_sd15 import CORPUS
+from brandsmith.base.tokenizer import train_clip_tokenizer
+
+WIDTHS = {"sd1": (16,), "sd2": (24,), "sdxl": (16, 24), "sd3": (16, 24)}
+"""Of the text encoders."""
+
+
+def build_tiny(family: str = "sd1", seed: int = 0, *, context: int = 24) -> Base:
+    """A base of 64-px pictures (8 x 8 latents; 4 channels, sd3 16) whose every part is a stock class."""
+    torch.manual_seed(seed)
+    tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=context)
+    widths = WIDTHS[family]
+    encoders = [_text_encoder(tokenizer, w, projected=i == 1 or family == "sd3") for i, w in enumerate(widths)]
+    denoiser = _transformer(sum(widths)) if family == "sd3" else _unet(family, widths)
+    vae = _autoencoder(family)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0) if family == "sd3" else _diffusion_scheduler(family)
+    tokenizers = [tokenizer] * len(widths)
+    return Base(f"tiny-{family}", FAMILIES[family], denoiser, vae, encoders, tokenizers, scheduler).freeze()
+
+
+def _unet(family: str, widths: tuple[int, ...]) -> UNet2DConditionModel:
+    extra: dict[str, Any] = {}
+    if family == "sdxl":
+        extra = {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 8,
+            "projection_class_embeddings_input_dim": 6 * 8 + widths[1],
+        }
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=sum(widths),
+        attention_head_dim=8,
+        **extra,
+    )
+
+
+def _transformer(text_width: int) -> SD3Transformer2DModel:
+    """Text is padded by 8 to its width, as the real one pads it."""
+    return SD3Transformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=16,
+        out_channels=16,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=text_width + 8,
+        caption_projection_dim=32,
+        pooled_projection_dim=text_width,
+        pos_embed_max_size=16,
+        dual_attention_layers=(0,),
+        qk_norm="rms_norm",
+    )
+
+
+def _autoencoder(family: str) -> AutoencoderKL:
+    flow = {"latent_channels": 16, "shift_factor": 0.0609, "use_quant_conv": False, "use_post_quant_conv": False}
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        norm_num_groups=4,
+        sample_size=64,
+        mid_block_add_attention=False,
+        scaling_factor=0.5,
+        **(flow if family == "sd3" else {"latent_channels": 4}),
+    )
+
+
+def _diffusion_scheduler(family: str) -> DDPMScheduler:
+    return DDPMScheduler(
+        1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction" if family == "sd2" else "epsilon",
+        clip_sample=False,
+    )
+
+
+def _text_encoder(tokenizer: CLIPTokenizer, width: int, *, projected: bool) -> torch.nn.Module:
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=tokenizer.model_max_length,
+        projection_dim=width,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
