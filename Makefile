@@ -5,6 +5,7 @@
 # make lint    ruff: rules and format, nothing is written
 # make format  let ruff format everything
 # make types   mypy
+# make rehearsal  every form of a base, method and export, back again: some ten minutes
 # make docs    build the documentation as a site into out/docs
 # make clean   remove what these made; your own runs/ stay
 
@@ -16,7 +17,7 @@ READY := $(VENV)/.ready-$(shell cat constraints.txt pyproject.toml | cksum | cut
 # what they share is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test check lint format types quick-tests docs clean
+.PHONY: setup demo test check lint format types quick-tests rehearsal docs clean
 
 setup: $(READY)
 
@@ -49,6 +50,9 @@ types: setup
 
 quick-tests: setup
 	$(PYTEST) -m "not slow"
+
+rehearsal: setup
+	REHEARSAL=all $(PYTEST) tests/export/test_rehearsal.py
 
 docs: setup
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs out/docs
