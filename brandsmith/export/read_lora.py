@@ -24,11 +24,19 @@ _ROLES = {
     "down": (
         ".lora_down.weight",
         ".lora_A.weight",
+        ".lora_A.default.weight",
         ".lora.down.weight",
         ".lora_linear_layer.down.weight",
         "_lora.down.weight",
     ),
-    "up": (".lora_up.weight", ".lora_B.weight", ".lora.up.weight", ".lora_linear_layer.up.weight", "_lora.up.weight"),
+    "up": (
+        ".lora_up.weight",
+        ".lora_B.weight",
+        ".lora_B.default.weight",
+        ".lora.up.weight",
+        ".lora_linear_layer.up.weight",
+        "_lora.up.weight",
+    ),
     "alpha": (".alpha",),
 }
 _OTHERS = {
@@ -89,8 +97,8 @@ def _by_layer(tensors: Mapping[str, torch.Tensor], file: Path) -> dict[str, dict
 
 def _plain(name: str) -> str:
     """A layer's name without what differs between versions of one program."""
-    name = name.replace(".processor", "").removesuffix(".default")
-    return re.sub(r"\.to_(q|k|v|out)_lora$", r".to_\1", name).replace(".", "_")
+    name = name.replace(".processor", "")
+    return re.sub(r"\.to_out$", ".to_out.0", name).replace(".", "_")
 
 
 def _alphas(metadata: Mapping[str, str]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -76,8 +77,9 @@ def stock(family, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", list(PIPELINES))
-@pytest.mark.parametrize("to", ["kohya", "diffusers"])
+@pytest.mark.parametrize(
+    ("family", "to"), [("sd1", "kohya"), ("sd2", "kohya"), ("sdxl", "kohya"), ("sdxl", "diffusers")]
+)
 def test_a_lora_whose_alpha_is_not_its_rank_draws_the_same_in_stock_diffusers(trained, tmp_path, family, to):
     base, run, ours = trained(family, "lora")
     file = export_run(run, tmp_path / "mark.safetensors", to=to)
@@ -100,8 +102,7 @@ def test_alpha_is_right_for_readers_without_our_header(trained, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", list(PIPELINES))
-@pytest.mark.parametrize("to", [None, "diffusers"])
+@pytest.mark.parametrize(("family", "to"), [("sd1", None), ("sd1", "diffusers"), ("sdxl", None)])
 def test_an_embedding_holds_every_encoders_vectors(trained, tmp_path, family, to):
     base, run, ours = trained(family, "textual_inversion")
     file = export_run(run, tmp_path / f"{TOKEN}.safetensors", to=to)
@@ -215,14 +216,7 @@ def drawn_by(run, base):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "method"),
-    [
-        ("sd1", "lora"),
-        ("sdxl", "lora"),
-        ("sd1", "textual_inversion"),
-        ("sdxl", "textual_inversion"),
-        ("sd2", "hypernetwork"),
-    ],
+    ("family", "method"), [("sdxl", "lora"), ("sdxl", "textual_inversion"), ("sd2", "hypernetwork")]
 )
 def test_what_is_exported_comes_back_as_the_same_picture(trained, tmp_path, family, method):
     base, run, ours = trained(family, method)
@@ -243,6 +237,8 @@ def test_other_programs_spellings_are_read_too(trained, tmp_path):
         name.replace(".lora_A.", ".lora.down.").replace(".lora_B.", ".lora.up."): tensor
         for name, tensor in layers.items()
     }
+    old = {re.sub(r"(attn\d)\.to_(q|out)(\.0)?\.lora", r"\1.processor.to_\2_lora", name): old[name] for name in old}
+    assert any("processor.to_out_lora.down" in name for name in old)
     mixed = dict(load_file(export_run(run, tmp_path / "kohya.safetensors")))
     name = next(name.removesuffix(".alpha") for name in mixed if name.endswith(".alpha"))
     up, down = f"{name}.lora_up.weight", f"{name}.lora_down.weight"
