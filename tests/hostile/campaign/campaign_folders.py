@@ -1,0 +1,436 @@
+"""Folders that Brandsmith wrote and reads back: runs, studies, judges, benchmarks; and weights, adapters and bases."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from bases import build_tiny, save_as_diffusers_folder
+from campaign_harness import Input
+from campaign_mutations import mutated_bytes, mutated_json, mutated_safetensors, mutated_text, mutated_value
+from campaign_pictures import mutated_yaml, write_concept_folder
+from lessons import QUICK, TOKEN
+from studies import build_study
+
+from brandsmith.base.sources import check_base, pocket_folder
+from brandsmith.benchmark.guidance_rows import read_saved
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.rows import read_score_rows
+from brandsmith.core.run import RunDirectory
+from brandsmith.core.safe_weights import read_header
+from brandsmith.evaluate.albums import find_albums
+from brandsmith.judges.fit import judges_folder, load_judges
+from brandsmith.judges.foreign import read_detections
+from brandsmith.judges.judge import CachedJudge, Verdict
+from brandsmith.judges.pocket_classes import PocketClasses
+from brandsmith.judges.weights import check_weights
+from brandsmith.methods.adapter import build_metadata, check_adapter
+from brandsmith.methods.method import Words
+from brandsmith.methods.registry import METHODS, build_config, parse_config, parse_pairs
+from brandsmith.report.html import write_report
+from brandsmith.results.study_files import read_study
+from brandsmith.results.study_result import read_result, result_of
+from brandsmith.study.config import parse_study
+
+
+def write_adapter(base: Any, name: str, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    config, words = build_config(name, steps=3, **QUICK[name]), Words(TOKEN, "logo")
+    attached = METHODS[name].attach(base, config, words)
+    try:
+        attached.write(folder, build_metadata(config, base, words, 3))
+    finally:
+        attached.detach()
+    return folder
+
+
+def mutated_file(draw: random.Random, file: Path, whole: bytes) -> bytes:
+    """A mutation that suits what the file holds, by its suffix."""
+    suffix = file.suffix
+    if suffix == ".safetensors":
+        return mutated_safetensors(draw, whole)
+    if suffix == ".json":
+        return mutated_json(draw, json.loads(whole))
+    if suffix == ".jsonl":
+        lines = whole.splitlines()
+        at = draw.randrange(len(lines))
+        lines[at] = mutated_json(draw, json.loads(lines[at])).replace(b"\n", b" ")
+        return draw.choice((b"\n".join(lines) + b"\n", mutated_bytes(draw, whole)))
+    if suffix in (".yaml", ".yml", ".txt"):
+        return mutated_text(draw, whole.decode())
+    return mutated_bytes(draw, whole)
+
+
+def of_files(
+    boundary: str,
+    draw: random.Random,
+    place: Path,
+    names: list[str],
+    call: Callable[[], Any],
+    right: Callable[[Any], str] | None = None,
+) -> Iterator[Input]:
+    """One of the files mutated at a time, the others whole."""
+    whole = {name: (place / name).read_bytes() for name in names}
+    while True:
+        name = draw.choice(names)
+        changed = mutated_file(draw, place / name, whole[name])
+        if changed == whole[name]:
+            continue
+        (place / name).write_bytes(changed)
+        yield Input(boundary, f"{name}: {changed[:70]!r}", call, place, right=right or (lambda result: ""))
+        (place / name).write_bytes(whole[name])
+
+
+# ----------------------------------------------------------------------------- runs
+
+
+def write_run(folder: Path, tiny: Any) -> Path:
+    """A finished run as `train` leaves it, without training."""
+    run = RunDirectory(folder)
+    settings = build_config("lora", steps=3, **QUICK["lora"]).model_dump(mode="json")
+    run.start({"base": "tiny", "concept": {"token": TOKEN, "folder": "brand"}, "settings": settings})
+    write_adapter(tiny, "lora", folder / "checkpoints" / "step-000003")
+    run.set_status("finished", 3)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps({"step": i, "loss": 0.5}) + "\n" for i in (1, 2, 3)))
+    return folder
+
+
+def run_folders(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    place = write_run(scratch / "run", build_tiny())
+    run = RunDirectory(place)
+
+    def read() -> tuple[Any, ...]:
+        return run.config(), run.status(), run.step(), run.metrics(), run.checkpoints_at(None), run.check_folder()
+
+    def wrong(read: tuple[Any, ...]) -> str:
+        config, status, step, metrics, _, _ = read
+        fine = (
+            isinstance(config, dict)
+            and type(step) is int
+            and status in ("new", "running", "interrupted", "diverged", "finished")
+        )
+        return "" if fine and all(type(row["step"]) is int for row in metrics) else f"taken: {status} {step}"
+
+    yield from of_files("run folders", draw, place, ["config.json", "status.json", "metrics.jsonl"], read, wrong)
+
+
+def states(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    """What a stopped training left to go on from, and its latents."""
+    from brandsmith.core.files import write_safetensors
+    from brandsmith.methods.training_data import _cached
+
+    run = RunDirectory(scratch / "state")
+    run.save_state(3, {"a": torch.ones(3, 4), "b": torch.arange(5)})
+    cache = run.folder / "cache" / "latents.safetensors"
+    write_safetensors(cache, {"latents": torch.ones(2, 4, 8, 8)})
+
+    def wrong_state(found: Any) -> str:
+        step, tensors = found
+        fine = type(step) is int and step >= 0 and all(bool(torch.isfinite(t.float()).all()) for t in tensors.values())
+        return "" if fine else f"taken: step {step}"
+
+    of_state = of_files("run state", draw, run.folder, ["state/training.safetensors"], run.load_state, wrong_state)
+    of_cache = of_files(
+        "run state",
+        draw,
+        run.folder,
+        ["cache/latents.safetensors"],
+        lambda: _cached(cache, 2, lambda: torch.zeros(2, 4, 8, 8)),
+        wrong_latents,
+    )
+    while True:
+        yield next(of_state)
+        one = next(of_cache)
+        one.out = run.folder / "cache"  # a cache that cannot be used is made again
+        yield one
+
+
+def wrong_latents(found: Any) -> str:
+    fine = isinstance(found, torch.Tensor) and found.shape == (2, 4, 8, 8) and bool(torch.isfinite(found).all())
+    return "" if fine else f"latents {getattr(found, 'shape', found)}"
+
+
+# ----------------------------------------------------------------------------- studies
+
+
+def studies(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    """The records of a study, and every result and report that is made of them."""
+    place = build_study(scratch / "studies" / "study", pictures=False)
+    trial = "trials/lora-1-seed0"
+    names = ["study.json", *(f"{trial}/{p.name}" for p in (place / trial).iterdir() if p.suffix in (".json", ".jsonl"))]
+    names = [name for name in names if (place / name).is_file()]
+
+    def read() -> Any:
+        study = read_study(place)
+        return study, result_of(study.records) if hasattr(study, "records") else None
+
+    yield from of_files("studies", draw, place, names, read)
+
+
+def reports(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    place = build_study(scratch / "reports" / "study", pictures=False)
+    trial, out = "trials/lora-1-seed0", scratch / "reports" / "out"
+    names = ["study.json", f"{trial}/trial.json", f"{trial}/scores.jsonl", f"{trial}/config.json"]
+
+    def read() -> list[Path]:
+        shutil.rmtree(out, ignore_errors=True)
+        return write_report(place, out)
+
+    def wrong(files: list[Path]) -> str:
+        page = next(file for file in files if file.suffix == ".html").read_text(encoding="utf-8")
+        bad = [
+            sign
+            for sign in ("<script>alert", "onerror=alert(1)>", "onload=alert(1)>", "me:secret@", "\x1b")
+            if sign in page
+        ]
+        return f"the page holds {bad}" if bad else ""
+
+    yield from of_files("reports", draw, place, [n for n in names if (place / n).is_file()], read, wrong)
+
+
+def study_settings(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    concept = write_concept_folder(scratch / "brand")
+    value = {
+        "name": "mine",
+        "concept": str(concept),
+        "base": "pocket",
+        "training_seeds": [0, 1],
+        "checkpoints": 2,
+        "methods": [
+            {"method": "lora", "fixed": {"steps": 40}, "search": {"rank": [4, 8], "learning_rate": [1e-3, 1e-4]}},
+            {"method": "ti", "search": {"num_vectors": [1, 2]}},
+        ],
+        "cases": {"selection_seeds": [1], "report_seeds": [2, 3], "draw": {"num_steps": 5, "scheduler": "ddim"}},
+        "search": {"sampler": "grid"},
+        "halving": {"rungs": [1], "keep_one_in": 2},
+        "budget": {"max_time": "90 min"},
+    }
+    while True:
+        raw = mutated_yaml(draw, value)
+        text = raw.decode("utf-8", "replace")
+        yield Input("study.yaml", text[:100], lambda text=text: parse_study(text, "study.yaml"), concept)
+
+
+# ----------------------------------------------------------------------------- rows and settings
+
+
+ROWS: dict[str, tuple[list[dict[str, Any]], Callable[[Path], Any]]] = {
+    "scores": (
+        [
+            {
+                "case": 0,
+                "prompt": "a",
+                "seed": 1,
+                "run": "r",
+                "step": 1,
+                "judge": "ocr@1",
+                "weights": "w",
+                "value": v,
+                "reason": "" if v is not None else "no",
+                "details": {"box": [1, 2, 3, 4]},
+            }
+            for v in (0.5, None)
+        ],
+        read_score_rows,
+    ),
+    "detections": (
+        [{"image": "a.png", "box": b, "score": 0.5, "label": "logo", "detector": "y"} for b in ([1, 2, 3.5, 4], None)],
+        read_detections,
+    ),
+    "verdicts": (
+        [{"key": "counting@1:none", "picture": "p", "value": 0.5, "reason": "", "details": {}}] * 2,
+        lambda file: CachedJudge(_Nobody(), file),
+    ),
+    "arms": (
+        [
+            {
+                "set": "two",
+                "arm": "plain",
+                "case": 0,
+                "try": 0,
+                "prompt": "a",
+                "seed": 1,
+                "present": True,
+                "strict": True,
+                "success": True,
+                "coloured": True,
+                "each": [True],
+                "seconds": 0.5,
+                "extra_passes": 0,
+            }
+        ]
+        * 2,
+        read_saved,
+    ),
+}
+
+
+class _Nobody:
+    name, version, weights_hash = "counting", "1", "none"
+
+    def score(self, pictures: Any) -> list[Verdict]:
+        return [Verdict(0.5)] * len(pictures)
+
+
+def rows(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    place = scratch / "rows"
+    place.mkdir()
+    file = place / "rows.jsonl"
+    while True:
+        name = draw.choice(sorted(ROWS))
+        valid, read = ROWS[name]
+        file.write_text("".join(json.dumps(row) + "\n" for row in valid))
+        file.write_bytes(mutated_file(draw, file, file.read_bytes()))
+        yield Input("rows", f"{name}: {file.read_bytes()[:90]!r}", lambda read=read: read(file), place)
+
+
+def settings(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    """`--set key=value`, and settings as they are stored."""
+    place = scratch / "settings-of-training"
+    place.mkdir()
+    while True:
+        name = draw.choice(sorted(METHODS))
+        stored = build_config(name).model_dump(mode="json")
+        if draw.random() < 0.5:
+            changed = mutated_value(draw, stored)
+            yield Input(
+                "settings", str(changed)[:90], lambda changed=changed: parse_config(changed), place, right=odd_settings
+            )
+        else:
+            key = draw.choice([*stored, "colour", ""])
+            pair = f"{key}={mutated_json(draw, stored.get(key)).decode('utf-8', 'replace')[:90_000]}"
+            call = lambda name=name, pair=pair: build_config(name, **parse_pairs([pair]))  # noqa: E731
+            yield Input("settings", pair[:90], call, place, right=odd_settings)
+
+
+def odd_settings(found: Any) -> str:
+    numbers = {key: value for key, value in found.model_dump().items() if isinstance(value, float)}
+    return "" if all(abs(value) < float("inf") for value in numbers.values()) else f"not finite: {numbers}"
+
+
+# ----------------------------------------------------------------------------- weights
+
+
+def headers(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    folder = write_adapter(build_tiny(), "lora", scratch / "headers")
+    yield from of_files(
+        "headers",
+        draw,
+        folder,
+        sorted(p.name for p in folder.iterdir()),
+        lambda: read_header(next(iter(folder.iterdir()))),
+    )
+
+
+def adapters(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    """Adapters of every method, compared with the base they were made for."""
+    tiny = build_tiny()
+    folders = {name: write_adapter(tiny, name, scratch / "adapters" / name) for name in sorted(METHODS)}
+    each = {
+        name: of_files(
+            "adapters",
+            draw,
+            folder,
+            sorted(p.name for p in folder.iterdir()),
+            lambda folder=folder: check_adapter(tiny, folder),
+            finite_adapter(folder),
+        )
+        for name, folder in folders.items()
+    }
+    while True:
+        yield next(each[draw.choice(sorted(each))])
+
+
+def finite_adapter(folder: Path) -> Callable[[Any], str]:
+    from safetensors.torch import load_file
+
+    def wrong(info: Any) -> str:
+        tensors = [tensor for file in folder.glob("*.safetensors") for tensor in load_file(file).values()]
+        return "" if all(bool(torch.isfinite(tensor).all()) for tensor in tensors) else "weights that are not finite"
+
+    return wrong
+
+
+def bases(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    place = scratch / "bases" / "tiny"
+    save_as_diffusers_folder(build_tiny(), place)
+    files = sorted(
+        str(p.relative_to(place))
+        for p in place.rglob("*")
+        if p.is_file() and p.suffix in (".json", ".safetensors", ".txt")
+    )
+    changed = of_files("bases", draw, place, files, lambda: check_base(str(place)))
+    while True:
+        if draw.random() < 0.85:
+            yield next(changed)
+            continue
+        name = draw.choice(files)  # missing, a folder, a link
+        kept = (place / name).read_bytes()
+        (place / name).unlink()
+        if draw.random() < 0.3:
+            (place / name).symlink_to("nothing")
+        yield Input("bases", f"without {name}", lambda: check_base(str(place)), place)
+        (place / name).unlink(missing_ok=True)
+        (place / name).write_bytes(kept)
+
+
+def judges(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    demo = load_concept("demo")
+    fitted = Path(shutil.copytree(judges_folder(demo), scratch / "judges"))
+    of_fitted = of_files(
+        "judges", draw, fitted, sorted(p.name for p in fitted.iterdir()), lambda: load_judges(demo, fitted)
+    )
+    classes = scratch / "classes"
+    classes.mkdir()
+    for name in ("classes.json", "classes.safetensors"):
+        shutil.copyfile(pocket_folder() / name, classes / name)
+    of_classes = of_files(
+        "judges", draw, classes, ["classes.json", "classes.safetensors"], lambda: PocketClasses(classes)
+    )
+    sealed = scratch / "weights"
+    (sealed / "dinov2-small").mkdir(parents=True)
+    seal = sealed / "dinov2-small" / "sealed.json"
+    seal.write_text(json.dumps({"bytes": {"config.json": 3}, "files": {"config.json": "0" * 64}}))
+    from brandsmith.judges.weights import find_weights
+
+    of_seals = of_files(
+        "judges",
+        draw,
+        sealed,
+        ["dinov2-small/sealed.json"],
+        lambda: find_weights("dinov2-small", sealed),
+        lambda place: "taken" if place else "",
+    )
+    assert check_weights is not None
+    while True:
+        yield next(draw.choice((of_fitted, of_fitted, of_classes, of_seals)))
+
+
+def albums(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    """Folders of pictures to judge, with the files beside them."""
+    from campaign_pictures import drawing
+
+    place = scratch / "album"
+    place.mkdir()
+    for number in range(2):
+        drawing().save(place / f"{number}.png")
+        (place / f"{number}.txt").write_text("a blue cat")
+    (place / "prompts.json").write_text(json.dumps({"prompts": ["a cat"], "seeds": [1], "base": "pocket"}))
+    names = ["0.png", "0.txt", "prompts.json"]
+    yield from of_files("albums", draw, place, names, lambda: find_albums(place))
+
+
+def results(draw: random.Random, scratch: Path) -> Iterator[Input]:
+    from brandsmith.core.files import write_json
+    from brandsmith.results.study_files import read_records
+
+    study = build_study(scratch / "results" / "study", pictures=False)
+    place = scratch / "results" / "only"
+    place.mkdir()
+    write_json(place / "result.json", result_of(read_records(study)).as_json())
+    yield from of_files("results", draw, place, ["result.json"], lambda: read_result(place / "result.json"))
