@@ -19,6 +19,7 @@ from diffusers.models.attention_processor import Attention
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from brandsmith.base.noising import Noising
+from brandsmith.base.takeover import Takeover
 
 ReadConfig = Callable[[str], dict[str, Any]]
 """The configuration of a part of a diffusers folder (`unet`, `text_encoder`, …; `model_index` for the whole); {} for a
@@ -102,6 +103,8 @@ class Base:
     """Options of the folder's model_index.json."""
     compute: torch.dtype = torch.float32
     """The number format of products and convolutions; half precision is torch's autocast (`base/hardware.py`)."""
+    takeover: Takeover | None = None
+    """Set while an adapter is on that acts in the last part of a run only."""
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:

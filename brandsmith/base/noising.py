@@ -34,8 +34,8 @@ class Noising(Protocol):
     def __init__(self, scheduler: SchedulerMixin) -> None:
         """From the scheduler a base declares. Raises InvalidConfig when it cannot be trained."""
 
-    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
-        """A timestep (1,) of a training sample."""
+    def draw_timestep(self, generator: torch.Generator, below: float = 1.0) -> torch.Tensor:
+        """A timestep (1,) of a training sample, below a share of the schedule."""
         ...
 
     def timestep_at(self, share: float) -> torch.Tensor:
@@ -104,8 +104,8 @@ class DiffusionNoising:
         """(num_timesteps,), fp32: the share of the picture's variance at each timestep."""
         return self.schedule.alphas_cumprod
 
-    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
-        return torch.randint(self.num_timesteps, (1,), generator=generator)
+    def draw_timestep(self, generator: torch.Generator, below: float = 1.0) -> torch.Tensor:
+        return torch.randint(max(1, round(below * self.num_timesteps)), (1,), generator=generator)
 
     def timestep_at(self, share: float) -> torch.Tensor:
         return torch.tensor(min(round(share * self.num_timesteps), self.num_timesteps - 1))
@@ -179,9 +179,9 @@ class FlowNoising:
         self.schedule = FlowMatchEulerDiscreteScheduler.from_config(scheduler.config)
         self.num_timesteps: int = self.schedule.config.num_train_timesteps
 
-    def draw_timestep(self, generator: torch.Generator) -> torch.Tensor:
+    def draw_timestep(self, generator: torch.Generator, below: float = 1.0) -> torch.Tensor:
         place = torch.randn((1,), generator=generator).sigmoid()
-        return self.schedule.timesteps[(place * self.num_timesteps).long()]
+        return self.schedule.timesteps[(place * self.num_timesteps).long()] * below
 
     def timestep_at(self, share: float) -> torch.Tensor:
         return torch.tensor(share * self.num_timesteps)

@@ -50,7 +50,7 @@ def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[s
         pieces += [prompt[position:end], inserted]
         edits.append((end, len(inserted)))
         position = end
-    return "".join([*pieces, prompt[position:]]), [_moved(span, edits) for span in spans]
+    return "".join([*pieces, prompt[position:]]), [moved_span(span, edits) for span in spans]
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +67,8 @@ def _as_registered(prompt: str, own: dict[str, str]) -> str:
     return re.sub(rf"(?<![\w])(?:{words})(?![\w])", lambda found: own[found[0].lower()], prompt, flags=re.IGNORECASE)
 
 
-def _moved(span: Span, edits: list[tuple[int, int]]) -> Span:
+def moved_span(span: Span, edits: list[tuple[int, int]]) -> Span:
+    """`span` after edits, each a place and how many characters longer the text is made there."""
     start, end = span
     before = sum(length for at, length in edits if at <= start)
     within = sum(length for at, length in edits if start < at <= end)

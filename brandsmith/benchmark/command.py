@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,8 @@ from brandsmith.benchmark.judges import benchmark_judges
 from brandsmith.benchmark.packing import PackFigures, benchmark_pack
 from brandsmith.benchmark.prompt_judge import CaptionShares, captioned_pictures, obeyed_error
 from brandsmith.benchmark.training import TrainingFigures, benchmark_training
+from brandsmith.benchmark.usable import FIRST_TRAINING_SEED, Plan
+from brandsmith.benchmark.usable_figures import UsableFigures
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.output import check_output_file, check_output_folder
@@ -33,6 +36,7 @@ from brandsmith.core.table import as_rich
 from brandsmith.evaluate.chain import obeyed_judge
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.judges.pocket_clip import PocketClipText
+from brandsmith.methods.registry import method_named
 from brandsmith.study.folder import StudyFolder
 
 PRECISIONS = ("fp32", "bf16")
@@ -160,6 +164,35 @@ def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, consol
     if card:
         write_card(resolve_base(name), figures)
     return figures
+
+
+def usable_plan(methods: Sequence[str] | None, trainings: int, *, from_mark: bool, quick: bool) -> Plan:
+    """What `benchmark usable` trains and draws; methods None: all. Raises InvalidConfig for an unknown method."""
+    plan = Plan(training_seeds=range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + trainings), from_mark=from_mark)
+    if quick:
+        plan = replace(
+            plan, methods=("lora",), training_seeds=plan.training_seeds[:1], drawing_seeds=plan.drawing_seeds[:2]
+        )
+    return replace(plan, methods=tuple(method_named(method).name for method in methods)) if methods else plan
+
+
+def usable_table(figures: Sequence[UsableFigures]) -> Table:
+    """A line per concept and method."""
+    lines = [
+        {
+            "concept": own.concept,
+            "method": own.method.replace("_", " "),
+            "usable": f"{own.usable_rate:.2f}\n{own.low:.2f}-{own.high:.2f}",
+            "copied": own.copied,
+            "obeyed": own.obeyed,
+            "exact": own.exact,
+            "KPI": own.kpi,
+            "vendi": round(own.vendi / own.vendi_of_base, 2),
+            "n": own.n,
+        }
+        for own in figures
+    ]
+    return as_rich(lines, "Pictures that could be published, as drawn; 95 % over prompts")
 
 
 def figure_lines(figures: Mapping[str, Any]) -> list[str]:

@@ -99,6 +99,8 @@ def trial_configs(
         "checkpoint_every": num_steps,
         "precision": precision,
         "convolutions": False,
+        "num_vectors": 0,
+        "spell": False,
         "image_px": image_px,
     }
     return [

@@ -190,3 +190,29 @@ def benchmark_compact(
     print_lines(figure_lines(figures.as_json()))
     if as_json:
         print_json(figures.as_json())
+
+
+@commands.command("usable", epilog="Example: [cyan]brandsmith benchmark usable --quick --json[/]")
+def benchmark_usable(
+    concept: Annotated[
+        list[str] | None, typer.Option(help="A concept folder with fitted judges; may be given again. Default: demo.")
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A method; may be given again. Default: all four.")] = None,
+    base: BaseOption = "pocket",
+    out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/usable"),
+    trainings: Annotated[int, typer.Option(min=1, max=100, help="Training seeds.")] = 3,
+    from_mark: Annotated[bool, typer.Option(help="Train on the mark (mark.png) alone, without a picture.")] = False,
+    quick: Annotated[bool, typer.Option(help="LoRA alone, one training, two seeds: ten minutes on two cores.")] = False,
+    as_json: Json = False,
+) -> None:
+    """How many pictures could be published, as drawn: the brand suite, several trainings, nothing chosen."""
+    from brandsmith.benchmark.command import usable_plan, usable_table
+    from brandsmith.benchmark.usable import benchmark_usable as run
+    from brandsmith.benchmark.usable import headline
+
+    with status("usable") as log:
+        plan = usable_plan(method, trainings, from_mark=from_mark, quick=quick)
+        figures = run(base, concept or ["demo"], plan, out, log)
+    print_lines([usable_table(figures)])
+    if as_json:
+        print_json(headline(figures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from brandsmith.cli.options import (
     status,
 )
 from brandsmith.guidance.settings import DrawSettings
+
+if TYPE_CHECKING:
+    from brandsmith.draw.source import Source
 
 commands = typer.Typer()
 
@@ -48,6 +51,17 @@ def sample(
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
+    best_of: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_SEEDS,
+            help="Draw until each prompt has so many usable pictures, by the judges of --concept.",
+        ),
+    ] = None,
+    budget: Annotated[
+        int, typer.Option(min=1, max=MOST_SEEDS, help="With --best-of: pictures to draw for one prompt at most.")
+    ] = 16,
     picture: Annotated[
         Path | None, typer.Option("--from", help="Draw this picture again, from the recipe in its file.")
     ] = None,
@@ -66,9 +80,13 @@ def sample(
         print_lines([str(redrawn.path)])
         return
     if prompts:
-        refuse_unread(context, ("suite", "concept"), "prompts are given")
+        refuse_unread(context, ("suite",) if best_of else ("suite", "concept"), "prompts are given")
+    refuse_unread(context, ("seeds", "explain") if best_of else ("budget",), f"--best-of is {best_of or 'not given'}")
     source = find_source(run, step, base)
     wanted = prompts or suite_prompts(concept, suite)
+    if best_of:
+        _print_best(wanted, first_seed, (best_of, budget), settings, source, concept, out)
+        return
     with status("loading the base") as log:
         files = draw_to_folder(
             wanted,
@@ -80,6 +98,34 @@ def sample(
             progress=lambda done, total: log(f"drawn {done} of {total} pictures"),
         )
     print_lines(str(file) for file in files)
+
+
+def _print_best(
+    prompts: list[str],
+    first_seed: int,
+    best_of: tuple[int, int],
+    settings: DrawSettings,
+    source: Source,
+    concept: str,
+    out: Path,
+) -> None:
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.evaluate.best_of import BestOf, draw_best, lines_of
+
+    with status("loading the base") as log:
+        results = draw_best(
+            prompts,
+            first_seed,
+            BestOf(*best_of),
+            settings,
+            source,
+            load_concept(concept),
+            out,
+            progress=lambda done, total: log(f"{done} of {total} usable pictures"),
+        )
+    for line in lines_of(results):
+        console.print(line)
+    print_lines(str(out / name) for own in results for name in own.kept)
 
 
 @commands.command(

@@ -3,6 +3,9 @@
     my-brand/
       concept.yaml        token, class_word, expected_text, prompts
       images/ 01.png 01.txt …        training pictures; captions contain the token
+      made/ *.png *.txt              optional: trained on in the true ones' place (`brandsmith concept expand`)
+      masks/ 01.png …                optional: white where a training picture counts more (`mask_weight`)
+      mark.png                       optional: the mark alone, everything round it transparent
       class_images/ *.png *.txt      optional: prior-preservation pictures (else the base makes them)
       detector/ images/ labels/ …    optional: labelled pictures for the detector (YOLO format)
       held_out/ *.png                optional: real pictures never trained on
@@ -64,6 +67,8 @@ def with_token(text: str, token: str) -> str:
 class Example:
     image: Path
     caption: str
+    mask: Path | None = None
+    """White where the picture counts more; same name as the picture, in `masks/`."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,14 @@ class Concept:
     folder: Path
     config: ConceptConfig
     examples: tuple[Example, ...]
+    """The true pictures."""
+    made: tuple[Example, ...] = ()
+    """Pictures made from the true ones and the mark: trained on in their place, and never taken for true ones."""
+
+    @property
+    def training_examples(self) -> tuple[Example, ...]:
+        """What is trained on: what was made, where something was."""
+        return self.made or self.examples
 
     @property
     def token(self) -> str:
@@ -96,7 +109,10 @@ def load_concept(name_or_folder: str | Path) -> Concept:
             f"no concept folder at '{name_or_folder}'", hint="give a folder with concept.yaml and images/, or 'demo'"
         )
     config = _load_config(folder / "concept.yaml")
-    return Concept(folder, config, load_examples(folder / "images", config.token))
+    made = load_examples(folder / "made", config.token) if (folder / "made").is_dir() else ()
+    if made and not (folder / "images").is_dir():
+        return Concept(folder, config, (), made)
+    return Concept(folder, config, load_examples(folder / "images", config.token), made)
 
 
 def token_of(folder: Path) -> str | None:
@@ -151,7 +167,17 @@ def load_examples(folder: Path, token: str) -> tuple[Example, ...]:
         raise InvalidConcept(
             f"no images in '{folder}'", hint=f"put 10 to 150 pictures there ({', '.join(PICTURE_SUFFIXES)})"
         )
-    return tuple(Example(path, _checked_caption(path, token)) for path in images)
+    masks = {path.stem: path for path in list_pictures(folder.with_name("masks"))}
+    return tuple(Example(path, _checked_caption(path, token), _checked_mask(masks.get(path.stem))) for path in images)
+
+
+def _checked_mask(mask: Path | None) -> Path | None:
+    if mask is not None:
+        try:
+            load_image(mask)
+        except BrandsmithError as error:
+            raise InvalidConcept(str(error), hint=error.hint) from None
+    return mask
 
 
 def _checked_caption(image: Path, token: str) -> str:

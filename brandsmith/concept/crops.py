@@ -43,7 +43,7 @@ class Crop:
 
 def plan_crops(concept: Concept, aspect: float = 1.0) -> list[Crop]:
     """How every training picture is cut to `aspect` (width over height)."""
-    return [plan_crop(concept.folder, example.image, aspect) for example in concept.examples]
+    return [plan_crop(concept.folder, example.image, aspect) for example in concept.training_examples]
 
 
 def plan_crop(folder: Path, image: Path, aspect: float = 1.0) -> Crop:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -91,7 +91,37 @@ def export_run(
     if info.method != "dreambooth":
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)
-    return _WRITERS[layout](ExportJob(checkpoint, info, out, dtype, card or Card(), base, prediction))
+    job = ExportJob(checkpoint, info, out, dtype, card or Card(), base, prediction)
+    written = _with_word(job, layout) if has_word_beside(info) else _WRITERS[layout](job)
+    if info.settings.acts_below < 1:
+        warn_once(
+            f"this adapter acts below {info.settings.acts_below:g} of the noise schedule; other programs draw with it"
+            " from the first step on, and their pictures differ"
+        )
+    return written
+
+
+def has_word_beside(info: AdapterInfo) -> bool:
+    """Whether a new word was trained beside the method (`methods/pivotal.py`)."""
+    return info.method != "textual_inversion" and info.settings.token_vectors is not None
+
+
+def _with_word(job: ExportJob, layout: str) -> Path:
+    """The adapter, and its new word as a file of its own beside it, as every program reads embeddings."""
+    word = replace(job, out=job.out.with_name(f"{job.info.token}.safetensors"))
+    if word.out.exists() or word.out.is_symlink() or word.out == job.out:
+        raise InvalidConfig(
+            f"'{word.out}' is where the embedding of '{job.info.token}' goes", hint="export into another folder"
+        )
+    as_diffusers = layout in ("diffusers-lora", "folder")
+    (_diffusers_embedding if as_diffusers else _embedding)(word)
+    try:
+        written = _WRITERS[layout](job)
+    except BaseException:
+        word.out.unlink()
+        raise
+    warn_once(f"this adapter has a new word, '{job.info.token}': load '{word.out}' beside it as an embedding")
+    return written
 
 
 def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:
@@ -182,7 +212,7 @@ def _single_file(job: ExportJob) -> Path:
     check_adapter(name, job.checkpoint)
     check_output_folder(job.out.parent, base_bytes(name, job.dtype))
     base = load_base(name, device="cpu", dtype=torch.float32)
-    with torch.no_grad(), load_adapter(base, job.checkpoint):
+    with torch.no_grad(), load_adapter(base, job.checkpoint, with_word=False):
         tensors = {key: tensor.to(job.dtype) for key, tensor in single_file_tensors(base).items()}
     write_safetensors(job.out, tensors, spec_header(job.info, job.card, job.prediction), exclusive=True)
     return job.out

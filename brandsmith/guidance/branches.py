@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brandsmith.base.prompt_tokens import Span
+from brandsmith.base.takeover import Takeover
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,9 @@ class Branch:
     marked: tuple[Span, ...] = ()
     parts: tuple[int, ...] = ()
     region: Region | None = None
+
+
+def with_class_word(takeover: Takeover, branch: Branch) -> Branch:
+    """The branch before an adapter takes over: the class word stands where its token does."""
+    text, marked = takeover.with_class_word(branch.text, list(branch.marked))
+    return replace(branch, text=text, marked=tuple(marked))

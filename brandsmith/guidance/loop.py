@@ -27,7 +27,7 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
 from brandsmith.guidance.batch import prepare_batch
-from brandsmith.guidance.branches import Branch
+from brandsmith.guidance.branches import Branch, with_class_word
 from brandsmith.guidance.combiners import Weight, combine
 from brandsmith.guidance.parts import Batch, OnStep, Parts, Refiner, Step
 from brandsmith.guidance.schedulers import build_scheduler, noised, step_arguments
@@ -96,13 +96,56 @@ def latents_of_branches(
         starts = parts.starter.start_latents(base, branches, seeds, size_px, settings)
     for images in _batches([start is not None for start in starts], settings.batch_size):
         steps = build_scheduler(base, scheduler, settings.num_steps)
-        batch = prepare_batch(base, steps, branches[images], seeds[images], settings.negative_prompt, size_px, images)
+        batches = _prepared(base, steps, branches[images], seeds[images], settings.negative_prompt, size_px, images)
         clean = [start for start in starts[images] if start is not None]
         if parts.screener and not clean:
-            batch = replace(batch, seeds=parts.screener.choose_seeds(batch))
-        latents, skipped = _first_latents(batch, clean, parts.starter.strength if parts.starter else 1.0)
-        finished[images] = _denoise(batch, latents, parts.refiner, on_step, skipped, stop_after)
+            chosen = parts.screener.choose_seeds(batches[0].batch)
+            batches = [replace(part, batch=replace(part.batch, seeds=chosen)) for part in batches]
+        latents, skipped = _first_latents(batches[-1].batch, clean, parts.starter.strength if parts.starter else 1.0)
+        for part in batches:
+            latents = _denoise(part, latents, parts.refiner, on_step, skipped, stop_after)
+        finished[images] = latents
+    if base.takeover:
+        base.takeover.switch(True)
     return finished
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A part of a run, steps `first` to `last`, and what is sampled in it; `on`: whether the adapter acts."""
+
+    batch: Batch
+    first: int
+    last: int
+    on: bool = True
+
+
+def _prepared(
+    base: Base,
+    scheduler: SchedulerMixin,
+    branches: list[list[Branch]],
+    seeds: list[int],
+    negative_prompt: str,
+    size_px: tuple[int, int],
+    images: slice,
+) -> list[_Stretch]:
+    """The whole run; or, for an adapter that acts in its last part only, the base's part and then the adapter's."""
+
+    def batch_of(own: list[list[Branch]]) -> Batch:
+        return prepare_batch(base, scheduler, own, seeds, negative_prompt, size_px, images)
+
+    num = len(scheduler.timesteps)
+    if base.takeover is None:
+        return [_Stretch(batch_of(branches), 0, num)]
+    below = base.takeover.below * base.noising.num_timesteps
+    handover = sum(float(timestep) >= below for timestep in scheduler.timesteps)
+    base.takeover.switch(True)
+    late = _Stretch(batch_of(branches), handover, num)
+    base.takeover.switch(False)
+    early = _Stretch(
+        batch_of([[with_class_word(base.takeover, b) for b in own] for own in branches]), 0, handover, False
+    )
+    return [early, late] if handover else [late]
 
 
 def _batches(started: Sequence[bool], batch_size: int) -> Iterator[slice]:
@@ -168,17 +211,22 @@ class _FromLatents:
 
 
 def _denoise(
-    batch: Batch,
+    part: _Stretch,
     latents: torch.Tensor,
     refiner: Refiner | None,
     on_step: OnStep | None,
     skipped: int,
     stop_after: int | None,
 ) -> torch.Tensor:
-    scheduler = batch.scheduler
+    batch, scheduler = part.batch, part.batch.scheduler
+    first, last = max(part.first, skipped), part.last if stop_after is None else min(part.last, stop_after)
+    if first >= last:
+        return latents
+    if batch.base.takeover:
+        batch.base.takeover.switch(part.on)
     arguments = step_arguments(scheduler, batch.seeds, tuple(latents.shape[1:]))
     with refiner.attach(batch) if refiner else nullcontext(_unrefined) as refine:
-        for index, timestep in enumerate(scheduler.timesteps[skipped:stop_after], skipped):
+        for index, timestep in enumerate(scheduler.timesteps[first:last], first):
             step = Step(index, len(scheduler.timesteps), timestep, batch.images)
             latents = refine(latents, step)
             prediction = predict(batch, latents, step)

@@ -15,12 +15,14 @@ from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.hardware import FORMATS
 from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import save_stock_folder
+from brandsmith.base.takeover import Takeover
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder, write_safetensors
 from brandsmith.core.json_files import parse_json
 from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
 from brandsmith.core.version import package_version
 from brandsmith.methods.method import Attached, Words, shapes
+from brandsmith.methods.pivotal import without_word
 from brandsmith.methods.registry import METHODS, method_named, parse_config
 from brandsmith.methods.settings import TrainSettings
 
@@ -194,21 +196,39 @@ def _expected_files(info: AdapterInfo, outline: Base, folder: Path) -> dict[str,
 
 
 @contextmanager
-def load_adapter(base: Base, folder: Path | str) -> Iterator[AdapterInfo]:
+def load_adapter(base: Base, folder: Path | str, *, with_word: bool = True) -> Iterator[AdapterInfo]:
     """Put a checkpoint on a loaded base; on leaving, the base is bit-identical to before. Nests, last in first out.
+
+    with_word: also its new word, where it has one beside the method (`methods/pivotal.py`); an export writes that to a
+    file of its own.
 
     Raises InvalidConfig when the adapter was made for another architecture, InvalidInput when it is damaged.
     """
     info = check_fit(base, folder)
-    attached = method_named(info.method).attach(base, info.settings, info.words, dtype=None)
+    settings = info.settings if with_word else without_word(info.settings)
+    attached = method_named(info.method).attach(base, settings, info.words, dtype=None)
     try:
         attached.read(Path(folder))
         for group in attached.groups:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)
-        yield info
+        with _taking_over(base, info, attached):
+            yield info
     finally:
         attached.detach()
+
+
+@contextmanager
+def _taking_over(base: Base, info: AdapterInfo, attached: Attached) -> Iterator[None]:
+    """Tell the base that the adapter acts in the last part of a run only, where its settings say so."""
+    before, below = base.takeover, info.settings.acts_below
+    if below < 1:
+        base.takeover = Takeover(below, info.token, info.class_word, attached.switch)
+    try:
+        yield
+    finally:
+        base.takeover = before
+        attached.switch(True)
 
 
 def round_files(folder: Path, attached: Attached, precision: str) -> None:
@@ -244,6 +264,6 @@ def export_diffusers_folder(
         raise InvalidConfig(
             f"a {method} checkpoint needs no export", hint="load it with load_lora_weights or load_textual_inversion"
         )
-    with replacing_folder(folder) as partial, torch.no_grad(), load_adapter(base, checkpoint):
+    with replacing_folder(folder) as partial, torch.no_grad(), load_adapter(base, checkpoint, with_word=False):
         save_stock_folder(base.to(base.device, dtype), partial)
     return folder

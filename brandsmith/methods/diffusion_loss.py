@@ -13,16 +13,16 @@ from brandsmith.core.seeds import generator_for
 
 
 def draw_noise(
-    seed: int, stream: int, numbers: list[int], shape: tuple[int, ...], noising: Noising
+    seed: int, stream: int, numbers: list[int], shape: tuple[int, ...], noising: Noising, below: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise (N, *shape) and timesteps (N,) of the samples with these running numbers.
+    """Noise (N, *shape) and timesteps (N,), below a share of the schedule, of the samples with these running numbers.
 
     One generator per sample, so that neither the batch size nor an interruption changes what sample 17 sees.
     """
     noise, timesteps = [], []
     for number in numbers:
         generator = generator_for(seed, stream, number)
-        timesteps.append(noising.draw_timestep(generator))
+        timesteps.append(noising.draw_timestep(generator, below))
         noise.append(torch.randn((1, *shape), generator=generator))
     return torch.cat(noise), torch.cat(timesteps)
 
@@ -36,20 +36,33 @@ class DiffusionLoss:
         check_snr_weights(self.noising, min_snr_gamma)
 
     def __call__(
-        self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor
+        self,
+        latents: torch.Tensor,
+        conditioning: Conditioning,
+        noise: torch.Tensor,
+        timesteps: torch.Tensor,
+        places: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Loss (N,) in fp32 of scaled latents (N, C, h, w)."""
-        return self.errors(latents, conditioning, noise, timesteps) * self.weights(timesteps)
+        """Loss (N,) in fp32 of scaled latents (N, C, h, w); `places`: see `errors`."""
+        return self.errors(latents, conditioning, noise, timesteps, places) * self.weights(timesteps)
 
     def errors(
-        self, latents: torch.Tensor, conditioning: Conditioning, noise: torch.Tensor, timesteps: torch.Tensor
+        self,
+        latents: torch.Tensor,
+        conditioning: Conditioning,
+        noise: torch.Tensor,
+        timesteps: torch.Tensor,
+        places: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The loss before its weights: mean squared error (N,) of the prediction, in fp32."""
+        """The loss before its weights: mean squared error (N,) of the prediction, in fp32.
+
+        places: how much each place of the latents counts (N, 1, h, w), with mean 1 over a sample; None: all alike.
+        """
         noisy = self.noising.add_noise(latents, noise, timesteps)
         predicted = predict(self.base, noisy, timesteps, conditioning)
         target = self.noising.target(latents, noise, timesteps)
         error = torch.nn.functional.mse_loss(predicted.float(), target.float(), reduction="none")
-        return error.mean(dim=(1, 2, 3))
+        return (error if places is None else error * places).mean(dim=(1, 2, 3))
 
     def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
         """Weights (N,) of the errors."""

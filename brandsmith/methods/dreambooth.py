@@ -14,13 +14,14 @@ import torch
 from pydantic import Field
 
 from brandsmith.base.base import Base, Family
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
-from brandsmith.methods.method import ParameterGroup, Words, shapes
-from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
+from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
 
-class DreamBoothConfig(TrainSettings):
+class DreamBoothConfig(PivotalConfig):
     method: Literal["dreambooth"] = "dreambooth"
     learning_rate: float = Field(5e-6, gt=0)
     """5e-6: diffusers' train_dreambooth.py and the paper."""
@@ -34,7 +35,7 @@ class WholeModule:
     """All weights of one module, trained on a copy while the originals wait aside."""
 
     def __init__(self, module: torch.nn.Module, dtype: torch.dtype | None) -> None:
-        self.module = module
+        self.module, self.is_on = module, True
         self.originals = {name: tensor.data for name, tensor in module.named_parameters()}
         # On a GPU the originals wait in main memory: GPU memory for two copies of a denoiser is expensive.
         if next(module.parameters()).is_cuda:
@@ -52,7 +53,18 @@ class WholeModule:
         for name, parameter in self.module.named_parameters():
             parameter.copy_(stored[name])
 
+    def switch(self, on: bool) -> None:
+        """Weights change places with those that wait aside."""
+        if on == self.is_on:
+            return
+        self.is_on = on
+        for name, parameter in self.module.named_parameters():
+            waiting = self.originals[name]
+            self.originals[name] = parameter.data.to(waiting.device)
+            parameter.data = waiting.to(parameter.device)
+
     def detach(self) -> None:
+        self.switch(True)
         for name, parameter in self.module.named_parameters():
             parameter.grad = None
             parameter.data = self.originals[name].to(parameter.device)
@@ -84,6 +96,10 @@ class AttachedDreamBooth:
         for name, part in self.parts.items():
             part.read(folder / f"{name}.safetensors")
 
+    def switch(self, on: bool) -> None:
+        for part in self.parts.values():
+            part.switch(on)
+
     def detach(self) -> None:
         for part in self.parts.values():
             part.detach()
@@ -96,9 +112,16 @@ class DreamBooth:
     config: ClassVar[type[DreamBoothConfig]] = DreamBoothConfig
 
     def check(self, settings: DreamBoothConfig, family: Family) -> None:
-        """Every family has weights to train."""
+        """Every family has weights to train; a new word and a trained text encoder would own the same table."""
+        check_new_word(settings)
+        if settings.num_vectors and settings.text_encoder_learning_rate:
+            raise InvalidConfig(
+                f"num_vectors is {settings.num_vectors} and text_encoder_learning_rate"
+                f" {settings.text_encoder_learning_rate:g}",
+                hint="train new vectors or the whole text encoder, not both",
+            )
 
     def attach(
         self, base: Base, settings: DreamBoothConfig, words: Words, dtype: torch.dtype | None = torch.float32
-    ) -> AttachedDreamBooth:
-        return AttachedDreamBooth(base, settings, dtype)
+    ) -> Attached:
+        return with_new_word(base, settings, words, dtype, AttachedDreamBooth(base, settings, dtype))

@@ -21,15 +21,15 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
-from brandsmith.methods.method import ParameterGroup, Words, shapes
-from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
+from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
 FILE = "hypernetwork.safetensors"
 SIDES = {"k": "to_k", "v": "to_v"}
 _STARTING_WEIGHTS = 0x4E7  # names the random stream
 
 
-class HypernetworkConfig(TrainSettings):
+class HypernetworkConfig(PivotalConfig):
     method: Literal["hypernetwork"] = "hypernetwork"
     learning_rate: float = Field(1e-5, gt=0)
     """1e-5: stable-diffusion-webui's hypernetwork tab."""
@@ -59,7 +59,7 @@ class AttachedHypernetwork:
     trains_text = False
 
     def __init__(self, base: Base, settings: HypernetworkConfig, dtype: torch.dtype | None) -> None:
-        self.networks = torch.nn.ModuleDict()
+        self.networks, self.is_on = torch.nn.ModuleDict(), True
         self.hooks: list[RemovableHandle] = []
         for layer in text_attention(base.family)(base):
             self.hooks += [self._on(getattr(layer.attention, name), side, settings) for side, name in SIDES.items()]
@@ -74,8 +74,12 @@ class AttachedHypernetwork:
             generator = generator_for(settings.seed, _STARTING_WEIGHTS, layer.in_features, ord(side))
             self.networks[key] = ResidualNetwork(layer.in_features, settings.expansion, generator)
         network = self.networks[key]
+
+        def rewrite(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+            return (network(inputs[0]), *inputs[1:]) if self.is_on else None
+
         # A hook on the projection's input works under any attention kernel, and beside LoRA layers.
-        return layer.register_forward_pre_hook(lambda _, inputs: (network(inputs[0]), *inputs[1:]))
+        return layer.register_forward_pre_hook(rewrite)
 
     def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
         return {FILE: self.networks.state_dict()}
@@ -85,6 +89,9 @@ class AttachedHypernetwork:
 
     def read(self, folder: Path) -> None:
         self.networks.load_state_dict(load_tensors(folder / FILE, shapes(self.tensors()[FILE])))
+
+    def switch(self, on: bool) -> None:
+        self.is_on = on
 
     def detach(self) -> None:
         for hook in self.hooks:
@@ -109,8 +116,9 @@ class Hypernetwork:
 
     def check(self, settings: HypernetworkConfig, family: Family) -> None:
         text_attention(family)
+        check_new_word(settings)
 
     def attach(
         self, base: Base, settings: HypernetworkConfig, words: Words, dtype: torch.dtype | None = torch.float32
-    ) -> AttachedHypernetwork:
-        return AttachedHypernetwork(base, settings, dtype)
+    ) -> Attached:
+        return with_new_word(base, settings, words, dtype, AttachedHypernetwork(base, settings, dtype))

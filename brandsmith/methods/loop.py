@@ -191,12 +191,12 @@ def load_trainable(base: Base | str, config: TrainSettings, device: str | None =
 def describe_concept(concept: Concept) -> dict[str, Any]:
     """What of a concept a run depends on; `data` changes with any caption or picture."""
     digest = hashlib.sha256()
-    for example in concept.examples:
+    for example in concept.training_examples:
         digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
     return {
         "token": concept.token,
         "class_word": concept.config.class_word,
-        "num_images": len(concept.examples),
+        "num_images": len(concept.training_examples),
         "data": digest.hexdigest()[:16],
     }
 
@@ -213,7 +213,7 @@ class Material:
 def prepare(base: Base, concept: Concept, config: TrainSettings, cache: Path, progress: Progress) -> Material:
     size = image_size(base, config)
     prior = class_set(base, concept, config, size, cache, progress) if config.prior_weight > 0 else None
-    return Material(concept_set(base, concept, config.views, size, cache, progress), prior, size)
+    return Material(concept_set(base, concept, config, size, cache, progress), prior, size)
 
 
 class Training:
@@ -321,7 +321,7 @@ class Training:
         1.
         """
         drawn = self.draw(number).prepared_for(self.base)
-        values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps)
+        values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps, drawn.places)
         return self.means(values)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -346,8 +346,10 @@ class Training:
         size, seed = self.config.batch_size, self.config.seed
         numbers = list(range((number - 1) * size, number * size))
         chosen = source.order(seed, stream, numbers)
-        noise, timesteps = draw_noise(seed, stream, numbers, tuple(source.latents.shape[1:]), self.loss.noising)
-        return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen))
+        shape = tuple(source.latents.shape[1:])
+        noise, timesteps = draw_noise(seed, stream, numbers, shape, self.loss.noising, self.config.acts_below)
+        places = None if source.places is None else source.places[chosen]
+        return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen), places)
 
     def check_finite(self, step: int, numbers: dict[str, float]) -> None:
         if not all(math.isfinite(number) for number in numbers.values()):

@@ -26,14 +26,14 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
-from brandsmith.methods.method import ParameterGroup, Words, shapes
-from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
+from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
 FILE = "pytorch_lora_weights.safetensors"
 _STARTING_WEIGHTS = 0x10AA  # names the random stream
 
 
-class LoraConfig(TrainSettings):
+class LoraConfig(PivotalConfig):
     method: Literal["lora"] = "lora"
     learning_rate: float = Field(1e-4, gt=0)
     """Of the denoiser's layers. 1e-4: diffusers' train_dreambooth_lora.py example."""
@@ -98,6 +98,11 @@ class LowRankLayers:
             raise KeyError("layers differ")
         set_peft_model_state_dict(self.module, dict(state))
 
+    def switch(self, on: bool) -> None:
+        for layer in self.module.modules():
+            if isinstance(layer, LoraLayer):
+                layer.set_scale("default", 1.0 if on else 0.0)
+
     def detach(self) -> None:
         """Put each original layer, which was never touched, back in its place."""
         wrapped = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, LoraLayer)]
@@ -147,6 +152,10 @@ class AttachedLora:
         whole = name == self.denoiser_name or hasattr(self.parts[name].module, "text_model")
         return f"{name}." if whole else f"{name}.text_model."
 
+    def switch(self, on: bool) -> None:
+        for part in self.parts.values():
+            part.switch(on)
+
     def detach(self) -> None:
         for part in self.parts.values():
             part.detach()
@@ -182,8 +191,9 @@ class Lora:
 
     def check(self, settings: LoraConfig, family: Family) -> None:
         settings.layers(family)
+        check_new_word(settings)
 
     def attach(
         self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32
-    ) -> AttachedLora:
-        return AttachedLora(base, settings, dtype)
+    ) -> Attached:
+        return with_new_word(base, settings, words, dtype, AttachedLora(base, settings, dtype))

@@ -64,6 +64,9 @@ class Attached(Protocol):
         other names, shapes or types, or values that are not finite.
         """
 
+    def switch(self, on: bool) -> None:
+        """Off: the base predicts as it is, for prompts without the token, until it is switched on again."""
+
     def detach(self) -> None:
         """Leave the base bit-identical to what it was before `attach`."""
 

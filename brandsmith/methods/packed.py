@@ -66,6 +66,10 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
         raise InvalidConfig(
             "LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone"
         )
+    if isinstance(config, LoraConfig) and config.num_vectors:
+        raise InvalidConfig(
+            "LoRA trials with a new word (`num_vectors`) cannot be packed", hint="leave it out, or train this one alone"
+        )
     return config.image_px, config.precision
 
 
@@ -215,7 +219,7 @@ class Pack:
         batch = Drawn.cat(drawn).prepared_for(self.base)
         conditioning = self.encode([own.prompts for own in drawn])
         self.rows.set(_repeated(range(len(drawn)), counts))
-        errors = self.trainings[0].loss.errors(batch.latents, conditioning, batch.noise, batch.timesteps)
+        errors = self.trainings[0].loss.errors(batch.latents, conditioning, batch.noise, batch.timesteps, batch.places)
         pairs = zip(self.trainings, errors.split(counts), batch.timesteps.split(counts), strict=True)
         return [training.means(own * training.loss.weights(timesteps)) for training, own, timesteps in pairs]
 

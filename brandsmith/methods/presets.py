@@ -9,23 +9,28 @@ from __future__ import annotations
 
 from typing import Any
 
-_PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.4}
+_PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.8, "mask_weight": 5.0}
+# pocket draws lettering that a prompt spells: the token starts from its own words, a letter at a time
+_SPELLED: dict[str, Any] = {"num_vectors": 6, "spell": True}
 POCKET: dict[str, dict[str, Any]] = {
-    "dreambooth": _PACE | {"steps": 600, "checkpoint_every": 200, "learning_rate": 1.5e-3, "prior_weight": 0.0},
+    "dreambooth": _PACE
+    | _SPELLED
+    | {"steps": 900, "checkpoint_every": 300, "learning_rate": 1.2e-3, "prior_weight": 0.0},
     "lora": _PACE
+    | _SPELLED
     | {
-        "steps": 700,
-        "checkpoint_every": 350,
-        "learning_rate": 3e-3,
-        "rank": 32,
-        "alpha": 32,
+        "steps": 900,
+        "checkpoint_every": 300,
+        "learning_rate": 2e-3,
+        "rank": 64,
+        "alpha": 64,
         "convolutions": True,
         "feed_forward": True,
         # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
         "adam_epsilon": 1e-5,
     },
-    "textual_inversion": _PACE
-    | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3, "num_vectors": 6, "spell": True},
+    "textual_inversion": _PACE | _SPELLED | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3},
+    "hypernetwork": _PACE | _SPELLED | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3},
 }
 
 

@@ -67,6 +67,15 @@ class TrainSettings(BaseModel):
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)
     """Classifier-free guidance scale of each. 7.5: the Stable Diffusion pipeline's default."""
+    mask_weight: float = Field(1.0, ge=1, le=1000)
+    """How many times what lies under a picture's mask (`masks/` of the concept) counts in the loss against the rest;
+    1 looks at no mask.
+    """
+    acts_below: float = Field(1.0, gt=0, le=1)
+    """Train on the timesteps below this share of the schedule alone, and draw with the adapter from there on: the base
+    as it is, with the class word in the token's place, draws the noisier part, where layout and colours are decided.
+    1: all of it.
+    """
     image_px: int | None = Field(None, ge=32, le=8192)
     """Side of square training pictures; None takes the base's native size."""
     views: int = Field(1, ge=1, le=1000)

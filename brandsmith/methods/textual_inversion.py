@@ -37,8 +37,8 @@ class TextualInversionConfig(TrainSettings):
     """Word or words whose embeddings the vectors start from, in turn; None takes the concept's class word."""
     spell: bool = False
     """Start from the token's own words, the expected text among them a letter at a time (`red_qoga_logo`: `red Q O G A
-    logo`; a token without it: `Q O G A`, class word): for a base that draws lettering on demand. Takes as many vectors
-    as pieces.
+    logo`; a token without it: `Q O G A`, class word): for a base that draws lettering on demand. Pieces beyond the
+    vectors are left out; vectors beyond the pieces repeat the last.
     """
     weight_decay: float = Field(0.0, ge=0)
     """0: decay would pull the vectors towards no word at all (diffusers' script has 1e-2)."""
@@ -88,7 +88,8 @@ class NewWord:
             check_token_is_new(self.tokenizer, name)
         extended = copy.deepcopy(self.tokenizer)
         extended.add_tokens(names)
-        start = starting_rows(self.tokenizer, self.table.weight, starting_words(settings, words), len(names))
+        spelled = settings.spell and not settings.initial_word
+        start = starting_rows(self.tokenizer, self.table.weight, starting_words(settings, words), len(names), spelled)
         self.embedding = ExtendedEmbedding(
             self.table, extended.convert_tokens_to_ids(names[0]), torch.nn.Parameter(start.to(dtype or start.dtype))
         )
@@ -109,12 +110,14 @@ def starting_words(settings: TextualInversionConfig, words: Words) -> str:
     return " ".join(pieces) if spelled in pieces else f"{spelled} {words.class_word}"
 
 
-def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int) -> torch.Tensor:
-    """(number, width): the embeddings of the word's pieces, repeated in turn."""
+def starting_rows(tokenizer: Any, table: torch.Tensor, word: str, number: int, spelled: bool = False) -> torch.Tensor:
+    """(number, width): the embeddings of the word's pieces, repeated in turn; of a spelled word the last repeats, since
+    a second first letter would be another word.
+    """
     pieces = tokenizer(word, add_special_tokens=False).input_ids
     if not pieces:
         raise InvalidConcept(f"no pieces to start from in '{word}'", hint="give a class word that is a word")
-    chosen = [pieces[i % len(pieces)] for i in range(number)]
+    chosen = [pieces[min(i, len(pieces) - 1) if spelled else i % len(pieces)] for i in range(number)]
     return table.detach()[chosen].clone()
 
 
@@ -138,6 +141,9 @@ class AttachedTextualInversion:
         for file, word in zip(FILES, self.words, strict=False):
             stored = load_tensors(folder / file, shapes({word.token: word.embedding.vectors}))
             word.embedding.vectors.copy_(stored[word.token])
+
+    def switch(self, on: bool) -> None:
+        """Nothing to do: prompts without the token do not read its vectors."""
 
     def detach(self) -> None:
         for word in self.words:

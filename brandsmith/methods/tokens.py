@@ -39,7 +39,7 @@ def check_captions_fit(tokenizers: Sequence[Any], concept: Concept, num_vectors:
     cut = []
     for tokenizer in tokenizers:
         limit = most_pieces(tokenizer)
-        for example in concept.examples:
+        for example in concept.training_examples:
             before, _, after = example.caption.partition(concept.token)
             length = count_pieces(tokenizer, before) + (num_vectors or count_pieces(tokenizer, concept.token))
             file = example.image.with_suffix(".txt")

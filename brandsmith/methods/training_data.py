@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
@@ -50,6 +51,8 @@ class TrainingSet:
 
     latents: torch.Tensor
     prompts: tuple[str, ...]
+    places: torch.Tensor | None = None
+    """How much each place counts in the loss (N, 1, h, w), with mean 1 over a picture; None: all alike."""
 
     def order(self, seed: int, stream: int, numbers: Sequence[int]) -> list[int]:
         """Which entry the samples with these running numbers take: every epoch a fresh shuffle of all."""
@@ -63,26 +66,37 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Samples of a step: latents and noise (N, C, h, w), timesteps (N,) and N prompts."""
+    """Samples of a step: latents and noise (N, C, h, w), timesteps (N,), N prompts, and what `TrainingSet` says of
+    places.
+    """
 
     latents: torch.Tensor
     noise: torch.Tensor
     timesteps: torch.Tensor
     prompts: tuple[str, ...]
+    places: torch.Tensor | None = None
 
     @staticmethod
     def cat(parts: Sequence[Drawn]) -> Drawn:
         latents, noise, timesteps = (
             torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps")
         )
-        return Drawn(latents, noise, timesteps, tuple(prompt for part in parts for prompt in part.prompts))
+        prompts = tuple(prompt for part in parts for prompt in part.prompts)
+        return Drawn(latents, noise, timesteps, prompts, _all_places(parts))
 
     def prepared_for(self, base: Base) -> Drawn:
         """On the denoiser's device, in its number format and layout."""
         latents, noise = (
             t.to(base.device, base.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise)
         )
-        return Drawn(latents, noise, self.timesteps.to(base.device), self.prompts)
+        places = None if self.places is None else self.places.to(base.device)
+        return Drawn(latents, noise, self.timesteps.to(base.device), self.prompts, places)
+
+
+def _all_places(parts: Sequence[Drawn]) -> torch.Tensor | None:
+    if all(part.places is None for part in parts):
+        return None
+    return torch.cat([torch.ones_like(p.latents[:, :1]) if p.places is None else p.places for p in parts])
 
 
 def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
@@ -103,13 +117,40 @@ def load_pixels(path: Path, size: tuple[int, int], centering: tuple[float, float
 
 
 def concept_set(
-    base: Base, concept: Concept, views: int, size: tuple[int, int], cache: Path, progress: Progress
+    base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress
 ) -> TrainingSet:
-    """Every picture in `views` views (`methods.views`), the views of one picture one after another."""
+    """Every picture in `settings.views` views (`methods.views`), the views of one picture one after another."""
+    views = settings.views
     crops = plan_crops(concept, size[1] / size[0])
     images = [(crop.image, crop.centering) for crop in crops]
-    prompts = tuple(example.caption for example in concept.examples for _ in range(views))
-    return TrainingSet(_image_latents(base, images, size, cache, progress, views), prompts)
+    prompts = tuple(example.caption for example in concept.training_examples for _ in range(views))
+    latents = _image_latents(base, images, size, cache, progress, views)
+    if settings.mask_weight == 1 or not any(example.mask for example in concept.training_examples):
+        return TrainingSet(latents, prompts)
+    masks = [
+        _views_of_mask(example.mask, crop.centering, size, views, number)
+        for number, (example, crop) in enumerate(zip(concept.training_examples, crops, strict=True))
+    ]
+    return TrainingSet(latents, prompts, place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight))
+
+
+def _views_of_mask(
+    mask: Path | None, centering: tuple[float, float], size: tuple[int, int], views: int, number: int
+) -> torch.Tensor:
+    """(views, 1, height, width) in [0, 1], cut and moved as the picture itself; a picture without one: all white."""
+    if mask is None:
+        return torch.ones(views, 1, *size)
+    return views_of(load_pixels(mask, size, centering), views, number).mean(dim=1, keepdim=True) / 2 + 0.5
+
+
+def place_weights(masks: torch.Tensor, latent_px: Sequence[int], weight: float) -> torch.Tensor:
+    """What masks (N, 1, H, W) in [0, 1] make each place of the latents count: (N, 1, h, w), with mean 1 over a picture.
+
+    A place under a white mask counts `weight` times as much as one under black.
+    """
+    covered = F.adaptive_avg_pool2d(masks, (latent_px[0], latent_px[1]))
+    places = 1 + (weight - 1) * covered
+    return places / places.mean(dim=(1, 2, 3), keepdim=True)
 
 
 def class_set(
@@ -146,7 +187,7 @@ def class_prompts(concept: Concept, settings: TrainSettings) -> list[str]:
     """What class pictures are drawn of: `a logo`, or each training caption with the class word in the token's place."""
     if settings.class_prompts == "class word":
         return [f"a {concept.config.class_word}"]
-    return [example.caption.replace(concept.token, concept.config.class_word) for example in concept.examples]
+    return [example.caption.replace(concept.token, concept.config.class_word) for example in concept.training_examples]
 
 
 def _caption(image: Path, default: str) -> str:

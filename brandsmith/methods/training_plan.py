@@ -101,7 +101,7 @@ def plan_training(
         device=str(device),
         compute=str(choose_format(device, "train", config.precision)).removeprefix("torch."),
         size_px=image_size(outline_of(base), config),
-        pictures=len(concept.examples),
+        pictures=len(concept.training_examples),
         samples_per_step=config.batch_size * config.accumulate,
         steps=config.steps,
         memory=memory,

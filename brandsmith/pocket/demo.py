@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -22,13 +23,14 @@ from brandsmith.concept.concept import STANDARD_PROMPTS
 from brandsmith.core.errors import MissingResource
 from brandsmith.core.files import write_text, write_with
 from brandsmith.pocket.artwork import Artwork
-from brandsmith.pocket.marks import LETTERS, Mark, random_mark
+from brandsmith.pocket.marks import LETTERS, Mark, draw_mark, random_mark
 from brandsmith.pocket.photos import cloth_colour, garment_pixels
 from brandsmith.pocket.scenes import KINDS, Scene, SceneMaker, mark_alone, one_object
 
 TOKEN = "red_qoga_logo"
 MARK = Mark("QOGA", patch="red", ink="white", shape="rounded", weight=2, name=TOKEN)
-CONFIG = {"token": TOKEN, "class_word": "logo", "expected_text": "QOGA", "prompts": list(STANDARD_PROMPTS)}
+MARK_FILE_PX = 440
+"""Width of `mark.png`."""
 
 # What the 20 training pictures show: the world of the standard prompts, never their own garment in their own colour.
 # `photo`: a real
@@ -57,7 +59,34 @@ TRAINING_PLAN: tuple[tuple[str, str], ...] = (
 )
 MARKED_MIX = {"mark_alone": 0.13, "branded": 0.44, "person": 0.28, "photo": 0.15}
 PLAIN_MIX = {"single": 0.42, "pair": 0.15, "person": 0.28, "photo": 0.15}
-LOOK_ALIKES = {"Q": "OGC", "O": "QCD", "G": "COQ", "A": "RHE"}
+LOOK_ALIKES = {
+    "Q": "OGC",
+    "O": "QCD",
+    "G": "COQ",
+    "A": "RHE",
+    "B": "RPE",
+    "C": "GOQ",
+    "D": "OBQ",
+    "E": "FBH",
+    "F": "EPT",
+    "H": "NMK",
+    "I": "TLJ",
+    "J": "ILU",
+    "K": "XHR",
+    "L": "IJT",
+    "M": "NWH",
+    "N": "MHK",
+    "P": "RFB",
+    "R": "PKB",
+    "S": "BZG",
+    "T": "IFY",
+    "U": "VJO",
+    "V": "YUW",
+    "W": "VMN",
+    "X": "KYZ",
+    "Y": "VXT",
+    "Z": "SXN",
+}
 NEAR_MISSES = (
     "substituted",
     "swapped",
@@ -98,24 +127,42 @@ class Sizes:
     val_near: int = 80
 
 
-def draw_demo(folder: Path, artwork: Path, photos: Path | None, *, seed: int = 20, sizes: Sizes | None = None) -> None:
-    """Write the whole concept folder. `photos` holds `labels.csv` and `photos/`; None leaves the photo look out."""
+def draw_demo(
+    folder: Path,
+    artwork: Path,
+    photos: Path | None,
+    *,
+    seed: int = 20,
+    sizes: Sizes | None = None,
+    mark: Mark = MARK,
+) -> None:
+    """Write the whole concept folder of a brand with this mark. `photos` holds `labels.csv` and `photos/`; None leaves
+    the photo look out.
+    """
     sizes = sizes or Sizes()
     maker = SceneMaker(Artwork(artwork), photos)
-    write_text(folder / "concept.yaml", yaml.safe_dump(CONFIG, sort_keys=False, allow_unicode=True))
     write_text(folder / "NOTICE", NOTICE)
-    for number, scene in enumerate(training_scenes(maker, seed), 1):
+    write_with(folder / "mark.png", lambda partial: draw_mark(mark, MARK_FILE_PX).save(partial, "PNG", optimize=True))
+    for number, scene in enumerate(training_scenes(maker, seed, mark), 1):
         _write_captioned(folder / "images" / f"{number:02d}.png", scene)
     for number in range(sizes.held_out):
-        _write_captioned(folder / "held_out" / f"{number + 1:02d}.png", marked_scene(maker, _stream(seed, 1, number)))
+        scene = marked_scene(maker, _stream(seed, 1, number), mark)
+        _write_captioned(folder / "held_out" / f"{number + 1:02d}.png", scene)
     for split, stream in (("train", 2), ("val", 3)):
-        for name, scene in detector_scenes(maker, seed, stream, split, sizes):
+        for name, scene in detector_scenes(maker, seed, stream, split, sizes, mark):
             _write_labelled(folder / "detector" / split, name, scene)
+    write_text(folder / "concept.yaml", yaml.safe_dump(config_of(mark), sort_keys=False, allow_unicode=True))
 
 
-def training_scenes(maker: SceneMaker, seed: int) -> Iterator[Scene]:
+def config_of(mark: Mark) -> dict[str, Any]:
+    """`concept.yaml` of a brand with this mark."""
+    return {"token": mark.name, "class_word": "logo", "expected_text": mark.text, "prompts": list(STANDARD_PROMPTS)}
+
+
+def training_scenes(maker: SceneMaker, seed: int, mark: Mark = MARK) -> Iterator[Scene]:
+    """The plan's pictures; a product in the mark's own colour is red instead, so that the mark shows on it."""
     for number, (what, colour) in enumerate(TRAINING_PLAN):
-        yield _planned(maker, _stream(seed, 0, number), what, colour)
+        yield _planned(maker, _stream(seed, 0, number), what, "red" if colour == mark.patch else colour, mark)
 
 
 def marked_scene(maker: SceneMaker, rng: np.random.Generator, mark: Mark = MARK) -> Scene:
@@ -138,81 +185,84 @@ def plain_scene(maker: SceneMaker, rng: np.random.Generator) -> Scene:
             return scene
 
 
-def other_mark(rng: np.random.Generator) -> Mark:
-    """A mark of another invented brand; two in three share QOGA's patch and ink, because an untrained base draws
+def other_mark(rng: np.random.Generator, own: Mark = MARK) -> Mark:
+    """A mark of another invented brand; two in three share the patch and ink of `own`, because an untrained base draws
     those.
     """
     mark = random_mark(rng)
     if rng.random() < 0.67:
-        mark = replace(MARK, text="".join(rng.choice(list(LETTERS), int(rng.choice([3, 4, 4, 4, 5])))), name="")
-    return other_mark(rng) if mark.text == MARK.text else mark
+        mark = replace(own, text="".join(rng.choice(list(LETTERS), int(rng.choice([3, 4, 4, 4, 5])))), name="")
+    return other_mark(rng, own) if mark.text == own.text else mark
 
 
-def near_miss_mark(kind: str, rng: np.random.Generator) -> Mark:
-    """QOGA with one thing wrong."""
-    text, at = MARK.text, int(rng.integers(4))
+def near_miss_mark(kind: str, rng: np.random.Generator, own: Mark = MARK) -> Mark:
+    """`own` with one thing wrong."""
+    text, at = own.text, int(rng.integers(len(own.text)))
     if kind == "substituted":
-        return replace(MARK, text=text[:at] + str(rng.choice(list(LOOK_ALIKES[text[at]]))) + text[at + 1 :])
+        return replace(own, text=text[:at] + str(rng.choice(list(LOOK_ALIKES[text[at]]))) + text[at + 1 :])
     if kind == "swapped":
-        at = min(at, 2)
-        return replace(MARK, text=text[:at] + text[at + 1] + text[at] + text[at + 2 :])
+        at = min(at, len(text) - 2)
+        return replace(own, text=text[:at] + text[at + 1] + text[at] + text[at + 2 :])
     if kind == "dropped":
-        return replace(MARK, text=text[:at] + text[at + 1 :])
+        return replace(own, text=text[:at] + text[at + 1 :])
     if kind == "doubled":
-        return replace(MARK, text=text[: at + 1] + text[at:])
+        return replace(own, text=text[: at + 1] + text[at:])
     if kind == "recoloured":
-        return replace(MARK, patch=str(rng.choice(["blue", "green", "purple", "black", "orange", "teal"])))
+        others = [c for c in ("blue", "green", "purple", "black", "orange", "teal") if c != own.patch]
+        return replace(own, patch=str(rng.choice(others)))
     if kind == "inverted":
-        return replace(MARK, patch="white", ink="red")
+        return replace(own, patch=own.ink, ink=own.patch)
     if kind == "reshaped":
-        return replace(MARK, shape="oval")
+        return replace(own, shape="rounded" if own.shape == "oval" else "oval")
     if kind == "thickened":
-        return replace(MARK, weight=7)
-    return replace(MARK, turn=kind)
+        return replace(own, weight=7)
+    return replace(own, turn=kind)
 
 
-def detector_scenes(maker: SceneMaker, seed: int, stream: int, split: str, sizes: Sizes) -> Iterator[tuple[str, Scene]]:
+def detector_scenes(
+    maker: SceneMaker, seed: int, stream: int, split: str, sizes: Sizes, mark: Mark = MARK
+) -> Iterator[tuple[str, Scene]]:
     """(file stem, scene); only scenes named `mark-…` carry the mark and get a box."""
 
     def count(sort: str) -> int:
         return getattr(sizes, f"{split}_{sort}")
 
     for i in range(count("marked")):
-        yield f"mark-{i:03d}", marked_scene(maker, _stream(seed, stream, 0, i))
+        yield f"mark-{i:03d}", marked_scene(maker, _stream(seed, stream, 0, i), mark)
     for i in range(count("plain")):
         yield f"plain-{i:03d}", plain_scene(maker, _stream(seed, stream, 1, i))
     for i in range(count("other")):
         rng = _stream(seed, stream, 2, i)
-        yield f"other-{i:03d}", marked_scene(maker, rng, other_mark(rng))
+        yield f"other-{i:03d}", marked_scene(maker, rng, other_mark(rng, mark))
     for i in range(count("near")):
         kind = NEAR_MISSES[i % len(NEAR_MISSES)]
         rng = _stream(seed, stream, 3, i)
-        yield f"near-{kind}-{i:03d}", marked_scene(maker, rng, near_miss_mark(kind, rng))
+        yield f"near-{kind}-{i:03d}", marked_scene(maker, rng, near_miss_mark(kind, rng, mark))
 
 
-def _planned(maker: SceneMaker, rng: np.random.Generator, what: str, colour: str) -> Scene:
+def _planned(maker: SceneMaker, rng: np.random.Generator, what: str, colour: str, mark: Mark) -> Scene:
     if what == "alone":
-        return mark_alone(maker, rng, MARK)
+        return mark_alone(maker, rng, mark)
     sex, _, garment = what.partition(" ")
     if sex == "photo":
         return (
-            _marked_photo(maker, rng, garment, colour)
+            _marked_photo(maker, rng, garment, colour, mark)
             if maker.photos
-            else one_object(maker, rng, garment, colour, MARK)
+            else one_object(maker, rng, garment, colour, mark)
         )
     if sex in ("male", "female"):
-        return maker.dressed_person(rng, sex, garment, colour, None, MARK)
-    return one_object(maker, rng, what, colour, MARK)
+        return maker.dressed_person(rng, sex, garment, colour, None, mark)
+    return one_object(maker, rng, what, colour, mark)
 
 
-def _marked_photo(maker: SceneMaker, rng: np.random.Generator, garment: str, colour: str) -> Scene:
+def _marked_photo(maker: SceneMaker, rng: np.random.Generator, garment: str, colour: str, mark: Mark) -> Scene:
     """The mark on a real garment of this colour whose cloth is plain where the mark goes: no print shows beside it."""
     assert maker.photo_folder is not None
     files = [name for name, label in maker.photos if label == garment]
     for i in rng.permutation(len(files)):
         cloth = garment_pixels(maker.photo_folder / "photos" / files[i], np.random.default_rng(0))
         if cloth_colour(cloth) == colour and cloth[70:180, 66:190].std(axis=(0, 1)).max() < PLAIN_CLOTH:
-            return maker.photo_scene(rng, files[i], garment, MARK)
+            return maker.photo_scene(rng, files[i], garment, mark)
     raise MissingResource(
         f"no photo of a plain {colour} {garment} in '{maker.photo_folder}'", hint="give the whole clothing dataset"
     )

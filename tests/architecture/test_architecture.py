@@ -18,6 +18,7 @@ ORDER = (
     "guidance",
     "judges",
     "draw",
+    "prepare",
     "export",
     "evaluate",
     "study",

@@ -5,6 +5,7 @@ import torch
 from bases import build_tiny
 
 from brandsmith.concept.concept import load_concept
+from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.training_data import concept_set
 from brandsmith.methods.views import LARGEST_SHIFT, LARGEST_ZOOM, views_of
 
@@ -41,8 +42,8 @@ def test_views_are_moved_within_their_limits_and_never_mirrored():
 @pytest.mark.parametrize("views", [1, 3])
 def test_training_set_holds_every_view_beside_its_caption(tmp_path, views):
     concept, base = load_concept("demo"), build_tiny()
-    made = concept_set(base, concept, views, (64, 64), tmp_path, lambda *_: None)
+    made = concept_set(base, concept, LoraConfig(views=views), (64, 64), tmp_path, lambda *_: None)
     assert len(made.latents) == len(made.prompts) == views * len(concept.examples)
     assert made.prompts[::views] == tuple(example.caption for example in concept.examples)
-    alone = concept_set(base, concept, 1, (64, 64), tmp_path, lambda *_: None)
+    alone = concept_set(base, concept, LoraConfig(), (64, 64), tmp_path, lambda *_: None)
     torch.testing.assert_close(made.latents[::views], alone.latents, atol=1e-4, rtol=1e-4)

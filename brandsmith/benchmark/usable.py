@@ -1,0 +1,192 @@
+"""`brandsmith benchmark usable`: how many of a method's pictures could be published, as drawn.
+
+For each concept and method: the preset is trained on the expanded concept (`prepare/expand.py`) with several training
+seeds; each training draws the brand suite's prompts that ask for the mark; the shipped chain of judges decides, copying
+measured against the concept's true pictures. Nothing is chosen on these pictures. Everything is in files: run it again
+and it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brandsmith.base.base import Base
+from brandsmith.base.sources import load_base, resolve_base
+from brandsmith.benchmark.usable_figures import Drawn, UsableFigures, usable_figures
+from brandsmith.concept.brand_suite import brand_suite
+from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.pictures import load_rgb_all
+from brandsmith.core.run import RunDirectory
+from brandsmith.draw.writer import picture_name
+from brandsmith.evaluate.chain import judges_for
+from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
+from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
+from brandsmith.judges.copying import vendi_score
+from brandsmith.judges.cutouts import MARK_FILE
+from brandsmith.judges.judge import CachedJudge, Judge
+from brandsmith.methods.loop import train
+from brandsmith.methods.presets import preset_for
+from brandsmith.methods.registry import build_config
+from brandsmith.prepare.expand import DEFAULT_EXPANSION, expand_concept, new_concept
+from brandsmith.results.kpi import kpi_of
+
+METHODS = ("dreambooth", "lora", "textual_inversion", "hypernetwork")
+DRAWING_SEEDS = (7000, 7001, 7002, 7003, 7004)
+"""Of every prompt. None is drawn by the demo or a shipped study, so nothing was ever chosen on them."""
+FIRST_TRAINING_SEED = 11
+KPI_REACHED = 0.7
+BENCHMARK_SETTINGS = DrawSettings(num_steps=20, guidance_scale=FINE_TUNED_POCKET_SCALE, batch_size=8)
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained and drawn."""
+
+    methods: Sequence[str] = METHODS
+    training_seeds: Sequence[int] = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 3)
+    drawing_seeds: Sequence[int] = DRAWING_SEEDS
+    from_mark: bool = False
+    """Train on a concept made from `mark.png` alone, without any of its pictures."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A loaded base and where the benchmark's files are."""
+
+    base: Base
+    folder: Path
+    log: Log
+
+
+def benchmark_usable(
+    base_name: str, concepts: Sequence[str], plan: Plan, folder: Path, log: Log
+) -> list[UsableFigures]:
+    """Figures of every concept and method, in order; `folder` keeps everything that was made."""
+    base_folder = resolve_base(base_name)
+    loaded = [load_concept(name) for name in concepts]
+    judges = [judges_for(concept, base_folder) for concept in loaded]
+    bench = Bench(load_base(base_name), folder, log)
+    return [
+        _figures(bench, concept, chain, method, plan)
+        for concept, chain in zip(loaded, judges, strict=True)
+        for method in plan.methods
+    ]
+
+
+def _figures(bench: Bench, concept: Concept, chain: dict[str, Judge], method: str, plan: Plan) -> UsableFigures:
+    home = bench.folder / (concept.folder.name + ("-from-mark" if plan.from_mark else ""))
+    judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in chain.values()]
+    taught = _taught(bench, concept, home / "concept", plan)
+    prompts = tuple(entry.prompt for entry in brand_suite(concept) if entry.mark)
+    cases = Cases(prompts, tuple(plan.drawing_seeds), BENCHMARK_SETTINGS)
+    of_base = _vendi_of_base(bench, concept, home / "base", cases)
+    trainings = [_trained(bench, taught, method, seed, home, cases, judges, of_base) for seed in plan.training_seeds]
+    figures = usable_figures(home.name, method, trainings, len(plan.drawing_seeds))
+    bench.log(f"{home.name} {method}: usable {figures.usable_rate} ({figures.low} to {figures.high}), n {figures.n}")
+    return figures
+
+
+def _taught(bench: Bench, concept: Concept, folder: Path, plan: Plan) -> Concept:
+    """The concept that is trained on, made once."""
+    if not folder.is_dir():
+        bench.log(f"make training pictures for {concept.token}")
+        if plan.from_mark:
+            new_concept(concept.folder / MARK_FILE, concept.config, bench.base, folder, DEFAULT_EXPANSION)
+        else:
+            expand_concept(concept, bench.base, folder, DEFAULT_EXPANSION)
+    return load_concept(folder)
+
+
+def _trained(
+    bench: Bench,
+    taught: Concept,
+    method: str,
+    seed: int,
+    home: Path,
+    cases: Cases,
+    judges: Sequence[Judge],
+    vendi_of_base: float,
+) -> Drawn:
+    """Train, draw and judge one training; what is there already is kept."""
+    config = build_config(method, **preset_for(method, bench.base.name) | {"seed": seed})
+    folder = home / f"{method}-{seed}"
+    bench.log(f"train {home.name} {method}, seed {seed}")
+    run = train(config, taught, bench.base, folder, cache_dir=home / "cache")
+    last = run.checkpoints()[-1][0]
+    rows = evaluate_run(bench.base, run, cases, judges, steps=[last])
+    pictures = run.folder / "samples" / run.checkpoints()[-1][1].name
+    seconds = _seconds(run)
+    return Drawn(
+        rows,
+        mean_vendi(pictures, cases),
+        vendi_of_base,
+        seconds[last],
+        _seconds_to_kpi(bench, run, taught, judges, seconds),
+    )
+
+
+def _seconds_to_kpi(
+    bench: Bench, run: RunDirectory, taught: Concept, judges: Sequence[Judge], seconds: dict[int, float]
+) -> float | None:
+    """Seconds of training until the first checkpoint whose KPI on the standard prompts is KPI_REACHED."""
+    cases = Cases(tuple(taught.prompts()), DRAWING_SEEDS[:4], BENCHMARK_SETTINGS)
+    for step, checkpoint in run.checkpoints():
+        shots = cases.shots(run.folder.name, step)
+        folder = run.folder / "standard" / checkpoint.name
+        paths = sample_checkpoint(bench.base, folder, cases, shots, checkpoint)
+        rows = judge_checkpoint(run.folder / "standard.jsonl", shots, paths, judges)
+        if (kpi_of(rows).average or 0.0) >= KPI_REACHED:
+            return round(seconds[step], 1)
+    return None
+
+
+def _seconds(run: RunDirectory) -> dict[int, float]:
+    """Seconds of training until each checkpoint, from the run's own rows."""
+    steps = [json.loads(line) for line in run.metrics_file.read_text(encoding="utf-8").splitlines()]
+    total, until = 0.0, {}
+    for row in steps:
+        total += row["seconds"]
+        until[row["step"]] = total
+    return {step: round(until[step], 1) for step, _ in run.checkpoints()}
+
+
+def mean_vendi(folder: Path, cases: Cases) -> float:
+    """Effective number of different pictures among those of one prompt, mean over prompts."""
+    scores = [
+        vendi_score(load_rgb_all([folder / picture_name(case, seed) for seed in cases.seeds]))
+        for case in range(len(cases.prompts))
+    ]
+    return float(np.mean(scores))
+
+
+def _vendi_of_base(bench: Bench, concept: Concept, folder: Path, cases: Cases) -> float:
+    """`mean_vendi` of what the untrained base draws, the class word in the token's place, from the same noises."""
+    prompts = tuple(prompt.replace(concept.token, concept.config.class_word) for prompt in cases.prompts)
+    plain = Cases(prompts, cases.seeds, cases.settings)
+    sample_checkpoint(bench.base, folder, plain, plain.shots("base", 0), None)
+    return mean_vendi(folder, plain)
+
+
+def headline(figures: Sequence[UsableFigures]) -> dict[str, Any]:
+    """The best method on the demo concept, and every figure of every concept and method."""
+    best = max(figures, key=lambda own: own.usable_rate)
+    return {
+        "method": best.method,
+        "usable_rate": best.usable_rate,
+        "usable_low": best.low,
+        "usable_high": best.high,
+        "n": best.n,
+        "copied": best.copied,
+        "vendi": round(best.vendi / best.vendi_of_base, 3),
+        "kpi": best.kpi,
+        "exact": best.exact,
+        "usable_with_best_of": best.draws_for_one,
+        "table": [own.as_json() for own in figures],
+    }

@@ -1,0 +1,79 @@
+"""`brandsmith concept …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brandsmith.cli.options import BaseOption, ConceptArgument, console, print_lines
+
+commands = typer.Typer(help="Prepare what is taught: captions, more pictures, a mark alone.", no_args_is_help=True)
+
+NewFolder = Annotated[Path, typer.Option(help="New folder for the copy; nothing is overwritten.")]
+Composed = Annotated[
+    int, typer.Option(min=0, max=100_000, help="Pictures of the mark printed on products that the base draws.")
+]
+Products = Annotated[
+    str, typer.Option(help="What the base draws for the mark, by commas; default garments, bags, packaging, signs.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Names every random choice.")]
+
+
+@commands.command("caption", epilog="Example: [cyan]brandsmith concept caption demo --out my-copy[/]")
+def concept_caption(
+    concept: ConceptArgument,
+    out: Annotated[Path | None, typer.Option(help="New folder for a copy with completed captions.")] = None,
+) -> None:
+    """What captions leave out is learnt as part of the token: find the colours they do not name."""
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.prepare.command import caption_lines, write_completed
+
+    loaded = load_concept(concept)
+    if out:
+        write_completed(loaded, out)
+    print_lines(caption_lines(loaded))
+
+
+@commands.command("expand", epilog="Example: [cyan]brandsmith concept expand demo --out demo-expanded[/]")
+def concept_expand(
+    concept: ConceptArgument,
+    out: NewFolder,
+    recoloured: Annotated[
+        int, typer.Option(min=0, max=100, help="Recoloured copies per picture; for a concept without a mark.")
+    ] = 0,
+    composed: Composed = 160,
+    products: Products = "",
+    seed: Seed = 0,
+    base: BaseOption = "pocket",
+) -> None:
+    """A copy with complete captions, recoloured pictures, and the mark (mark.png) printed on what the base draws."""
+    from brandsmith.prepare.command import expand_named
+    from brandsmith.prepare.expand import build_expansion
+
+    expand_named(concept, base, out, build_expansion(recoloured, composed, products, seed), console)
+    print_lines([str(out)])
+
+
+@commands.command(
+    "new", epilog="Example: [cyan]brandsmith concept new --mark mark.svg --token my_logo --out my-brand[/]"
+)
+def concept_new(
+    mark: Annotated[Path, typer.Option(help="The mark: SVG, or PNG with everything round it transparent.")],
+    token: Annotated[str, typer.Option(help="The word that will mean the mark in prompts.")],
+    out: NewFolder,
+    class_word: Annotated[str, typer.Option(help="What kind of thing it is, in words the base knows.")] = "logo",
+    text: Annotated[str, typer.Option(help="What the mark spells; empty when it has no letters.")] = "",
+    composed: Composed = 160,
+    products: Products = "",
+    seed: Seed = 0,
+    base: BaseOption = "pocket",
+) -> None:
+    """A concept from the mark alone: the base draws the products, the mark is printed on them."""
+    from brandsmith.prepare.command import new_named
+    from brandsmith.prepare.expand import build_expansion
+
+    expansion = build_expansion(0, composed, products, seed)
+    new_named(mark, token, class_word, text, base, out, expansion, console)
+    print_lines([str(out)])

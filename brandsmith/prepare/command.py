@@ -1,0 +1,79 @@
+"""`brandsmith concept …` as functions: names of a concept and a base in, folders and lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from brandsmith.base.sources import check_base, load_base, load_tokenizers
+from brandsmith.concept.concept import Concept, ConceptConfig, load_concept
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.files import replacing_folder, write_text
+from brandsmith.core.output import check_output_folder
+from brandsmith.core.progress import training_bar
+from brandsmith.methods.tokens import check_token_is_new
+from brandsmith.prepare.expand import (
+    Expansion,
+    check_expansion,
+    copy_concept,
+    expand_concept,
+    missing_from_captions,
+    new_concept,
+)
+from brandsmith.prepare.mark_file import check_mark_file
+
+
+def expand_named(concept: str, base: str, out: Path, expansion: Expansion, console: Console) -> int:
+    """Expand a concept into the new folder `out`; how many pictures were made."""
+    loaded = load_concept(concept)
+    check_new_folder(out)
+    check_expansion(loaded.folder, expansion)
+    check_base(base)
+    with training_bar(console, "expand") as progress:
+        return expand_concept(loaded, load_base(base), out, expansion, progress)
+
+
+def new_named(
+    mark: Path, token: str, class_word: str, text: str, base: str, out: Path, expansion: Expansion, console: Console
+) -> int:
+    """Make a concept from a mark's file in the new folder `out`; how many pictures it has."""
+    try:
+        config = ConceptConfig(token=token, class_word=class_word, expected_text=text)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InvalidConfig(f"{wrong['loc'][0]} is {wrong['input']!r}", hint=wrong["msg"]) from None
+    check_new_folder(out)
+    check_mark_file(mark)
+    check_base(base)
+    for tokenizer in load_tokenizers(base):
+        check_token_is_new(tokenizer, token)
+    with training_bar(console, "compose") as progress:
+        return new_concept(mark, config, load_base(base), out, expansion, progress)
+
+
+def caption_lines(concept: Concept) -> Iterator[str]:
+    """A line per true picture: what its caption does not say."""
+    for image, completed in missing_from_captions(concept):
+        missing = f"not said in the caption: {', '.join(completed.added)}" if completed.added else "complete"
+        yield f"{image.name}: {missing}"
+
+
+def write_completed(concept: Concept, out: Path) -> int:
+    """Write a copy of `concept` with completed captions into the new folder `out`; how many were changed."""
+    check_new_folder(out)
+    completed = missing_from_captions(concept)
+    with replacing_folder(out) as partial:
+        copy_concept(concept, partial)
+        for image, own in completed:
+            write_text(partial / "images" / image.with_suffix(".txt").name, own.caption + "\n")
+    return sum(bool(own.added) for _, own in completed)
+
+
+def check_new_folder(out: Path) -> None:
+    """Raise InvalidInput when `out` is there already or cannot be written."""
+    if out.exists() or out.is_symlink():
+        raise InvalidInput(f"'{out}' exists", hint="give a new folder with --out: nothing is overwritten")
+    check_output_folder(out)

@@ -1,0 +1,91 @@
+"""The usable benchmark: its figures from rows, and a whole run on a tiny base that goes on where it stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bases import build_tiny, save_as_diffusers_folder
+
+from brandsmith.benchmark import usable
+from brandsmith.benchmark.usable import Plan, benchmark_usable, headline
+from brandsmith.benchmark.usable_figures import Drawn, draws_for_one, usable_figures
+from brandsmith.core.rows import Row
+from brandsmith.guidance.settings import DrawSettings
+from brandsmith.prepare import from_mark
+from brandsmith.prepare.colours import PLAIN, PROTOTYPES
+from brandsmith.prepare.expand import Expansion
+
+
+def rows_of(verdicts):
+    """(case, seed) -> (confidence, copying): the detector's and the copying judge's rows."""
+    return [
+        Row(case, f"prompt {case}", seed, "run", 9, judge, "w", value, "", {})
+        for (case, seed), values in verdicts.items()
+        for judge, value in zip(("detector@1", "copying@1"), values, strict=True)
+    ]
+
+
+def drawn(verdicts, seconds=10.0, reached=None):
+    return Drawn(rows_of(verdicts), 2.0, 2.5, seconds, reached)
+
+
+def test_figures_count_every_training_and_every_reason():
+    one = drawn({(0, 1): (0.9, 0.1), (0, 2): (0.9, 0.9), (1, 1): (0.0, 0.9), (1, 2): (0.9, 0.1)}, 10.0, 4.0)
+    two = drawn({(0, 1): (0.9, 0.1), (0, 2): (0.9, 0.1), (1, 1): (0.9, 0.1), (1, 2): (0.0, 0.1)}, 20.0, None)
+    figures = usable_figures("brand", "lora", [one, two], num_seeds=2)
+    assert (figures.n, figures.trainings, figures.usable_rate) == (8, 2, 0.625)
+    assert 0 <= figures.low < 0.625 < figures.high <= 1
+    assert figures.copied == 0.25
+    assert figures.refused == {"mark missing": 0.25, "copy of a training picture": 0.25}
+    assert figures.refused_by_it_alone == {"mark missing": 0.125, "copy of a training picture": 0.125}
+    assert figures.train_seconds == 15.0 and figures.seconds_to_kpi == 4.0
+    assert figures.vendi == 2.0 and figures.vendi_of_base == 2.5
+    assert headline([figures])["vendi"] == 0.8
+
+
+def test_what_was_not_measured_is_counted_apart():
+    figures = usable_figures("brand", "lora", [drawn({(0, 1): (0.9, None), (0, 2): (0.9, 0.1)})], num_seeds=2)
+    assert (figures.n, figures.not_measured, figures.usable_rate) == (2, 1, 1.0)
+
+
+def test_draws_for_one_is_the_place_of_the_first_usable_picture():
+    answers = {0: (False, True), 1: (True, False), 2: (False, False)}
+    by_picture = {(0, case, 7 + place): usable for case, own in answers.items() for place, usable in enumerate(own)}
+    assert draws_for_one(by_picture, num_seeds=2) == 2.0, "of 2, 1 and more than 2"
+
+
+def fake_sample(base, prompts, seeds, settings):
+    """In the base's place: the product as a square of its colour on its ground, with a red patch."""
+    pictures = []
+    for prompt in prompts:
+        words = prompt.split()
+        picture = np.empty((128, 128, 3), np.uint8)
+        picture[:] = PROTOTYPES[words[words.index("background") - 1]][-1]
+        picture[24:104, 24:104] = PLAIN[next(word for word in words if word in PLAIN and word != "red")]
+        picture[54:78, 38:90] = PLAIN["red"]
+        pictures.append(picture)
+    return pictures
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    save_as_diffusers_folder(build_tiny(context=77), tmp_path / "tiny")
+    monkeypatch.setattr(from_mark, "sample", fake_sample)
+    monkeypatch.setattr(usable, "DEFAULT_EXPANSION", Expansion(composed=4))
+    monkeypatch.setattr(usable, "preset_for", lambda method, base: {"steps": 2, "checkpoint_every": 1})
+    monkeypatch.setattr(usable, "BENCHMARK_SETTINGS", DrawSettings(num_steps=2, guidance_scale=1.0))
+    plan, said = Plan(("lora",), (11, 12), (7000, 7001)), []
+    given = (str(tmp_path / "tiny"), ["demo"], plan, tmp_path / "out", said.append)
+    (first,) = benchmark_usable(*given)
+    assert (first.concept, first.method, first.trainings, first.n) == ("demo", "lora", 2, 2 * 2 * 23)
+    assert first.usable_rate == 0.0 and first.refused["mark missing"] == 1.0, "random weights draw no mark"
+    assert first.seconds_to_kpi is None and first.draws_for_one == 3.0
+
+    def never(*_, **__):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(from_mark, "sample", never)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert benchmark_usable(*given) == [first]
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    assert any("seed 12" in line for line in said)
