@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import Cases, judge_checkpoint, sample_checkpoint
-from brandsmith.export.compact import num_bytes, num_bytes_fp16
+from brandsmith.export.compact import num_bytes, num_bytes_fp32
 from brandsmith.export.export_run import export_run
 from brandsmith.export.import_run import import_adapter
 from brandsmith.guidance.settings import DrawSettings
@@ -30,12 +31,14 @@ FIRST_SEED = 1000
 @dataclass(frozen=True)
 class CompactFigures:
     compact_bytes: int
-    full_fp16_bytes: int
-    """Of the trained weights in fp16, the smallest form in which they are usually given away."""
+    full_bytes: int
+    """Of the trained weights in fp32, as a checkpoint stores them and a folder is exported."""
     compact_ratio: float
-    """Bytes, against fp16."""
+    """Bytes, against fp32."""
+    compact_ratio_fp16: float
+    """Against a single file's fp16."""
     compact_ratio_sd15: float
-    """Of the weights of Stable Diffusion 1.5's U-Net, from its shapes."""
+    """Of the weights of Stable Diffusion 1.5's U-Net, from its shapes and the bits a number takes here."""
     relative_error: float
     """Of the restored difference, root of the mean square over the U-Net."""
     full_kpi: float
@@ -67,20 +70,26 @@ def benchmark_compact(
         back = import_adapter(file, info.base, Path(folder) / "restored").checkpoint_at()
         error = _relative_error(info.base, checkpoint, back)
         kpis = _kpis({"full": checkpoint, "compact": back}, info.base, concept_name, num_seeds, Path(folder), log)
-        size = file.stat().st_size
-    full = num_bytes_fp16(shapes)
+        size, bits = file.stat().st_size, _bits_of_a_number(file, shapes)
+    full = num_bytes_fp32(shapes)
     published = sd15_unet_shapes()
     return CompactFigures(
         compact_bytes=size,
-        full_fp16_bytes=full,
+        full_bytes=full,
         compact_ratio=size / full,
-        compact_ratio_sd15=sum(map(num_bytes, published)) / num_bytes_fp16(published),
+        compact_ratio_fp16=2 * size / full,
+        compact_ratio_sd15=sum(num_bytes(shape, bits) for shape in published) / num_bytes_fp32(published),
         relative_error=error,
         full_kpi=kpis["full"],
         compact_kpi=kpis["compact"],
         compact_kpi_drop=kpis["full"] - kpis["compact"],
         num_pictures=num_seeds * len(load_concept(concept_name).prompts()),
     )
+
+
+def _bits_of_a_number(file: Path, shapes: Iterable[tuple[int, ...]]) -> float:
+    coded = sum(prod(tensor.shape) for name, tensor in read_header(file).tensors.items() if name.endswith(":codes"))
+    return 8 * coded / sum(prod(shape) for shape in shapes if len(shape) > 1)
 
 
 def _tensors(folder: Path) -> dict[str, torch.Tensor]:

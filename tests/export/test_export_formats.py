@@ -22,7 +22,7 @@ from brandsmith.base.stock import save_stock_folder, stock_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
-from brandsmith.export.compact import compacted, num_bytes, num_bytes_fp16, restored
+from brandsmith.export.compact import compacted, num_bytes, num_bytes_fp32, restored
 from brandsmith.export.export_run import export_run
 from brandsmith.export.formats import LAYOUTS, TARGETS, layout_for
 from brandsmith.export.headers import Card
@@ -335,12 +335,12 @@ def test_a_compact_file_is_small_and_comes_back_as_nearly_the_same_model(trained
     assert infos[0].settings == infos[1].settings and infos[0].words == infos[1].words
     plain = draw(stock_pipeline(load_base(str(base), dtype=torch.float32)))
     error, moved = np.abs(drawn_by(back.folder, base) - ours).mean(), np.abs(plain - ours).mean()
-    assert error < 0.5 * moved
+    assert error < 0.2 * moved
     shapes = [tuple(t.shape) for f in RunDirectory(run).checkpoint_at().glob("*") for t in load_file(f).values()]
     stored = sum(tensor.numel() * tensor.element_size() for tensor in load_file(file).values())
-    assert stored <= sum(map(num_bytes, shapes)) < 0.13 * num_bytes_fp16(shapes), "small matrices: more of it is scales"
+    assert stored < 0.13 * num_bytes_fp32(shapes), "small matrices: more of it is scales and code tables"
     published = sd15_unet_shapes()
-    assert sum(map(num_bytes, published)) < 0.09 * num_bytes_fp16(published)
+    assert sum(num_bytes(shape, 2.6) for shape in published) < 0.097 * num_bytes_fp32(published)
     save_as_diffusers_folder(build_tiny("sd1", seed=1), tmp_path / "other")
     with pytest.raises(InvalidInput, match="other weights") as refused:
         import_adapter(file, str(tmp_path / "other"), tmp_path / "no")
@@ -353,4 +353,4 @@ def test_a_difference_is_restored_up_to_its_quantisation():
     for difference in (torch.randn(7, generator=generator), torch.randn(24, 6, 3, 3, generator=generator), low):
         stored = compacted("x", difference)
         error = (restored("x", stored, tuple(difference.shape)) - difference).norm() / difference.norm()
-        assert float(error) < {1: 0.001, 4: 0.65, 2: 0.62}[difference.dim()]
+        assert float(error) < {1: 0.001, 4: 0.21, 2: 0.2}[difference.dim()]
