@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from bases import CORPUS
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.random_sd15 import CORPUS
 from brandsmith.base.tokenizer import train_clip_tokenizer
 
 _THREE = {
