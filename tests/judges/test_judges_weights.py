@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bases import CORPUS
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, Dinov2Config, Dinov2Model
 
+from brandsmith.base.random_sd15 import CORPUS
 from brandsmith.base.tokenizer import train_clip_tokenizer
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource
