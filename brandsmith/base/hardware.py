@@ -12,6 +12,7 @@ norms, schedulers and the autoencoder stay fp32.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -78,7 +79,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
         return name
     name = name or _CHOICE.get().device
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+        return _own_card() if torch.cuda.is_available() else torch.device("mps" if _has_mps() else "cpu")
     kind, colon, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
         raise unknown_name("device", name, ("auto", "cpu", "cuda", "cuda:1", "mps"))
@@ -87,6 +88,12 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     if kind == "cuda":
         _check_cuda(name, int(number or 0))
     return torch.device(name)
+
+
+def _own_card() -> torch.device:
+    """The first card, or the one of this process where a launcher (torchrun, accelerate) started one for each."""
+    number = os.environ.get("LOCAL_RANK", "")
+    return torch.device(f"cuda:{number}" if number.isdecimal() else "cuda")
 
 
 def _has_mps() -> bool:

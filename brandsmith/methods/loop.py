@@ -45,6 +45,7 @@ from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.optimizer_kinds import averaged_weights, check_optimizer
 from brandsmith.methods.optimizer_means import close, norm_of
+from brandsmith.methods.processes import ALONE, Processes, check_shared, join_processes
 from brandsmith.methods.registry import build_config, method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
@@ -80,19 +81,24 @@ def train(
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
     or a gradient is not finite (the last checkpoint stays), NotEnoughMemory with settings that would have fitted.
     """
-    job = check_job(config, concept, base, run_dir)
+    processes = join_processes()
+    check_shared(config, processes)
+    job = check_job(config, concept, base, run_dir, processes)
     run = job.run
+    processes.wait()  # all have checked before the first writes
     if run.status() == "finished":
         run.remove_state()  # a kill may have left it
         return run
     if isinstance(base, str):
         check_training_space(config, job.words, base, run)
     base = load_trainable(base, config, device)
-    with run.locked():
-        job.begin()
+    with run.locked() if processes.first else nullcontext():
+        if processes.first:
+            job.begin()
         cache = Path(cache_dir) if cache_dir else run.cache_folder
         try:
             _train(job, base, cache, progress)
+            processes.wait()
             return run
         except Exception as error:
             if not is_out_of_memory(error):
@@ -103,11 +109,15 @@ def train(
 def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> None:
     config = job.config
     compute = training_format(base, config.precision)
+    if not job.processes.first:
+        job.processes.wait()  # the first fills the cache
     material = prepare(base, job.concept, config, cache, progress)
+    if job.processes.first:
+        job.processes.wait()
     with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
         attached = method_named(config.method).attach(base, config, job.words)
         try:
-            training = Training(base, config, job.words, material, attached, job.run)
+            training = Training(base, config, job.words, material, attached, job.run, job.processes)
             with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=attached.trains_text):
                 training.run(progress, stop)
         finally:
@@ -122,6 +132,7 @@ class TrainingJob:
     concept: Concept
     run: RunDirectory
     record: dict[str, Any]
+    processes: Processes = ALONE
 
     @property
     def words(self) -> Words:
@@ -133,7 +144,9 @@ class TrainingJob:
         self.run.remove_leftovers()
 
 
-def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str) -> TrainingJob:
+def check_job(
+    config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str, processes: Processes = ALONE
+) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
     if isinstance(base, str):
@@ -152,10 +165,11 @@ def check_job(config: TrainSettings, concept: Concept, base: Base | str, run_dir
         "base": base if isinstance(base, str) else base.name,
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
+        **({"processes": processes.count} if processes.count > 1 else {}),
     }
     run.check_config(record, defaults_of(config), equal_means)
     run.check_state()
-    return TrainingJob(config, concept, run, record)
+    return TrainingJob(config, concept, run, record, processes)
 
 
 def defaults_of(config: TrainSettings) -> dict[str, Any]:
@@ -220,8 +234,16 @@ class Training:
     """One run in progress."""
 
     def __init__(
-        self, base: Base, config: TrainSettings, words: Words, material: Material, attached: Attached, run: RunDirectory
+        self,
+        base: Base,
+        config: TrainSettings,
+        words: Words,
+        material: Material,
+        attached: Attached,
+        run: RunDirectory,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
         self.base, self.config, self.words, self.material, self.attached, self.directory = (
             base,
             config,
@@ -249,8 +271,9 @@ class Training:
         for step in range(self.resume() + 1, last + 1):
             row = self.step(step)
             progress("train", step, last, f"loss {row['loss']:.4f}")
-            stopping = bool(stop)
-            self.keep(row, stopping)
+            stopping = self.processes.any(bool(stop), self.base.device)
+            if self.processes.first:
+                self.keep(row, stopping)
             if stopping and step < last:
                 stop.obey()
 
@@ -279,8 +302,10 @@ class Training:
             )
         if saved:
             self.scaling.restore(restore_training(self.optimizer, self.attached.groups, saved[1]))
-        self.directory.cut_metrics(step)
-        self.directory.set_status("running", step)
+        self.processes.wait()  # nothing is written before all have read
+        if self.processes.first:
+            self.directory.cut_metrics(step)
+            self.directory.set_status("running", step)
         return step
 
     def step(self, step: int) -> dict[str, Any]:
@@ -300,14 +325,16 @@ class Training:
         return self.row(step, numbers, time.perf_counter() - started)
 
     def backward(self, step: int) -> dict[str, torch.Tensor]:
-        """Gradients of a step's batches together; their mean losses."""
-        batches = self.config.accumulate
+        """Gradients of a step's batches together, of all processes; their mean losses."""
+        batches, shared = self.config.accumulate, self.processes
         found: list[dict[str, torch.Tensor]] = []
-        for number in range((step - 1) * batches + 1, step * batches + 1):
-            parts = self.losses(number)
+        for turn in range((step - 1) * batches, step * batches):
+            parts = self.losses(turn * shared.count + shared.rank + 1)
             self.scaling.backward(self.total(parts) / batches)
             found.append({name: value.detach() for name, value in parts.items()})
-        return {name: torch.stack([parts[name] for parts in found]).mean() for name in found[0]}
+        means = {name: torch.stack([parts[name] for parts in found]).mean() for name in found[0]}
+        shared.average([*means.values(), *(p.grad for p in self.parameters if p.grad is not None)])
+        return means
 
     def row(self, step: int, numbers: dict[str, float], seconds: float) -> dict[str, Any]:
         rates = {
@@ -356,7 +383,8 @@ class Training:
             raise self.diverged(step, numbers)
 
     def diverged(self, step: int, numbers: dict[str, float]) -> TrainingDiverged:
-        self.directory.set_status("diverged", step)
+        if self.processes.first:
+            self.directory.set_status("diverged", step)
         bad = ", ".join(f"{name} = {number}" for name, number in numbers.items() if not math.isfinite(number))
         kept = self.directory.checkpoints()
         where = f"the last good checkpoint is '{kept[-1][1]}'" if kept else "there is no checkpoint yet"

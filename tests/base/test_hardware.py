@@ -53,6 +53,11 @@ def test_auto_takes_a_card_where_there_is_one(card):
         choose_device("cuda:2")
 
 
+def test_a_launched_process_takes_its_own_card(card, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_device() == torch.device("cuda:1") and choose_device("cuda") == CARD
+
+
 def test_without_a_card_auto_is_the_cpu_and_a_card_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(hardware, "_has_mps", lambda: False)
