@@ -29,7 +29,8 @@ from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
 from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
 from brandsmith.judges.judge import CachedJudge, Judge
-from brandsmith.methods.loop import check_job, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import train
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
 from brandsmith.methods.settings import TrainSettings

@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' "Loa
 
 import typer
 
-from brandsmith.cli import adapters, base, benchmark, concept, demo, draw, export, judge, report, study, train
+from brandsmith.cli import adapters, base, benchmark, concept, demo, draw, export, judge, rehearse, report, study, train
 from brandsmith.cli.arguments import check_arguments
 from brandsmith.cli.old_spellings import modern
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (demo, train, draw, report, export, adapters):
+for group in (demo, train, draw, report, export, adapters, rehearse):
     app.add_typer(group.commands)
 for group in (concept, judge, study, base, benchmark):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])

@@ -15,7 +15,8 @@ from brandsmith.core.files import legal_name
 from brandsmith.core.progress import Log, training_bar
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
-from brandsmith.methods.loop import check_job, load_trainable, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import load_trainable, train
 from brandsmith.methods.registry import resolve_config
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.training_plan import Means, TrainingPlan, fit, measure_pace, plan_training, shown

@@ -7,10 +7,8 @@ one.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +17,12 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.base.distilled import refuse_training
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
-from brandsmith.base.noising import check_snr_weights
-from brandsmith.base.sources import family_of, load_in, load_tokenizers, resolve_base
+from brandsmith.base.sources import load_in
 from brandsmith.concept.concept import Concept
-from brandsmith.concept.crops import check_crops
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
-from brandsmith.core.files import append_jsonl, sha256_of
+from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata, round_files
@@ -40,16 +35,16 @@ from brandsmith.methods.compute import (
 )
 from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
 from brandsmith.methods.disk_space import check_training_space
+from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.loss_scaling import LossScaling
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
-from brandsmith.methods.optimizer_kinds import averaged_weights, check_optimizer
+from brandsmith.methods.optimizer_kinds import averaged_weights
 from brandsmith.methods.optimizer_means import close, norm_of
 from brandsmith.methods.processes import ALONE, Processes, check_shared, join_processes
-from brandsmith.methods.registry import build_config, method_named
+from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
-from brandsmith.methods.tokens import check_captions_fit, check_token_is_new
 from brandsmith.methods.training_data import (
     Drawn,
     Progress,
@@ -124,69 +119,6 @@ def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> Non
             attached.detach()
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """One training that has been checked and may start."""
-
-    config: TrainSettings
-    concept: Concept
-    run: RunDirectory
-    record: dict[str, Any]
-    processes: Processes = ALONE
-
-    @property
-    def words(self) -> Words:
-        return Words(self.concept.token, self.concept.config.class_word, self.concept.config.expected_text)
-
-    def begin(self) -> None:
-        """Only under the run's lock."""
-        self.run.start(self.record, defaults_of(self.config), equal_means)
-        self.run.remove_leftovers()
-
-
-def check_job(
-    config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str, processes: Processes = ALONE
-) -> TrainingJob:
-    """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
-    family = family_of(base)
-    if isinstance(base, str):
-        refuse_training(base, resolve_base(base))
-    method_named(config.method).check(config, family)
-    check_optimizer(config)
-    check_snr_weights(family.noising, config.min_snr_gamma)
-    tokenizers = load_tokenizers(base)
-    for tokenizer in tokenizers:
-        check_token_is_new(tokenizer, concept.token)
-    check_captions_fit(tokenizers, concept, config.token_vectors)
-    check_crops(concept)
-    run = RunDirectory(Path(run_dir))
-    run.check_folder()
-    record = {
-        "base": base if isinstance(base, str) else base.name,
-        "concept": describe_concept(concept),
-        "settings": config.model_dump(mode="json"),
-        **({"processes": processes.count} if processes.count > 1 else {}),
-    }
-    run.check_config(record, defaults_of(config), equal_means)
-    run.check_state()
-    return TrainingJob(config, concept, run, record, processes)
-
-
-def defaults_of(config: TrainSettings) -> dict[str, Any]:
-    """As a run's record has them: an earlier version did not write the settings that came later."""
-    return {"settings": build_config(config.method).model_dump(mode="json")}
-
-
-def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
-    """Keys of settings that may change when a run goes on: they change memory and time, not what is learnt."""
-    free = {"settings.gradient_checkpointing", "settings.offload_optimizer"}
-    batches = ("settings.batch_size", "settings.accumulate")
-    if all(key in known for key in batches for known in (have, want)):
-        samples = {known[batches[0]] * known[batches[1]] for known in (have, want)}
-        free |= set(batches) if len(samples) == 1 else set()
-    return free
-
-
 def load_trainable(base: Base | str, config: TrainSettings, device: str | None = None) -> Base:
     """The base, loaded for this training if it is a name: on a card what stays frozen is held in the format that is
     computed in, and what trains in fp32. Raises InvalidConfig when its noise schedule is not one we can train.
@@ -200,19 +132,6 @@ def load_trainable(base: Base | str, config: TrainSettings, device: str | None =
         base = load_in(base, place, compute, stored=stored)
     DiffusionLoss(base)
     return base
-
-
-def describe_concept(concept: Concept) -> dict[str, Any]:
-    """What of a concept a run depends on; `data` changes with any caption or picture."""
-    digest = hashlib.sha256()
-    for example in concept.training_examples:
-        digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
-    return {
-        "token": concept.token,
-        "class_word": concept.config.class_word,
-        "num_images": len(concept.training_examples),
-        "data": digest.hexdigest()[:16],
-    }
 
 
 @dataclass(frozen=True)

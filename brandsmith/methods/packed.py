@@ -26,7 +26,8 @@ from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.compute import computing_in, training_attention, training_format
-from brandsmith.methods.loop import Training, TrainingJob, check_job, load_trainable, prepare
+from brandsmith.methods.job import TrainingJob, check_job
+from brandsmith.methods.loop import Training, load_trainable, prepare
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.optimizer import set_learning_rates
 from brandsmith.methods.packed_layers import SampleRows, packed_layers

@@ -26,7 +26,7 @@ from brandsmith.core.table import as_csv, as_markdown
 from brandsmith.core.trackers import check_trackers
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.judges.fit import load_judges
-from brandsmith.methods.loop import check_job
+from brandsmith.methods.job import check_job
 from brandsmith.results.choosing import ScoredSetting, group_settings
 from brandsmith.results.kpi import COLUMNS, footnote
 from brandsmith.results.study_records import TrialRecord

@@ -25,7 +25,8 @@ from brandsmith.guidance.sampling import check_drawable, sample
 from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter
-from brandsmith.methods.loop import check_job, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import train
 from brandsmith.methods.registry import METHODS, build_config
 
 every_family = pytest.mark.parametrize("name", sorted(FAMILIES))

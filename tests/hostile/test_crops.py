@@ -15,7 +15,7 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.concept.crops import CENTRE, check_crops, plan_crop, plan_crops
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.pictures import load_image, picture_size
-from brandsmith.methods.loop import check_job
+from brandsmith.methods.job import check_job
 from brandsmith.methods.registry import build_config
 from brandsmith.methods.training_data import load_pixels
 

@@ -33,7 +33,8 @@ from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.export.export_run import export_run
 from brandsmith.judges.detector import load_detector
 from brandsmith.methods.adapter import load_adapter
-from brandsmith.methods.loop import check_job, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import train
 from brandsmith.methods.registry import build_config
 from brandsmith.results.study_files import read_study
 from brandsmith.results.study_result import read_result, result_of

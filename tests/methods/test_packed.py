@@ -20,7 +20,8 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConcept, InvalidConfig, TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.adapter import load_adapter, read_adapter_info
-from brandsmith.methods.loop import check_job, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import train
 from brandsmith.methods.lora import Lora
 from brandsmith.methods.method import ParameterGroup
 from brandsmith.methods.optimizer import build_optimizer

@@ -1,0 +1,100 @@
+"""One training that has been checked and may start: everything that can be known without weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brandsmith.base.base import Base
+from brandsmith.base.distilled import refuse_training
+from brandsmith.base.noising import check_snr_weights
+from brandsmith.base.sources import family_of, load_tokenizers, resolve_base
+from brandsmith.concept.concept import Concept
+from brandsmith.concept.crops import check_crops
+from brandsmith.core.files import sha256_of
+from brandsmith.core.run import RunDirectory
+from brandsmith.methods.method import Words
+from brandsmith.methods.optimizer_kinds import check_optimizer
+from brandsmith.methods.processes import ALONE, Processes
+from brandsmith.methods.registry import build_config, method_named
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.tokens import check_captions_fit, check_token_is_new
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training that has been checked and may start."""
+
+    config: TrainSettings
+    concept: Concept
+    run: RunDirectory
+    record: dict[str, Any]
+    processes: Processes = ALONE
+
+    @property
+    def words(self) -> Words:
+        return Words(self.concept.token, self.concept.config.class_word, self.concept.config.expected_text)
+
+    def begin(self) -> None:
+        """Only under the run's lock."""
+        self.run.start(self.record, defaults_of(self.config), equal_means)
+        self.run.remove_leftovers()
+
+
+def check_job(
+    config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str, processes: Processes = ALONE
+) -> TrainingJob:
+    """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
+    family = family_of(base)
+    if isinstance(base, str):
+        refuse_training(base, resolve_base(base))
+    method_named(config.method).check(config, family)
+    check_optimizer(config)
+    check_snr_weights(family.noising, config.min_snr_gamma)
+    tokenizers = load_tokenizers(base)
+    for tokenizer in tokenizers:
+        check_token_is_new(tokenizer, concept.token)
+    check_captions_fit(tokenizers, concept, config.token_vectors)
+    check_crops(concept)
+    run = RunDirectory(Path(run_dir))
+    run.check_folder()
+    record = {
+        "base": base if isinstance(base, str) else base.name,
+        "concept": describe_concept(concept),
+        "settings": config.model_dump(mode="json"),
+        **({"processes": processes.count} if processes.count > 1 else {}),
+    }
+    run.check_config(record, defaults_of(config), equal_means)
+    run.check_state()
+    return TrainingJob(config, concept, run, record, processes)
+
+
+def defaults_of(config: TrainSettings) -> dict[str, Any]:
+    """As a run's record has them: an earlier version did not write the settings that came later."""
+    return {"settings": build_config(config.method).model_dump(mode="json")}
+
+
+def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
+    """Keys of settings that may change when a run goes on: they change memory and time, not what is learnt."""
+    free = {"settings.gradient_checkpointing", "settings.offload_optimizer"}
+    batches = ("settings.batch_size", "settings.accumulate")
+    if all(key in known for key in batches for known in (have, want)):
+        samples = {known[batches[0]] * known[batches[1]] for known in (have, want)}
+        free |= set(batches) if len(samples) == 1 else set()
+    return free
+
+
+def describe_concept(concept: Concept) -> dict[str, Any]:
+    """What of a concept a run depends on; `data` changes with any caption or picture."""
+    digest = hashlib.sha256()
+    for example in concept.training_examples:
+        digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
+    return {
+        "token": concept.token,
+        "class_word": concept.config.class_word,
+        "num_images": len(concept.training_examples),
+        "data": digest.hexdigest()[:16],
+    }
