@@ -173,7 +173,9 @@ def _load(name: str, device: torch.device, stored: torch.dtype = torch.float32) 
     family = detect_family(folder)
 
     def part(read: Callable[..., Any], own: str) -> Any:
-        module = _load_part(read, folder / own).to(torch.float32)
+        module = _load_part(read, folder / own)
+        if any(weight.dtype != torch.float32 for weight in module.parameters()):
+            module = module.to(torch.float32)
         module.requires_grad_(False)
         if own != "vae" and stored != torch.float32:
             round_products(module, stored)

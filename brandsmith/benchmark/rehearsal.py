@@ -238,7 +238,7 @@ class _Rehearsing:
             pipeline.unload_lora_weights()
 
     def stock_folder(self, base: Base, folder: Path) -> np.ndarray:
-        pipeline = getattr(diffusers, base.family.pipeline).from_pretrained(folder, torch_dtype=torch.float32)
+        pipeline = getattr(diffusers, base.family.pipeline).from_pretrained(folder)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.scheduler = build_scheduler(base, SETTINGS.scheduler, SETTINGS.num_steps)
         return self.stock_picture(pipeline.to(base.device), base)

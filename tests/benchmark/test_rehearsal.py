@@ -7,7 +7,7 @@ import json
 import pytest
 
 from brandsmith.benchmark import rehearsal
-from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.errors import InvalidConfig, InvalidInput
 
 
 @pytest.mark.slow
@@ -40,7 +40,7 @@ def test_what_fails_is_a_sentence_and_the_rest_goes_on(given, monkeypatch, tmp_p
     outcomes = {cell.what: cell.outcome for cell in card.cells}
     assert not card.works and outcomes["lora: export --to kohya"] == "no export today"
     assert outcomes["textual_inversion: draw with the adapter"] == "works"
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidInput, match="holds other files"):
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / "mine.txt").write_text("mine", encoding="utf-8", newline="")
         rehearsal.rehearse(str(base), tmp_path / "other")
