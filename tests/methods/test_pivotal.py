@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.adapter import load_adapter
-from brandsmith.methods.loop import check_job, train
+from brandsmith.methods.job import check_job
+from brandsmith.methods.loop import train
 from brandsmith.methods.packed import pack_key
 from brandsmith.methods.registry import build_config
 
