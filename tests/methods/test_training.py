@@ -309,7 +309,7 @@ def test_short_names():
         ({"rank": "many"}, "rank"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"precision": "fp8"}, "precision"),
-        ({"num_vectors": 2}, "num_vectors"),
+        ({"expansion": 2}, "expansion"),
     ],
 )
 def test_wrong_setting(options, says):
@@ -332,7 +332,7 @@ def test_known_token_is_refused_before_weights_load(name, token, tmp_path):
     save_as_diffusers_folder(build_tiny(), tmp_path / "base")
     for weights in (tmp_path / "base").rglob("*.safetensors"):
         weights.unlink()  # loading would now fail with another error
-    with pytest.raises(InvalidConcept, match=f"token '{token}' is already in the base's vocabulary"):
+    with pytest.raises(InvalidConcept, match=f"token '{token.lower()}' is already in the base's vocabulary"):
         train(quick_config(name), write_concept(tmp_path / "concept", token), str(tmp_path / "base"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
