@@ -52,7 +52,7 @@ quick-tests: setup
 	$(PYTEST) -m "not slow"
 
 rehearsal: setup
-	REHEARSAL=all $(PYTEST) tests/export/test_rehearsal.py
+	REHEARSAL=all $(PYTEST) tests/export/test_export_rehearsal.py
 
 docs: setup
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs out/docs

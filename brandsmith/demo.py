@@ -117,7 +117,7 @@ def run_demo(
 def _expanded(concept: Concept, base: Base, folder: Path, quick: bool, console: Console) -> Concept:
     """The concept that is trained on: the demo's pictures, and its mark on what the base draws."""
     if not folder.is_dir():
-        expansion = replace(DEFAULT_EXPANSION, composed=16) if quick else DEFAULT_EXPANSION
+        expansion = replace(DEFAULT_EXPANSION, composed=8) if quick else DEFAULT_EXPANSION
         with training_bar(console, "expand") as progress:
             expand_concept(concept, base, folder, expansion, progress)
     return load_concept(folder)

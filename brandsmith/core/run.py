@@ -260,8 +260,8 @@ class RunDirectory:
         write_safetensors(self.state_file, tensors, {"step": str(step)})
 
     def check_state(self) -> None:
-        """Raise InvalidInput when there is a saved state whose header cannot be read; opens no tensors."""
-        if self.state_file.is_file():
+        """Raise InvalidInput when there is a saved state to resume whose header cannot be read; opens no tensors."""
+        if self.state_file.is_file() and self.status() != "finished":
             self._state_step(read_header(self.state_file))
 
     def _state_step(self, header: Header) -> int:

@@ -33,7 +33,7 @@ ENOUGH_ROOM = 0.8
 """Of a mark's width: a product, or a patch that the base drew on it, must be so wide."""
 ALONE = 0.12
 """Share of pictures that show the mark on a plain ground."""
-DRAWN_FOR_ONE = 3
+DRAWN_FOR_ONE = 8
 """At most so many pictures are drawn for one that can be used."""
 FIRST_SEED = 500_000
 """Of the drawn products; far from the seeds that pictures are usually judged on."""

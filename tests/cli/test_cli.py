@@ -24,7 +24,7 @@ from brandsmith.concept.concept import demo_folder
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-base")
-    save_as_diffusers_folder(build_tiny("sd1", context=48), folder)  # the demo's captions fit
+    save_as_diffusers_folder(build_tiny("sd1", context=77), folder)  # the demo's captions fit
     return folder
 
 

@@ -129,13 +129,14 @@ def test_fetching_takes_declared_files_only_and_seals_them(folder, tmp_path_fact
 
     downloaded = {}
 
-    def download(model, *, revision, allow_patterns, local_dir):
+    def download(model, *, revision, allow_patterns, local_dir, etag_timeout):
         downloaded[model] = (revision, sorted(allow_patterns))
         local_dir.mkdir(parents=True)
         for name in allow_patterns:
             (local_dir / name).write_bytes((folder / DINO / name).read_bytes())
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
     other = tmp_path_factory.mktemp("fetched")
     assert [s.state for s in fetch_weights([DINO], other)] == ["sealed"] and find_weights(DINO, other)
     assert downloaded == {DECLARED[DINO].model: (DECLARED[DINO].revision, sorted(registry.DECLARED[DINO].files))}

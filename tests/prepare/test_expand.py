@@ -130,7 +130,7 @@ def test_colours_of_the_mark():
 
 
 def test_a_base_that_draws_nothing_to_print_on_is_an_error_that_says_so(tmp_path, base):
-    with pytest.raises(InvalidConcept, match=r"could be printed on \d of 9") as refused:
+    with pytest.raises(InvalidConcept, match=r"could be printed on \d of 24") as refused:
         list(compose(base, read_cutout(MARK), "red_qoga_logo", "logo", 3))
     assert "t shirt" in refused.value.hint
 
