@@ -208,7 +208,7 @@ def test_a_token_with_capitals_is_all_its_vectors_to_stock_diffusers(tmp_path):
     run = train(build_config("ti", steps=1, num_vectors=3, learning_rate=0.5), concept, base, tmp_path / "run")
     checkpoint = run.checkpoint_at()
     stock = stock_pipeline(build_tiny())
-    stock.load_textual_inversion(export_run(run.folder, tmp_path / "word.safetensors"))
+    stock.load_textual_inversion(export_run(run.folder, tmp_path / "word.safetensors", to="diffusers"))
     expected = stock.encode_prompt("a red_qoga on a wall", "cpu", 1, False)[0]
     with load_adapter(base, checkpoint):
         for written in ("a red_qoga on a wall", "a Red_QOGA on a wall", "A RED_QOGA on a wall"):

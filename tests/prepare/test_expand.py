@@ -129,13 +129,20 @@ def test_colours_of_the_mark():
     assert colours_of(read_cutout(MARK)) == ["red"]
 
 
-def test_a_base_that_draws_nothing_to_print_on_is_an_error_that_says_so(tmp_path, base):
-    with pytest.raises(InvalidConcept, match=r"could be printed on \d of 24") as refused:
+def drawn_grey(base, prompts, seeds, settings):
+    """In the place of a base that draws nothing."""
+    return [np.full((128, 128, 3), 200, np.uint8)] * len(prompts)
+
+
+def test_a_base_that_draws_nothing_to_print_on_is_an_error_that_says_so(tmp_path, base, monkeypatch):
+    monkeypatch.setattr(from_mark, "sample", drawn_grey)
+    with pytest.raises(InvalidConcept, match="could be printed on 0 of 24") as refused:
         list(compose(base, read_cutout(MARK), "red_qoga_logo", "logo", 3))
     assert "t shirt" in refused.value.hint
 
 
-def test_nothing_is_left_where_it_failed(tmp_path, base):
+def test_nothing_is_left_where_it_failed(tmp_path, base, monkeypatch):
+    monkeypatch.setattr(from_mark, "sample", drawn_grey)
     with pytest.raises(InvalidConcept):
         new_concept(MARK, ConceptConfig(token="red_qoga_logo"), base, tmp_path / "brand", Expansion(0, 3))
     assert list(tmp_path.iterdir()) == []
