@@ -52,7 +52,9 @@ class TrialRecord:
 
     def as_json(self) -> dict[str, Any]:
         written = {name: getattr(self, name) for name in TrialRecord.__dataclass_fields__ if name != "name"}
-        return {"trial": self.name} | written | {"settings": dict(self.settings)}
+        size = self.adapter_bytes  # a whole number again when it was read from a file
+        whole = {"adapter_bytes": None if size is None else int(size)}
+        return {"trial": self.name} | written | whole | {"settings": dict(self.settings)}
 
 
 @dataclass(frozen=True, kw_only=True)
