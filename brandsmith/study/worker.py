@@ -193,8 +193,8 @@ class Worker:
             raise TrainingDiverged(f"training diverged at step {run.step()}")
         if run.status() == "finished":
             run.remove_state()  # a kill may have left it
-            return False
-        if run.step() >= job.train_to and run.checkpoints():
+        if run.status() == "finished" or (run.step() >= job.train_to and run.checkpoints()):
+            self._note_training(job, run)  # a kill, or a full disk, may have kept it from being noted
             return False
 
         def progress(what: str, step: int, total: int, note: str) -> None:
@@ -219,9 +219,13 @@ class Worker:
             except RungReached:
                 pass
             finally:
-                seconds = sum(row["seconds"] for row in run.metrics())
-                self.study.note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
+                self._note_training(job, run)
         return True
+
+    def _note_training(self, job: Job, run: RunDirectory) -> None:
+        """What the training took, in the trial's record."""
+        seconds = sum(row["seconds"] for row in run.metrics())
+        self.study.note(job.trial, train_seconds=round(seconds, 2), adapter_bytes=_adapter_bytes(run))
 
     def _score(self, job: Job) -> bool:
         """False when there was nothing left to do."""
