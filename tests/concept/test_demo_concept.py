@@ -8,6 +8,7 @@ from PIL import Image
 
 from brandsmith.concept.concept import STANDARD_PROMPTS, demo_folder, load_concept
 from brandsmith.pocket.demo import MARK, NEAR_MISSES, TOKEN, near_miss_mark, other_mark
+from brandsmith.pocket.held_out_brands import NUMBER, held_out_mark
 
 SPLITS = ("train", "val")
 
@@ -74,3 +75,16 @@ def test_the_demo_is_small_and_carries_its_attribution():
     assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 4_000_000
     notice = (folder / "NOTICE").read_text()
     assert "Microsoft" in notice and "MIT" in notice and "CC0" in notice
+
+
+@pytest.mark.parametrize("number", range(NUMBER))
+def test_held_out_brands_share_nothing_with_the_demo_and_follow_from_their_number(number):
+    mark = held_out_mark(number)
+    assert mark == held_out_mark(number) and mark.patch != MARK.patch
+    assert not set(mark.text) & set(MARK.text) and mark.text.lower() in mark.name
+    assert len({(m.text, m.patch, m.shape) for m in map(held_out_mark, range(NUMBER))}) == NUMBER
+    for kind in NEAR_MISSES:
+        missed = near_miss_mark(kind, np.random.default_rng(number), mark)
+        assert missed != mark, kind
+        assert (missed.text != mark.text) == (kind in ("substituted", "swapped", "dropped", "doubled"))
+    assert other_mark(np.random.default_rng(number), mark).text != mark.text
