@@ -202,7 +202,7 @@ def benchmark_usable(
     out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/usable"),
     trainings: Annotated[int, typer.Option(min=1, max=100, help="Training seeds.")] = 3,
     from_mark: Annotated[bool, typer.Option(help="Train on the mark (mark.png) alone, without a picture.")] = False,
-    quick: Annotated[bool, typer.Option(help="LoRA alone, one training, two seeds: ten minutes on two cores.")] = False,
+    quick: Annotated[bool, typer.Option(help="LoRA alone, one training, two noises: a look.")] = False,
     as_json: Json = False,
 ) -> None:
     """How many pictures could be published, as drawn: the brand suite, several trainings, nothing chosen."""
