@@ -16,6 +16,15 @@ from brandsmith.draw import writer
 from brandsmith.judges import judge as judge_module
 from brandsmith.judges.judge import CachedJudge, Verdict
 
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """A shell starts what runs in its background with SIGINT ignored; a test run there is interrupted all the same."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 STOPS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended on request")]
 
 
