@@ -29,11 +29,13 @@ def concept_caption(
     """What captions leave out is learnt as part of the token: find the colours they do not name."""
     from brandsmith.concept.concept import load_concept
     from brandsmith.prepare.command import caption_lines, write_completed
+    from brandsmith.prepare.expand import completed_captions
 
     loaded = load_concept(concept)
+    completed = completed_captions(loaded)
     if out:
-        write_completed(loaded, out)
-    print_lines(caption_lines(loaded))
+        write_completed(loaded, completed, out)
+    print_lines(caption_lines(completed))
 
 
 @commands.command("expand", epilog="Example: [cyan]brandsmith concept expand demo --out demo-expanded[/]")

@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import (
     MOST_SEEDS,
     ConceptOption,
@@ -20,17 +21,49 @@ from brandsmith.cli.options import (
     refuse_unread,
     status,
 )
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.results.best_of import BestOf, lines_of
 
 if TYPE_CHECKING:
     from brandsmith.draw.source import Source
 
 commands = typer.Typer()
 
+DEFAULT_BUDGET = 16
+BEST_OF_OPTIONS = {
+    "number": Annotated[
+        int | None,
+        typer.Option(
+            "--best-of",
+            min=1,
+            max=MOST_SEEDS,
+            help="Draw until each prompt has so many usable pictures, by the judges of --concept.",
+        ),
+    ],
+    "budget": Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            min=1,
+            max=MOST_SEEDS,
+            help=f"With --best-of: pictures to draw for one prompt at most; default {DEFAULT_BUDGET}.",
+        ),
+    ],
+}
+
+
+def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
+    """Raises InvalidConfig for a budget of nothing."""
+    if number is None and budget is not None:
+        raise InvalidConfig(f"--budget {budget} would change nothing: --best-of is not given", hint="leave it out")
+    return None if number is None else BestOf(number, budget or DEFAULT_BUDGET)
+
 
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 @hardware_options()
 @draw_options()
+@options_as("best_of", BEST_OF_OPTIONS, best_of_options)
 def sample(
     context: typer.Context,
     prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: those of --suite.")] = None,
@@ -51,17 +84,7 @@ def sample(
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
-    best_of: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MOST_SEEDS,
-            help="Draw until each prompt has so many usable pictures, by the judges of --concept.",
-        ),
-    ] = None,
-    budget: Annotated[
-        int, typer.Option(min=1, max=MOST_SEEDS, help="With --best-of: pictures to draw for one prompt at most.")
-    ] = 16,
+    best_of: BestOf | None,
     picture: Annotated[
         Path | None, typer.Option("--from", help="Draw this picture again, from the recipe in its file.")
     ] = None,
@@ -81,11 +104,12 @@ def sample(
         return
     if prompts:
         refuse_unread(context, ("suite",) if best_of else ("suite", "concept"), "prompts are given")
-    refuse_unread(context, ("seeds", "explain") if best_of else ("budget",), f"--best-of is {best_of or 'not given'}")
+    if best_of:
+        refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
     source = find_source(run, step, base)
     wanted = prompts or suite_prompts(concept, suite)
     if best_of:
-        _print_best(wanted, first_seed, (best_of, budget), settings, source, concept, out)
+        _print_best(wanted, first_seed, best_of, settings, source, concept, out)
         return
     with status("loading the base") as log:
         files = draw_to_folder(
@@ -103,20 +127,20 @@ def sample(
 def _print_best(
     prompts: list[str],
     first_seed: int,
-    best_of: tuple[int, int],
+    best_of: BestOf,
     settings: DrawSettings,
     source: Source,
     concept: str,
     out: Path,
 ) -> None:
     from brandsmith.concept.concept import load_concept
-    from brandsmith.evaluate.best_of import BestOf, draw_best, lines_of
+    from brandsmith.evaluate.best_of import draw_best
 
     with status("loading the base") as log:
         results = draw_best(
             prompts,
             first_seed,
-            BestOf(*best_of),
+            best_of,
             settings,
             source,
             load_concept(concept),

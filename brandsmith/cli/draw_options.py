@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from brandsmith.cli.option_groups import Command, options_as
 from brandsmith.guidance.settings import (
     FINE_TUNED_POCKET_SCALE,
     POCKET_SCALE,
@@ -92,30 +91,13 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def draw_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def draw_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
     """Give a command these options in place of its parameter `settings`, which gets the `DrawSettings` they make."""
-    offered = {name: option for name, option in OPTIONS.items() if name not in without}
+    return options_as("settings", {n: option for n, option in OPTIONS.items() if n not in without}, _settings)
 
-    def offer(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def run(**given: Any) -> None:
-            fields = {name: given.pop(name) for name in offered}
-            preset, size_px = fields.pop("guidance"), parse_size(fields.pop("size"))
-            command(**given, settings=build_draw_settings(preset, **fields, size_px=size_px))
 
-        parameters: list[inspect.Parameter] = []
-        for own in inspect.signature(command, eval_str=True).parameters.values():
-            if own.name == "settings":
-                parameters += [
-                    inspect.Parameter(name, own.KEYWORD_ONLY, default=None, annotation=option)
-                    for name, option in offered.items()
-                ]
-            else:
-                parameters.append(own)
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-        return run
-
-    return offer
+def _settings(guidance: str | None, size: str | None, **fields: Any) -> DrawSettings:
+    return build_draw_settings(guidance, **fields, size_px=parse_size(size))
 
 
 def parse_size(given: str | None) -> tuple[int, int] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+
+from brandsmith.cli.option_groups import Command, offering
 
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="auto (a CUDA card, an Apple GPU, else the CPU), cpu, cuda, cuda:1, mps.")
@@ -18,24 +19,18 @@ PrecisionOption = Annotated[
 ]
 
 
-def hardware_options(*, precision: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def hardware_options(*, precision: bool = True) -> Callable[[Command], Command]:
     """Give a command the two options (without `precision`: the first); bases that it loads obey them."""
-    offered = {"device": DeviceOption} | ({"precision": PrecisionOption} if precision else {})
+    options = {"device": DeviceOption} | ({"precision": PrecisionOption} if precision else {})
 
-    def offer(command: Callable[..., None]) -> Callable[..., None]:
+    def offer(command: Command) -> Command:
         @functools.wraps(command)
         def run(**given: Any) -> None:
             from brandsmith.base.hardware import computing_on
 
-            chosen = {name: given.pop(name) for name in offered}
-            with computing_on(**chosen):
+            with computing_on(**{name: given.pop(name) for name in options}):
                 command(**given)
 
-        own = inspect.signature(command, eval_str=True).parameters.values()
-        kind = inspect.Parameter.KEYWORD_ONLY
-        added = [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in offered.items()]
-        parameters = [*(parameter.replace(kind=kind) for parameter in own), *added]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-        return run
+        return offering(run, command, options)
 
     return offer

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import BaseOption, ConceptOption, Json, console, print_json, print_lines, status
 
 commands = typer.Typer()
 
+SETTING_OPTIONS = {
+    "steps": Annotated[int | None, typer.Option("--steps", help="Optimizer steps.")],
+    "learning_rate": Annotated[
+        float | None, typer.Option("--learning-rate", help="Learning rate of the method's main group.")
+    ],
+    "batch_size": Annotated[int | None, typer.Option("--batch-size", help="Concept pictures per step.")],
+    "checkpoint_every": Annotated[int | None, typer.Option("--checkpoint-every", help="Steps between checkpoints.")],
+    "accumulate": Annotated[int | None, typer.Option("--accumulate", help="Batches whose gradients make one step.")],
+    "keep_checkpoints": Annotated[
+        int | None, typer.Option("--keep-checkpoints", help="How many of the last checkpoints stay; default all.")
+    ],
+    "seed": Annotated[int | None, typer.Option("--seed", help="Random seed of the run.")],
+}
+"""The settings of every method that have an option of their own; `--set` reaches all."""
+
 
 @commands.command(epilog="Example: [cyan]brandsmith train lora --concept demo --steps 400 --set rank=8[/]")
 @hardware_options()
+@options_as("given", SETTING_OPTIONS, dict)
 def train(
     method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",
     base: BaseOption = "pocket",
     run: Annotated[Path | None, typer.Option(help="Run directory; default runs/<concept>-<method>.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of the method's main group.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Concept pictures per step.")] = None,
-    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
-    accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step.")] = None,
-    keep_checkpoints: Annotated[
-        int | None, typer.Option(help="How many of the last checkpoints stay; default all.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed of the run.")] = None,
+    *,
+    given: dict[str, Any],
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
     tracker: Annotated[list[str] | None, typer.Option(help="Also log to tensorboard, mlflow or wandb.")] = None,
     dry_run: Annotated[
@@ -42,15 +52,6 @@ def train(
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
     from brandsmith.methods.command import fitted, plan_request, read_request, train_request
 
-    given = {
-        "steps": steps,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "checkpoint_every": checkpoint_every,
-        "accumulate": accumulate,
-        "keep_checkpoints": keep_checkpoints,
-        "seed": seed,
-    }
     request = read_request(method, concept, base, run, given=given, pairs=settings or [])
     means: dict[str, object] = {}
     if fit:

@@ -55,15 +55,10 @@ def draw_to_folder(
     is checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other
     prompts or of somebody else.
     """
-    settings = _as_distilled(settings, source).resolved(source.base, fine_tuned=source.fine_tuned)
     if explained:
         settings = settings.model_copy(update={"batch_size": 1})
-    family = family_of(source.base)
-    check_drawable(prompts, settings, family)
-    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
-    warn_of_cut_prompts(prompts, settings, source)
-    if explained:
-        check_reads_text(family, "an explanation")
+        check_reads_text(family_of(source.base), "an explanation")
+    settings = checked_settings(prompts, settings, source)
     requests = [
         Request(folder / picture_name(case, seed), prompt, seed)
         for case, prompt in enumerate(prompts)
@@ -93,6 +88,18 @@ def _as_distilled(settings: DrawSettings, source: Source) -> DrawSettings:
         shown = ", ".join(f"{key} {value}" for key, value in chosen.items())
         warn_once(f"base '{source.base}' is {found.kind}: drawn with {shown}")
     return settings.model_copy(update=chosen)
+
+
+def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Source) -> DrawSettings:
+    """The settings as the source's base wants them. Raises InvalidInput or InvalidConfig for what it cannot draw; loads
+    no weights.
+    """
+    settings = _as_distilled(settings, source).resolved(source.base, fine_tuned=source.fine_tuned)
+    family = family_of(source.base)
+    check_drawable(prompts, settings, family)
+    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
+    warn_of_cut_prompts(prompts, settings, source)
+    return settings
 
 
 def _explained(base: Base, batch: Sequence[Request], settings: DrawSettings) -> list[np.ndarray]:

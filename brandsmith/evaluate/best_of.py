@@ -10,53 +10,29 @@ Choosing is never hidden: what was thrown away is counted and kept.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import family_of, load_scheduler, resolve_base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.core.files import replacing, write_json
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.rows import Shot
-from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
+from brandsmith.draw.to_folder import checked_settings
 from brandsmith.draw.writer import Request, check_no_others, missing_pictures, picture_name, write_pictures
 from brandsmith.evaluate.chain import judges_for
-from brandsmith.guidance.sampling import check_drawable
-from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.judge import CachedJudge, Judge, score_shots
+from brandsmith.results.best_of import BestOf, PromptResult, summary
 from brandsmith.results.usable import Usable, checks_for, judge_usable
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class BestOf:
-    """How many usable pictures of each prompt are wanted, and how many may be drawn for one prompt."""
-
-    number: int
-    budget: int
-
-
-@dataclass
-class PromptResult:
-    """One prompt: its usable pictures, how many were drawn, and why the others were refused."""
-
-    prompt: str
-    kept: list[str] = field(default_factory=list)
-    drawn: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"refused": dict(self.refused)}
 
 
 def draw_best(
@@ -73,27 +49,34 @@ def draw_best(
 
     Raises InvalidInput, InvalidConfig or MissingResource (no fitted judges) before weights load.
     """
-    settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
-    family = family_of(source.base)
-    check_drawable(prompts, settings, family)
-    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
-    warn_of_cut_prompts(prompts, settings, source)
+    settings = checked_settings(prompts, settings, source)
     judges = judges_for(concept, resolve_base(source.base))
     check_output_folder(folder)
-    possible = _requests(prompts, range(first_seed, first_seed + best_of.budget), folder / "drawn")
-    missing_pictures(possible, settings, source.origin())
-    check_no_others(folder / "drawn", possible, settings, source.origin())
+    seeds = range(first_seed, first_seed + best_of.budget)
+    for place in (folder, folder / "drawn"):
+        possible = _requests(prompts, seeds, place)
+        missing_pictures(possible, settings, source.origin())
+        check_no_others(place, possible, settings, source.origin())
     chain = [CachedJudge(judge, folder / "verdicts.jsonl") for judge in judges.values()]
     results = [PromptResult(prompt) for prompt in prompts]
     with source.loaded() as (base, origin):
-        for seed in range(first_seed, first_seed + best_of.budget):
+        for seed in seeds:
             wanting = [case for case, own in enumerate(results) if len(own.kept) < best_of.number]
             if not wanting:
                 break
             _draw_round(base, results, wanting, seed, settings, origin, chain, folder)
             progress(sum(len(own.kept) for own in results), best_of.number * len(results))
+    _drop_refused(_requests(prompts, seeds, folder), results)
     write_json(folder / "best_of.json", asdict(best_of) | summary(results))
     return results
+
+
+def _drop_refused(copies: Iterable[Request], results: Sequence[PromptResult]) -> None:
+    """Take back our copies of pictures that other judges had found usable before; the pictures stay in `drawn/`."""
+    kept = {name for own in results for name in own.kept}
+    for copy in copies:
+        if copy.path.name not in kept:
+            copy.path.unlink(missing_ok=True)
 
 
 def _requests(prompts: Iterable[str], seeds: Iterable[int], folder: Path) -> list[Request]:
@@ -131,24 +114,3 @@ def _verdicts(requests: Sequence[Request], cases: Sequence[int], chain: Sequence
     rows = [score_shots(judge, shots, pictures) for judge in chain]
     checks = checks_for([judge.name for judge in chain])
     return [judge_usable([own[i] for own in rows], checks) for i in range(len(shots))]
-
-
-def summary(results: Sequence[PromptResult]) -> dict[str, Any]:
-    """Counts over all prompts, and every prompt's own."""
-    drawn, kept = sum(own.drawn for own in results), sum(len(own.kept) for own in results)
-    return {
-        "drawn": drawn,
-        "usable": kept,
-        "thrown_away": drawn - kept,
-        "prompts": [own.as_json() for own in results],
-    }
-
-
-def lines_of(results: Sequence[PromptResult]) -> list[str]:
-    """A sentence for each prompt."""
-    return [f"{own.prompt}: {len(own.kept)} usable of {own.drawn} drawn{_refusals(own)}" for own in results]
-
-
-def _refusals(result: PromptResult) -> str:
-    counts = ", ".join(f"{number} {reason}" for reason, number in result.refused.most_common())
-    return f"; thrown away: {counts}" if counts else ""

@@ -18,9 +18,10 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.card import Card
 from brandsmith.export.compact import compact_header, compact_tensors
 from brandsmith.export.formats import layout_for
-from brandsmith.export.headers import Card, lora_header, spec_header, with_hashes
+from brandsmith.export.headers import lora_header, spec_header, with_hashes
 from brandsmith.export.hypernetwork_file import to_webui, write_webui
 from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya
 from brandsmith.methods.adapter import (

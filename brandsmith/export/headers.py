@@ -16,24 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brandsmith.core.pictures import load_image
+from brandsmith.export.card import Card
 from brandsmith.methods.adapter import AdapterInfo
 
 if TYPE_CHECKING:
     import torch
 
 THUMBNAIL_PX = 256
-
-
-@dataclass(frozen=True)
-class Card:
-    """What the owner of a file wants said in it; empty says nothing."""
-
-    title: str = ""
-    author: str = ""
-    license: str = ""
-    description: str = ""
-    thumbnail: Path | None = None
-    """A picture, which is embedded small."""
 
 
 @dataclass(frozen=True)

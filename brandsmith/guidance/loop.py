@@ -10,9 +10,10 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -96,7 +97,16 @@ def latents_of_branches(
         starts = parts.starter.start_latents(base, branches, seeds, size_px, settings)
     for images in _batches([start is not None for start in starts], settings.batch_size):
         steps = build_scheduler(base, scheduler, settings.num_steps)
-        batches = _prepared(base, steps, branches[images], seeds[images], settings.negative_prompt, size_px, images)
+        batch_of = partial(
+            prepare_batch,
+            base,
+            steps,
+            seeds=seeds[images],
+            negative_prompt=settings.negative_prompt,
+            size_px=size_px,
+            images=images,
+        )
+        batches = _stretches(base, steps, branches[images], batch_of)
         clean = [start for start in starts[images] if start is not None]
         if parts.screener and not clean:
             chosen = parts.screener.choose_seeds(batches[0].batch)
@@ -120,20 +130,13 @@ class _Stretch:
     on: bool = True
 
 
-def _prepared(
+def _stretches(
     base: Base,
     scheduler: SchedulerMixin,
     branches: list[list[Branch]],
-    seeds: list[int],
-    negative_prompt: str,
-    size_px: tuple[int, int],
-    images: slice,
+    batch_of: Callable[[list[list[Branch]]], Batch],
 ) -> list[_Stretch]:
     """The whole run; or, for an adapter that acts in its last part only, the base's part and then the adapter's."""
-
-    def batch_of(own: list[list[Branch]]) -> Batch:
-        return prepare_batch(base, scheduler, own, seeds, negative_prompt, size_px, images)
-
     num = len(scheduler.timesteps)
     if base.takeover is None:
         return [_Stretch(batch_of(branches), 0, num)]
@@ -141,11 +144,11 @@ def _prepared(
     handover = sum(float(timestep) >= below for timestep in scheduler.timesteps)
     base.takeover.switch(True)
     late = _Stretch(batch_of(branches), handover, num)
+    if not handover:
+        return [late]
     base.takeover.switch(False)
-    early = _Stretch(
-        batch_of([[with_class_word(base.takeover, b) for b in own] for own in branches]), 0, handover, False
-    )
-    return [early, late] if handover else [late]
+    plain = [[with_class_word(base.takeover, branch) for branch in own] for own in branches]
+    return [_Stretch(batch_of(plain), 0, handover, on=False), late]
 
 
 def _batches(started: Sequence[bool], batch_size: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,12 +15,12 @@ from brandsmith.core.files import replacing_folder, write_text
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.progress import training_bar
 from brandsmith.methods.tokens import check_token_is_new
+from brandsmith.prepare.captions import Completed
 from brandsmith.prepare.expand import (
     Expansion,
     check_expansion,
     copy_concept,
     expand_concept,
-    missing_from_captions,
     new_concept,
 )
 from brandsmith.prepare.mark_file import check_mark_file
@@ -54,22 +54,20 @@ def new_named(
         return new_concept(mark, config, load_base(base), out, expansion, progress)
 
 
-def caption_lines(concept: Concept) -> Iterator[str]:
+def caption_lines(completed: Sequence[tuple[Path, Completed]]) -> Iterator[str]:
     """A line per true picture: what its caption does not say."""
-    for image, completed in missing_from_captions(concept):
-        missing = f"not said in the caption: {', '.join(completed.added)}" if completed.added else "complete"
+    for image, own in completed:
+        missing = f"not said in the caption: {', '.join(own.added)}" if own.added else "complete"
         yield f"{image.name}: {missing}"
 
 
-def write_completed(concept: Concept, out: Path) -> int:
-    """Write a copy of `concept` with completed captions into the new folder `out`; how many were changed."""
+def write_completed(concept: Concept, completed: Sequence[tuple[Path, Completed]], out: Path) -> None:
+    """Write a copy of `concept` with completed captions into the new folder `out`."""
     check_new_folder(out)
-    completed = missing_from_captions(concept)
     with replacing_folder(out) as partial:
         copy_concept(concept, partial)
         for image, own in completed:
             write_text(partial / "images" / image.with_suffix(".txt").name, own.caption + "\n")
-    return sum(bool(own.added) for _, own in completed)
 
 
 def check_new_folder(out: Path) -> None:

@@ -14,7 +14,7 @@ from one seed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +171,7 @@ def _fitted(picture: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     return picture if scale >= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def missing_from_captions(concept: Concept) -> Sequence[tuple[Path, Completed]]:
+def completed_captions(concept: Concept) -> list[tuple[Path, Completed]]:
     """Per true picture its completed caption and what the old one did not say."""
     return [
         (example.image, complete_caption(example.caption, load_rgb(example.image), concept.token))

@@ -59,11 +59,11 @@ def compose(
     """
     rng = np.random.default_rng([seed, 1])
     num_alone = round(ALONE * number)
-    cell = base.vae_scale
-    yield from (mark_alone(mark, token, base.image_px, cell, rng) for _ in range(num_alone))
+    cell, own = base.vae_scale, colours_of(mark)
+    grounds = [ground for ground in GROUNDS if ground not in own]
+    yield from (mark_alone(mark, token, base.image_px, cell, grounds, rng) for _ in range(num_alone))
     wanted, made, drawn = number - num_alone, 0, 0
     settings = settings or DrawSettings(num_steps=20, batch_size=BATCH)
-    own = colours_of(mark)
     shots = plan_shots(
         DRAWN_FOR_ONE * wanted, rng, products, avoid=own, patch=own[0] if own else "", class_word=class_word
     )
@@ -171,10 +171,17 @@ def lay_anew(picture: np.ndarray, box: Box, mark: np.ndarray, cell: int) -> Prin
     return print_on(without_patch(picture, box), mark, centre, width, np.random.default_rng(0), bend=0)
 
 
-def mark_alone(mark: np.ndarray, token: str, size_px: tuple[int, int], cell: int, rng: np.random.Generator) -> Made:
-    """The mark on a plain ground with a slight fall of light."""
+def mark_alone(
+    mark: np.ndarray,
+    token: str,
+    size_px: tuple[int, int],
+    cell: int,
+    grounds: Sequence[str],
+    rng: np.random.Generator,
+) -> Made:
+    """The mark on a plain ground, one of `grounds`, with a slight fall of light."""
     high, wide = size_px
-    name = str(rng.choice([ground for ground in GROUNDS if ground not in colours_of(mark)]))
+    name = str(rng.choice(grounds))
     ground = np.array(PROTOTYPES[name][-1]) + rng.normal(0, 5, 3)
     fall = (0.5 - np.linspace(0, 1, high))[:, None, None] * rng.uniform(0, 24)
     picture = np.broadcast_to(ground + fall, (high, wide, 3)).clip(0, 255).astype(np.uint8)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from bases import build_tiny, save_as_diffusers_folder
 
 from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.draw.source import Source
 from brandsmith.evaluate import best_of
-from brandsmith.evaluate.best_of import BestOf, draw_best
+from brandsmith.evaluate.best_of import draw_best
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.judge import Verdict
+from brandsmith.results.best_of import BestOf
 
 PROMPTS = ["a cat and a red_qoga_logo", "a red_qoga_logo"]
 SETTINGS = DrawSettings(num_steps=2, guidance_scale=1.0)
@@ -67,6 +70,24 @@ def test_the_same_command_again_draws_and_judges_nothing(tiny, tmp_path, judged)
     given = (PROMPTS, 5, BestOf(1, 9), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
     first, seen = draw_best(*given), judged.seen
     assert draw_best(*given) == first and judged.seen == seen
+
+
+def test_what_other_judges_refuse_is_taken_back_and_nobody_elses_picture_is(tiny, tmp_path, judged):
+    given = (PROMPTS, 5, BestOf(1, 9), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
+    (first, _) = draw_best(*given)
+    (tmp_path / "out" / "verdicts.jsonl").unlink()
+    judged.seen = 1  # now another picture of each three is right
+    (second, _) = draw_best(*given)
+    assert first.kept != second.kept
+    kept = {path.name for path in (tmp_path / "out").glob("case-0_*.png")}
+    assert kept == set(second.kept) and (tmp_path / "out" / "drawn" / first.kept[0]).is_file()
+    mine = tmp_path / "mine" / "case-0_seed-5.png"
+    mine.parent.mkdir()
+    shutil.copyfile(load_concept("demo").examples[0].image, mine)
+    before = mine.read_bytes()
+    with pytest.raises(InvalidConfig):
+        draw_best(*given[:-1], mine.parent)
+    assert mine.read_bytes() == before and list(mine.parent.iterdir()) == [mine]
 
 
 def test_a_spent_budget_ends_it(tiny, tmp_path, brandsmith):

@@ -22,10 +22,10 @@ from brandsmith.base.stock import save_stock_folder, stock_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
+from brandsmith.export.card import Card
 from brandsmith.export.compact import compacted, num_bytes, num_bytes_fp32, restored
 from brandsmith.export.export_run import export_run
 from brandsmith.export.formats import LAYOUTS, TARGETS, layout_for
-from brandsmith.export.headers import Card
 from brandsmith.export.hypernetwork_file import from_webui
 from brandsmith.export.import_run import import_adapter
 from brandsmith.export.lora_tools import extract_lora, merge_loras

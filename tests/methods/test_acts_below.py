@@ -9,6 +9,7 @@ from drawing import sample_latents
 from lessons import QUICK, TOKEN, write_concept
 
 from brandsmith.base.takeover import Takeover
+from brandsmith.guidance.screen import Screen
 from brandsmith.methods.adapter import load_adapter, read_adapter_info
 from brandsmith.methods.diffusion_loss import draw_noise
 from brandsmith.methods.loop import train
@@ -60,6 +61,15 @@ def test_an_adapter_that_acts_all_along_is_drawn_with_as_ever(name, tmp_path):
         base.takeover = Takeover(1.0, TOKEN, "logo", lambda on: None)
         assert torch.equal(draw(base, PROMPT), whole), "at share 1 the adapter has every step"
         base.takeover = None
+
+
+def test_where_no_step_is_left_to_the_base_the_adapter_has_all_of_them(tmp_path):
+    base = build_tiny()
+    with load_adapter(base, checkpoint_of("lora", base, tmp_path, acts_below=0.99)):
+        drawn, screened = draw(base, PROMPT), draw(base, PROMPT, screener=Screen(2))
+        base.takeover = None
+        assert torch.equal(drawn, draw(base, PROMPT)), "ten steps begin at 0.9 of the schedule"
+        assert torch.equal(screened, draw(base, PROMPT, screener=Screen(2)))
 
 
 @every_method
