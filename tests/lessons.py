@@ -6,7 +6,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from brandsmith.base.base import Base
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.methods.adapter import build_metadata
+from brandsmith.methods.method import Words
+from brandsmith.methods.registry import METHODS, build_config
 
 TOKEN = "red_qoga_logo"
 CAPTIONS = ("a {t}", "a blue sweater and a {t}", "a cat and a {t}", "the new {t}")
@@ -34,3 +38,15 @@ QUICK = {
     "textual_inversion": {"num_vectors": 2, "learning_rate": 0.3},
     "hypernetwork": {"learning_rate": 1e-2},
 }  # learning rates that move a tiny random model visibly in a few steps
+
+
+def write_adapter(base: Base, name: str, folder: Path) -> Path:
+    """A method's untrained adapter in a new folder."""
+    folder.mkdir(parents=True)
+    config, words = build_config(name, steps=3, **QUICK[name]), Words(TOKEN, "logo")
+    attached = METHODS[name].attach(base, config, words)
+    try:
+        attached.write(folder, build_metadata(config, base, words, 3))
+    finally:
+        attached.detach()
+    return folder

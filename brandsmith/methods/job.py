@@ -88,10 +88,12 @@ def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
 
 
 def describe_concept(concept: Concept) -> dict[str, Any]:
-    """What of a concept a run depends on; `data` changes with any caption or picture."""
+    """What of a concept a run depends on; `data` changes with any caption, picture or mask."""
     digest = hashlib.sha256()
     for example in concept.training_examples:
         digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
+        if example.mask:
+            digest.update(sha256_of(example.mask).encode())
     return {
         "token": concept.token,
         "class_word": concept.config.class_word,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_rows import ARM_ROW
 from test_weights import any_tensor, join, set_one, split, with_header, with_tensors
 
 from brandsmith.base.sources import pocket_folder
@@ -203,21 +204,6 @@ def test_a_score_of_another_shape_is_refused_with_its_line(change, tmp_path):
         read_score_rows(tmp_path / "scores.jsonl")
 
 
-ARM_ROW = {
-    "set": "two",
-    "arm": "plain",
-    "case": 0,
-    "try": 0,
-    "prompt": "a",
-    "seed": 1,
-    "present": True,
-    "strict": True,
-    "success": True,
-    "coloured": True,
-    "each": [True],
-    "seconds": 0.5,
-    "extra_passes": 0,
-}
 PRICES = dict.fromkeys(("plain_alone", "plain", "excite_alone", "excite_of_four", "excite", "idle", "diffusers"), 1.0)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
-from lessons import QUICK, TOKEN
+from lessons import write_adapter
 from safetensors.torch import load_file, save_file
 
 from brandsmith.base import hub, sources
@@ -27,14 +27,12 @@ from brandsmith.core.safe_weights import check_finite, read_header
 from brandsmith.guidance.schedulers import check_scheduler
 from brandsmith.judges.weights import fetch_weights
 from brandsmith.methods.adapter import (
-    build_metadata,
     check_adapter,
     check_stored_adapter,
     load_adapter,
     read_adapter_info,
 )
-from brandsmith.methods.method import Words
-from brandsmith.methods.registry import METHODS, build_config
+from brandsmith.methods.registry import METHODS
 
 REFUSALS = (InvalidInput, MissingResource)
 MUTATIONS = 40
@@ -51,17 +49,6 @@ def tiny() -> Base:
 def tiny_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bases") / "tiny"
     save_as_diffusers_folder(build_tiny(), folder)
-    return folder
-
-
-def write_adapter(base: Base, name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    config, words = build_config(name, steps=3, **QUICK[name]), Words(TOKEN, "logo")
-    attached = METHODS[name].attach(base, config, words)
-    try:
-        attached.write(folder, build_metadata(config, base, words, 3))
-    finally:
-        attached.detach()
     return folder
 
 

@@ -13,6 +13,7 @@ from brandsmith.base.base import encode_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.methods.diffusion_loss import DiffusionLoss
+from brandsmith.methods.job import describe_concept
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.training_data import concept_set, place_weights
 
@@ -73,6 +74,15 @@ def test_the_loss_is_the_weighted_mean_of_the_errors():
     assert torch.equal(plain, ones)
     torch.testing.assert_close((parts[0] + parts[1]) / 2, plain)
     assert not torch.allclose(parts[0], parts[1])
+
+
+def test_another_mask_is_another_training(tmp_path):
+    told = []
+    for number in (0, 1):
+        concept = masked_concept(tmp_path / str(number), number)
+        told.append(describe_concept(concept)["data"])
+    plain = describe_concept(write_concept(tmp_path / "plain"))["data"]
+    assert len({*told, plain}) == 3
 
 
 def test_a_mask_that_is_no_picture_is_refused_by_name(tmp_path):

@@ -22,6 +22,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 import campaign_commands as commands  # noqa: E402
 import campaign_folders as folders  # noqa: E402
 import campaign_pictures as pictures  # noqa: E402
+import campaign_rows as rows  # noqa: E402
 from campaign_harness import Campaign, Input, Log  # noqa: E402
 
 BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
@@ -37,8 +38,8 @@ BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
     folders.reports: 40,
     folders.results: 150,
     folders.study_settings: 350,
-    folders.rows: 400,
-    folders.settings: 250,
+    rows.rows: 400,
+    rows.settings: 250,
     folders.headers: 400,
     folders.adapters: 240,
     folders.bases: 120,

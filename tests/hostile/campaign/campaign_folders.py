@@ -12,58 +12,25 @@ from typing import Any
 import torch
 from bases import build_tiny, save_as_diffusers_folder
 from campaign_harness import Input
-from campaign_mutations import mutated_bytes, mutated_json, mutated_safetensors, mutated_text, mutated_value
+from campaign_mutations import mutated_file
 from campaign_pictures import mutated_yaml, write_concept_folder
-from lessons import QUICK, TOKEN
+from lessons import QUICK, TOKEN, write_adapter
 from studies import build_study
 
 from brandsmith.base.sources import check_base, pocket_folder
-from brandsmith.benchmark.guidance_rows import read_saved
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.rows import read_score_rows
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
 from brandsmith.evaluate.albums import find_albums
 from brandsmith.judges.fit import judges_folder, load_judges
-from brandsmith.judges.foreign import read_detections
-from brandsmith.judges.judge import CachedJudge, Verdict
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.judges.weights import check_weights
-from brandsmith.methods.adapter import build_metadata, check_adapter
-from brandsmith.methods.method import Words
-from brandsmith.methods.registry import METHODS, build_config, parse_config, parse_pairs
+from brandsmith.methods.adapter import check_adapter
+from brandsmith.methods.registry import METHODS, build_config
 from brandsmith.report.html import write_report
 from brandsmith.results.study_files import read_study
 from brandsmith.results.study_result import read_result, result_of
 from brandsmith.study.config import parse_study
-
-
-def write_adapter(base: Any, name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    config, words = build_config(name, steps=3, **QUICK[name]), Words(TOKEN, "logo")
-    attached = METHODS[name].attach(base, config, words)
-    try:
-        attached.write(folder, build_metadata(config, base, words, 3))
-    finally:
-        attached.detach()
-    return folder
-
-
-def mutated_file(draw: random.Random, file: Path, whole: bytes) -> bytes:
-    """A mutation that suits what the file holds, by its suffix."""
-    suffix = file.suffix
-    if suffix == ".safetensors":
-        return mutated_safetensors(draw, whole)
-    if suffix == ".json":
-        return mutated_json(draw, json.loads(whole))
-    if suffix == ".jsonl":
-        lines = whole.splitlines()
-        at = draw.randrange(len(lines))
-        lines[at] = mutated_json(draw, json.loads(lines[at])).replace(b"\n", b" ")
-        return draw.choice((b"\n".join(lines) + b"\n", mutated_bytes(draw, whole)))
-    if suffix in (".yaml", ".yml", ".txt"):
-        return mutated_text(draw, whole.decode())
-    return mutated_bytes(draw, whole)
 
 
 def of_files(
@@ -214,103 +181,6 @@ def study_settings(draw: random.Random, scratch: Path) -> Iterator[Input]:
         raw = mutated_yaml(draw, value)
         text = raw.decode("utf-8", "replace")
         yield Input("study.yaml", text[:100], lambda text=text: parse_study(text, "study.yaml"), concept)
-
-
-# ----------------------------------------------------------------------------- rows and settings
-
-
-ROWS: dict[str, tuple[list[dict[str, Any]], Callable[[Path], Any]]] = {
-    "scores": (
-        [
-            {
-                "case": 0,
-                "prompt": "a",
-                "seed": 1,
-                "run": "r",
-                "step": 1,
-                "judge": "ocr@1",
-                "weights": "w",
-                "value": v,
-                "reason": "" if v is not None else "no",
-                "details": {"box": [1, 2, 3, 4]},
-            }
-            for v in (0.5, None)
-        ],
-        read_score_rows,
-    ),
-    "detections": (
-        [{"image": "a.png", "box": b, "score": 0.5, "label": "logo", "detector": "y"} for b in ([1, 2, 3.5, 4], None)],
-        read_detections,
-    ),
-    "verdicts": (
-        [{"key": "counting@1:none", "picture": "p", "value": 0.5, "reason": "", "details": {}}] * 2,
-        lambda file: CachedJudge(_Nobody(), file),
-    ),
-    "arms": (
-        [
-            {
-                "set": "two",
-                "arm": "plain",
-                "case": 0,
-                "try": 0,
-                "prompt": "a",
-                "seed": 1,
-                "present": True,
-                "strict": True,
-                "success": True,
-                "coloured": True,
-                "each": [True],
-                "seconds": 0.5,
-                "extra_passes": 0,
-            }
-        ]
-        * 2,
-        read_saved,
-    ),
-}
-
-
-class _Nobody:
-    name, version, weights_hash = "counting", "1", "none"
-
-    def score(self, pictures: Any) -> list[Verdict]:
-        return [Verdict(0.5)] * len(pictures)
-
-
-def rows(draw: random.Random, scratch: Path) -> Iterator[Input]:
-    place = scratch / "rows"
-    place.mkdir()
-    file = place / "rows.jsonl"
-    while True:
-        name = draw.choice(sorted(ROWS))
-        valid, read = ROWS[name]
-        file.write_text("".join(json.dumps(row) + "\n" for row in valid))
-        file.write_bytes(mutated_file(draw, file, file.read_bytes()))
-        yield Input("rows", f"{name}: {file.read_bytes()[:90]!r}", lambda read=read: read(file), place)
-
-
-def settings(draw: random.Random, scratch: Path) -> Iterator[Input]:
-    """`--set key=value`, and settings as they are stored."""
-    place = scratch / "settings-of-training"
-    place.mkdir()
-    while True:
-        name = draw.choice(sorted(METHODS))
-        stored = build_config(name).model_dump(mode="json")
-        if draw.random() < 0.5:
-            changed = mutated_value(draw, stored)
-            yield Input(
-                "settings", str(changed)[:90], lambda changed=changed: parse_config(changed), place, right=odd_settings
-            )
-        else:
-            key = draw.choice([*stored, "colour", ""])
-            pair = f"{key}={mutated_json(draw, stored.get(key)).decode('utf-8', 'replace')[:90_000]}"
-            call = lambda name=name, pair=pair: build_config(name, **parse_pairs([pair]))  # noqa: E731
-            yield Input("settings", pair[:90], call, place, right=odd_settings)
-
-
-def odd_settings(found: Any) -> str:
-    numbers = {key: value for key, value in found.model_dump().items() if isinstance(value, float)}
-    return "" if all(abs(value) < float("inf") for value in numbers.values()) else f"not finite: {numbers}"
 
 
 # ----------------------------------------------------------------------------- weights

@@ -7,6 +7,7 @@ import json
 import random
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 NAUGHTY = (
@@ -363,3 +364,20 @@ def mutated_safetensors(draw: random.Random, raw: bytes) -> bytes:
         header = mutated_value(draw, header)
     text = json.dumps(header).encode() if how != 7 else mutated_json(draw, header)
     return join_safetensors(text, data)
+
+
+def mutated_file(draw: random.Random, file: Path, whole: bytes) -> bytes:
+    """A mutation that suits what the file holds, by its suffix."""
+    suffix = file.suffix
+    if suffix == ".safetensors":
+        return mutated_safetensors(draw, whole)
+    if suffix == ".json":
+        return mutated_json(draw, json.loads(whole))
+    if suffix == ".jsonl":
+        lines = whole.splitlines()
+        at = draw.randrange(len(lines))
+        lines[at] = mutated_json(draw, json.loads(lines[at])).replace(b"\n", b" ")
+        return draw.choice((b"\n".join(lines) + b"\n", mutated_bytes(draw, whole)))
+    if suffix in (".yaml", ".yml", ".txt"):
+        return mutated_text(draw, whole.decode())
+    return mutated_bytes(draw, whole)

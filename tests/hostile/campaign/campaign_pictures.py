@@ -8,6 +8,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -324,8 +325,11 @@ def concept_folders(draw: random.Random, scratch: Path) -> Iterator[Input]:
         folder = write_concept_folder(scratch / "folders" / str(number), 1)
         what = draw.choice(sorted(FOLDER_CHANGES))
         FOLDER_CHANGES[what](draw, folder / "images")
-        call: Callable[[], object] = lambda folder=folder: (load_concept(folder), list_pictures(folder / "images"))  # noqa: E731
-        yield Input("folders", what, call, folder)
+        yield Input("folders", what, partial(_load_and_list, folder), folder)
+
+
+def _load_and_list(folder: Path) -> object:
+    return load_concept(folder), list_pictures(folder / "images")
 
 
 def _odd_name(draw: random.Random, images: Path) -> None:
