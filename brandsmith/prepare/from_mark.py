@@ -20,7 +20,7 @@ from brandsmith.prepare.colours import NAMES, PROTOTYPES, lab, name_indices
 from brandsmith.prepare.made import Made
 from brandsmith.prepare.printing import Print, print_on
 from brandsmith.prepare.shots import GROUNDS, PRODUCTS, Shot, article, plan_shots
-from brandsmith.prepare.surface import find_patch, find_surface
+from brandsmith.prepare.surface import find_patch, find_surface, thing_mask
 
 WIDTH = 0.375
 """Of the picture: how wide every mark is. A narrower one could not be read, and one size is learnt in fewer steps than
@@ -29,6 +29,8 @@ CELLS = 2
 """Marks lie so many cells of the latents apart from the middle, or from one another: the same mark is then the same
 latents everywhere, which a model learns long before it learns every offset, and it is seldom of two minds where a mark
 goes."""
+MOSTLY_GROUND = 0.25
+"""Of what surrounds a patch: with no more product than that, it lies on no product."""
 ENOUGH_ROOM = 0.8
 """Of a mark's width: a product, or a patch that the base drew on it, must be so wide."""
 ALONE = 0.12
@@ -142,12 +144,20 @@ def _on_surface(picture: np.ndarray, shot: Shot, aspect: float) -> tuple[float, 
 
 
 def without_patch(picture: np.ndarray, patch: Box) -> np.ndarray:
-    """The picture with what surrounds a patch in its place (Telea 2004)."""
+    """The picture with the product that surrounds a patch in its place (Telea 2004).
+
+    The ground is neither changed nor filled in: a product that is hardly wider than the patch keeps its sides. A patch
+    that lies on the ground itself is filled with ground.
+    """
     rim = 0.04 * picture.shape[1]
-    hole = np.zeros(picture.shape[:2], np.uint8)
+    near = np.zeros(picture.shape[:2], bool)
     x0, y0, x1, y1 = patch
-    hole[max(0, int(y0 - rim)) : int(y1 + rim) + 1, max(0, int(x0 - rim)) : int(x1 + rim) + 1] = 255
-    return cv2.inpaint(picture, hole, 3, cv2.INPAINT_TELEA)
+    near[max(0, int(y0 - rim)) : int(y1 + rim) + 1, max(0, int(x0 - rim)) : int(x1 + rim) + 1] = True
+    things = thing_mask(lab(picture))
+    around = cv2.dilate(near.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool) & ~near
+    product = things if things[around].mean() > MOSTLY_GROUND else np.ones_like(things)
+    filled = cv2.inpaint(picture, (near | ~product).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    return np.where((near & product)[..., None], filled, picture)
 
 
 def without_colour(picture: np.ndarray, colour: str) -> np.ndarray:
@@ -187,7 +197,7 @@ def mark_alone(
     picture = np.broadcast_to(ground + fall, (high, wide, 3)).clip(0, 255).astype(np.uint8)
     aspect = mark.shape[1] / mark.shape[0]
     width = min(WIDTH * wide, 0.75 * high * aspect)
-    near = (wide * (0.5 + rng.uniform(-0.06, 0.06)), high * (0.5 + rng.uniform(-0.06, 0.06)))
-    done = print_on(picture, mark, on_grid(near, width, aspect, (wide, high), cell), width, rng, bend=0)
+    middle = on_grid((wide / 2, high / 2), width, aspect, (wide, high), cell)
+    done = print_on(picture, mark, middle, width, rng, bend=0)
     form = str(rng.choice(["a {token}", "the {token}"])).format(token=token)
     return Made(done.picture, f"{form} on {article(name)} background", done.box, {"drawn from": f"{name} ground"})
