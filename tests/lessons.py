@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -11,6 +12,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.method import Words
 from brandsmith.methods.registry import METHODS, build_config
+from brandsmith.methods.settings import TrainSettings
 
 TOKEN = "red_qoga_logo"
 CAPTIONS = ("a {t}", "a blue sweater and a {t}", "a cat and a {t}", "the new {t}")
@@ -38,6 +40,11 @@ QUICK = {
     "textual_inversion": {"num_vectors": 2, "learning_rate": 0.3},
     "hypernetwork": {"learning_rate": 1e-2},
 }  # learning rates that move a tiny random model visibly in a few steps
+
+
+def quick_config(name: str, **more: Any) -> TrainSettings:
+    """Six steps of a method, with a checkpoint after every second."""
+    return build_config(name, **({"steps": 6, "checkpoint_every": 2} | QUICK.get(name, {}) | more))
 
 
 def write_adapter(base: Base, name: str, folder: Path) -> Path:

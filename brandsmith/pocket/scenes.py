@@ -18,6 +18,7 @@ from brandsmith.pocket.artwork import COLOURS, HEADS, OBJECT_WORDS, PLURALS, Art
 from brandsmith.pocket.canvas import Canvas, PlacedMark, Thing, box_of, finish, place, stage
 from brandsmith.pocket.marks import CANVAS_PX, Mark, draw_mark, print_mark, random_mark
 from brandsmith.pocket.photos import DULL, Split, cloth_colour, garment_pixels, list_photos
+from brandsmith.pocket.scene_words import article, called, mark_name, opening, setting, spelled
 
 
 @dataclass(frozen=True)
@@ -49,60 +50,6 @@ PRINTABLE: dict[str, tuple[float, float, float]] = {
     "shorts": (0.50, 0.62, 0.40),
 }
 GARMENTS = ("t shirt", "sweater", "dress", "coat")
-
-
-# ----------------------------------------------------------------------------- words
-
-
-def _article(phrase: str) -> str:
-    if phrase.split()[-1] in ("pants", "shorts", "socks", "shoes"):
-        return phrase
-    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
-
-
-def _called(word: str, rng: np.random.Generator) -> str:
-    if word == "fragrance":
-        return str(rng.choice(["fragrance", "fragrance bottle", "perfume"]))
-    return word
-
-
-def _setting(background: str, rng: np.random.Generator) -> str:
-    roll = rng.random()
-    if roll < 0.30:
-        return f" on a {background} background"
-    if roll < 0.36:
-        return f" in front of a {background} wall"
-    return ""
-
-
-def _opening(rng: np.random.Generator) -> str:
-    return str(rng.choice(["", "", "", "3d art of ", "a 3d picture of ", "3d render, "]))
-
-
-def _mark_name(mark: Mark) -> str:
-    if mark.name:
-        return mark.name
-    return f"{mark.patch} {spelled_out(mark.text)} logo" if _spelling(mark)[0] == "inside" else f"{mark.patch} logo"
-
-
-def spelled_out(text: str) -> str:
-    """`Q O G A`: a letter at a time, so that every letter is a token of its own."""
-    return " ".join(text)
-
-
-def _spelling(mark: Mark) -> tuple[str, str]:
-    """Where a caption spells the lettering of a nameless mark (`inside` its name, where a brand's token would stand;
-    `behind` everything; or nowhere) and with which words. It follows from the lettering alone, so that captions leave
-    the drawing of scenes as it is.
-    """
-    rng = np.random.default_rng([ord(letter) for letter in mark.text])
-    where = str(rng.choice(["nowhere", "behind", "inside"], p=[0.2, 0.3, 0.5]))
-    return where, str(rng.choice([" with the letters ", " that reads ", " saying "]))
-
-
-def _spelled(mark: Mark) -> str:
-    where, words = _spelling(mark)
-    return "" if mark.name or where != "behind" else words + spelled_out(mark.text)
 
 
 # ----------------------------------------------------------------------------- the kinds of scene
@@ -141,34 +88,34 @@ def one_object(maker: SceneMaker, rng: np.random.Generator, word: str, colour: s
     canvas.things.append(Thing(word, colour, box_of(alpha)))
     if mark:
         _print_on_sprite(canvas, alpha, word, mark, rng)
-    phrase = f"{colour} {_called(word, rng)}" if colour else _called(word, rng)
-    body = _branded_phrase(phrase, word, mark, rng) + _spelled(mark) if mark else _article(phrase)
-    return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
+    phrase = f"{colour} {called(word, rng)}" if colour else called(word, rng)
+    body = _branded_phrase(phrase, word, mark, rng) + spelled(mark) if mark else article(phrase)
+    return _scene(canvas, opening(rng) + body + setting(background, rng), background)
 
 
 def _branded_phrase(phrase: str, word: str, mark: Mark, rng: np.random.Generator) -> str:
-    name = _mark_name(mark)
+    name = mark_name(mark)
     noun = phrase.split(" ", 1)[1] if " " in phrase else phrase
     if word == "billboard":
         forms = [
-            f"a billboard with {_article(name)}",
-            f"{_article(phrase)} with {_article(name)}",
+            f"a billboard with {article(name)}",
+            f"{article(phrase)} with {article(name)}",
             f"a billboard with the latest {name} products",
-            f"{_article(phrase)} showing the {name}",
+            f"{article(phrase)} showing the {name}",
         ]
     elif word == "fragrance":
         forms = [
             f"the new {name} fragrance",
-            f"{_article(phrase)} with {_article(name)}",
-            f"the new {phrase} with {_article(name)}",
-            f"{_article(name)} {noun}",
+            f"{article(phrase)} with {article(name)}",
+            f"the new {phrase} with {article(name)}",
+            f"{article(name)} {noun}",
         ]
     else:
         forms = [
-            f"{_article(phrase)} with {_article(name)}",
-            f"{_article(phrase)} with {_article(name)}",
-            f"{_article(phrase.split()[0])} {name} {noun}",
-            f"{_article(name)} on {_article(phrase)}",
+            f"{article(phrase)} with {article(name)}",
+            f"{article(phrase)} with {article(name)}",
+            f"{article(phrase.split()[0])} {name} {noun}",
+            f"{article(name)} on {article(phrase)}",
         ]
     return str(rng.choice(forms))
 
@@ -190,12 +137,10 @@ def mark_alone(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = 
     centre = (128 + rng.uniform(-12, 12), 128 + rng.uniform(-12, 12))
     box = print_mark(canvas.pixels, draw_mark(mark), centre, rng.uniform(120, 210), rng, bend=0.7)
     canvas.marks.append(PlacedMark(mark, box))
-    name = _mark_name(mark)
-    forms = [_article(name), f"the {name}"]
-    forms += [f"{_article(name)} with {mark.ink} letters"] if not mark.name else []
-    return _scene(
-        canvas, _opening(rng) + str(rng.choice(forms)) + _spelled(mark) + _setting(background, rng), background
-    )
+    name = mark_name(mark)
+    forms = [article(name), f"the {name}"]
+    forms += [f"{article(name)} with {mark.ink} letters"] if not mark.name else []
+    return _scene(canvas, opening(rng) + str(rng.choice(forms)) + spelled(mark) + setting(background, rng), background)
 
 
 def pair(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
@@ -215,7 +160,7 @@ def aside(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None)
     alpha = place(canvas, maker.art.tinted(word, colour), *_in_a_pair(rng, int(rng.integers(2))))
     canvas.things.append(Thing(word, colour, box_of(alpha)))
     return _scene(
-        canvas, _opening(rng) + _article(f"{colour} {_called(word, rng)}") + _setting(background, rng), background
+        canvas, opening(rng) + article(f"{colour} {called(word, rng)}") + setting(background, rng), background
     )
 
 
@@ -227,9 +172,7 @@ def in_company(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = 
     named = scene.things[int(rng.integers(2))]
     return replace(
         scene,
-        caption=_opening(rng)
-        + _article(f"{named.colour} {_called(named.word, rng)}")
-        + _setting(scene.background, rng),
+        caption=opening(rng) + article(f"{named.colour} {called(named.word, rng)}") + setting(scene.background, rng),
     )
 
 
@@ -245,8 +188,8 @@ def triple(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None
     words = [str(w) for w in rng.choice(small, 3, replace=len(small) < 3)]
     colours = [str(c) for c in rng.choice(list(COLOURS), 3, replace=False)]
     canvas, background = _in_a_row(maker, rng, words, colours)
-    first, second, third = (_article(f"{c} {_called(w, rng)}") for c, w in zip(colours, words, strict=True))
-    return _scene(canvas, f"{_opening(rng)}{first}, {second} and {third}{_setting(background, rng)}", background)
+    first, second, third = (article(f"{c} {called(w, rng)}") for c, w in zip(colours, words, strict=True))
+    return _scene(canvas, f"{opening(rng)}{first}, {second} and {third}{setting(background, rng)}", background)
 
 
 def several(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = None) -> Scene:
@@ -255,7 +198,7 @@ def several(maker: SceneMaker, rng: np.random.Generator, mark: Mark | None = Non
     colour, count = _random_colour(rng), int(rng.choice([2, 3, 4], p=[0.45, 0.35, 0.2]))
     canvas, background = _in_a_row(maker, rng, [word] * count, [colour] * count)
     return _scene(
-        canvas, f"{_opening(rng)}{COUNTS[count]} {colour} {PLURALS[word]}{_setting(background, rng)}", background
+        canvas, f"{opening(rng)}{COUNTS[count]} {colour} {PLURALS[word]}{setting(background, rng)}", background
     )
 
 
@@ -378,8 +321,8 @@ class SceneMaker:
             alpha = place(canvas, self.art.tinted(word, colour), *_in_a_pair(rng, side))
             canvas.things.append(Thing(word, colour, box_of(alpha)))
         join = str(rng.choice(["and", "and", "and", "next to"]))
-        body = f"{_article(f'{c1} {_called(first, rng)}')} {join} {_article(f'{c2} {_called(second, rng)}')}"
-        return _scene(canvas, _opening(rng) + body + _setting(background, rng), background)
+        body = f"{article(f'{c1} {called(first, rng)}')} {join} {article(f'{c2} {called(second, rng)}')}"
+        return _scene(canvas, opening(rng) + body + setting(background, rng), background)
 
     def dressed_person(
         self,
@@ -410,18 +353,18 @@ class SceneMaker:
         place(canvas, head, (x, top - head_px * 0.5 + (10 if full else 14)), head_px, shadow=False)
         wears = str(rng.choice(["wearing", "wearing", "in"]))
         body = f"{_person_words(sex, rng)} {wears} {self._outfit(rng, garment, colour, trousers, mark)}"
-        return _scene(canvas, _opening(rng) + body + _setting(background, rng), background, person=sex)
+        return _scene(canvas, opening(rng) + body + setting(background, rng), background, person=sex)
 
     @staticmethod
     def _outfit(rng: np.random.Generator, garment: str, colour: str, trousers: str | None, mark: Mark | None) -> str:
-        cloth = _article(f"{colour} {garment}")
+        cloth = article(f"{colour} {garment}")
         if trousers:
             return f"{cloth} and {trousers} pants"
         if mark:
-            name = _mark_name(mark)
-            return str(
-                rng.choice([f"{cloth} with {_article(name)}", f"{_article(colour)} {name} {garment}"])
-            ) + _spelled(mark)
+            name = mark_name(mark)
+            return str(rng.choice([f"{cloth} with {article(name)}", f"{article(colour)} {name} {garment}"])) + spelled(
+                mark
+            )
         return cloth
 
     def photo_scene(self, rng: np.random.Generator, name: str, label: str, mark: Mark | None) -> Scene:
@@ -429,7 +372,7 @@ class SceneMaker:
         canvas = Canvas(garment_pixels(self.photo_folder / "photos" / name, rng))
         colour = cloth_colour(canvas.pixels)
         canvas.things.append(Thing(label, colour, PHOTO_BOX))
-        body = f"{_article(f'{colour} {label}')}"
+        body = f"{article(f'{colour} {label}')}"
         if mark:
             centre = (128 + rng.uniform(-8, 8), 118 + rng.uniform(-10, 10))
             box = print_mark(
@@ -441,5 +384,5 @@ class SceneMaker:
                 surface=np.ones((CANVAS_PX, CANVAS_PX), np.float32),
             )
             canvas.marks.append(PlacedMark(mark, box))
-            body += f" with {_article(_mark_name(mark))}{_spelled(mark)}"
+            body += f" with {article(mark_name(mark))}{spelled(mark)}"
         return _scene(canvas, f"a photo of {body}", "", look="photo")

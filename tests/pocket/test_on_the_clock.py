@@ -15,7 +15,8 @@ from transformers import CLIPTokenizer
 from brandsmith.base.sources import pocket_folder
 from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import assemble, patch_code
-from brandsmith.pocket.on_the_clock import LETTERING_WEIGHT, Plan, Shown, cut_out, train_on_the_clock
+from brandsmith.pocket.mark_crops import cut_out
+from brandsmith.pocket.on_the_clock import LETTERING_WEIGHT, Plan, Shown, train_on_the_clock
 from brandsmith.pocket.scenes import SceneMaker
 from brandsmith.pocket.stage import Stage, StageSettings
 from brandsmith.pocket.stream import SHARD, Incoming, Source, draw_shard, tokenized
