@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +36,11 @@ def brandsmith(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         return stop.value.code, told.out, told.err
 
     return command
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signs_as_nobody(tmp_path_factory) -> Iterator[None]:
+    """The key that signs is made for these tests, not kept in the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRANDSMITH_CONFIG", str(tmp_path_factory.mktemp("config")))
+        yield

@@ -292,6 +292,12 @@ def user_cache() -> Path:
     return Path.home() / ".cache" / "brandsmith"
 
 
+def user_config() -> Path:
+    """Our folder for what is the user's own and is kept: $BRANDSMITH_CONFIG, or in the home; not made here."""
+    given = os.environ.get("BRANDSMITH_CONFIG")
+    return Path(given) if given else Path.home() / ".config" / "brandsmith"
+
+
 def sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "brandsmith"
 ORDER = (
     "core",
     "concept",
+    "provenance",
     "results",
     "base",
     "methods",

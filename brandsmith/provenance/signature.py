@@ -1,0 +1,148 @@
+"""Pictures get what they say of themselves: XMP, then over the whole file a signed C2PA manifest.
+
+`sign_picture` for a file that is there, `save_signed` for one that is written, `signed` for bytes. Pixels stay as they
+are. The signature is made offline by the reference SDK (`c2pa-python`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from brandsmith.core.errors import InvalidConfig, InvalidInput, unknown_name
+from brandsmith.core.files import replacing
+from brandsmith.core.text import read_bytes
+from brandsmith.provenance.certificate import Identity, Signing, find_identity
+from brandsmith.provenance.claim import Claim, Rights, Source
+from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet
+from brandsmith.provenance.xmp import packet
+
+if TYPE_CHECKING:
+    from c2pa import Context
+
+LARGEST_BYTES = 300_000_000
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""By suffix: what `save_signed` writes."""
+QUALITY = 95
+"""Of JPEG and WebP."""
+SETTINGS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"remote_manifest_fetch": False}}
+"""Of the SDK: no small copies inside, and never the network."""
+
+
+def sign_picture(path: Path, claim: Claim, signing: Signing | None = None) -> None:
+    """Give the PNG, JPEG or WebP at `path` its XMP and signature, in place: a reader sees the old file or the new.
+
+    signing: None is the default of `Signing`. Raises InvalidInput for what is no such picture or a certificate that
+    cannot be used.
+    """
+    content = signed(read_bytes(path, LARGEST_BYTES), claim, signing, named=f"'{path}'")
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def save_signed(
+    path: Path,
+    picture: np.ndarray | Image.Image,
+    claim: Claim,
+    signing: Signing | None = None,
+    *,
+    text: Mapping[str, str] | None = None,
+    quality: int = QUALITY,
+) -> None:
+    """Write `picture` in the format of the name's suffix (.png, .jpg, .webp), signed, whole or not at all.
+
+    text: for a PNG's text chunks, as `core.pictures.save_png`. quality: of JPEG and WebP; 100 is lossless for WebP.
+    Raises InvalidConfig for another suffix, else as `sign_picture`.
+    """
+    content = encoded(picture, path.suffix, text or {}, quality)
+    with replacing(path) as partial:
+        partial.write_bytes(signed(content, claim, signing, named=f"'{path}'"))
+
+
+def encoded(picture: np.ndarray | Image.Image, suffix: str, text: Mapping[str, str], quality: int) -> bytes:
+    """The picture as a file of the suffix's format; a colour profile of its own stays. Raises InvalidConfig."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    kind = FORMATS.get(suffix.lower())
+    if kind is None:
+        raise unknown_name("format of pictures", suffix, FORMATS)
+    out, profile = BytesIO(), image.info.get("icc_profile")
+    if kind == "PNG":
+        info = PngInfo()
+        for keyword, value in text.items():
+            info.add_text(keyword, value)
+        image.save(out, "PNG", pnginfo=info, icc_profile=profile)
+    elif kind == "JPEG":
+        image.convert("RGB").save(out, "JPEG", quality=quality, subsampling=0, icc_profile=profile)
+    else:
+        image.save(out, "WEBP", quality=quality, lossless=quality == 100, icc_profile=profile or b"")
+    return out.getvalue()
+
+
+def signed(content: bytes, claim: Claim, signing: Signing | None = None, *, named: str = "the picture") -> bytes:
+    """The bytes of a PNG, JPEG or WebP with XMP and signature. Raises as `sign_picture`; `named` is for messages."""
+    signing = signing or Signing()
+    try:
+        marked = with_packet(content, packet(claim))
+    except BadContainer as error:
+        hint = f"give a whole {', '.join(MIME)} file, with --no-sign nothing is added"
+        raise InvalidInput(f"{named} cannot be signed: {error}", hint=hint) from None
+    return _with_manifest(marked, claim, find_identity(signing), named) if signing.sign else marked
+
+
+def check_signing(signing: Signing) -> None:
+    """Raise InvalidConfig or InvalidInput where pictures could not be signed so: before any work."""
+    if not signing.sign:
+        if signing.certificate or signing.key:
+            raise InvalidConfig("--cert and --key would change nothing: --no-sign is given", hint="leave them out")
+        return
+    _try(find_identity(signing))
+
+
+@cache
+def _try(identity: Identity) -> None:
+    """Sign a picture of one pixel: the SDK knows what it refuses."""
+    _with_manifest(encoded(np.zeros((1, 1, 3), np.uint8), ".png", {}, QUALITY), Claim(Source.TRAINED), identity, "it")
+
+
+def _with_manifest(content: bytes, claim: Claim, identity: Identity, named: str) -> bytes:
+    from c2pa import Builder, C2paError, Signer
+
+    from brandsmith.provenance.keys import algorithm_of, signer_of
+    from brandsmith.provenance.manifest import ingredients, manifest
+
+    out, mime, parts = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim)
+    said = manifest(claim, content) | {"ingredients": [own.record for own in parts if not own.mime]}
+    try:
+        with (
+            Signer.from_callback(signer_of(identity.key), algorithm_of(identity.key), identity.chain) as signer,
+            Builder.from_json(said, context=_context()) as builder,
+        ):
+            for own in parts:
+                if own.mime:
+                    builder.add_ingredient(own.record, own.mime, BytesIO(own.content))
+            builder.sign(signer, mime, BytesIO(content), out)
+    except C2paError as error:
+        reason = str(error).splitlines()[0][:160]
+        hint = "see docs/provenance.md for what a certificate must have; --no-sign leaves the signature out"
+        raise InvalidInput(f"{named} cannot be signed ({reason})", hint=hint) from None
+    return out.getvalue()
+
+
+@cache
+def _context() -> Context:
+    from c2pa import Context
+
+    return Context.from_dict(SETTINGS)
+
+
+def with_rights(claim: Claim, rights: Rights) -> Claim:
+    """The same claim with the rights of a brand kit."""
+    return replace(claim, rights=rights)
