@@ -15,6 +15,7 @@ from brandsmith.cli.options import (
     BaseOption,
     ConceptOption,
     Json,
+    StepOption,
     StudyArgument,
     print_json,
     print_lines,
@@ -216,3 +217,28 @@ def benchmark_usable(
     print_lines([usable_table(figures)])
     if as_json:
         print_json(headline(figures))
+
+
+@commands.command("create", epilog="Example: [cyan]brandsmith benchmark create --run runs/demo-dreambooth --json[/]")
+@hardware_options()
+def benchmark_create(
+    run: Annotated[Path, typer.Option(help="Run on pocket whose adapter draws.")],
+    step: StepOption = None,
+    concept: ConceptOption = "demo",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this group of bars, such as ads; may be given again. Default: all.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/create-bars"),
+    as_json: Json = False,
+) -> None:
+    """The bars of `brandsmith create`: ads, catalogue, edits, the exact mark, other languages, provenance."""
+    from brandsmith.benchmark.create import bars_as_json, bars_table
+    from brandsmith.benchmark.create import benchmark_create as measure
+    from brandsmith.core.table import as_rich
+    from brandsmith.draw.source import find_source
+
+    with status("create") as log:
+        bars = measure(find_source(run, step, None), concept, out, only or [], log)
+    print_lines([as_rich(bars_table(bars), "create")])
+    if as_json:
+        print_json(bars_as_json(bars))

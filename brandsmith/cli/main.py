@@ -17,7 +17,21 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' "Loa
 
 import typer
 
-from brandsmith.cli import adapters, base, benchmark, concept, demo, draw, export, judge, rehearse, report, study, train
+from brandsmith.cli import (
+    adapters,
+    base,
+    benchmark,
+    concept,
+    create,
+    demo,
+    draw,
+    export,
+    judge,
+    rehearse,
+    report,
+    study,
+    train,
+)
 from brandsmith.cli.arguments import check_arguments
 from brandsmith.cli.old_spellings import modern
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
@@ -33,7 +47,7 @@ app = typer.Typer(
 )
 for group in (demo, train, draw, report, export, adapters, rehearse):
     app.add_typer(group.commands)
-for group in (concept, judge, study, base, benchmark):
+for group in (concept, create, judge, study, base, benchmark):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])
 
 app.add_typer(adapters.lora, name="lora")

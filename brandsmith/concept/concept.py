@@ -2,6 +2,7 @@
 
     my-brand/
       concept.yaml        token, class_word, expected_text, prompts
+      brand.yaml          optional: mark files, palette, fonts, words, rights (`concept/brand_kit.py`)
       images/ 01.png 01.txt …        training pictures; captions contain the token
       made/ *.png *.txt              optional: trained on in the true ones' place (`brandsmith concept expand`)
       masks/ 01.png …                optional: white where a training picture counts more (`mask_weight`)
@@ -135,6 +136,7 @@ def _load_config(path: Path) -> ConceptConfig:
         raise InvalidConcept(
             f"'{path}' holds {type(raw).__name__}, expected keys and values", hint="token: my_brand_logo"
         )
+    raw = {key: value for key, value in raw.items() if key != "brand"}  # `concept/brand_kit.py` reads and checks it
     try:
         config = ConceptConfig.model_validate(raw)
     except ValidationError as error:

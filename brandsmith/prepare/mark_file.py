@@ -5,10 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import resvg_py
-
-from brandsmith.core.errors import InvalidConcept
-from brandsmith.core.text import read_text
+from brandsmith.concept.mark_art import draw_svg
 from brandsmith.judges.cutouts import read_cutout
 
 SVG_PX = 1024
@@ -18,7 +15,7 @@ SVG_PX = 1024
 def write_mark_file(source: Path, target: Path) -> None:
     """Write a mark as a PNG with transparency. Raises InvalidConcept when there is nothing to cut out of it."""
     if source.suffix.lower() == ".svg":
-        target.write_bytes(drawn_svg(source))
+        target.write_bytes(draw_svg(source, SVG_PX))
     else:
         read_cutout(source)
         shutil.copyfile(source, target)
@@ -28,15 +25,6 @@ def write_mark_file(source: Path, target: Path) -> None:
 def check_mark_file(source: Path) -> None:
     """Raise InvalidConcept or MissingResource for what cannot be a mark's file."""
     if source.suffix.lower() == ".svg":
-        drawn_svg(source)
+        draw_svg(source, SVG_PX)
     else:
         read_cutout(source)
-
-
-def drawn_svg(source: Path) -> bytes:
-    """A PNG of a vector, SVG_PX wide. What the SVG refers to outside itself is not read."""
-    text = read_text(source, error=InvalidConcept)
-    try:
-        return bytes(resvg_py.svg_to_bytes(svg_string=text, width=SVG_PX))
-    except ValueError as error:
-        raise InvalidConcept(f"'{source}' is no SVG that can be drawn: {error}", hint="export it again") from None

@@ -22,6 +22,7 @@ ORDER = (
     "prepare",
     "export",
     "evaluate",
+    "create",
     "study",
     "report",
     "benchmark",

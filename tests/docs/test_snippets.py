@@ -14,9 +14,12 @@ from doc_pages import HISTORY, PAGES, ROOT, blocks, spans
 
 import brandsmith
 from brandsmith.cli.main import app
+from brandsmith.concept.brand_kit import KitSettings
 from brandsmith.concept.concept import ConceptConfig
 from brandsmith.study.config import StudyConfig
 
+YAML_KINDS = {"methods": StudyConfig, "mark": KitSettings, "token": ConceptConfig}
+"""By a key that only this kind of file has."""
 OLD_SPELLINGS = {"--no-layout"}
 """Still read, with a line that says the new one."""
 
@@ -114,10 +117,10 @@ def test_python_of_code_blocks_uses_names_that_exist():
 
 def test_yaml_of_code_blocks_is_accepted():
     documents = [yaml.safe_load(b.text) for page in PAGES for b in blocks(page) if b.language == "yaml"]
-    kinds = [StudyConfig if "methods" in document else ConceptConfig for document in documents]
+    kinds = [next(kind for key, kind in YAML_KINDS.items() if key in document) for document in documents]
     for kind, document in zip(kinds, documents, strict=True):
         kind.model_validate(document)
-    assert set(kinds) == {StudyConfig, ConceptConfig}
+    assert set(kinds) == set(YAML_KINDS.values())
 
 
 def test_the_reference_lists_the_whole_front_door():

@@ -1,0 +1,67 @@
+"""A mark's own art, as a brand has it: an SVG, or a PNG with transparency, drawn at any width."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import resvg_py
+from PIL import Image
+
+from brandsmith.core.errors import InvalidConcept
+from brandsmith.core.pictures import open_upright
+from brandsmith.core.text import read_text
+
+LARGEST_SVG_BYTES = 1 << 21
+PROBE_PX = 256
+WIDEST_PX = 16_384
+"""An SVG is not drawn wider, however much of it is margin."""
+_SEEN_FROM = 8
+"""Alpha (of 255) from which a pixel belongs to the mark."""
+
+
+def draw_mark_art(file: Path, width_px: int) -> Image.Image:
+    """The mark as RGBA, `width_px` wide, cut to what is not transparent.
+
+    Raises InvalidConcept or MissingResource for what cannot be drawn, shows nothing, or has no transparent pixel.
+    """
+    cut = _cut_vector(file, width_px) if is_vector(file) else _cut_picture(file)
+    return cut.resize((width_px, max(1, round(cut.height * width_px / cut.width))), Image.Resampling.LANCZOS)
+
+
+def is_vector(file: Path) -> bool:
+    return file.suffix.lower() == ".svg"
+
+
+def draw_svg(file: Path, width_px: int) -> bytes:
+    """A PNG of a vector. What the SVG refers to outside itself is not read. Raises InvalidConcept."""
+    text = read_text(file, largest_bytes=LARGEST_SVG_BYTES, error=InvalidConcept)
+    try:
+        return bytes(resvg_py.svg_to_bytes(svg_string=text, width=width_px))
+    except ValueError as error:
+        raise InvalidConcept(f"'{file}' is no SVG that can be drawn: {error}", hint="export it again") from None
+
+
+def _cut_vector(file: Path, width_px: int) -> Image.Image:
+    """At least twice as wide as asked, so that shrinking smooths the edges."""
+    x0, _, x1, _ = _shown_box(_drawn(file, PROBE_PX), file)
+    art = _drawn(file, min(WIDEST_PX, round(2 * width_px * PROBE_PX / (x1 - x0))))
+    return art.crop(_shown_box(art, file))
+
+
+def _cut_picture(file: Path) -> Image.Image:
+    art = open_upright(file).convert("RGBA")
+    if art.getchannel("A").getextrema()[0] == 255:
+        raise InvalidConcept(f"'{file}' has no transparent ground", hint="save the mark alone, as PNG or SVG")
+    return art.crop(_shown_box(art, file))
+
+
+def _drawn(file: Path, width_px: int) -> Image.Image:
+    return Image.open(io.BytesIO(draw_svg(file, width_px))).convert("RGBA")
+
+
+def _shown_box(art: Image.Image, file: Path) -> tuple[int, int, int, int]:
+    box = art.getchannel("A").point([255 * (value >= _SEEN_FROM) for value in range(256)]).getbbox()
+    if box is None:
+        raise InvalidConcept(f"'{file}' shows nothing", hint="letters must be outlines: no font of yours is read")
+    return box

@@ -1,0 +1,173 @@
+"""Candidates for one wanted picture: drawn, judged by the chain of `evaluate`, the best first.
+
+    with open_drawing(source, concept, settings, prompts) as drawing:
+        best, *others = draw_candidates(drawing, requests)
+
+Pictures and verdicts stay beside each other (`x.png`, `x.jsonl`): what is there is neither drawn nor judged again.
+Choosing is never hidden: every candidate's verdict goes into the manifest. Not here: what the picture is used for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brandsmith.base.base import Base
+from brandsmith.base.sources import resolve_base
+from brandsmith.concept.concept import Concept
+from brandsmith.core.files import write_text
+from brandsmith.core.pictures import load_rgb_all
+from brandsmith.core.rows import Row, Shot, judge_name, read_score_rows
+from brandsmith.draw.recipe import Origin
+from brandsmith.draw.source import Source
+from brandsmith.draw.to_folder import checked_settings
+from brandsmith.draw.writer import Request, write_pictures
+from brandsmith.evaluate.chain import judges_for
+from brandsmith.guidance.settings import DrawSettings
+from brandsmith.judges.judge import Judge, judge_id, score_shots
+from brandsmith.results.usable import Usable, checks_for, judge_usable
+
+WITHOUT_MARK = ("obeyed", "not copied")
+"""What is asked of a picture whose prompt does not name the concept."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A loaded base with its adapter on, and the judges of the concept: what draws and chooses candidates."""
+
+    base: Base
+    origin: Origin
+    settings: DrawSettings
+    """Resolved."""
+    concept: Concept
+    judges: Mapping[str, Judge]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One drawn picture and what the judges say."""
+
+    path: Path
+    prompt: str
+    seed: int
+    rows: tuple[Row, ...]
+    usable: Usable
+
+    @property
+    def score(self) -> float:
+        """Mean of what the judges measured, 0 to 1, higher is better: copying counts from its other end."""
+        values = [
+            1 - row.value if judge_name(row) == "copying" else row.value for row in self.rows if row.value is not None
+        ]
+        return sum(values) / len(values) if values else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """For a manifest: the picture's name, seed, verdict with its reason, and each judge's value."""
+        return {
+            "picture": self.path.name,
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "usable": self.usable.verdict,
+            "reason": self.usable.reason,
+            "checks": dict(self.usable.checks),
+            "judges": {row.judge: row.value for row in self.rows},
+        }
+
+
+def check_drawing(
+    source: Source, concept: Concept, settings: DrawSettings, prompts: Sequence[str], judges: Mapping[str, Judge] | None
+) -> tuple[DrawSettings, Mapping[str, Judge]]:
+    """(resolved settings, judges): everything that can be wrong before weights load; for `--dry-run`.
+
+    judges: None for the concept's own chain. Raises InvalidInput, InvalidConfig or MissingResource.
+    """
+    settings = checked_settings(prompts, settings, source)
+    return settings, judges_for(concept, resolve_base(source.base)) if judges is None else judges
+
+
+@contextmanager
+def open_drawing(
+    source: Source,
+    concept: Concept,
+    settings: DrawSettings,
+    prompts: Sequence[str],
+    judges: Mapping[str, Judge] | None = None,
+) -> Iterator[Drawing]:
+    """The base loaded inside the `with`. `prompts`: all that will be drawn, checked before weights load.
+
+    Raises as `check_drawing` does.
+    """
+    settings, judges = check_drawing(source, concept, settings, prompts, judges)
+    with source.loaded() as (base, origin):
+        yield Drawing(base, origin, settings, concept, judges)
+
+
+def draw_candidates(
+    drawing: Drawing,
+    requests: Sequence[Request],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    settings: DrawSettings | None = None,
+) -> list[Candidate]:
+    """Draw and judge what is missing of `requests`; all of them, the best first.
+
+    settings: resolved, in place of the drawing's own (another size). progress: (done, total) pictures drawn.
+    """
+    write_pictures(drawing.base, requests, settings or drawing.settings, drawing.origin, progress=progress)
+    return best_first(judge_candidates(drawing, requests))
+
+
+def judge_candidates(drawing: Drawing, requests: Sequence[Request]) -> list[Candidate]:
+    """The candidates of pictures that are there, in the order given; each is judged once."""
+    known = {request.path: _known_rows(request.path, drawing.judges) for request in requests}
+    missing = [request for request in requests if not known[request.path]]
+    known |= dict(zip((request.path for request in missing), _judged(missing, drawing.judges), strict=True))
+    return [_candidate(request, known[request.path], drawing.concept.token) for request in requests]
+
+
+def best_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Usable ones, then those not decided, then the refused by number of checks passed; within each by score."""
+    return sorted(candidates, key=lambda own: (_rank(own.usable), -_passed(own.usable), -own.score, own.seed))
+
+
+def _rank(usable: Usable) -> int:
+    return {True: 0, None: 1, False: 2}[usable.verdict]
+
+
+def _passed(usable: Usable) -> int:
+    return sum(answer is True for answer in usable.checks.values())
+
+
+def _candidate(request: Request, rows: Sequence[Row], token: str) -> Candidate:
+    checks = checks_for(judge_name(row) for row in rows)
+    if token not in request.prompt:
+        checks = tuple(name for name in checks if name in WITHOUT_MARK)
+    return Candidate(request.path, request.prompt, request.seed, tuple(rows), judge_usable(rows, checks))
+
+
+def _rows_file(picture: Path) -> Path:
+    return picture.with_suffix(".jsonl")
+
+
+def _known_rows(picture: Path, judges: Mapping[str, Judge]) -> list[Row]:
+    """The rows beside a picture; none where these judges did not give them."""
+    rows = read_score_rows(_rows_file(picture))
+    given = [(row.judge, row.weights) for row in rows]
+    return rows if given == [(judge_id(judge), judge.weights_hash) for judge in judges.values()] else []
+
+
+def _judged(requests: Sequence[Request], judges: Mapping[str, Judge]) -> list[list[Row]]:
+    if not requests:
+        return []
+    pictures = load_rgb_all([request.path for request in requests])
+    shots = [Shot(0, request.prompt, request.seed, "", 0) for request in requests]
+    by_judge = [score_shots(judge, shots, pictures) for judge in judges.values()]
+    by_picture = [list(rows) for rows in zip(*by_judge, strict=True)]
+    for request, rows in zip(requests, by_picture, strict=True):
+        write_text(
+            _rows_file(request.path), "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows)
+        )
+    return by_picture
