@@ -15,7 +15,7 @@ from brandsmith.base.foreign.shapes_to_configs import scheduler_config
 PREDICTS = {"sd1": "epsilon", "sd2": "v_prediction", "sdxl": "epsilon"}
 
 
-def build_small(family: str, tokenizer_folder) -> Base:
+def build_small(family: str, tokenizer_folder, *, in_channels: int = 4) -> Base:
     """The published structure, 64 to 128 wide; the tokenizer is CLIP's own."""
     torch.manual_seed(0)
     more, levels, text_width = {}, 4, 64
@@ -30,6 +30,7 @@ def build_small(family: str, tokenizer_folder) -> Base:
     has_text = [False, True, True] if family == "sdxl" else [True, True, True, False]
     widths = (64, 64, 128, 128)[:levels]
     unet = UNet2DConditionModel(
+        in_channels=in_channels,
         sample_size={"sd1": 64, "sd2": 96, "sdxl": 128}[family],
         block_out_channels=widths,
         down_block_types=["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in has_text],

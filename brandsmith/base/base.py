@@ -54,6 +54,8 @@ class Family:
     """The stock pipeline's class in diffusers."""
     pipeline_options: Mapping[str, Any]
     """Its further arguments."""
+    inpainting_pipeline: str
+    """The stock pipeline of a base that takes a mask; empty where the family has none."""
     noising: type[Noising]
     lora_layers: Mapping[str, tuple[str, ...]]
     """Where a LoRA goes: endings of module names, by kind (`attention`, `feed_forward`, `convolutions`, and `text` for
@@ -136,6 +138,11 @@ class Base:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     @property
+    def is_inpainting(self) -> bool:
+        """Whether the denoiser also takes a mask and the picture around it (`base/inpainting.py`)."""
+        return bool(self.denoiser.config.in_channels == inpainting_channels(self.vae.config.latent_channels))
+
+    @property
     def image_px(self) -> tuple[int, int]:
         """Native (height, width) in pixels."""
         _, height, width = self.latent_shape
@@ -169,27 +176,33 @@ class Base:
         return self
 
 
+def inpainting_channels(latent_channels: int) -> int:
+    """What an inpainting denoiser takes: noisy latents, the mask, and the latents of the picture around it."""
+    return 2 * latent_channels + 1
+
+
 @dataclass
 class Conditioning:
     """What a prediction is conditioned on: `hidden` (N, tokens, width); where the family has them `pooled` (N, width)
-    and sdxl's `time_ids` (N, 6).
+    and sdxl's `time_ids` (N, 6); for an inpainting base `masked` (N, 1 + C, h, w), see `base/inpainting.py`.
     """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
     time_ids: torch.Tensor | None = None
+    masked: torch.Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> Conditioning:
         def cast(value: torch.Tensor | None) -> torch.Tensor | None:
             return None if value is None else value.to(dtype)
 
-        return Conditioning(self.hidden.to(dtype), cast(self.pooled), cast(self.time_ids))
+        return Conditioning(self.hidden.to(dtype), cast(self.pooled), cast(self.time_ids), cast(self.masked))
 
     def rows(self, index: torch.Tensor | slice) -> Conditioning:
         def pick(value: torch.Tensor | None) -> torch.Tensor | None:
             return None if value is None else value[index]
 
-        return Conditioning(self.hidden[index], pick(self.pooled), pick(self.time_ids))
+        return Conditioning(self.hidden[index], pick(self.pooled), pick(self.time_ids), pick(self.masked))
 
     @staticmethod
     def cat(parts: list[Conditioning]) -> Conditioning:
@@ -198,7 +211,10 @@ class Conditioning:
             return torch.cat(present) if present else None
 
         return Conditioning(
-            torch.cat([p.hidden for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts])
+            torch.cat([p.hidden for p in parts]),
+            join([p.pooled for p in parts]),
+            join([p.time_ids for p in parts]),
+            join([p.masked for p in parts]),
         )
 
 
@@ -215,12 +231,18 @@ def _padded_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> torch
 
 
 def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | None = None) -> Conditioning:
-    """Conditioning of prompts exactly as stock diffusers computes it for the family.
+    """Conditioning of prompts exactly as stock diffusers computes it for the family; an inpainting base is told that
+    everything is masked.
 
     Gradients flow to the text encoders when the caller enables them. Multi-vector tokens must already be
-    expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl.
+    expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl and for inpainting.
     """
-    return encode_ids(base, tokenize(base, prompts), image_px)
+    encoded = encode_ids(base, tokenize(base, prompts), image_px)
+    if base.is_inpainting:
+        height, width = image_px or base.image_px
+        everything = mask_pictures(base, torch.zeros(1, 3, height, width), torch.ones(1, 1, height, width))
+        encoded.masked = everything.repeat(len(prompts), 1, 1, 1)
+    return encoded
 
 
 def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None) -> Conditioning:
@@ -235,6 +257,20 @@ def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditio
     """
     with base.arithmetic():
         return base.family.predict(base, latents, timesteps, conditioning).to(latents.dtype)
+
+
+@torch.no_grad()
+def mask_pictures(base: Base, pixels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What an inpainting base is conditioned on (N, 1 + C, h, w), `Conditioning.masked`: the mask, and the scaled
+    latents of the pictures, grey where it is.
+
+    pixels: (N, 3, H, W) in [-1, 1]; mask: (N, 1, H, W), 1 where the base draws and 0 where the picture stays. As stock
+    diffusers' `StableDiffusionInpaintPipeline`, but for the latents' mean in place of a sample.
+    """
+    drawn = (mask >= 0.5).to(pixels.dtype)
+    latents = encode_images(base, (pixels * (1 - drawn)).to(base.device))
+    cells = torch.nn.functional.interpolate(drawn, size=latents.shape[-2:]).to(base.device)
+    return torch.cat([cells.to(base.dtype), latents.to(base.dtype)], dim=1)
 
 
 def encode_images(base: Base, pixels: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ import torch
 from diffusers import AutoencoderKL, ModelMixin
 from transformers import CLIPTokenizer, PreTrainedModel
 
-from brandsmith.base.base import Family
+from brandsmith.base.base import Family, inpainting_channels
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.foreign.single_file import check_stored_part, pointed_file, stored_family
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
@@ -111,11 +111,13 @@ def part_config(folder: Path, name: str) -> dict[str, Any]:
 
 def _check_channels(folder: Path, family: Family, configs: Mapping[str, dict[str, Any]]) -> None:
     taken, latent = configs[family.denoiser_name].get("in_channels", 4), configs["vae"].get("latent_channels", 4)
-    if taken != latent:
+    allowed = [latent, inpainting_channels(latent)] if family.inpainting_pipeline else [latent]
+    if taken not in allowed:
         raise InvalidInput(
             f"the {family.denoiser_name} of '{folder}' takes {taken} channels and its vae has {latent}: a base for"
-            " inpainting or another task",
-            hint=f"give a text-to-image base; {family.denoiser_name}/config.json names in_channels",
+            " another task",
+            hint=f"give a base for text to image or inpainting; {family.denoiser_name}/config.json names in_channels,"
+            f" allowed: {' or '.join(map(str, allowed))}",
         )
 
 

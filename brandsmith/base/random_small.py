@@ -25,20 +25,23 @@ WIDTHS = {"sd1": (16,), "sd2": (24,), "sdxl": (16, 24), "sd3": (16, 24)}
 """Of the text encoders."""
 
 
-def build_tiny(family: str = "sd1", seed: int = 0, *, context: int = 24) -> Base:
-    """A base of 64-px pictures (8 x 8 latents; 4 channels, sd3 16) whose every part is a stock class."""
+def build_tiny(family: str = "sd1", seed: int = 0, *, context: int = 24, inpainting: bool = False) -> Base:
+    """A base of 64-px pictures (8 x 8 latents; 4 channels, sd3 16) whose every part is a stock class.
+
+    inpainting: its U-Net takes a mask too.
+    """
     torch.manual_seed(seed)
     tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=context)
     widths = WIDTHS[family]
     encoders = [_text_encoder(tokenizer, w, projected=i == 1 or family == "sd3") for i, w in enumerate(widths)]
-    denoiser = _transformer(sum(widths)) if family == "sd3" else _unet(family, widths)
+    denoiser = _transformer(sum(widths)) if family == "sd3" else _unet(family, widths, 9 if inpainting else 4)
     vae = _autoencoder(family)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0) if family == "sd3" else _diffusion_scheduler(family)
     tokenizers = [tokenizer] * len(widths)
     return Base(f"tiny-{family}", FAMILIES[family], denoiser, vae, encoders, tokenizers, scheduler).freeze()
 
 
-def _unet(family: str, widths: tuple[int, ...]) -> UNet2DConditionModel:
+def _unet(family: str, widths: tuple[int, ...], in_channels: int) -> UNet2DConditionModel:
     extra: dict[str, Any] = {}
     if family == "sdxl":
         extra = {
@@ -48,7 +51,7 @@ def _unet(family: str, widths: tuple[int, ...]) -> UNet2DConditionModel:
         }
     return UNet2DConditionModel(
         sample_size=8,
-        in_channels=4,
+        in_channels=in_channels,
         out_channels=4,
         block_out_channels=(16, 32),
         layers_per_block=1,

@@ -13,9 +13,12 @@ from brandsmith.base.base import Base
 
 
 def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> DiffusionPipeline:
-    """The pipeline of the base's family over its own modules, without a safety checker, its progress bar off."""
+    """The pipeline of the base's family over its own modules, without a safety checker, its progress bar off; for
+    an inpainting base its inpainting pipeline.
+    """
     family = base.family
-    kind = getattr(diffusers, family.pipeline)  # diffusers imports it here: the import is slow
+    # diffusers imports it here: the import is slow
+    kind = getattr(diffusers, family.inpainting_pipeline if base.is_inpainting else family.pipeline)
     pipeline = kind(
         **{family.denoiser_name: base.denoiser},
         **base.named_encoders(),

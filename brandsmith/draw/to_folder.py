@@ -9,6 +9,7 @@ import numpy as np
 
 from brandsmith.base.base import Base
 from brandsmith.base.distilled import distilled_kind
+from brandsmith.base.inpainting import note_inpainting
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
@@ -98,6 +99,7 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
     check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
+    note_inpainting(source.base)
     warn_of_cut_prompts(prompts, settings, source)
     return settings
 

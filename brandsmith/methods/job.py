@@ -10,6 +10,7 @@ from typing import Any
 
 from brandsmith.base.base import Base
 from brandsmith.base.distilled import refuse_training
+from brandsmith.base.inpainting import refuse_inpainting
 from brandsmith.base.noising import check_snr_weights
 from brandsmith.base.sources import family_of, load_tokenizers, resolve_base
 from brandsmith.concept.concept import Concept
@@ -49,6 +50,7 @@ def check_job(
 ) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
+    refuse_inpainting(base)
     if isinstance(base, str):
         refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)

@@ -38,6 +38,7 @@ SD1 = Family(
     encoder_classes={"text_encoder": CLIPTextModel},
     pipeline="StableDiffusionPipeline",
     pipeline_options={"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
+    inpainting_pipeline="StableDiffusionInpaintPipeline",
     noising=DiffusionNoising,
     lora_layers=unet.LORA_LAYERS,
     recognises=lambda read: _is_sd(read) and not _is_wide(read),

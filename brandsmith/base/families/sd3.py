@@ -59,6 +59,7 @@ SD3 = Family(
     encoder_classes={"text_encoder": CLIPTextModelWithProjection, "text_encoder_2": CLIPTextModelWithProjection},
     pipeline="StableDiffusion3Pipeline",
     pipeline_options={"text_encoder_3": None, "tokenizer_3": None},
+    inpainting_pipeline="",
     noising=FlowNoising,
     lora_layers={
         "attention": (

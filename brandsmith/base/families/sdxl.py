@@ -37,6 +37,7 @@ SDXL = Family(
     encoder_classes={"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection},
     pipeline="StableDiffusionXLPipeline",
     pipeline_options={"add_watermarker": False},
+    inpainting_pipeline="StableDiffusionXLInpaintPipeline",
     noising=DiffusionNoising,
     lora_layers=unet.LORA_LAYERS,
     recognises=lambda read: bool(read("unet")) and unet.has_second_encoder(read),

@@ -26,7 +26,7 @@ def has_second_encoder(read: ReadConfig) -> bool:
 def latent_shape(base: Base) -> tuple[int, int, int]:
     size = base.denoiser.config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
-    return (base.denoiser.config.in_channels, height, width)
+    return (base.vae.config.latent_channels, height, width)
 
 
 def size_unit(base: Base) -> int:
@@ -41,7 +41,8 @@ def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditio
     arguments: dict[str, Any] = {"encoder_hidden_states": conditioning.hidden}
     if conditioning.pooled is not None:
         arguments["added_cond_kwargs"] = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
-    given = like_weights(latents, base.denoiser.conv_in.weight)
+    seen = latents if conditioning.masked is None else torch.cat([latents, conditioning.masked], dim=1)
+    given = like_weights(seen, base.denoiser.conv_in.weight)
     return base.denoiser(given, timesteps, **arguments).sample
 
 

@@ -14,6 +14,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 HEAD_WIDTH = 64
 """Of attention in 2.x, in XL and in every CLIP text encoder."""
 HEADS_OF_1 = 8
+INPAINTING_CHANNELS = 9
+"""2.x's inpainting base is of 512 px, as 2.0's base, which it was made from."""
 SAMPLE_SIZES = {"sd1": 64, "sd2": 96, "sdxl": 128}
 SCALING = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}
 
@@ -30,10 +32,11 @@ def unet_config(shapes: Shapes, family: str) -> dict[str, Any]:
     channels = [width for width, _, _ in levels]
     depths = [depth for _, _, depth in levels]
     first = next(f"{UNET}{name}" for name in _attentions(shapes))
+    taken = shapes[f"{UNET}input_blocks.0.0.weight"][1]
     config: dict[str, Any] = {
         "_class_name": "UNet2DConditionModel",
-        "sample_size": SAMPLE_SIZES[family],
-        "in_channels": shapes[f"{UNET}input_blocks.0.0.weight"][1],
+        "sample_size": SAMPLE_SIZES["sd1" if family == "sd2" and taken == INPAINTING_CHANNELS else family],
+        "in_channels": taken,
         "out_channels": shapes[f"{UNET}out.2.weight"][0],
         "block_out_channels": channels,
         "layers_per_block": levels[0][1],

@@ -21,7 +21,13 @@ from safetensors import safe_open
 
 from brandsmith.base.foreign.clip_vocabulary import END, write_clip_tokenizer
 from brandsmith.base.foreign.layouts import ENCODERS, UNET, VAE, Part, Place, places_of, read_places
-from brandsmith.base.foreign.shapes_to_configs import scheduler_config, text_config, unet_config, vae_config
+from brandsmith.base.foreign.shapes_to_configs import (
+    INPAINTING_CHANNELS,
+    scheduler_config,
+    text_config,
+    unet_config,
+    vae_config,
+)
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import replacing_folder
 from brandsmith.core.notes import warn_once
@@ -107,6 +113,8 @@ def _predicts(header: Header, family: str) -> tuple[str, bool]:
     said = header.metadata.get("modelspec.prediction_type") or _beside(header.file)
     if said:
         return ("v_prediction" if said.startswith("v") else "epsilon"), zero_snr
+    if family == "sd2" and _takes_mask(header):
+        return "epsilon", zero_snr  # stabilityai/stable-diffusion-2-inpainting: from 2.0's base, which predicts noise
     if family == "sd2" and "v2-512" not in header.metadata.get("modelspec.architecture", ""):
         warn_once(
             f"'{header.file}' does not say whether it predicts noise or v; taken as v, as 2.1 does: put a"
@@ -114,6 +122,11 @@ def _predicts(header: Header, family: str) -> tuple[str, bool]:
         )
         return "v_prediction", zero_snr
     return "epsilon", zero_snr
+
+
+def _takes_mask(header: Header) -> bool:
+    first = header.tensors.get(f"{UNET}input_blocks.0.0.weight")
+    return first is not None and len(first.shape) == 4 and first.shape[1] == INPAINTING_CHANNELS
 
 
 def _beside(file: Path) -> str:
@@ -143,7 +156,10 @@ def _write_folder(folder: Path, header: Header, family: str, configs: Mapping[st
     for name, config in configs.items():
         _write(folder / name / "config.json", config)
     _write(folder / "scheduler" / "scheduler_config.json", scheduler_config(family, *_predicts(header, family)))
-    index: dict[str, Any] = {"_class_name": PIPELINES[family], "unet": ["diffusers", "UNet2DConditionModel"]}
+    kind = PIPELINES[family]
+    if _takes_mask(header):
+        kind = kind.replace("Pipeline", "InpaintPipeline")
+    index: dict[str, Any] = {"_class_name": kind, "unet": ["diffusers", "UNet2DConditionModel"]}
     for number, encoder in enumerate(ENCODERS[family]):
         ending = "_2" if number else ""
         kind = "CLIPTextModelWithProjection" if number else "CLIPTextModel"
