@@ -61,6 +61,22 @@ def png_text(content: bytes, keyword: str) -> str | None:
     return None
 
 
+def with_store(content: bytes, old: bytes, new: bytes) -> bytes:
+    """`content` with the C2PA manifest store `new` in place of `old`, which is as long. Raises BadContainer where `old`
+    is not to be found.
+    """
+    if format_of(content) == "JPEG":
+        return _with_jpeg_store(content, old, new)
+    at = content.find(old)
+    if at < 0 or len(old) != len(new):
+        raise BadContainer("its C2PA manifest is not where it should be")
+    content = content[:at] + new + content[at + len(old) :]
+    if format_of(content) == "PNG":  # the chunk's check sum follows its data
+        end = at + len(new)
+        content = content[:end] + struct.pack(">I", zlib.crc32(content[at - 4 : end])) + content[end + 4 :]
+    return content
+
+
 def _not_too_large(packet: bytes) -> bytes:
     if len(packet) > LARGEST_PACKET:
         raise BadContainer(f"XMP of {len(packet)} bytes; at most {LARGEST_PACKET}")
@@ -187,6 +203,22 @@ def _into_jpeg(content: bytes, packet: bytes) -> bytes:
         leads = not rest and (marker == 0xE0 or content.startswith(b"Exif\0", start + 4))
         (first if leads else rest).append(content[start:end])
     return b"".join([*first, own, *rest, content[end:]])
+
+
+def _with_jpeg_store(content: bytes, old: bytes, new: bytes) -> bytes:
+    """A store is cut into APP11 segments, each with a head of its own: `JP`, two numbers, and the outer box's head."""
+    parts, at, end = [content[:2]], 0, 2
+    for marker, start, end in _segments(content):
+        head = start + 12 + (8 if at else 0)
+        piece = content[head:end]
+        if marker == 0xEB and piece and old.startswith(piece, at):
+            parts.append(content[start:head] + new[at : at + len(piece)])
+            at += len(piece)
+        else:
+            parts.append(content[start:end])
+    if at != len(old) or len(old) != len(new):
+        raise BadContainer("its C2PA manifest is not where it should be")
+    return b"".join([*parts, content[end:]])
 
 
 def _jpeg_packets(content: bytes) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from brandsmith.core.files import replacing
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import Identity, Signing, find_identity
 from brandsmith.provenance.claim import Claim, Rights, Source
-from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet
+from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet, with_store
+from brandsmith.provenance.salts import resalted
 from brandsmith.provenance.xmp import packet
 
 if TYPE_CHECKING:
@@ -115,25 +117,61 @@ def _try(identity: Identity) -> None:
 def _with_manifest(content: bytes, claim: Claim, identity: Identity, named: str) -> bytes:
     from c2pa import Builder, C2paError, Signer
 
-    from brandsmith.provenance.keys import algorithm_of, signer_of
+    from brandsmith.provenance.keys import algorithm_of, signs_alike
     from brandsmith.provenance.manifest import ingredients, manifest
 
-    out, mime, parts = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim)
+    out, mime, parts, pen = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim), _Pen(identity)
     said = manifest(claim, content) | {"ingredients": [own.record for own in parts if not own.mime]}
     try:
         with (
-            Signer.from_callback(signer_of(identity.key), algorithm_of(identity.key), identity.chain) as signer,
+            Signer.from_callback(pen.sign, algorithm_of(identity.key), identity.chain) as signer,
             Builder.from_json(said, context=_context()) as builder,
         ):
             for own in parts:
                 if own.mime:
                     builder.add_ingredient(own.record, own.mime, BytesIO(own.content))
-            builder.sign(signer, mime, BytesIO(content), out)
+            store = builder.sign(signer, mime, BytesIO(content), out)
     except C2paError as error:
         reason = str(error).splitlines()[0][:160]
         hint = "see docs/provenance.md for what a certificate must have; --no-sign leaves the signature out"
         raise InvalidInput(f"{named} cannot be signed ({reason})", hint=hint) from None
-    return out.getvalue()
+    made = out.getvalue()
+    return _repeatable(made, store, pen, sha256(content).digest()) if signs_alike(identity.key) else made
+
+
+def _repeatable(made: bytes, store: bytes, pen: _Pen, seed: bytes) -> bytes:
+    """The signed file with the same bytes every time; as the SDK made it, should another SDK lay it out otherwise."""
+    try:
+        fixed = with_store(made, store, resalted(store, pen.content, pen.signature, pen.sign, seed))
+    except (BadContainer, ValueError):
+        return made
+    return fixed if validation_state(fixed) in VALID else made
+
+
+VALID = ("Valid", "Trusted")
+"""States of the SDK: whole and signed; and by somebody on the list of those to trust."""
+
+
+def validation_state(content: bytes) -> str | None:
+    """What the SDK says of a file's own manifest: Valid, Trusted or Invalid; None without a manifest."""
+    from c2pa import Reader
+
+    reader = Reader.try_create(MIME[format_of(content) or "PNG"], BytesIO(content), context=_context())
+    return None if reader is None else reader.get_validation_state()
+
+
+class _Pen:
+    """Signs for the SDK, and keeps what it signed last."""
+
+    def __init__(self, identity: Identity) -> None:
+        from brandsmith.provenance.keys import signer_of
+
+        self._sign = signer_of(identity.key)
+        self.content = self.signature = b""
+
+    def sign(self, content: bytes) -> bytes:
+        self.content, self.signature = content, self._sign(content)
+        return self.signature
 
 
 @cache

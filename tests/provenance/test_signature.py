@@ -94,6 +94,26 @@ def test_an_edit_keeps_what_its_picture_said(tmp_path):
     }
 
 
+@pytest.mark.parametrize("parts", [2, 12])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_equal_pictures_are_equal_byte_for_byte(tmp_path, suffix, parts):
+    """Signature and all; with 12 ingredients the manifest fills several segments of a JPEG."""
+    inputs = []
+    for number in range(parts):
+        save_signed(tmp_path / f"{number}.png", PIXELS[: number + 2], CLAIM)
+        inputs.append(Input(tmp_path / f"{number}.png", Role.COMPONENT))
+    claim = Claim(Source.COMPOSITE, CLAIM.recipe, CLAIM.models, tuple(inputs))
+    plain = encoded(PIXELS, suffix, {}, 90)
+    first, second, other = signed(plain, claim), signed(plain, claim), signed(plain, CLAIM)
+    assert first == second and first != other
+    reader = read_back(first)
+    assert reader.get_validation_state() == "Valid" and len(first) > parts * 13_000
+    assert len(reader.get_active_manifest()["ingredients"]) == parts + 1
+    damaged = bytearray(first)
+    damaged[{".png": -40, ".jpg": -20, ".webp": first.find(b"VP8 ") + 60}[suffix]] ^= 1
+    assert read_back(bytes(damaged)).get_validation_state() == "Invalid"
+
+
 def test_unsigned_pictures_say_it_in_xmp_and_are_equal_byte_for_byte():
     plain = encoded(PIXELS, ".png", {}, 90)
     content = signed(plain, CLAIM, Signing(sign=False))
