@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from brandsmith.base.base import Base
 from brandsmith.core.seeds import generator_for
-from brandsmith.methods.diffusion_loss import draw_noise
 from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.noise import draw_noise
 from brandsmith.methods.training_data import TrainingSet
 
 _CONCEPT = 1  # our loop's random stream

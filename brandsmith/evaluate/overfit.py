@@ -29,7 +29,8 @@ from brandsmith.core.progress import Log
 from brandsmith.core.text import is_there, read_text
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.methods.adapter import load_adapter
-from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
+from brandsmith.methods.diffusion_loss import DiffusionLoss
+from brandsmith.methods.noise import draw_noise
 from brandsmith.methods.training_data import load_pixels
 
 NUM_NOISES = 16

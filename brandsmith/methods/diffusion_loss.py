@@ -8,23 +8,7 @@ from __future__ import annotations
 import torch
 
 from brandsmith.base.base import Base, Conditioning, predict
-from brandsmith.base.noising import Noising, check_snr_weights
-from brandsmith.core.seeds import generator_for
-
-
-def draw_noise(
-    seed: int, stream: int, numbers: list[int], shape: tuple[int, ...], noising: Noising, below: float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise (N, *shape) and timesteps (N,), below a share of the schedule, of the samples with these running numbers.
-
-    One generator per sample, so that neither the batch size nor an interruption changes what sample 17 sees.
-    """
-    noise, timesteps = [], []
-    for number in numbers:
-        generator = generator_for(seed, stream, number)
-        timesteps.append(noising.draw_timestep(generator, below))
-        noise.append(torch.randn((1, *shape), generator=generator))
-    return torch.cat(noise), torch.cat(timesteps)
+from brandsmith.base.noising import check_snr_weights
 
 
 class DiffusionLoss:
@@ -42,9 +26,10 @@ class DiffusionLoss:
         noise: torch.Tensor,
         timesteps: torch.Tensor,
         places: torch.Tensor | None = None,
+        input_noise: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Loss (N,) in fp32 of scaled latents (N, C, h, w); `places`: see `errors`."""
-        return self.errors(latents, conditioning, noise, timesteps, places) * self.weights(timesteps)
+        """Loss (N,) in fp32 of scaled latents (N, C, h, w); the rest: see `errors`."""
+        return self.errors(latents, conditioning, noise, timesteps, places, input_noise) * self.weights(timesteps)
 
     def errors(
         self,
@@ -53,12 +38,14 @@ class DiffusionLoss:
         noise: torch.Tensor,
         timesteps: torch.Tensor,
         places: torch.Tensor | None = None,
+        input_noise: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The loss before its weights: mean squared error (N,) of the prediction, in fp32.
 
         places: how much each place of the latents counts (N, 1, h, w), with mean 1 over a sample; None: all alike.
+        input_noise: what noises the latents where it is not the noise that is to be predicted.
         """
-        noisy = self.noising.add_noise(latents, noise, timesteps)
+        noisy = self.noising.add_noise(latents, noise if input_noise is None else input_noise, timesteps)
         predicted = predict(self.base, noisy, timesteps, conditioning)
         target = self.noising.target(latents, noise, timesteps)
         error = torch.nn.functional.mse_loss(predicted.float(), target.float(), reduction="none")

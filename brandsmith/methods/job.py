@@ -21,6 +21,7 @@ from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.processes import ALONE, Processes
 from brandsmith.methods.registry import build_config, method_named
+from brandsmith.methods.schedules import check_schedule
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.tokens import check_captions_fit, check_token_is_new
 
@@ -55,6 +56,7 @@ def check_job(
         refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)
     check_optimizer(config)
+    check_schedule(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
     tokenizers = load_tokenizers(base)
     for tokenizer in tokenizers:

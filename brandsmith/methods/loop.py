@@ -26,6 +26,7 @@ from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata, round_files
+from brandsmith.methods.captions import CaptionChanges, changed_captions
 from brandsmith.methods.compute import (
     checkpointed,
     computing_in,
@@ -33,11 +34,12 @@ from brandsmith.methods.compute import (
     training_attention,
     training_format,
 )
-from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
+from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.loss_scaling import LossScaling
 from brandsmith.methods.method import Attached, Words
+from brandsmith.methods.noise import NoiseKind, draw_noise, perturbed
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.optimizer_kinds import averaged_weights
 from brandsmith.methods.optimizer_means import close, norm_of
@@ -55,6 +57,7 @@ from brandsmith.methods.training_data import (
     image_size,
 )
 from brandsmith.methods.training_plan import advise
+from brandsmith.methods.weight_average import WeightAverage, split_average
 
 _CONCEPT, _CLASS = 1, 2  # random streams
 
@@ -113,7 +116,8 @@ def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> Non
         attached = method_named(config.method).attach(base, config, job.words)
         try:
             training = Training(base, config, job.words, material, attached, job.run, job.processes)
-            with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=attached.trains_text):
+            encodes = attached.trains_text or training.captions.reorders
+            with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=encodes):
                 training.run(progress, stop)
         finally:
             attached.detach()
@@ -172,9 +176,15 @@ class Training:
             run,
         )
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
+        self.noise = NoiseKind(config.noise_offset, config.multires_noise, config.acts_below)
+        self.captions = CaptionChanges(
+            config.caption_dropout, config.shuffle_tags, config.tag_dropout, config.keep_tags
+        )
         self.optimizer = build_optimizer(config, attached.groups)
+        self.average = WeightAverage(attached.groups, config.ema_decay)
         self.scaling = LossScaling(base.device, training_format(base, config.precision))
         prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
+        prompts += ("",) if config.caption_dropout else ()
         self.encode = PromptEncoder(base, prompts, trains_text=attached.trains_text, size=material.size)
         self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
 
@@ -220,12 +230,17 @@ class Training:
                 hint="train in a new run directory",
             )
         if saved:
-            self.scaling.restore(restore_training(self.optimizer, self.attached.groups, saved[1]))
+            self.restore(*saved)
         self.processes.wait()  # nothing is written before all have read
         if self.processes.first:
             self.directory.cut_metrics(step)
             self.directory.set_status("running", step)
         return step
+
+    def restore(self, step: int, tensors: dict[str, torch.Tensor]) -> None:
+        averages, training = split_average(tensors)
+        self.scaling.restore(restore_training(self.optimizer, self.attached.groups, training))
+        self.average.restore(averages)
 
     def step(self, step: int) -> dict[str, Any]:
         """One optimizer step (counted from 1); the row for `metrics.jsonl`."""
@@ -240,6 +255,7 @@ class Training:
         if self.scaling.exhausted:
             raise self.diverged(step, norm)
         self.optimizer.zero_grad(set_to_none=True)
+        self.average.update()
         numbers |= norm if stepped else {"skipped": 1}
         return self.row(step, numbers, time.perf_counter() - started)
 
@@ -267,7 +283,8 @@ class Training:
         1.
         """
         drawn = self.draw(number).prepared_for(self.base)
-        values = self.loss(drawn.latents, self.encode(drawn.prompts), drawn.noise, drawn.timesteps, drawn.places)
+        conditioning = self.encode(drawn.prompts)
+        values = self.loss(drawn.latents, conditioning, drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise)
         return self.means(values)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -293,9 +310,14 @@ class Training:
         numbers = list(range((number - 1) * size, number * size))
         chosen = source.order(seed, stream, numbers)
         shape = tuple(source.latents.shape[1:])
-        noise, timesteps = draw_noise(seed, stream, numbers, shape, self.loss.noising, self.config.acts_below)
+        noise, timesteps = draw_noise(seed, stream, numbers, shape, self.loss.noising, self.noise)
         places = None if source.places is None else source.places[chosen]
-        return Drawn(source.latents[chosen], noise, timesteps, tuple(source.prompts[i] for i in chosen), places)
+        strength = self.config.input_perturbation
+        going_in = perturbed(noise, strength, seed, stream, numbers) if strength else None
+        prompts = tuple(source.prompts[i] for i in chosen)
+        if stream == _CONCEPT:
+            prompts = changed_captions(prompts, self.words.token, self.captions, seed, numbers)
+        return Drawn(source.latents[chosen], noise, timesteps, prompts, places, going_in)
 
     def check_finite(self, step: int, numbers: dict[str, float]) -> None:
         if not all(math.isfinite(number) for number in numbers.values()):
@@ -315,7 +337,11 @@ class Training:
     def save_checkpoint(self, step: int) -> None:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters):
             raise self.diverged(step, {"weights": math.nan})
-        with self.directory.writing_checkpoint(step) as folder, averaged_weights(self.optimizer):
+        with (
+            self.directory.writing_checkpoint(step) as folder,
+            averaged_weights(self.optimizer),
+            self.average.in_place(),
+        ):
             self.attached.write(folder, build_metadata(self.config, self.base, self.words, step))
             round_files(folder, self.attached, self.config.save_precision)
         if self.config.keep_checkpoints:
@@ -323,5 +349,6 @@ class Training:
 
     def save_state(self, step: int, status: Status) -> None:
         numbers = self.scaling.values()
-        self.directory.save_state(step, training_tensors(self.optimizer, self.attached.groups, numbers))
+        tensors = training_tensors(self.optimizer, self.attached.groups, numbers) | self.average.tensors()
+        self.directory.save_state(step, tensors)
         self.directory.set_status(status, step)

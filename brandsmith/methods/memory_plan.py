@@ -116,7 +116,7 @@ def plan_memory(base: Base | str, config: TrainSettings, device: torch.device) -
         trained = _made_fake([*outline.modules(), *extra], device, names)
         traced = _Trace(outline, config, compute, trained, trains_text=attached.trains_text)
         held, step, encoding = traced.held(), traced.step(), traced.encoding()
-    return MemoryPlan(held, step, encoding, traced.trained, _saved(stored, config), 4 * traced.trained + traced.memory)
+    return MemoryPlan(held, step, encoding, traced.trained, _saved(stored, config), traced.state())
 
 
 def _saved(stored: int, config: TrainSettings) -> int:
@@ -165,15 +165,21 @@ class _Trace:
         self.trains_text, self.size = trains_text, image_size(base, config)
         self.trained = sum(p.numel() for p in parameters)
         self.memory = int(KINDS[config.optimizer].bytes_per_weight * self.trained)
+        self.average = 4 * self.trained if config.ema_decay else 0
+        self.encodes = trains_text or config.shuffle_tags or config.tag_dropout > 0
         self.on_card = is_card(base.device)
         self.whole = method_named(config.method).trains_base_weights
+
+    def state(self) -> int:
+        return 4 * self.trained + self.memory + self.average
 
     def held(self) -> int:
         """On a CPU also what waits elsewhere on a card: the originals of rounded and of trained weights."""
         base = self.base
-        used = [base.denoiser, *(base.text_encoders if self.trains_text or not self.on_card else [])]
+        used = [base.denoiser, *(base.text_encoders if self.encodes or not self.on_card else [])]
         outside = {id(p) for module in base.modules() for p in module.parameters()}
         weights = sum(map(_bytes, used)) + sum(4 * p.numel() for p in self.parameters if id(p) not in outside)
+        weights += self.average
         memory = 0 if self.on_card and self.config.offload_optimizer else self.memory
         if self.on_card:
             return weights + memory

@@ -17,6 +17,7 @@ from brandsmith.methods.optimizer_kinds import (
     restore_values,
 )
 from brandsmith.methods.optimizer_means import FusedBackward, OffloadedOptimizer
+from brandsmith.methods.schedules import learning_rate_factor
 from brandsmith.methods.settings import TrainSettings
 
 MEMORY = {
@@ -52,14 +53,6 @@ def set_learning_rates(
     factor = learning_rate_factor(step, settings)
     for known, group in zip(optimizer.param_groups, groups, strict=True):
         known["lr"] = group.learning_rate * factor
-
-
-def learning_rate_factor(step: int, settings: TrainSettings) -> float:
-    """Linear warm-up, constant, linear cool-down; never 0, so that the last step learns too."""
-    rising = step / settings.warmup_steps if settings.warmup_steps else 1.0
-    tail = settings.cooldown * settings.steps
-    falling = (settings.steps - step + 1) / tail if tail else 1.0
-    return min(1.0, rising, max(falling, 0.0))
 
 
 def training_tensors(

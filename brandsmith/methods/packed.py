@@ -63,6 +63,9 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
     means = ("accumulate", "gradient_checkpointing", "fused_backward", "offload_optimizer")
     if own := [name for name in means if getattr(config, name) not in (False, 1)]:
         raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
+    changing = ("shuffle_tags", "tag_dropout", "ema_decay", "caption_dropout")
+    if own := [name for name in changing if getattr(config, name)]:
+        raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
     if isinstance(config, LoraConfig) and config.convolutions:
         raise InvalidConfig(
             "LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone"
@@ -220,7 +223,9 @@ class Pack:
         batch = Drawn.cat(drawn).prepared_for(self.base)
         conditioning = self.encode([own.prompts for own in drawn])
         self.rows.set(_repeated(range(len(drawn)), counts))
-        errors = self.trainings[0].loss.errors(batch.latents, conditioning, batch.noise, batch.timesteps, batch.places)
+        errors = self.trainings[0].loss.errors(
+            batch.latents, conditioning, batch.noise, batch.timesteps, batch.places, batch.input_noise
+        )
         pairs = zip(self.trainings, errors.split(counts), batch.timesteps.split(counts), strict=True)
         return [training.means(own * training.loss.weights(timesteps)) for training, own, timesteps in pairs]
 

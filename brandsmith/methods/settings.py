@@ -27,6 +27,12 @@ class TrainSettings(BaseModel):
     """Steps over which learning rates rise linearly from 0. 0: DIF README (`--lr_warmup_steps=0`)."""
     cooldown: float = Field(0.0, ge=0, le=1)
     """Last share of the steps, over which learning rates fall linearly to nearly 0. 0: constant, as DIF."""
+    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial"] = "constant"
+    """How learning rates go on after the warm-up (`methods/schedules.py`). constant: DIF README."""
+    schedule_cycles: int = Field(1, ge=1, le=1000)
+    """Of `cosine_with_restarts`."""
+    schedule_power: float = Field(1.0, gt=0, le=100)
+    """Of `polynomial`."""
     accumulate: int = Field(1, ge=1, le=10_000)
     """Batches whose gradients make one step: as one batch so many times larger, in the memory of one."""
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "muon", "prodigy", "schedule_free"] = "adamw"
@@ -55,6 +61,22 @@ class TrainSettings(BaseModel):
     """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF
     does.
     """
+    noise_offset: float = Field(0.0, ge=0, le=1)
+    """Strength of a channel's own offset in the noise, such as 0.05: dark and bright pictures (`methods/noise.py`)."""
+    multires_noise: float = Field(0.0, ge=0, lt=1)
+    """Noise of several scales, each coarser one with this share of the strength of the one before, such as 0.3."""
+    input_perturbation: float = Field(0.0, ge=0, le=1)
+    """Noise on the noise that goes in, as a share of it, such as 0.1, while the target stays (`methods/noise.py`)."""
+    caption_dropout: float = Field(0.0, ge=0, le=1)
+    """Share of samples that are trained without their caption (`methods/captions.py`)."""
+    shuffle_tags: bool = False
+    """Put a caption's tags, which commas part, in a new order for every sample."""
+    tag_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of a caption's tags that are left out of a sample; a tag with the token never is."""
+    keep_tags: int = Field(1, ge=0, le=1000)
+    """The first so many tags are neither moved nor left out."""
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    """Decay of the moving average of what trains, such as 0.999: checkpoints then hold the average. 0: none."""
     prior_weight: float = Field(0.0, ge=0)
     """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
     num_class_images: int = Field(100, ge=1, le=100_000)

@@ -40,6 +40,8 @@ Progress = Callable[[str, int, int, str], None]
 
 ENCODED_TOGETHER = 4
 """Pictures at most."""
+REMEMBERED = 512
+"""Captions in a new order whose encoding is kept at most."""
 Cropped = tuple[Path, tuple[float, float]]
 """A picture and its centering."""
 _ORDER = 0x0DE2  # names the random stream
@@ -75,6 +77,8 @@ class Drawn:
     timesteps: torch.Tensor
     prompts: tuple[str, ...]
     places: torch.Tensor | None = None
+    input_noise: torch.Tensor | None = None
+    """What noises the latents where it is not `noise`."""
 
     @staticmethod
     def cat(parts: Sequence[Drawn]) -> Drawn:
@@ -82,15 +86,24 @@ class Drawn:
             torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps")
         )
         prompts = tuple(prompt for part in parts for prompt in part.prompts)
-        return Drawn(latents, noise, timesteps, prompts, _all_places(parts))
+        return Drawn(latents, noise, timesteps, prompts, _all_places(parts), _all_input_noise(parts))
 
     def prepared_for(self, base: Base) -> Drawn:
         """On the denoiser's device, in its number format and layout."""
-        latents, noise = (
-            t.to(base.device, base.dtype, memory_format=torch.channels_last) for t in (self.latents, self.noise)
-        )
+
+        def there(latents: torch.Tensor) -> torch.Tensor:
+            return latents.to(base.device, base.dtype, memory_format=torch.channels_last)
+
         places = None if self.places is None else self.places.to(base.device)
-        return Drawn(latents, noise, self.timesteps.to(base.device), self.prompts, places)
+        going_in = None if self.input_noise is None else there(self.input_noise)
+        timesteps = self.timesteps.to(base.device)
+        return Drawn(there(self.latents), there(self.noise), timesteps, self.prompts, places, going_in)
+
+
+def _all_input_noise(parts: Sequence[Drawn]) -> torch.Tensor | None:
+    if all(part.input_noise is None for part in parts):
+        return None
+    return torch.cat([part.noise if part.input_noise is None else part.input_noise for part in parts])
 
 
 def _all_places(parts: Sequence[Drawn]) -> torch.Tensor | None:
@@ -248,6 +261,7 @@ class PromptEncoder:
 
     def __init__(self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int]) -> None:
         self.base, self.size, self.trains_text = base, size, trains_text
+        self.met: dict[str, Conditioning] = {}
         self.known = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         expanded = expand_prompts(base, list(self.known))
         self.ids = tokenize(base, expanded)
@@ -259,8 +273,15 @@ class PromptEncoder:
                 self.table = Conditioning.cat(blocks)
 
     def token_ids(self, prompts: Sequence[str]) -> list[torch.Tensor]:
-        """(N, max length) per text encoder, by the tokenizers that the base had when this was made."""
+        """(N, max length) per text encoder, by the tokenizers that the base had when this was made; of prompts that it
+        was not made for, by those that the base has now.
+        """
+        if not self._knows(prompts):
+            return tokenize(self.base, expand_prompts(self.base, list(prompts)))
         return [ids[self._rows(prompts)] for ids in self.ids]
+
+    def _knows(self, prompts: Sequence[str]) -> bool:
+        return all(prompt in self.known for prompt in prompts)
 
     def _rows(self, prompts: Sequence[str]) -> torch.Tensor:
         return torch.tensor([self.known[prompt] for prompt in prompts], device=self.base.device)
@@ -268,4 +289,17 @@ class PromptEncoder:
     def __call__(self, prompts: Sequence[str]) -> Conditioning:
         if self.trains_text:
             return encode_ids(self.base, self.token_ids(prompts), self.size)
+        if not self._knows(prompts):
+            return Conditioning.cat([self._encoded(prompt) for prompt in prompts])
         return self.table.rows(self._rows(prompts))
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str) -> Conditioning:
+        """Of one prompt, also one that this was not made for. Each by itself: so company changes no bit of it."""
+        if prompt in self.known:
+            return self.table.rows(self._rows([prompt]))
+        if prompt not in self.met:
+            if len(self.met) >= REMEMBERED:
+                self.met.clear()
+            self.met[prompt] = encode_ids(self.base, self.token_ids([prompt]), self.size)
+        return self.met[prompt]

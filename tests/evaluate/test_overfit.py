@@ -18,7 +18,8 @@ from brandsmith.base.base import encode_prompts
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.evaluate import overfit
 from brandsmith.evaluate.overfit import Pictured, _latents, denoising_gap, gap_of, held_out_captioned, training_pictures
-from brandsmith.methods.diffusion_loss import DiffusionLoss, draw_noise
+from brandsmith.methods.diffusion_loss import DiffusionLoss
+from brandsmith.methods.noise import draw_noise
 
 
 def test_the_same_pictures_on_both_sides_have_no_gap(tmp_path):

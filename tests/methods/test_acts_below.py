@@ -11,8 +11,8 @@ from lessons import QUICK, TOKEN, write_concept
 from brandsmith.base.takeover import Takeover
 from brandsmith.guidance.screen import Screen
 from brandsmith.methods.adapter import load_adapter, read_adapter_info
-from brandsmith.methods.diffusion_loss import draw_noise
 from brandsmith.methods.loop import train
+from brandsmith.methods.noise import NoiseKind, draw_noise
 from brandsmith.methods.registry import METHODS, build_config
 
 PROMPT, PLAIN = f"a cat and a {TOKEN}", "a cat and a logo"
@@ -106,7 +106,7 @@ def test_guidance_works_on_both_sides_of_the_takeover(tmp_path):
 def test_training_keeps_to_the_timesteps_where_the_adapter_acts(family):
     noising = build_tiny(family).noising
     numbers = list(range(200))
-    noise, timesteps = draw_noise(0, 1, numbers, (4, 8, 8), noising, below=0.4)
+    noise, timesteps = draw_noise(0, 1, numbers, (4, 8, 8), noising, NoiseKind(below=0.4))
     same_noise, everywhere = draw_noise(0, 1, numbers, (4, 8, 8), noising)
     assert float(timesteps.max()) < 0.4 * noising.num_timesteps <= float(everywhere.max())
     assert float(timesteps.max()) > 0.3 * noising.num_timesteps

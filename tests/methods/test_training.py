@@ -18,8 +18,8 @@ from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.loop import prepare, train
-from brandsmith.methods.optimizer import learning_rate_factor
 from brandsmith.methods.registry import METHODS, build_config
+from brandsmith.methods.schedules import learning_rate_factor
 from brandsmith.methods.training_data import TrainingSet
 
 every_method = pytest.mark.parametrize("name", sorted(METHODS))
