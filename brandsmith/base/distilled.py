@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from brandsmith.base.names import split_name
 from brandsmith.base.parts import INDEX, read_json
 from brandsmith.core.errors import InvalidConfig
 
@@ -45,7 +46,7 @@ def distilled_kind(name: str, folder: Path) -> Distilled | None:
     if scheduler == "LCMScheduler" or read_json(folder / "unet" / "config.json").get("time_cond_proj_dim"):
         return KINDS["lcm"]
     said = read_json(folder / INDEX).get("_name_or_path")
-    for text in (Path(name).name, said if isinstance(said, str) else ""):
+    for text in (Path(split_name(name)[0]).name, said if isinstance(said, str) else ""):
         if match := _WORD.search(text.replace("_", "-")):
             word = match[1].lower()
             return KINDS["hyper" if word.startswith("hyper") else word]

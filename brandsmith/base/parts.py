@@ -19,7 +19,9 @@ from transformers import CLIPTokenizer, PreTrainedModel
 
 from brandsmith.base.base import Family, inpainting_channels
 from brandsmith.base.families.registry import FAMILIES
-from brandsmith.base.foreign.single_file import check_stored_part, pointed_file, stored_family
+from brandsmith.base.foreign.ldm_names import OLD_ATTENTION
+from brandsmith.base.foreign.replaced_vae import weights_place
+from brandsmith.base.foreign.single_file import check_stored_part, stored_family
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_floats, read_header
 
@@ -28,8 +30,6 @@ LARGEST_COUNT = 1_000
 """Of layers or blocks in a configuration; SDXL's largest is 10."""
 _COUNTS = ("layers_per_block", "num_layers", "num_hidden_layers", "transformer_layers_per_block", "num_attention_heads")
 _INTEGERS = ("position_ids", "num_batches_tracked")
-_OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-"""diffusers renames these when it loads an autoencoder of before 2023."""
 _LARGEST_JSON = 50_000_000
 _WHOLE = "copy or download the base whole"
 
@@ -80,14 +80,14 @@ def check_parts(folder: Path, family: Family) -> None:
     """
     configs = {name: part_config(folder, name) for name in (family.denoiser_name, "vae", *family.encoder_names())}
     _check_channels(folder, family, configs)
-    file = pointed_file(folder)
     with torch.device("meta"):
         for name, config in configs.items():
             part = build_part(folder, family, name, config)
-            if file is None:
-                check_weights(folder / name, part)
+            place = weights_place(folder, name)
+            if place.is_file():
+                check_stored_part(place, family.name, name, part)
             else:
-                check_stored_part(file, family.name, name, part)
+                check_weights(place, part)
     for name in family.tokenizer_names():
         check_tokenizer_files(folder / name)
 
@@ -174,7 +174,7 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
 
 def _plain(name: str) -> str:
     """A tensor's name without what differs between versions of diffusers and transformers."""
-    for old, new in _OLD_NAMES.items():
+    for old, new in OLD_ATTENTION.items():
         name = name.replace(old, new)
     return name.removeprefix("text_model.")
 

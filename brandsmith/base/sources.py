@@ -16,8 +16,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from brandsmith.base import hub
 from brandsmith.base.base import Base, Family
 from brandsmith.base.foreign.pickles import ENDINGS
-from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, pointed_file, prepare_single_file
+from brandsmith.base.foreign.replaced_vae import folder_with_vae, weights_place
+from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, prepare_single_file
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
+from brandsmith.base.names import split_name
 from brandsmith.base.noising import ALLOWED_SCHEDULERS
 from brandsmith.base.parts import (
     INDEX,
@@ -42,11 +44,14 @@ def pocket_folder() -> Path:
 
 
 def resolve_base(name: str) -> Path:
-    """The folder of a base: `pocket`, a diffusers folder, or a hub id already in (or fetched to) the local cache.
+    """The folder of a base: `pocket`, a diffusers folder, or a hub id already in (or fetched to) the local cache; with
+    another autoencoder (`base/names.py`) the folder that stands for both.
 
     Raises MissingResource; loads no weights.
     """
-    return _local_base(name) or hub.fetch(name)
+    plain, vae = split_name(name)
+    folder = _local_base(plain) or hub.fetch(plain)
+    return folder if vae is None else folder_with_vae(folder, vae)
 
 
 def resolve_recorded_base(name: str, source: Path | str) -> Path:
@@ -55,10 +60,13 @@ def resolve_recorded_base(name: str, source: Path | str) -> Path:
     Raises MissingResource naming `source`, the file.
     """
     hint = "name a base with --base; a hub id there is fetched"
-    if name.startswith(("\\\\", "//")):
+    if any(part and part.startswith(("\\\\", "//")) for part in split_name(name)):
         raise MissingResource(f"'{source}' was made for base '{name}', on another machine", hint=hint)
+    plain, vae = split_name(name)
     try:
-        folder = _local_base(name) or hub.cached_folder(name)
+        folder = _local_base(plain) or hub.cached_folder(plain)
+        if folder is not None and vae is not None:
+            folder = folder_with_vae(folder, vae)
     except MissingResource as error:
         raise MissingResource(f"'{source}' was made for base '{name}': {error}", hint=hint) from None
     if folder is None:
@@ -196,19 +204,18 @@ def _load(name: str, device: torch.device, stored: torch.dtype = torch.float32) 
 
 def _load_part(read: Callable[..., Any], folder: Path) -> Any:
     """A part with its weights, from safetensors of this folder alone, or of the file that the folder stands for."""
-    with said_of(folder):
-        part = _stored_part(folder) or read(
-            folder, use_safetensors=True, local_files_only=True, variant=variant_in(folder)
-        )
-    check_finite(part.state_dict().items(), folder)
+    place = weights_place(folder.parent, folder.name)
+    with said_of(place):
+        if place.is_file():
+            part = _stored_part(place, folder)
+        else:
+            part = read(place, use_safetensors=True, local_files_only=True, variant=variant_in(place))
+    check_finite(part.state_dict().items(), place)
     return part
 
 
-def _stored_part(folder: Path) -> ModelMixin | PreTrainedModel | None:
-    """A part out of a single-file checkpoint, in eval mode and fp32; None where the folder is an ordinary one."""
-    file = pointed_file(folder.parent)
-    if file is None:
-        return None
+def _stored_part(file: Path, folder: Path) -> ModelMixin | PreTrainedModel:
+    """A part out of a single file, in eval mode and fp32."""
     family = detect_family(folder.parent)
     with torch.device("meta"):
         part = build_part(folder.parent, family, folder.name)

@@ -16,6 +16,7 @@ from brandsmith.cli.options import (
     RunOption,
     StepOption,
     TaughtBaseOption,
+    VaeOption,
     console,
     print_lines,
     refuse_unread,
@@ -74,6 +75,7 @@ def sample(
         str, typer.Option(help="Without prompts: standard (the concept's), brand, or unasked (without the mark).")
     ] = "standard",
     base: TaughtBaseOption = None,
+    vae: VaeOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
     seeds: Annotated[
         int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt; seeds count from --first-seed.")
@@ -106,7 +108,7 @@ def sample(
         refuse_unread(context, ("suite",) if best_of else ("suite", "concept"), "prompts are given")
     if best_of:
         refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
-    source = find_source(run, step, base)
+    source = find_source(run, step, base, vae)
     wanted = prompts or suite_prompts(concept, suite)
     if best_of:
         _print_best(wanted, first_seed, best_of, settings, source, concept, out)
@@ -161,6 +163,7 @@ def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
     base: TaughtBaseOption = None,
+    vae: VaeOption = None,
     run: RunOption = None,
     step: StepOption = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
@@ -171,4 +174,4 @@ def explain(
     from brandsmith.draw.explained import explain_to_folder
     from brandsmith.draw.source import find_source
 
-    print_lines(explain_to_folder(prompt, seed, settings, find_source(run, step, base), out))
+    print_lines(explain_to_folder(prompt, seed, settings, find_source(run, step, base, vae), out))

@@ -43,6 +43,10 @@ TaughtBaseOption = Annotated[
 JudgedBaseOption = Annotated[
     str | None, typer.Option("--base", help="Base; default the one the pictures or the run name, else pocket.")
 ]
+VaeOption = Annotated[
+    str | None,
+    typer.Option("--vae", help="Autoencoder in place of the base's: a folder (diffusers) or a .safetensors file."),
+]
 RunOption = Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")]
 RunArgument = Annotated[Path | None, typer.Argument(help="Run directory; none: the untrained base.")]
 StepOption = Annotated[int | None, typer.Option(min=0, max=MOST_STEPS, help="Checkpoint step; default the last.")]

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from brandsmith.base.names import with_vae
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.option_groups import options_as
-from brandsmith.cli.options import BaseOption, ConceptOption, Json, console, print_json, print_lines, status
+from brandsmith.cli.options import BaseOption, ConceptOption, Json, VaeOption, console, print_json, print_lines, status
 
 commands = typer.Typer()
 
@@ -36,6 +37,7 @@ def train(
     method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",
     base: BaseOption = "pocket",
+    vae: VaeOption = None,
     run: Annotated[Path | None, typer.Option(help="Run directory; default runs/<concept>-<method>.")] = None,
     *,
     given: dict[str, Any],
@@ -52,7 +54,7 @@ def train(
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
     from brandsmith.methods.command import fitted, plan_request, read_request, train_request
 
-    request = read_request(method, concept, base, run, given=given, pairs=settings or [])
+    request = read_request(method, concept, with_vae(base, vae), run, given=given, pairs=settings or [])
     means: dict[str, object] = {}
     if fit:
         request, means = fitted(request, console.print)

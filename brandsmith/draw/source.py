@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brandsmith.base.base import Base
 from brandsmith.base.fingerprint import base_fingerprint
+from brandsmith.base.names import with_vae
 from brandsmith.base.sources import check_base, load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
@@ -41,15 +42,16 @@ class Source:
             yield base, origin
 
 
-def find_source(run: Path | None, step: int | None, base_name: str | None) -> Source:
+def find_source(run: Path | None, step: int | None, base_name: str | None, vae: str | None = None) -> Source:
     """The checkpoint of a run at `step` (None: the last) on the base it was trained on, or on `base_name`.
 
-    Without a run `base_name`, or pocket. Loads no weights. Raises MissingResource or InvalidConfig.
+    Without a run `base_name`, or pocket. vae: an autoencoder in place of the base's. Loads no weights. Raises
+    MissingResource or InvalidConfig.
     """
     if step is not None and run is None:
         raise InvalidConfig(f"--step {step} is a checkpoint of a run, and no run is given", hint="add --run FOLDER")
     checkpoint = RunDirectory(run).checkpoint_at(step) if run else None
-    name = base_name or (recorded_base(checkpoint) if checkpoint else "pocket")
+    name = with_vae(base_name or (recorded_base(checkpoint) if checkpoint else "pocket"), vae)
     if checkpoint:
         check_adapter(name, checkpoint)
     else:

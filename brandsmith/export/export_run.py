@@ -11,6 +11,7 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.layouts import single_file_tensors
 from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
+from brandsmith.base.names import split_name
 from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.files import remove_leftovers, write_safetensors
@@ -98,6 +99,11 @@ def export_run(
         warn_once(
             f"this adapter acts below {info.settings.acts_below:g} of the noise schedule; other programs draw with it"
             " from the first step on, and their pictures differ"
+        )
+    vae = split_name(info.base)[1]
+    if vae and layout not in ("folder", "single-file"):
+        warn_once(
+            f"taught with the vae '{vae}' in place of the base's, which is not in this file: draw with it there too"
         )
     return written
 

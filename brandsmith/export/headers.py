@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brandsmith.base.names import split_name
 from brandsmith.core.pictures import load_image
 from brandsmith.export.card import Card
 from brandsmith.methods.adapter import AdapterInfo
@@ -76,7 +77,8 @@ def lora_header(info: AdapterInfo, network: Mapping[str, str], prediction: str) 
         **{f"ss_network_{key}": value for key, value in network.items()},
         "ss_v2": str(kind.is_v2),
         "ss_base_model_version": kind.base_version,
-        "ss_sd_model_name": Path(info.base).name,
+        "ss_sd_model_name": Path(split_name(info.base)[0]).name,
+        **({"ss_vae_name": Path(vae).name} if (vae := split_name(info.base)[1]) else {}),
         "ss_output_name": info.token,
         "ss_steps": str(info.steps),
         "ss_seed": str(info.settings.seed),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from brandsmith.base.names import is_pocket
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.settings import refuse_truth
 
@@ -24,7 +25,7 @@ FINE_TUNED_POCKET_SCALE = 1.5
 
 def default_guidance_scale(base_name: str, *, fine_tuned: bool) -> float:
     """The scale of a base by name, as it is or with an adapter, where nobody gave one."""
-    if base_name == "pocket":
+    if is_pocket(base_name):
         return FINE_TUNED_POCKET_SCALE if fine_tuned else POCKET_SCALE
     return STABLE_DIFFUSION_SCALE
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from brandsmith.base.names import is_pocket
+
 _PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.8, "mask_weight": 5.0}
 # pocket draws lettering that a prompt spells: the token starts from its own words, a letter at a time
 _SPELLED: dict[str, Any] = {"num_vectors": 6, "spell": True}
@@ -36,4 +38,4 @@ POCKET: dict[str, dict[str, Any]] = {
 
 def preset_for(method: str, base: str) -> dict[str, Any]:
     """Options for a method on a base; empty for every base but `pocket`."""
-    return dict(POCKET.get(method, {})) if base == "pocket" else {}
+    return dict(POCKET.get(method, {})) if is_pocket(base) else {}

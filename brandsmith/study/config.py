@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from brandsmith.base.names import with_vae
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.seeds import LARGEST_SEED
 from brandsmith.core.text import is_there, read_text
@@ -108,6 +109,8 @@ class StudyConfig(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     concept: str
     base: str = "pocket"
+    vae: str | None = None
+    """An autoencoder in place of the base's: a folder in diffusers' form, or a .safetensors file."""
     methods: list[MethodSpace] = Field(min_length=1)
     training_seeds: list[Seed] = Field(default=[0, 1], min_length=1)
     """Each setting is trained once per seed: the spread between them is part of every interval."""
@@ -125,6 +128,11 @@ class StudyConfig(_Strict):
     """
     storage: str | None = None
     """Where Optuna keeps its trials: any SQLAlchemy URL; None is a SQLite file in the study's folder."""
+
+    @property
+    def base_name(self) -> str:
+        """The base with its autoencoder, as every other command names it."""
+        return with_vae(self.base, self.vae)
 
 
 def load_study(file: Path) -> tuple[StudyConfig, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from brandsmith.base.names import with_vae
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, unknown_name
@@ -56,7 +57,7 @@ Complaints = Iterator[tuple[tuple[str | int, ...], str]]
 
 
 def _base(document: dict, concept: Concept | None) -> Complaints:
-    given = document.get("base")
+    given, vae = document.get("base", "pocket"), document.get("vae")
     is_hub_id = (
         isinstance(given, str)
         and given.count("/") == 1
@@ -69,6 +70,12 @@ def _base(document: dict, concept: Concept | None) -> Complaints:
         resolve_base(given)
     except BrandsmithError as error:
         yield ("base",), _message(error)
+        return
+    if isinstance(vae, str):
+        try:
+            resolve_base(with_vae(given, vae))
+        except BrandsmithError as error:
+            yield ("vae",), _message(error)
 
 
 def _kpi(document: dict, concept: Concept | None) -> Complaints:

@@ -37,5 +37,5 @@ def _smallest(config: StudyConfig, number: int, words: Words) -> TrainingSize:
         tuple((name, bool(v) if isinstance(v, float) else str(v)) for name, v in trial.setting.values.items()): trial
         for trial in example_trials(config, config.methods[number])
     }
-    sizes = [training_size(trial.config, words, config.base) for trial in tried.values()]
+    sizes = [training_size(trial.config, words, config.base_name) for trial in tried.values()]
     return min(sizes, key=lambda size: size.checkpoint)

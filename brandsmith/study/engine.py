@@ -83,13 +83,13 @@ def check_study(
     study.check_config(config)
     if study.finished_result():
         return concept, study
-    check_base(config.base)
-    family = family_of(config.base)
+    check_base(config.base_name)
+    family = family_of(config.base_name)
     check_trackers(config.trackers)
     check_drawable(prompts_of(config, concept), config.cases.draw, family)
     check_no_doubles(config)
     for trial in (one for space in config.methods for one in example_trials(config, space)):
-        check_job(trial.config, concept, config.base, study.trial_folder(trial.name))
+        check_job(trial.config, concept, config.base_name, study.trial_folder(trial.name))
     check_study_space(config, concept, study.folder)
     if judges is None:
         load_judges(concept)

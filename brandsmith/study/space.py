@@ -106,7 +106,7 @@ def check_no_doubles(config: StudyConfig) -> None:
 
 def build_trials(config: StudyConfig, space: MethodSpace, setting: Setting) -> list[Trial]:
     """The setting's trainings, one per training seed."""
-    options = preset_for(setting.method, config.base) | space.fixed | dict(setting.values)
+    options = preset_for(setting.method, config.base_name) | space.fixed | dict(setting.values)
     options["checkpoint_every"] = build_config(setting.method, **options).steps // config.checkpoints
     configs = {seed: build_config(setting.method, **(options | {"seed": seed})) for seed in config.training_seeds}
     return [Trial(f"{setting.name}_seed-{seed}", setting, seed, trained) for seed, trained in configs.items()]

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from safetensors import safe_open
 
 from brandsmith.base.foreign.clip_vocabulary import END, write_clip_tokenizer
 from brandsmith.base.foreign.layouts import ENCODERS, UNET, VAE, Part, Place, places_of, read_places
+from brandsmith.base.foreign.ldm_names import OLD_ATTENTION, vae_name
 from brandsmith.base.foreign.shapes_to_configs import (
     INPAINTING_CHANNELS,
     scheduler_config,
@@ -141,7 +142,7 @@ def _beside(file: Path) -> str:
 
 def _configs(header: Header, family: str) -> dict[str, dict[str, Any]]:
     """The configuration of each part with weights. Raises InvalidInput naming a tensor that the file lacks."""
-    shapes = {_modern(name, family): tensor.shape for name, tensor in header.tensors.items()}
+    shapes = {name: header.tensors[stored].shape for name, stored in tensor_names(header.tensors, family).items()}
     try:
         configs = {"unet": unet_config(shapes, family), "vae": vae_config(shapes, family)}
         for number in range(len(ENCODERS[family])):
@@ -174,11 +175,31 @@ def _write(file: Path, value: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="")
 
 
-def _modern(name: str, family: str) -> str:
-    """A tensor's name; files of 2022 have 1.x's text encoder without `text_model.`"""
+def tensor_names(stored: Iterable[str], family: str) -> dict[str, str]:
+    """The names that a file's tensors have in a whole, modern file, and theirs in this one.
+
+    Files of 2022 have 1.x's text encoder without `text_model.`; files of an autoencoder alone have no prefix, and where
+    diffusers wrote them diffusers' own names.
+    """
+    names = set(stored)
+    alone = "decoder.conv_in.weight" in names
+    levels = {name.split(".")[2] for name in names if name.startswith("encoder.down_blocks.")} if alone else set()
+    return {_modern(name, family, alone, len(levels)): name for name in names}
+
+
+def _modern(name: str, family: str, alone: bool, levels: int) -> str:
+    if alone:
+        return VAE + (vae_name(_renamed_attention(name), levels) if levels else name)
     old = "cond_stage_model.transformer."
     if family == "sd1" and name.startswith(old) and not name.startswith(f"{old}text_model."):
         return f"{old}text_model.{name.removeprefix(old)}"
+    return name
+
+
+def _renamed_attention(name: str) -> str:
+    """diffusers' names of an autoencoder's attention since 2023."""
+    for old, new in OLD_ATTENTION.items():
+        name = name.replace(old, new)
     return name
 
 
@@ -201,7 +222,7 @@ def _pointer(folder: Path) -> dict[str, str]:
 def check_stored_part(file: Path, family: str, name: str, part: Part) -> None:
     """Compare a part as configured with the file's names and shapes. Raises InvalidInput."""
     header = read_header(file)
-    stored = {_modern(key, family): tensor.shape for key, tensor in header.tensors.items()}
+    stored = {name: header.tensors[key].shape for name, key in tensor_names(header.tensors, family).items()}
     expected = {own: tuple(tensor.shape) for own, tensor in part.state_dict().items()}
     for own, place in places_of(part, family, name).items():
         if place.key not in stored:
@@ -220,7 +241,7 @@ def load_stored_part(file: Path, family: str, name: str, part: Part) -> Part:
     shapes = {own: tuple(tensor.shape) for own, tensor in part.state_dict().items()}
     places = places_of(part, family, name)
     with safe_open(file, "pt") as stored:
-        names = {_modern(key, family): key for key in stored.keys()}  # noqa: SIM118
+        names = tensor_names(stored.keys(), family)
 
         def get(key: str) -> torch.Tensor:
             return stored.get_tensor(names[key])
