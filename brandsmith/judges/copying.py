@@ -136,7 +136,11 @@ def vendi_score(pictures: Sequence[np.ndarray]) -> float:
     """
     if not len(pictures):
         raise ValueError("no pictures to measure the diversity of")
-    vectors = np.stack([describe(p) for p in pictures])
+    return vendi_of_vectors(np.stack([describe(p) for p in pictures]))
+
+
+def vendi_of_vectors(vectors: np.ndarray) -> float:
+    """The Vendi score of unit vectors (n, D), n at least 1."""
     values = np.linalg.eigvalsh(vectors @ vectors.T / len(vectors))
     values = values[values > 1e-12]
     return float(np.exp(-(values * np.log(values)).sum()))

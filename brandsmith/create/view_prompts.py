@@ -1,0 +1,34 @@
+"""Named views of a thing and the sentences that ask a base for them."""
+
+from __future__ import annotations
+
+VIEWS: dict[str, str] = {
+    "front": "{a thing}",
+    "man": "a male model wearing {a thing}",
+    "woman": "a female model wearing {a thing}",
+    "white": "{a thing} on a white background",
+    "side": "{a thing}, seen from the side",
+    "back": "{a thing}, seen from behind",
+    "three-quarter": "{a thing}, seen at an angle",
+    "above": "{a thing}, seen from above",
+    "detail": "a close-up of {a thing}",
+}
+"""What a base does with one, `brandsmith create views` measures: pocket was never shown a side or a back."""
+
+
+def is_view(word: str) -> bool:
+    """A name of VIEWS, or a sentence of one's own with {thing} or {a thing}."""
+    return word in VIEWS or "{thing}" in word or "{a thing}" in word
+
+
+def prompt_of(view: str, thing: str) -> str:
+    """The prompt for a view: `thing` is a noun phrase without its article."""
+    return VIEWS.get(view, view).replace("{a thing}", with_article(thing)).replace("{thing}", thing)
+
+
+def with_article(phrase: str) -> str:
+    """`a` or `an` by the first letter; plurals by their s take none (pants, shoes)."""
+    last = phrase.split()[-1] if phrase.split() else ""
+    if last.endswith("s") and not last.endswith("ss"):
+        return phrase
+    return f"an {phrase}" if phrase[:1] in tuple("aeiou") else f"a {phrase}"
