@@ -12,9 +12,10 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.json_files import read_record
@@ -156,7 +157,7 @@ def common_english() -> frozenset[str]:
 def without_accents(key: str) -> str:
     """`a cote de` for `à côté de`: as people write who have no such keys."""
     plain = "".join(c for c in unicodedata.normalize("NFD", key) if not unicodedata.combining(c))
-    return plain.translate(str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "ı": "i", "đ": "d"}))
+    return plain.replace("æ", "ae").translate(str.maketrans("łøıđ", "loid"))
 
 
 @cache

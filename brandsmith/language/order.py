@@ -30,20 +30,20 @@ def in_english_order(elements: Sequence[Element], language: Language, english: E
 
 def _with_shared_adjectives(elements: Sequence[Element]) -> list[Element]:
     """`nero e bianco` behind a noun, `zwart en witte` before one: adjectives of one noun, joined."""
-    joined: list[Element] = []
+    merged: list[Element] = []
     for element in elements:
-        last = joined[-2] if len(joined) > 1 and isinstance(joined[-1], Joiner) else None
+        last = merged[-2] if len(merged) > 1 and isinstance(merged[-1], Joiner) else None
         if isinstance(element, NounPhrase) and isinstance(last, NounPhrase):
             if _is_description(element) and last.noun and last.adjectives:
                 last.adjectives += element.adjectives
-                joined.pop()
+                merged.pop()
                 continue
             if _is_description(last) and element.noun and element.adjectives and not element.article:
                 element.adjectives = [*last.adjectives, *element.adjectives]
                 element.article = last.article
-                del joined[-2:]
-        joined.append(element)
-    return joined
+                del merged[-2:]
+        merged.append(element)
+    return merged
 
 
 def _is_description(phrase: NounPhrase) -> bool:
@@ -53,9 +53,7 @@ def _is_description(phrase: NounPhrase) -> bool:
 # ----------------------------------------------------------------------------- what everything stands before
 
 
-def _without_settings(
-    elements: list[Element], english: English
-) -> tuple[list[Element], list[tuple[str, NounPhrase]]]:
+def _without_settings(elements: list[Element], english: English) -> tuple[list[Element], list[tuple[str, NounPhrase]]]:
     settings: list[tuple[str, NounPhrase]] = []
     for element in list(elements):
         if isinstance(element, NounPhrase) and sum(isinstance(e, NounPhrase) for e in elements) > 1:
@@ -83,7 +81,7 @@ def _taken_out(elements: list[Element], at: int) -> list[Element]:
     start, end = at, at + 1
     if start and isinstance(elements[start - 1], Relation) and _is_pre(elements[start - 1]):
         start -= 1
-    elif end < len(elements) and (isinstance(elements[end], Link) or isinstance(elements[end], Relation)):
+    elif end < len(elements) and isinstance(elements[end], Link | Relation):
         end += 1
     if end < len(elements) and isinstance(elements[end], Joiner):
         end += 1
@@ -122,7 +120,7 @@ class _Order:
                 self.out.append(element)
             at += 1
         if self.pending:  # no head ever came
-            self.out += [part for name, group in self.pending for part in (Relation(name), *_joined(group))]
+            self.out += [part for name, group in self.pending for part in (Relation(name), *joined(group))]
         return self.out
 
     @staticmethod
@@ -197,7 +195,7 @@ class _Order:
         last = self.out[-1] if self.out else None
         if isinstance(last, Relation) or last is _SOFT or (last == Joiner(",") and name == "wearing"):
             self.out.pop()
-        self.out += [Relation(name), *_joined(group)]
+        self.out += [Relation(name), *joined(group)]
         return 0
 
     def _trailing(self, name: str) -> list[NounPhrase]:
@@ -231,13 +229,14 @@ def _phrases(elements: Sequence[Element]) -> list[NounPhrase]:
     return [element for element in elements if isinstance(element, NounPhrase)]
 
 
-def _joined(group: Sequence[NounPhrase]) -> list[Element]:
-    joined: list[Element] = []
+def joined(group: Sequence[NounPhrase]) -> list[Element]:
+    """Phrases as a list: `a, b and c`."""
+    elements: list[Element] = []
     for number, phrase in enumerate(group):
         if number:
-            joined.append(Joiner("and" if number == len(group) - 1 else ","))
-        joined.append(phrase)
-    return joined
+            elements.append(Joiner("and" if number == len(group) - 1 else ","))
+        elements.append(phrase)
+    return elements
 
 
 def _end_list(elements: list[Element]) -> None:

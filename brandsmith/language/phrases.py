@@ -89,9 +89,7 @@ def _senses(words: Sequence[Word]) -> Iterator[_Item]:
             before = sense
 
 
-def _chosen(
-    meanings: tuple[tuple[Sense, ...], ...], before: Sense | None, after: Word | None
-) -> tuple[Sense, ...]:
+def _chosen(meanings: tuple[tuple[Sense, ...], ...], before: Sense | None, after: Word | None) -> tuple[Sense, ...]:
     if before and before.kind == "number":
         counting = [m for m in meanings if m[0].kind == "classifier"]
         if counting:

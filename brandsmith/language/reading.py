@@ -20,6 +20,7 @@ from brandsmith.language.write_english import write_english
 
 ENGLISH = "en"
 
+
 @dataclass(frozen=True)
 class Reading:
     """What a text says. `english` is `text` itself, bit for bit, where the language is English."""
@@ -54,5 +55,3 @@ def read(text: str, language: Language, kept: re.Pattern[str]) -> Reading:
     unknown = tuple(dict.fromkeys(word.text for word in words if not word.known))
     text_in_english = write_english(ordered, language, english())
     return Reading(text, text_in_english, language.code, unknown if text_in_english or unknown else (text,))
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brandsmith.language.glossary import English, Language
-from brandsmith.language.order import Ordered, _joined
+from brandsmith.language.order import Ordered, joined
 from brandsmith.language.phrases import Element, Joiner, NounPhrase, Relation
 
 
@@ -42,19 +42,28 @@ class _Writer:
         """`the new fragrance of red_qoga_logo` is the new red_qoga_logo fragrance."""
         kept: list[Element] = []
         for element in elements:
-            head = kept[-2] if len(kept) > 1 else None
-            relation = kept[-1] if kept else None
-            if isinstance(element, NounPhrase) and isinstance(relation, Relation) and isinstance(head, NounPhrase):
-                if relation.name == "of" and self._names_owner(head, element):
-                    kept.pop()
-                    head.kept += element.kept
-                    continue
+            if self._names_owner(kept, element):
+                kept.pop()
+                head = kept[-1]
+                assert isinstance(head, NounPhrase)
+                assert isinstance(element, NounPhrase)
+                head.kept += element.kept
+                continue
             kept.append(element)
         return kept
 
-    def _names_owner(self, head: NounPhrase, phrase: NounPhrase) -> bool:
-        only_kept = bool(phrase.kept) and phrase.noun is None and not phrase.adjectives and phrase.article != "a"
-        return only_kept and head.noun is not None and not self.english.is_a(head.noun, "picture")
+    def _names_owner(self, before: Sequence[Element], element: Element) -> bool:
+        """Whether a kept word stands behind `of` and a thing that is no picture of it."""
+        if len(before) < 2 or before[-1] != Relation("of") or not isinstance(element, NounPhrase):
+            return False
+        head = before[-2]
+        only_kept = bool(element.kept) and element.noun is None and not element.adjectives and element.article != "a"
+        return (
+            only_kept
+            and isinstance(head, NounPhrase)
+            and head.noun is not None
+            and not self.english.is_a(head.noun, "picture")
+        )
 
     def relation(self, name: str, head: NounPhrase | None, phrase: NounPhrase | None) -> str:
         """A relation's English word, by what it relates."""
@@ -82,7 +91,7 @@ class _Writer:
         """Phrases behind one relation."""
         parts = [
             self.phrase(e, governed=True) if isinstance(e, NounPhrase) else e.word
-            for e in _joined(group)
+            for e in joined(group)
             if isinstance(e, NounPhrase | Joiner)
         ]
         return " ".join(parts).replace(" ,", ",")

@@ -13,6 +13,7 @@ ORDER = (
     "core",
     "concept",
     "provenance",
+    "language",
     "results",
     "base",
     "methods",
