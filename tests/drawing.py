@@ -11,7 +11,7 @@ from brandsmith.guidance.loop import sample_latents as latents_of
 from brandsmith.guidance.parts import Parts
 from brandsmith.guidance.settings import DrawSettings, build_draw_settings
 
-PLUGS = {"starter", "screener", "finisher"}
+PLUGS = {"starter", "screener", "keeper", "finisher"}
 
 
 def split(options: dict[str, Any]) -> tuple[DrawSettings, Parts]:

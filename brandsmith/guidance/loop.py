@@ -1,7 +1,7 @@
-"""The sampling loop: combiner, refiner, starter, screener and finisher plug in here.
+"""The sampling loop: combiner, refiner, starter, screener, keeper and finisher plug in here.
 
     starting noise ─► for each step:  refiner moves the latents ─► the model predicts for every branch ─► combiner makes
-                      them one ─► scheduler steps ─► … ─► VAE decodes ─► finisher
+                      them one ─► scheduler steps ─► keeper holds what stays ─► … ─► VAE decodes ─► finisher
 
 Image i depends on prompts[i] and seeds[i] alone, whatever the batch. With combiner `cfg` and nothing else plugged in
 the result is what stock diffusers makes from the same seed. The front is `guidance/sampling.py`: settings in, pictures
@@ -30,7 +30,7 @@ from brandsmith.guidance.attention import recording
 from brandsmith.guidance.batch import prepare_batch
 from brandsmith.guidance.branches import Branch, with_class_word
 from brandsmith.guidance.combiners import Weight, combine
-from brandsmith.guidance.parts import Batch, OnStep, Parts, Refiner, Step
+from brandsmith.guidance.parts import Batch, OnStep, Parts, Step
 from brandsmith.guidance.schedulers import build_scheduler, noised, step_arguments
 from brandsmith.guidance.settings import DrawSettings
 
@@ -107,13 +107,15 @@ def latents_of_branches(
             images=images,
         )
         batches = _stretches(base, steps, branches[images], batch_of)
+        if parts.keeper:
+            batches = [replace(part, batch=parts.keeper.prepare(part.batch)) for part in batches]
         clean = [start for start in starts[images] if start is not None]
         if parts.screener and not clean:
             chosen = parts.screener.choose_seeds(batches[0].batch)
             batches = [replace(part, batch=replace(part.batch, seeds=chosen)) for part in batches]
         latents, skipped = _first_latents(batches[-1].batch, clean, parts.starter.strength if parts.starter else 1.0)
         for part in batches:
-            latents = _denoise(part, latents, parts.refiner, on_step, skipped, stop_after)
+            latents = _denoise(part, latents, parts, on_step, skipped, stop_after)
         finished[images] = latents
     if base.takeover:
         base.takeover.switch(True)
@@ -200,12 +202,14 @@ def redo_latents(
     size_px = (latents.shape[2] * base.vae_scale, latents.shape[3] * base.vae_scale)
     plain = settings.plain().model_copy(update={"size_px": size_px})
     return sample_latents(
-        base, prompts, seeds, plain, Parts(starter=_FromLatents(list(latents), strength), scheduler=scheduler)
+        base, prompts, seeds, plain, Parts(starter=FromLatents(list(latents), strength), scheduler=scheduler)
     )
 
 
 @dataclass(frozen=True)
-class _FromLatents:
+class FromLatents:
+    """The starter that draws the last share `strength` of the run from finished latents, one (C, h, w) per image."""
+
     latents: list[torch.Tensor | None]
     strength: float
 
@@ -216,7 +220,7 @@ class _FromLatents:
 def _denoise(
     part: _Stretch,
     latents: torch.Tensor,
-    refiner: Refiner | None,
+    parts: Parts,
     on_step: OnStep | None,
     skipped: int,
     stop_after: int | None,
@@ -228,12 +232,14 @@ def _denoise(
     if batch.base.takeover:
         batch.base.takeover.switch(part.on)
     arguments = step_arguments(scheduler, batch.seeds, tuple(latents.shape[1:]))
-    with refiner.attach(batch) if refiner else nullcontext(_unrefined) as refine:
+    with parts.refiner.attach(batch) if parts.refiner else nullcontext(_unrefined) as refine:
         for index, timestep in enumerate(scheduler.timesteps[first:last], first):
             step = Step(index, len(scheduler.timesteps), timestep, batch.images)
             latents = refine(latents, step)
             prediction = predict(batch, latents, step)
             latents = scheduler.step(prediction, timestep, latents, **arguments).prev_sample
+            if parts.keeper:
+                latents = parts.keeper.keep(batch, latents, step)
             if on_step:
                 on_step(step, latents)
     return latents

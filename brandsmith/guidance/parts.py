@@ -4,6 +4,7 @@
     screener    which starting noise              Screen
     refiner     moves latents before a step       AttendExcite
     combiner    predictions of branches to one    Cfg, Composable, Regional
+    keeper      holds a part of the picture       Masked
     finisher    changes finished pictures         Redraw
 
 They stack: each has a place of its own, so that Attend-and-Excite over AND needs no nesting.
@@ -123,6 +124,18 @@ class Screener(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """What stays as it is in a part of the picture."""
+
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch as the denoiser takes it."""
+        ...
+
+    def keep(self, batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """Latents (N, C, h, w) after a step; image i depends on its own latents and seed alone."""
+        ...
+
+
 class Finisher(Protocol):
     """What happens to finished pictures."""
 
@@ -146,6 +159,7 @@ class Parts:
     refiner: Refiner | None = None
     starter: Starter | None = None
     screener: Screener | None = None
+    keeper: Keeper | None = None
     finisher: Finisher | None = None
     scheduler: SchedulerMixin | type[SchedulerMixin] | None = None
     """A scheduler's class, or an instance whose configuration wins over the base's. None: the one the settings name.

@@ -1,0 +1,58 @@
+"""Masked: a part of the picture is drawn, the rest stays (inpainting).
+
+After every step the latents outside the mask are replaced by those of the picture that was given, noised to the level
+of the step; what is drawn grows together with what surrounds it. Avrahami et al. 2022, "Blended Latent Diffusion",
+arXiv:2206.02779, which is what stock diffusers does with a base that knows no mask.
+
+A mask of ones draws what plain sampling draws, bit for bit; a mask of zeros gives back the latents of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from brandsmith.base.base import Base, encode_images
+from brandsmith.core.seeds import starting_noise
+from brandsmith.guidance.parts import Batch, Step
+from brandsmith.guidance.schedulers import noised
+
+
+@dataclass(frozen=True)
+class Masked:
+    """One picture per image of the sampling. Shapes: N images, C latent channels, h and w latent cells."""
+
+    known: torch.Tensor
+    """Clean latents (N, C, h, w) of the pictures."""
+    drawn: torch.Tensor
+    """(N, 1, h, w) bool: which cells are drawn."""
+
+    def prepare(self, batch: Batch) -> Batch:
+        return batch
+
+    def keep(self, batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """Latents (N, C, h, w) after a step, with the known ones outside the mask."""
+        known = self.known[batch.images].to(latents)
+        if step.index + 1 < step.num:
+            noise = starting_noise(batch.seeds, batch.latent_shape).to(latents)
+            following = batch.scheduler.timesteps[step.index + 1]
+            known = noised(batch.scheduler, known, noise, following.repeat(len(known)))
+        return torch.where(self.drawn[batch.images], latents, known)
+
+
+@torch.no_grad()
+def build_masked(base: Base, pixels: torch.Tensor, mask: torch.Tensor) -> Masked:
+    """The part that draws inside `mask` (N, 1, H, W) bool of `pixels` (N, 3, H, W) in [-1, 1].
+
+    What `pixels` show inside the mask counts only for the cells at its rim, which see a little of it: fill it with what
+    continues the surroundings. A cell is drawn when any of its pixels is.
+    """
+    known = encode_images(base, pixels.to(base.device)).to(base.dtype)
+    return Masked(known, cells_of(mask, base.vae_scale).to(base.device))
+
+
+def cells_of(mask: torch.Tensor, vae_scale: int) -> torch.Tensor:
+    """(N, 1, h, w) bool: the latent cells in which any pixel of `mask` (N, 1, H, W) is set."""
+    return F.max_pool2d(mask.float(), vae_scale) > 0
