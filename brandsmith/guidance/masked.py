@@ -4,17 +4,19 @@ After every step the latents outside the mask are replaced by those of the pictu
 of the step; what is drawn grows together with what surrounds it. Avrahami et al. 2022, "Blended Latent Diffusion",
 arXiv:2206.02779, which is what stock diffusers does with a base that knows no mask.
 
+A denoiser that takes a mask and the picture around it is given them, and left alone.
+
 A mask of ones draws what plain sampling draws, bit for bit; a mask of zeros gives back the latents of the picture.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 
-from brandsmith.base.base import Base, encode_images
+from brandsmith.base.base import Base, encode_images, mask_pictures
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.parts import Batch, Step
 from brandsmith.guidance.schedulers import noised
@@ -28,12 +30,21 @@ class Masked:
     """Clean latents (N, C, h, w) of the pictures."""
     drawn: torch.Tensor
     """(N, 1, h, w) bool: which cells are drawn."""
+    given: torch.Tensor | None = None
+    """(N, 1 + C, h, w) mask and surroundings as the denoiser takes them (`base.mask_pictures`); None for one that knows
+    no mask."""
 
     def prepare(self, batch: Batch) -> Batch:
-        return batch
+        """The batch with mask and surroundings in its conditioning, where the denoiser takes them."""
+        if self.given is None:
+            return batch
+        conditioning = replace(batch.conditioning, masked=self.given[batch.images][batch.owner])
+        return replace(batch, conditioning=conditioning)
 
     def keep(self, batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """Latents (N, C, h, w) after a step, with the known ones outside the mask."""
+        if self.given is not None:
+            return latents
         known = self.known[batch.images].to(latents)
         if step.index + 1 < step.num:
             noise = starting_noise(batch.seeds, batch.latent_shape).to(latents)
@@ -50,7 +61,8 @@ def build_masked(base: Base, pixels: torch.Tensor, mask: torch.Tensor) -> Masked
     continues the surroundings. A cell is drawn when any of its pixels is.
     """
     known = encode_images(base, pixels.to(base.device)).to(base.dtype)
-    return Masked(known, cells_of(mask, base.vae_scale).to(base.device))
+    drawn = cells_of(mask, base.vae_scale).to(base.device)
+    return Masked(known, drawn, mask_pictures(base, pixels, mask.float()) if base.is_inpainting else None)
 
 
 def cells_of(mask: torch.Tensor, vae_scale: int) -> torch.Tensor:

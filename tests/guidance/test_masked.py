@@ -30,11 +30,11 @@ def half(num: int = 2) -> torch.Tensor:
     ("family", "options"),
     [
         ("sd1", {"scheduler": "ddim"}),
-        ("sd1", {"scheduler": "euler_ancestral", "refiner": "attend_excite"}),
+        pytest.param("sd1", {"scheduler": "euler_ancestral", "refiner": "attend_excite"}, marks=pytest.mark.slow),
         ("sdxl", {"scheduler": "dpm++", "combiner": "regional"}),
         ("sd3", {"scheduler": "euler"}),
         ("sd3", {"scheduler": "heun"}),
-        ("sd2", {"scheduler": "pndm", "combiner": "composable"}),
+        pytest.param("sd2", {"scheduler": "pndm", "combiner": "composable"}, marks=pytest.mark.slow),
         ("sd1", {"scheduler": "unipc"}),
     ],
 )
@@ -42,7 +42,7 @@ def test_all_drawn_is_sampling_and_nothing_drawn_is_the_picture(family, options)
     base = build_tiny(family)
     known = encode_images(base, pictures())
     cells = torch.ones(2, 1, 8, 8, dtype=torch.bool)
-    asked = {"num_steps": 4, "batch_size": 1} | options
+    asked = {"num_steps": 3, "batch_size": 1} | options
     prompts = [PROMPT, "a dog AND a red cap"]
     plain = sample_latents(base, prompts, [1, 2], **asked)
     assert torch.equal(sample_latents(base, prompts, [1, 2], keeper=Masked(known, cells), **asked), plain)
@@ -63,8 +63,10 @@ def test_what_surrounds_the_mask_counts():
 
 
 @torch.no_grad()
-def test_it_draws_what_stock_diffusers_draws():
-    base = build_tiny()
+@pytest.mark.parametrize(("family", "inpainting"), [("sd1", False), ("sd1", True), ("sd2", True)])
+def test_it_draws_what_stock_diffusers_draws(family, inpainting):
+    """A base that knows no mask, and one whose U-Net takes it."""
+    base = build_tiny(family, inpainting=inpainting)
     masked = build_masked(base, pictures(1), half(1))
     ours = sample_latents(base, [PROMPT], [7], num_steps=5, guidance_scale=3.0, keeper=masked)
     pipeline = StableDiffusionInpaintPipeline(
@@ -79,11 +81,13 @@ def test_it_draws_what_stock_diffusers_draws():
     )
     pipeline.scheduler = DDIMScheduler.from_config(base.scheduler.config)  # theirs changes what it is built with
     pipeline._encode_vae_image = lambda image, generator: masked.known  # the mean, where theirs is a sample
+    surroundings = None if masked.given is None else masked.given[:, 1:]
     pipeline.set_progress_bar_config(disable=True)
     stock = pipeline(
         PROMPT,
         image=(pictures(1) + 1) / 2,
         mask_image=half(1).float(),
+        masked_image_latents=surroundings,
         latents=starting_noise([7], base.latent_shape),
         height=64,
         width=64,

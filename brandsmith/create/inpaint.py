@@ -1,0 +1,147 @@
+"""Inpainting: what a mask covers is drawn anew from a prompt, at the base's own size, whatever the picture's.
+
+A square window around the mask is cut out with some of its surroundings, scaled to the size the base draws, drawn
+there, scaled back and laid in. Pixels further than the feather from the mask are the picture's own, bit for bit. Not
+here: where a mask comes from (`mask_files.py`, `phrase_mask.py`), and which of several results is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from brandsmith.base.base import Base
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.create.redraw_part import Place, draw_in_places, feathered, laid_in
+from brandsmith.guidance.settings import DrawSettings
+
+
+@dataclass(frozen=True)
+class InpaintSettings:
+    """How a part is drawn anew."""
+
+    feather_px: int | None = None
+    """How far outside the mask pixels go over into the picture; None: one latent cell at the scale of drawing."""
+    surroundings: float = 2.0
+    """Side of the window that is drawn, in longer sides of the mask; never smaller than the base's own size."""
+    strength: float = 1.0
+    """The share of the run that is drawn; below 1 it starts from a smooth continuation of the surroundings."""
+
+    def __post_init__(self) -> None:
+        if self.feather_px is not None and not 0 <= self.feather_px <= 512:
+            raise InvalidConfig(f"feather is {self.feather_px} px", hint="allowed: 0 to 512")
+        if not 1 <= self.surroundings <= 16:
+            raise InvalidConfig(f"surroundings is {self.surroundings:g}", hint="allowed: 1 to 16 sides of the mask")
+        if not 0 < self.strength <= 1:
+            raise InvalidConfig(f"strength is {self.strength:g}", hint="allowed: above 0 to 1")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a picture that is drawn at another size; it may reach over the picture's edges."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1)."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
+
+
+DEFAULT = InpaintSettings()
+
+
+def inpaint(
+    base: Base,
+    picture: np.ndarray,
+    mask: np.ndarray,
+    prompt: str,
+    seeds: Sequence[int],
+    settings: DrawSettings,
+    how: InpaintSettings = DEFAULT,
+) -> list[np.ndarray]:
+    """Pictures (H, W, 3) uint8, one per seed: `picture` with what `mask` (H, W) bool covers drawn from `prompt`.
+
+    settings: resolved; their size does not count. Raises InvalidInput for a mask that `check_mask` refuses.
+    """
+    check_mask(mask, picture.shape[:2])
+    size = base.image_px
+    window = window_around(mask, size, how.surroundings)
+    place = cut(picture, mask, window, size)
+    drawn = []
+    for start in range(0, len(seeds), settings.batch_size):
+        part = list(seeds[start : start + settings.batch_size])
+        num = len(part)
+        drawn += draw_in_places(base, [place] * num, [prompt] * num, part, settings, how.strength)
+    weight = feathered(mask, feather_of(how, base.vae_scale, window, size))
+    return [laid_in(picture, put_back(picture, one, window), weight) for one in drawn]
+
+
+def check_mask(mask: np.ndarray, size: tuple[int, int]) -> None:
+    """Raise InvalidInput for a mask of another (height, width) than the picture's, or one that covers nothing."""
+    if mask.shape != size:
+        given, wanted = (f"{side[1]} x {side[0]}" for side in (mask.shape, size))
+        raise InvalidInput(f"the mask is {given} px and the picture {wanted} px", hint="give a mask of the same size")
+    if not mask.any():
+        raise InvalidInput("the mask covers nothing", hint="white (or opaque) is what is drawn anew")
+
+
+def feather_of(how: InpaintSettings, cell_px: int, window: Window, size: tuple[int, int]) -> int:
+    """The feather in pixels of the picture: what was asked for, or one latent cell at the scale of drawing."""
+    return how.feather_px if how.feather_px is not None else max(1, round(cell_px * window.height / size[0]))
+
+
+def window_around(mask: np.ndarray, size: tuple[int, int], surroundings: float) -> Window:
+    """The window that is drawn at `size` (height, width): of that shape, around the mask, inside the picture where it
+    fits.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    tall, wide = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
+    scale = max(1.0, surroundings * max(tall / size[0], wide / size[1]))
+    largest = max(mask.shape[0] / size[0], mask.shape[1] / size[1])
+    # No larger than what holds the whole picture; in a picture smaller than the base's size, its longer side.
+    scale = min(scale, largest)
+    height, width = round(size[0] * scale), round(size[1] * scale)
+    top = _inside((rows[0] + rows[-1] + 1 - height) // 2, height, mask.shape[0])
+    left = _inside((columns[0] + columns[-1] + 1 - width) // 2, width, mask.shape[1])
+    return Window(left, top, width, height)
+
+
+def _inside(first: int, length: int, whole: int) -> int:
+    """Where a stretch begins so that it lies inside `whole`; one that is longer has `whole` in its middle."""
+    return int(min(max(first, 0), whole - length)) if length <= whole else int((whole - length) // 2)
+
+
+def cut(picture: np.ndarray, mask: np.ndarray, window: Window, size: tuple[int, int]) -> Place:
+    """The window at `size`; what lies outside the picture is drawn too, so that nothing made up is held to."""
+    x0, y0, x1, y1 = window.box
+    height, width = mask.shape
+    over = (max(0, -y0), max(0, y1 - height)), (max(0, -x0), max(0, x1 - width))
+    inside = slice(max(0, y0), min(height, y1)), slice(max(0, x0), min(width, x1))
+    pixels = np.pad(picture[inside], (*over, (0, 0)), mode="edge")
+    covered = np.pad(mask[inside], over, constant_values=True)
+    if pixels.shape[:2] == size:
+        return Place(pixels, covered)
+    way = cv2.INTER_AREA if pixels.shape[0] >= size[0] else cv2.INTER_CUBIC
+    small = cv2.resize(pixels, size[::-1], interpolation=way)
+    share = cv2.resize(covered.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    return Place(small, share > 0)
+
+
+def put_back(picture: np.ndarray, drawn: np.ndarray, window: Window) -> np.ndarray:
+    """(H, W, 3) float32 of the picture's size with `drawn` in the window; zeros elsewhere."""
+    if drawn.shape[:2] != (window.height, window.width):
+        way = cv2.INTER_AREA if drawn.shape[0] >= window.height else cv2.INTER_CUBIC
+        drawn = cv2.resize(drawn, (window.width, window.height), interpolation=way)
+    whole = np.zeros(picture.shape, np.float32)
+    x0, y0, x1, y1 = window.box
+    height, width = picture.shape[:2]
+    rows, columns = slice(max(0, y0), min(height, y1)), slice(max(0, x0), min(width, x1))
+    whole[rows, columns] = drawn[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
+    return whole
