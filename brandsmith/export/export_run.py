@@ -25,6 +25,7 @@ from brandsmith.export.formats import layout_for
 from brandsmith.export.headers import lora_header, spec_header, with_hashes
 from brandsmith.export.hypernetwork_file import to_webui, write_webui
 from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya
+from brandsmith.export.lycoris import PRODUCTS, check_kind, lycoris_header, read_products, to_lycoris
 from brandsmith.methods.adapter import (
     AdapterInfo,
     check_adapter,
@@ -36,6 +37,7 @@ from brandsmith.methods.adapter import (
     recorded_base,
 )
 from brandsmith.methods.disk_space import base_bytes, bytes_below
+from brandsmith.methods.lora import FILE as LORA_FILE
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.textual_inversion import FILES
 
@@ -88,6 +90,8 @@ def export_run(
         raise InvalidConfig(f"precision is '{precision}'", hint=f"allowed: {', '.join(DTYPES)}")
     info = read_adapter_info(checkpoint)
     layout = layout_for(info.method, info.family, to)
+    if isinstance(info.settings, LoraConfig):
+        layout = check_kind(info.settings, layout, to)
     dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
     check_output_folder(out.parent, LEAST_FREE_BYTES + bytes_below(checkpoint))
     if info.method != "dreambooth":
@@ -142,16 +146,28 @@ def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:
 
 def _kohya_lora(job: ExportJob) -> Path:
     settings = _lora_settings(job)
-    layers = read_checkpoint(job.checkpoint, settings)
+    products = read_products(job.checkpoint) if settings.kind in PRODUCTS else None
+    layers = read_checkpoint(job.checkpoint, settings) if products is None else {}
     per_block = DEFAULT_LAYERS_PER_BLOCK if job.base is None else layers_per_block(job.base)
-    names = {place: kohya_name(job.info.family, *place, per_block) for place in layers}
+    names = {place: kohya_name(job.info.family, *place, per_block) for place in products or layers}
     header = spec_header(job.info, job.card, job.prediction, "lora") | _network_header(job, settings)
-    return job.write(to_kohya(layers, names), header)
+    tensors = to_kohya(layers, names) if products is None else to_lycoris(products, names, settings)
+    return job.write(tensors, header)
 
 
 def _diffusers_lora(job: ExportJob) -> Path:
-    layers = read_checkpoint(job.checkpoint, _lora_settings(job))
-    return job.write(to_diffusers(layers), {"format": "pt", **spec_header(job.info, job.card, job.prediction, "lora")})
+    settings = _lora_settings(job)
+    header = {"format": "pt", **spec_header(job.info, job.card, job.prediction, "lora")}
+    if settings.kind == "dora":
+        return job.write(*_as_stored(job, header))
+    return job.write(to_diffusers(read_checkpoint(job.checkpoint, settings)), header)
+
+
+def _as_stored(job: ExportJob, header: dict[str, str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The checkpoint's tensors and its own words for diffusers: alpha is not folded in where lengths are apart."""
+    own = read_header(job.checkpoint / LORA_FILE)
+    tensors = load_tensors(own.file, {name: tensor.shape for name, tensor in own.tensors.items()})
+    return tensors, header | {"lora_adapter_metadata": own.metadata["lora_adapter_metadata"]}
 
 
 def _lora_settings(job: ExportJob) -> LoraConfig:
@@ -160,13 +176,15 @@ def _lora_settings(job: ExportJob) -> LoraConfig:
 
 
 def _network_header(job: ExportJob, settings: LoraConfig) -> dict[str, str]:
+    if settings.kind in PRODUCTS:
+        return lora_header(job.info, lycoris_header(settings), job.prediction)
     arguments = (
         f'{{"conv_dim": "{settings.rank}", "conv_alpha": "{settings.alpha}"}}' if settings.convolutions else "{}"
     )
     network = {
         "module": "networks.lora",
         "dim": str(settings.rank),
-        "alpha": str(settings.alpha),
+        "alpha": str(settings.layer_kind.alpha),
         "args": arguments,
     }
     return lora_header(job.info, network, job.prediction)

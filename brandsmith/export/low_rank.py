@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from brandsmith.core.errors import InvalidInput
+from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.methods.lora import FILE, LoraConfig
 
@@ -42,7 +42,14 @@ Layers = Mapping[tuple[str, str], LowRank]
 
 
 def read_checkpoint(folder: Path, settings: LoraConfig) -> dict[tuple[str, str], LowRank]:
-    """The layers of a LoRA checkpoint of ours. Raises InvalidInput for a file without layers."""
+    """The layers of a LoRA checkpoint of ours. Raises InvalidInput for a file without layers, InvalidConfig for layers
+    of another kind.
+    """
+    if settings.kind != "lora":
+        raise InvalidConfig(
+            f"the layers are of kind '{settings.kind}', which is no low-rank product",
+            hint="fine-tune with kind=lora, or extract a LoRA from an exported model",
+        )
     header = read_header(folder / FILE)
     tensors = load_tensors(folder / FILE, {name: tensor.shape for name, tensor in header.tensors.items()})
     layers = {}
@@ -50,7 +57,7 @@ def read_checkpoint(folder: Path, settings: LoraConfig) -> dict[tuple[str, str],
         path, ending, _ = name.partition(".lora_A.weight")
         if ending:
             part, _, module = path.partition(".")
-            layers[part, module] = LowRank(down, tensors[f"{path}.lora_B.weight"], settings.alpha)
+            layers[part, module] = LowRank(down, tensors[f"{path}.lora_B.weight"], settings.layer_kind.alpha)
     if not layers:
         raise InvalidInput(f"'{header.file}' holds no LoRA layers", hint="copy the checkpoint folder again")
     return layers

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.loss_scaling import LossScaling
+from brandsmith.methods.low_rank import dropping_out
 from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.noise import NoiseKind, draw_noise, perturbed
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
@@ -264,12 +265,20 @@ class Training:
         batches, shared = self.config.accumulate, self.processes
         found: list[dict[str, torch.Tensor]] = []
         for turn in range((step - 1) * batches, step * batches):
-            parts = self.losses(turn * shared.count + shared.rank + 1)
-            self.scaling.backward(self.total(parts) / batches)
+            number = turn * shared.count + shared.rank + 1
+            with self.dropping(number):  # also in the backward pass: checkpointing runs the forward pass again there
+                parts = self.losses(number)
+                self.scaling.backward(self.total(parts) / batches)
             found.append({name: value.detach() for name, value in parts.items()})
         means = {name: torch.stack([parts[name] for parts in found]).mean() for name in found[0]}
         shared.average([*means.values(), *(p.grad for p in self.parameters if p.grad is not None)])
         return means
+
+    def dropping(self, number: int) -> AbstractContextManager[None]:
+        """Dropout in the trained layers for a batch, where the settings want it."""
+        if not getattr(self.config, "dropout", 0.0):
+            return nullcontext()
+        return dropping_out(self.base.modules(), self.config.seed, number)
 
     def row(self, step: int, numbers: dict[str, float], seconds: float) -> dict[str, Any]:
         rates = {

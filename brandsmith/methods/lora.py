@@ -2,23 +2,21 @@
 request.
 
 Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models": W x + (alpha / rank) B A x, with B = 0 at the
-start. The layers are peft's. Written in diffusers' layout; the true alpha travels in the header
+start; `methods/low_rank.py` has its kin. Written in diffusers' layout; the true alpha travels in the header
 (`lora_adapter_metadata`), because diffusers takes alpha = rank without it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from diffusers import ModelMixin
-from peft import LoraConfig as PeftConfig
-from peft import inject_adapter_in_model, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
-from pydantic import Field
+from pydantic import Field, model_validator
 from transformers import PreTrainedModel
 
 from brandsmith.base.base import Base, Family
@@ -26,6 +24,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
+from brandsmith.methods.low_rank import Kind, LayerKind, LowRankLayers
 from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
 from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
@@ -47,7 +46,19 @@ class LoraConfig(PivotalConfig):
     rank: int = Field(16, ge=1, le=4096)
     """16: the thesis' "dim 16"."""
     alpha: float = Field(16.0, gt=0)
-    """Strength is alpha / rank. Equal to the rank: diffusers' scripts."""
+    """Strength is alpha / rank. Equal to the rank unless it is given: diffusers' scripts."""
+    kind: Kind = "lora"
+    """What the layers compute: `lora`, `dora`, `loha` or `lokr` (`methods/low_rank.py`)."""
+    rank_stabilised: bool = False
+    """Strength is alpha / sqrt(rank): Kalajdzievski 2023, "A Rank Stabilization Scaling Factor"."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of what enters the layers that is left out of each step."""
+    start: Literal["kaiming", "gaussian"] = "kaiming"
+    """How A starts: kohya's way, or diffusers', which is larger (standard deviation 1 / rank). B starts at 0."""
+    block_weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    """Learning rate of the denoiser's blocks, as a multiple of `learning_rate`, by the beginning of a layer's name:
+    `{"mid_block": 0.5, "up_blocks.0": 0}`. The longest beginning counts; 0 leaves a block without layers.
+    """
     feed_forward: bool = False
     """Also the feed-forward layers of each transformer block; attention alone is diffusers' choice."""
     convolutions: bool = False
@@ -59,6 +70,18 @@ class LoraConfig(PivotalConfig):
     modules: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Exact paths of the layers by part of the base, as an imported file has them; empty: those of the kinds above."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _alpha_follows_the_rank(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("alpha") is None and "rank" in given:
+            return {**given, "alpha": given["rank"]}
+        return given
+
+    @property
+    def layer_kind(self) -> LayerKind:
+        alpha = self.alpha * math.sqrt(self.rank) if self.rank_stabilised else self.alpha
+        return LayerKind(self.kind, self.rank, alpha, self.dropout, self.start == "gaussian")
+
     def layers(self, family: Family) -> list[str]:
         """Endings of the names of the denoiser's layers. Raises InvalidConfig for a kind that the family lacks."""
         wanted = {"attention": True, "feed_forward": self.feed_forward, "convolutions": self.convolutions}
@@ -67,62 +90,19 @@ class LoraConfig(PivotalConfig):
         return [layer for kind, on in wanted.items() if on for layer in family.lora_layers[kind]]
 
 
-class LowRankLayers:
-    """The low-rank layers inside one module."""
-
-    def __init__(
-        self, module: ModelMixin | PreTrainedModel, config: PeftConfig, seed: int, dtype: torch.dtype | None
-    ) -> None:
-        if hasattr(module, "peft_config"):
-            raise InvalidConfig("a LoRA is already on this base", hint="use one LoRA at a time")
-        self.module, self.config = module, config
-        with torch.random.fork_rng(devices=[]):  # peft draws A from the global generator
-            torch.manual_seed(seed)
-            inject_adapter_in_model(config, module, adapter_name="default")
-        self.parameters = {name: parameter for name, parameter in module.named_parameters() if ".lora_" in name}
-        number_format = dtype or module.dtype  # looked up once: it walks through every layer
-        for parameter in self.parameters.values():
-            parameter.data = parameter.data.to(number_format)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """The weights under peft's names in files (no adapter name); also after `detach`, which packed training relies
-        on.
-        """
-        return {
-            name.replace(".default.weight", ".weight"): parameter.data for name, parameter in self.parameters.items()
-        }
-
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Raises KeyError when the names differ from this module's: peft alone would skip them in silence."""
-        if state.keys() != self.state().keys():
-            raise KeyError("layers differ")
-        set_peft_model_state_dict(self.module, dict(state))
-
-    def switch(self, on: bool) -> None:
-        for layer in self.module.modules():
-            if isinstance(layer, LoraLayer):
-                layer.set_scale("default", 1.0 if on else 0.0)
-
-    def detach(self) -> None:
-        """Put each original layer, which was never touched, back in its place."""
-        wrapped = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, LoraLayer)]
-        for name, layer in wrapped:
-            parent, _, child = name.rpartition(".")
-            setattr(self.module.get_submodule(parent), child, layer.base_layer)
-        del self.module.peft_config
-
-
 class AttachedLora:
     def __init__(self, base: Base, settings: LoraConfig, dtype: torch.dtype | None) -> None:
         self.parts: dict[str, LowRankLayers] = {}
-        self.strength = settings.alpha / settings.rank
+        kind = settings.layer_kind
+        self.strength = kind.alpha / kind.rank
         self.denoiser_name = base.family.denoiser_name
         groups = []
         for number, (name, module, layers, rate) in enumerate(targets_of(base, settings)):
-            config = PeftConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=layers)
+            weights = settings.block_weights if name == self.denoiser_name else {}
+            config = kind.for_layers(weighed_layers(module, layers, weights))
             seed = generator_for(settings.seed, _STARTING_WEIGHTS, number).initial_seed()
             self.parts[name] = LowRankLayers(module, config, seed, dtype)
-            groups.append(ParameterGroup(name, rate, self.parts[name].parameters))
+            groups += groups_by_weight(name, rate, self.parts[name].parameters, weights)
         self.groups = tuple(groups)
         self.trains_text = any(name != self.denoiser_name for name in self.parts)
 
@@ -161,8 +141,49 @@ class AttachedLora:
             part.detach()
 
 
-def _stored_settings(config: PeftConfig) -> dict[str, object]:
-    return {"r": config.r, "lora_alpha": config.lora_alpha, "target_modules": sorted(config.target_modules)}
+def _stored_settings(config: Any) -> dict[str, object]:
+    alpha = getattr(config, "lora_alpha", None) or config.alpha
+    kind = {"use_dora": True} if getattr(config, "use_dora", False) else {}
+    return {"r": config.r, "lora_alpha": alpha, "target_modules": sorted(config.target_modules), **kind}
+
+
+def weighed_layers(module: torch.nn.Module, layers: list[str], weights: Mapping[str, float]) -> list[str]:
+    """The layers whose weight is above 0, by full name where there are weights. Raises InvalidConfig for weights of
+    blocks that the module has not, and when no layer is left.
+    """
+    if not weights:
+        return layers
+    endings = tuple(f".{layer}" for layer in layers)
+    names = [name for name, _ in module.named_modules() if f".{name}".endswith(endings)]
+    unknown = [block for block in weights if not any(f"{name}.".startswith(f"{block}.") for name in names)]
+    kept = [name for name in names if _weight_of(name, weights) > 0]
+    if unknown or not kept:
+        blocks = sorted({".".join(name.split(".")[:2]) for name in names})
+        wrong = (
+            f"block_weights name '{unknown[0]}', which has no such layers"
+            if unknown
+            else "block_weights leave no layer"
+        )
+        raise InvalidConfig(named or "block_weights leave no layer", hint=f"blocks: {', '.join(blocks)}")
+    return kept
+
+
+def groups_by_weight(
+    name: str, rate: float, parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, float]
+) -> list[ParameterGroup]:
+    """One group of each weight; one alone, under the part's own name, without weights."""
+    by_weight: dict[float, dict[str, torch.nn.Parameter]] = {}
+    for key, parameter in parameters.items():
+        by_weight.setdefault(_weight_of(key, weights), {})[key] = parameter
+    return [
+        ParameterGroup(name if weight == 1 else f"{name} x {weight:g}", rate * weight, own)
+        for weight, own in sorted(by_weight.items(), reverse=True)
+    ]
+
+
+def _weight_of(name: str, weights: Mapping[str, float]) -> float:
+    own = [block for block in weights if name == block or name.startswith(f"{block}.")]
+    return weights[max(own, key=len)] if own else 1.0
 
 
 def targets_of(
@@ -192,6 +213,10 @@ class Lora:
     def check(self, settings: LoraConfig, family: Family) -> None:
         settings.layers(family)
         check_new_word(settings)
+        if settings.dropout and settings.kind in ("loha", "lokr"):
+            raise InvalidConfig(f"dropout does not go with kind '{settings.kind}'", hint="leave one of them out")
+        if settings.start == "gaussian" and settings.kind in ("loha", "lokr"):
+            raise InvalidConfig(f"start=gaussian does not go with kind '{settings.kind}'", hint="leave one of them out")
 
     def attach(
         self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32

@@ -66,6 +66,8 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
     changing = ("shuffle_tags", "tag_dropout", "ema_decay", "caption_dropout")
     if own := [name for name in changing if getattr(config, name)]:
         raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
+    if isinstance(config, LoraConfig) and (name := _not_plain(config)):
+        raise InvalidConfig(f"LoRA trials with `{name}` cannot be packed", hint="leave it out, or train this one alone")
     if isinstance(config, LoraConfig) and config.convolutions:
         raise InvalidConfig(
             "LoRA trials with `convolutions` cannot be packed", hint="leave it out, or train this one alone"
@@ -75,6 +77,12 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
             "LoRA trials with a new word (`num_vectors`) cannot be packed", hint="leave it out, or train this one alone"
         )
     return config.image_px, config.precision
+
+
+def _not_plain(config: LoraConfig) -> str:
+    """The first setting by which the layers are not plain low-rank ones at one learning rate; empty: none."""
+    kinds = {"kind": config.kind != "lora", "dropout": config.dropout > 0, "block_weights": bool(config.block_weights)}
+    return next((name for name, on in kinds.items() if on), "")
 
 
 def check_packable(trials: Sequence[Trial]) -> None:
