@@ -159,12 +159,8 @@ def weighed_layers(module: torch.nn.Module, layers: list[str], weights: Mapping[
     kept = [name for name in names if _weight_of(name, weights) > 0]
     if unknown or not kept:
         blocks = sorted({".".join(name.split(".")[:2]) for name in names})
-        wrong = (
-            f"block_weights name '{unknown[0]}', which has no such layers"
-            if unknown
-            else "block_weights leave no layer"
-        )
-        raise InvalidConfig(named or "block_weights leave no layer", hint=f"blocks: {', '.join(blocks)}")
+        wrong = f"block_weights name '{unknown[0]}': no such layers" if unknown else "block_weights leave no layer"
+        raise InvalidConfig(wrong, hint=f"blocks: {', '.join(blocks)}")
     return kept
 
 
