@@ -181,7 +181,7 @@ def test_blocks_have_learning_rates_of_their_own():
 
 @pytest.mark.parametrize("weights", [{"upblocks": 1.0}, {"down_blocks": 0, "mid_block": 0, "up_blocks": 0}])
 def test_blocks_that_are_not_there_are_refused(weights):
-    with pytest.raises(InvalidConfig, match="blocks"):
+    with pytest.raises(InvalidConfig, match="block_weights"):
         attached(build_tiny(), block_weights=weights)
 
 
