@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli.options import ConceptArgument, FittedConceptOption, Json, print_json, print_lines, status
+from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.options import (
+    ConceptArgument,
+    FittedConceptOption,
+    Json,
+    RunOption,
+    StepOption,
+    TaughtBaseOption,
+    print_json,
+    print_lines,
+    status,
+)
 
 commands = typer.Typer(
     help="Finished pictures from a brief: ads, catalogues, mood boards, edits; judged, composed, noted in a manifest.",
@@ -25,6 +36,41 @@ def create_kit(concept: ConceptArgument, as_json: Json = False) -> None:
     print_lines(kit_lines(kit))
     if as_json:
         print_json(kit.as_json())
+
+
+@commands.command(
+    "ad", epilog="Example: [cyan]brandsmith create ad autumn.yaml --run runs/demo-lora --out out/autumn[/]"
+)
+@hardware_options()
+def create_ad(
+    brief: Annotated[Path, typer.Argument(help="The brief: a YAML file, see docs/ads.md.")],
+    run: RunOption = None,
+    step: StepOption = None,
+    base: TaughtBaseOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for the ads and their manifest.")] = Path("out/ad"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be made.")] = False,
+    as_json: Json = False,
+) -> None:
+    """An ad in every format of a brief: drawn, judged, laid out, as PNG or JPEG, PSD and SVG. Stop it any time."""
+    from brandsmith.create.ad import create_ad as create
+    from brandsmith.create.ad import open_ad_folder, plan_ad
+    from brandsmith.create.ad_brief import concept_folder, load_ad_brief
+    from brandsmith.create.command import ad_lines, dry_lines
+    from brandsmith.draw.source import find_source
+
+    wanted = load_ad_brief(brief)
+    plan = plan_ad(wanted, concept_folder(wanted, brief.parent), find_source(run, step, base))
+    if dry_run:
+        print_lines(dry_lines(plan, open_ad_folder(plan, out)))
+        return
+    with status("loading the base") as log:
+        result = create(plan, out, lambda what, done, total: log(f"{what}: {done} of {total}"))
+    print_lines(ad_lines(result))
+    if as_json:
+        print_json(result.as_json())
+    refused = result.refused
+    if refused:
+        raise typer.Exit(1)
 
 
 @commands.command("mark", epilog="Example: [cyan]brandsmith create mark out/samples/case-0_seed-1000.png[/]")

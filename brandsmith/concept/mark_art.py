@@ -13,7 +13,7 @@ from brandsmith.core.pictures import open_upright
 from brandsmith.core.text import read_text
 
 LARGEST_SVG_BYTES = 1 << 21
-PROBE_PX = 256
+PROBE_PX = 512
 WIDEST_PX = 16_384
 """An SVG is not drawn wider, however much of it is margin."""
 _SEEN_FROM = 8
@@ -27,6 +27,13 @@ def draw_mark_art(file: Path, width_px: int) -> Image.Image:
     """
     cut = _cut_vector(file, width_px) if is_vector(file) else _cut_picture(file)
     return cut.resize((width_px, max(1, round(cut.height * width_px / cut.width))), Image.Resampling.LANCZOS)
+
+
+def shown_part(file: Path) -> tuple[float, float, float, float]:
+    """The box of what is not transparent in a vector, as shares of its width and height. Raises InvalidConcept."""
+    art = _drawn(file, PROBE_PX)
+    x0, y0, x1, y1 = _shown_box(art, file)
+    return x0 / art.width, y0 / art.height, x1 / art.width, y1 / art.height
 
 
 def is_vector(file: Path) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from brandsmith.concept.brand_kit import BrandKit
+from brandsmith.create.ad import AdPlan, AdResult
+from brandsmith.create.folder import CreatedFolder
 
 
 def kit_lines(kit: BrandKit) -> Iterator[str]:
@@ -22,3 +24,20 @@ def kit_lines(kit: BrandKit) -> Iterator[str]:
     if own.words.never:
         yield f"words that none has: {', '.join(own.words.never)}"
     yield f"rights: {own.rights.owner}"
+
+
+def ad_lines(result: AdResult) -> Iterator[str]:
+    """The files of an ad, then what was refused."""
+    for files in result.shipped.values():
+        yield from map(str, files)
+    for name, reason in result.refused.items():
+        yield f"refused {name}: {reason}"
+
+
+def dry_lines(plan: AdPlan, created: CreatedFolder) -> Iterator[str]:
+    """What would be made."""
+    yield f"prompt: {plan.prompt}"
+    yield f"candidates: {plan.brief.candidates} for each shape, seeds from {plan.brief.seed}"
+    for wanted in plan.brief.sizes:
+        done = created.finished(wanted.file_stem) is not None
+        yield f"{wanted.name}: {wanted.width} x {wanted.height} pixels{', finished' if done else ''}"

@@ -16,9 +16,10 @@ import brandsmith
 from brandsmith.cli.main import app
 from brandsmith.concept.brand_kit import KitSettings
 from brandsmith.concept.concept import ConceptConfig
+from brandsmith.create.ad_brief import AdBrief
 from brandsmith.study.config import StudyConfig
 
-YAML_KINDS = {"methods": StudyConfig, "mark": KitSettings, "token": ConceptConfig}
+YAML_KINDS = {"methods": StudyConfig, "mark": KitSettings, "token": ConceptConfig, "headline": AdBrief}
 """By a key that only this kind of file has."""
 OLD_SPELLINGS = {"--no-layout"}
 """Still read, with a line that says the new one."""

@@ -1,0 +1,239 @@
+"""`brandsmith create ad`: one brief, an ad in every format, each as PNG or JPEG, PSD and SVG, noted in a manifest.
+
+    OUT/1x1.png 1x1.psd 1x1.svg …     the ads
+    OUT/drawn/…                       the candidates with their verdicts
+    OUT/manifest.json                 brief, model, every format's picture, places, contrasts and what a reader reads
+
+Candidates are drawn once for each shape of picture, judged, and the best is used in all formats of that shape. A format
+that cannot be made well is refused with its reason; the others are made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brandsmith.base.base import Base
+from brandsmith.concept.brand_kit import BrandKit, load_brand_kit
+from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.pictures import load_rgb
+from brandsmith.core.rows import judge_name
+from brandsmith.create.ad_brief import AdBrief
+from brandsmith.create.ad_compose import ComposedAd, compose_ad
+from brandsmith.create.ad_reading import read_ad
+from brandsmith.create.ad_slots import FormatRefused
+from brandsmith.create.candidates import Candidate, Drawing, check_drawing, draw_candidates, open_drawing
+from brandsmith.create.folder import CreatedFolder, open_created
+from brandsmith.create.formats import Format
+from brandsmith.create.ground import Product, find_product
+from brandsmith.create.psd import write_psd
+from brandsmith.create.srgb import tagged
+from brandsmith.create.svg import write_svg
+from brandsmith.draw.source import Source
+from brandsmith.draw.writer import Request, picture_name
+from brandsmith.guidance.settings import DrawSettings
+from brandsmith.judges.boxes import Box
+from brandsmith.judges.judge import Judge
+from brandsmith.provenance.certificate import Signing
+from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role
+from brandsmith.provenance.claim import Source as SourceType
+from brandsmith.provenance.signature import check_signing, save_signed
+
+ASPECTS_FROM_PX = 512
+"""Bases of this native size draw broad and high pictures well; smaller ones draw squares alone."""
+SHAPES = {"square": 1.0, "tall": 1.25, "wide": 0.8}
+"""Height by width, of the same area, to 64 pixels. Milder than the formats: the ground is carried on for the rest."""
+Progress = Callable[[str, int, int], None]
+"""Takes what is done, how many of it, of how many."""
+
+
+@dataclass(frozen=True)
+class AdPlan:
+    """A checked brief and everything it needs, before weights load."""
+
+    brief: AdBrief
+    concept: Concept
+    kit: BrandKit
+    source: Source
+    settings: DrawSettings
+    """Resolved."""
+    judges: Mapping[str, Judge]
+    signing: Signing = field(default_factory=Signing)
+
+    @property
+    def prompt(self) -> str:
+        return self.brief.prompt(self.concept.token)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the folder is made from: for its manifest."""
+        return {
+            "ad": self.brief.as_json(),
+            "prompt": self.prompt,
+            "token": self.concept.token,
+            "kit": self.kit.as_json(),
+            "draw": self.settings.model_dump(mode="json"),
+            "base": self.source.base,
+            "adapter": self.source.origin().adapter_hash,
+        }
+
+
+@dataclass(frozen=True)
+class AdResult:
+    """What came of a brief."""
+
+    folder: Path
+    shipped: Mapping[str, tuple[Path, ...]]
+    """Format → its files."""
+    refused: Mapping[str, str]
+    """Format → why it was not made."""
+
+    def as_json(self) -> dict[str, Any]:
+        files = {name: [str(file) for file in own] for name, own in self.shipped.items()}
+        return {"folder": str(self.folder), "shipped": files, "refused": dict(self.refused)}
+
+
+def plan_ad(brief: AdBrief, concept_name: str, source: Source, signing: Signing | None = None) -> AdPlan:
+    """Raises InvalidInput, InvalidConfig or MissingResource for what cannot be drawn, judged or signed."""
+    concept, kit, signing = load_concept(concept_name), load_brand_kit(concept_name), signing or Signing()
+    check_signing(signing)
+    prompt = brief.prompt(concept.token)
+    settings, judges = check_drawing(source, concept, brief.draw, [prompt], None)
+    return AdPlan(brief, concept, kit, source, settings, judges, signing)
+
+
+def open_ad_folder(plan: AdPlan, folder: Path) -> CreatedFolder:
+    """Writes nothing. Raises as `open_created` does."""
+    return open_created(folder, "ad", plan.as_json(), [wanted.file_stem for wanted in plan.brief.sizes])
+
+
+def create_ad(plan: AdPlan, folder: Path, progress: Progress = lambda what, done, total: None) -> AdResult:
+    """Make what is missing. Raises as `open_created` does; a format that cannot be made is in the result."""
+    created = open_ad_folder(plan, folder)
+    missing = [wanted for wanted in plan.brief.sizes if created.finished(wanted.file_stem) is None]
+    refused: dict[str, str] = {}
+    if missing:
+        prompts = [plan.prompt]
+        with open_drawing(plan.source, plan.concept, plan.brief.draw, prompts, plan.judges) as drawing:
+            created.drawn_by(drawing.origin)
+            chosen = {shape: _draw_shape(plan, drawing, shape, folder, progress) for shape in _shapes(drawing, missing)}
+        for number, wanted in enumerate(missing):
+            progress("composing", number, len(missing))
+            try:
+                _make_format(plan, created, wanted, chosen[_shape_of(wanted, chosen)])
+            except FormatRefused as reason:
+                refused[wanted.name] = str(reason)
+    created.summarise({"refused": refused})
+    shipped = {wanted.name: created.finished(wanted.file_stem) for wanted in plan.brief.sizes}
+    files = {name: tuple(folder / file for file in part.files) for name, part in shipped.items() if part}
+    return AdResult(folder, files, refused)
+
+
+# ----------------------------------------------------------------------------- pictures
+
+
+def _shapes(drawing: Drawing, formats: Sequence[Format]) -> list[str]:
+    """The shapes of picture that the formats want and the base draws well."""
+    if drawing.settings.size_px or min(drawing.base.image_px) < ASPECTS_FROM_PX:
+        return ["square"]
+    return sorted({_shape_of(wanted, SHAPES) for wanted in formats})
+
+
+def _shape_of(wanted: Format, known: Mapping[str, Any]) -> str:
+    shape = {"tower": "tall", "tall": "tall", "wide": "wide", "strip": "square"}.get(wanted.aspect, "square")
+    return shape if shape in known else "square"
+
+
+def _size_of(shape: str, base: Base) -> tuple[int, int]:
+    """(height, width), of about the native area."""
+    high, wide = base.image_px
+    if shape == "square":
+        return high, wide
+    root = SHAPES[shape] ** 0.5
+    return round(high * root / 64) * 64, round(wide / root / 64) * 64
+
+
+def _draw_shape(plan: AdPlan, drawing: Drawing, shape: str, folder: Path, progress: Progress) -> list[Candidate]:
+    seeds = range(plan.brief.seed, plan.brief.seed + plan.brief.candidates)
+    home = folder / "drawn" / shape
+    requests = [Request(home / picture_name(0, seed), plan.prompt, seed) for seed in seeds]
+    settings = drawing.settings
+    if shape != "square":
+        settings = settings.model_copy(update={"size_px": _size_of(shape, drawing.base)})
+
+    def drawn(done: int, total: int) -> None:
+        progress(f"candidates ({shape})", done, total)
+
+    return draw_candidates(drawing, requests, drawn, settings)
+
+
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
+    """The best, which must not have failed a check. Raises FormatRefused with what the judges found wrong."""
+    best = candidates[0]
+    if best.usable.verdict is False:
+        found = Counter(own.usable.reason for own in candidates)
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in found.most_common())
+        raise FormatRefused(
+            f"none of {len(candidates)} candidates is usable: {reasons}",
+            hint="draw more candidates, or another product",
+        )
+    return best
+
+
+def mark_box_of(candidate: Candidate) -> Box | None:
+    """Where the detector found the mark, in the picture's pixels."""
+    for row in candidate.rows:
+        box = row.details.get("box")
+        if judge_name(row) == "detector" and isinstance(box, list) and len(box) == 4:
+            return float(box[0]), float(box[1]), float(box[2]), float(box[3])
+    return None
+
+
+def product_of(candidate: Candidate) -> Product:
+    return find_product(load_rgb(candidate.path), mark_box_of(candidate))
+
+
+# ----------------------------------------------------------------------------- formats
+
+
+def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, candidates: Sequence[Candidate]) -> None:
+    """Compose, read and write one format. Raises FormatRefused."""
+    best = best_of(candidates)
+    ad = compose_ad(product_of(best), plan.brief.texts(), plan.kit, wanted)
+    stem = created.folder / wanted.file_stem
+    picture = stem.with_suffix(".jpg" if plan.brief.file_type == "jpeg" else ".png")
+    flat = ad.flattened()
+    save_signed(picture, tagged(flat), claim_of(plan, created, best, ad), plan.signing)
+    write_psd(stem.with_suffix(".psd"), ad)
+    write_svg(stem.with_suffix(".svg"), ad, plan.kit)
+    record = {
+        "format": wanted.name,
+        "layout": ad.as_json(),
+        "read": read_ad(flat, plan.brief.headline, plan.concept.config.expected_text),
+        "picture": best.as_json(),
+        "candidates": [own.as_json() for own in candidates],
+    }
+    created.finish(wanted.file_stem, [picture, stem.with_suffix(".psd"), stem.with_suffix(".svg")], record)
+
+
+def claim_of(plan: AdPlan, created: CreatedFolder, best: Candidate, ad: ComposedAd) -> Claim:
+    """A composite: a drawn picture, with its ground carried on, real text and the true mark."""
+    origin = created.as_json()["drawn_by"]
+    model = Model(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
+    rights = plan.kit.settings.rights
+    edits = [Edit("c2pa.resized", f"enlarged {ad.staged.scale:.2f} times")]
+    if ad.staged.carried_on:
+        edits.append(Edit("c2pa.edited", "the plain ground carried on beyond the picture"))
+    edits += [Edit("c2pa.drawing", f"text set: {live.name}") for live in ad.texts]
+    return Claim(
+        SourceType.COMPOSITE,
+        models=(model,),
+        inputs=(
+            Input(best.path, Role.COMPONENT, "drawn picture"),
+            Input(plan.kit.mark_file(dark=ad.mark_is_dark), Role.COMPONENT, "mark"),
+        ),
+        edits=tuple(edits),
+        rights=Rights(creator=plan.kit.name, credit=plan.kit.name, notice=rights.owner),
+    )
