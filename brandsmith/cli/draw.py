@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,16 +23,20 @@ from brandsmith.cli.options import (
     refuse_unread,
     status,
 )
+from brandsmith.cli.signing_options import OPTIONS as SIGNING_OPTIONS
+from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.provenance.certificate import Signing
 from brandsmith.results.best_of import BestOf, lines_of
 
 if TYPE_CHECKING:
+    from brandsmith.draw.leaving import Leaving
     from brandsmith.draw.source import Source
 
 commands = typer.Typer()
 
-DEFAULT_BUDGET = 16
+DEFAULT_BUDGET, DEFAULT_FIRST_SEED = 16, 1000
 BEST_OF_OPTIONS = {
     "number": Annotated[
         int | None,
@@ -58,12 +63,13 @@ def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
     """Raises InvalidConfig for a budget of nothing."""
     if number is None and budget is not None:
         raise InvalidConfig(f"--budget {budget} would change nothing: --best-of is not given", hint="leave it out")
-    return None if number is None else BestOf(number, budget or DEFAULT_BUDGET)
+    return None if number is None else BestOf(number, budget or DEFAULT_BUDGET, DEFAULT_FIRST_SEED)
 
 
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 @hardware_options()
 @draw_options()
+@signing_options()
 @options_as("best_of", BEST_OF_OPTIONS, best_of_options)
 def sample(
     context: typer.Context,
@@ -80,27 +86,31 @@ def sample(
     seeds: Annotated[
         int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt; seeds count from --first-seed.")
     ] = 4,
-    first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = 1000,
+    first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = DEFAULT_FIRST_SEED,
     *,
     settings: DrawSettings,
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
     best_of: BestOf | None,
+    signing: Signing,
     picture: Annotated[
-        Path | None, typer.Option("--from", help="Draw this picture again, from the recipe in its file.")
+        Path | None, typer.Option("--from", help="Draw this PNG, JPEG or WebP again, from the recipe in it.")
     ] = None,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture. Stop it any time: the same command goes on."""
     from brandsmith.draw.again import draw_again
+    from brandsmith.draw.leaving import load_leaving
     from brandsmith.draw.source import find_source
     from brandsmith.draw.to_folder import draw_to_folder, suite_prompts
 
     if picture:
         refuse_unread(
-            context, context.params.keys() - {"picture", "run", "out"}, "--from draws by the recipe in the picture"
+            context,
+            context.params.keys() - {"picture", "run", "out", *SIGNING_OPTIONS} | {"watermark"},
+            "--from draws by the recipe in the picture",
         )
-        redrawn = draw_again(picture, out, run)
+        redrawn = draw_again(picture, out, run, load_leaving(signing))
         console.print(redrawn.line)
         print_lines([str(redrawn.path)])
         return
@@ -109,9 +119,10 @@ def sample(
     if best_of:
         refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
     source = find_source(run, step, base, vae)
+    leaving = load_leaving(signing)
     wanted = prompts or suite_prompts(concept, suite)
     if best_of:
-        _print_best(wanted, first_seed, best_of, settings, source, concept, out)
+        _print_best(wanted, replace(best_of, first_seed=first_seed), settings, source, concept, out, leaving)
         return
     with status("loading the base") as log:
         files = draw_to_folder(
@@ -121,6 +132,7 @@ def sample(
             source,
             out,
             explained=explain,
+            leaving=leaving,
             progress=lambda done, total: log(f"drawn {done} of {total} pictures"),
         )
     print_lines(str(file) for file in files)
@@ -128,12 +140,12 @@ def sample(
 
 def _print_best(
     prompts: list[str],
-    first_seed: int,
     best_of: BestOf,
     settings: DrawSettings,
     source: Source,
     concept: str,
     out: Path,
+    leaving: Leaving,
 ) -> None:
     from brandsmith.concept.concept import load_concept
     from brandsmith.evaluate.best_of import draw_best
@@ -141,12 +153,12 @@ def _print_best(
     with status("loading the base") as log:
         results = draw_best(
             prompts,
-            first_seed,
             best_of,
             settings,
             source,
             load_concept(concept),
             out,
+            leaving=leaving,
             progress=lambda done, total: log(f"{done} of {total} usable pictures"),
         )
     for line in lines_of(results):

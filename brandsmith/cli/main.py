@@ -27,6 +27,7 @@ from brandsmith.cli import (
     draw,
     export,
     judge,
+    provenance,
     rehearse,
     report,
     study,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 for group in (demo, train, draw, report, export, adapters, rehearse):
     app.add_typer(group.commands)
-for group in (concept, create, judge, study, base, benchmark):
+for group in (concept, create, judge, study, base, benchmark, provenance):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])
 
 app.add_typer(adapters.lora, name="lora")

@@ -10,13 +10,15 @@ import numpy as np
 from brandsmith.base.sources import check_base, family_of, load_scheduler, resolve_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.output import check_output_folder
-from brandsmith.core.pictures import load_rgb, save_png
+from brandsmith.core.pictures import load_rgb
 from brandsmith.core.run import RunDirectory
-from brandsmith.draw.recipe import Recipe, adapter_hash, read_recipe
+from brandsmith.draw.leaving import Leaving, save_drawn
+from brandsmith.draw.recipe import Recipe, adapter_hash, pixel_hash, read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.guidance.sampling import check_drawable, sample
 from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.methods.adapter import check_adapter
+from brandsmith.provenance.signature import check_signing
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,33 @@ class Redrawn:
 
     path: Path
     largest_difference: int
+    same_drawing: bool
+    """Whether the pixels are those that were drawn then, be the file a JPEG or a picture composed of more."""
 
     @property
     def line(self) -> str:
         """For a terminal."""
         if self.largest_difference == 0:
             return "the same pixels"
+        if self.same_drawing:
+            return "the same pixels as were drawn; the file shows them compressed or edited"
         return f"colour values differ by up to {self.largest_difference} of 255"
 
 
-def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
-    """Draw a picture from its own recipe into `folder`, under the same name.
+def draw_again(picture: Path, folder: Path, run: Path | None = None, leaving: Leaving | None = None) -> Redrawn:
+    """Draw a PNG, JPEG or WebP from its own recipe into `folder`, under the same name, as a PNG.
 
-    run: where its adapter is now, when it was moved. On the machine that drew it the pixels are the same; other
-    processors round differently. Raises InvalidInput, InvalidConfig or MissingResource before weights load; and
-    InvalidConfig when the base has other weights now.
+    leaving: sign the new one (None: not). run: where its adapter is now, when it was moved. On the machine that drew it
+    the pixels are the same; other processors round differently. Raises InvalidInput, InvalidConfig or MissingResource
+    before weights load; and InvalidConfig when the base has other weights now.
     """
     recipe = _recipe_of(picture)
-    path = folder / picture.name
+    path = folder / picture.with_suffix(".png").name
     if path.exists():
         raise InvalidConfig(f"'{path}' exists", hint="give another folder with --out: nothing is overwritten")
     check_output_folder(folder)
+    if leaving:
+        check_signing(leaving.signing)
     resolve_recorded_base(recipe.origin.base, picture)
     source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
     prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
@@ -64,17 +72,19 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None) -> Redrawn:
                 hint="use the base of that version",
             )
         drawn = sample(base, prompts, seeds, recipe.settings)[recipe.place]
-    save_png(path, drawn, recipe.as_text())
-    return Redrawn(path, _largest_difference(drawn, load_rgb(picture)))
+    save_drawn(path, drawn, recipe, leaving)
+    difference = _largest_difference(drawn, load_rgb(picture))
+    return Redrawn(path, difference, difference == 0 or pixel_hash(drawn) == recipe.pixels)
 
 
 def _recipe_of(picture: Path) -> Recipe:
     if not picture.is_file():
-        raise MissingResource(f"no picture at '{picture}'", hint="give a PNG that 'brandsmith sample' drew")
+        raise MissingResource(f"no picture at '{picture}'", hint="give a picture that Brandsmith drew")
     recipe = read_recipe(picture)
     if recipe is None:
         raise InvalidInput(
-            f"'{picture}' carries no recipe", hint="only PNG files that Brandsmith drew, unedited, can be drawn again"
+            f"'{picture}' carries no recipe",
+            hint="only PNG, JPEG and WebP files that Brandsmith wrote, with their metadata, can be drawn again",
         )
     return recipe
 

@@ -4,9 +4,11 @@ One JSON object under the keyword `brandsmith` of a PNG's text:
 
     {"version": …, "prompt": …, "seed": 1000, "settings": {DrawSettings, resolved}, "base": "pocket",
      "base_fingerprint": …, "adapter": "runs/…/checkpoints/step-000400" or null, "adapter_hash": …,
-     "batch": [[prompt, seed], …], "place": 3}
+     "batch": [[prompt, seed], …], "place": 3, "pixels": sha256, "watermark": true}
 
-`batch` names what was drawn together: the last bits of a picture depend on its neighbours (docs/files.md).
+`batch` names what was drawn together: the last bits of a picture depend on its neighbours (docs/files.md). `pixels` is
+the hash of what was drawn, by which a JPEG's drawing is known again. A JPEG or WebP carries the recipe in its XMP and
+its C2PA manifest (`provenance`).
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
+import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
@@ -27,8 +30,7 @@ from brandsmith.core.pictures import read_png_text
 from brandsmith.core.seeds import LARGEST_SEED
 from brandsmith.core.version import package_version
 from brandsmith.guidance.settings import DrawSettings
-
-KEYWORD = "brandsmith"
+from brandsmith.provenance.found import KEYWORD, recipe_text
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ class Recipe:
     place: int
     """Which of the batch it is, counted from 0."""
     version: str = ""
+    pixels: str = ""
+    """Of what was drawn (`pixel_hash`); empty where it was not noted."""
+    watermark: bool = False
+    """Whether an invisible watermark was laid into the pixels."""
 
     def as_text(self) -> dict[str, str]:
         """For `core.pictures.save_png`."""
         record = {"version": self.version or package_version(), "prompt": self.prompt, "seed": self.seed}
         record |= {"settings": self.settings.model_dump(mode="json")} | asdict(self.origin)
         record |= {"batch": [list(pair) for pair in self.batch], "place": self.place}
+        record |= {"pixels": self.pixels} if self.pixels else {}
+        record |= {"watermark": True} if self.watermark else {}
         return {KEYWORD: json.dumps(record, ensure_ascii=False), "Software": f"Brandsmith {record['version']}"}
 
     def differences(self, prompt: str, seed: int, settings: DrawSettings, origin: Origin) -> list[str]:
@@ -81,7 +89,7 @@ def _counted(settings: DrawSettings) -> dict[str, Any]:
 
 def read_recipe(picture: Path) -> Recipe | None:
     """The recipe in a picture's file; None for a picture that has none. Raises InvalidInput where it cannot be read."""
-    text = read_png_text(picture).get(KEYWORD)
+    text = read_png_text(picture).get(KEYWORD) or recipe_text(picture)
     if text is None:
         return None
     where = f"'{picture}' carries a recipe that cannot be read"
@@ -114,6 +122,8 @@ class _RecipeJson(TypedDict):
         list[Annotated[list[Any], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=1000)
     ]
     place: Annotated[int, Field(ge=0)]
+    pixels: NotRequired[str]
+    watermark: NotRequired[bool]
 
 
 _RECIPE, _BATCH = TypeAdapter(_RecipeJson), TypeAdapter(list[tuple[str, _Seed]])
@@ -127,7 +137,15 @@ def _recipe_from(record: _RecipeJson) -> Recipe:
     if place >= len(batch) or batch[place] != (record["prompt"], record["seed"]):
         raise ValueError("its place in the batch is another picture's")
     settings = DrawSettings(**record["settings"])
-    return Recipe(record["prompt"], record["seed"], settings, origin, batch, place, record["version"])
+    pixels, watermark = record.get("pixels", ""), record.get("watermark", False)
+    return Recipe(
+        record["prompt"], record["seed"], settings, origin, batch, place, record["version"], pixels, watermark
+    )
+
+
+def pixel_hash(picture: np.ndarray) -> str:
+    """SHA-256 of (H, W, 3) uint8: its shape and its values."""
+    return hashlib.sha256(f"{picture.shape} {picture.dtype}".encode() + np.ascontiguousarray(picture).data).hexdigest()
 
 
 def adapter_hash(checkpoint: Path | None) -> str | None:

@@ -17,6 +17,7 @@ from brandsmith.core.errors import unknown_name
 from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
 from brandsmith.draw.explained import check_explanation_folder
+from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.long_prompts import warn_of_cut_prompts
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictures, picture_name, write_pictures
@@ -25,6 +26,7 @@ from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.provenance.signature import check_signing
 
 
 def suite_prompts(concept_name: str, suite: str) -> list[str]:
@@ -48,13 +50,14 @@ def draw_to_folder(
     folder: Path,
     *,
     explained: bool = False,
+    leaving: Leaving | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Draw prompts × seeds into `folder`, a batch at a time; returns the files. What is there already stays.
 
-    explained: beside each picture a folder of its name that shows how it came about, one picture at a time. Everything
-    is checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other
-    prompts or of somebody else.
+    explained: beside each picture a folder of its name that shows how it came about, one picture at a time.
+    leaving: sign the pictures (None: not). Everything is checked before weights load. Raises InvalidInput or
+    InvalidConfig, also for a folder with pictures of other prompts or of somebody else.
     """
     if explained:
         settings = settings.model_copy(update={"batch_size": 1})
@@ -66,6 +69,8 @@ def draw_to_folder(
         for seed in seeds
     ]
     check_output_folder(folder)
+    if leaving:
+        check_signing(leaving.signing)
     missing = missing_pictures(requests, settings, source.origin())
     check_no_others(folder, requests, settings, source.origin())
     if explained:
@@ -73,7 +78,7 @@ def draw_to_folder(
             check_explanation_folder(request.path.with_suffix(""))
     draw: Draw | None = _explained if explained else None
     with source.loaded() as (base, origin):
-        write_pictures(base, requests, settings, origin, draw=draw, progress=progress)
+        write_pictures(base, requests, settings, origin, draw=draw, leaving=leaving, progress=progress)
     return [request.path for request in requests]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from brandsmith.base.base import Base
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.core.pictures import list_pictures, save_png
+from brandsmith.core.pictures import list_pictures
+from brandsmith.draw.leaving import Leaving, save_drawn
 from brandsmith.draw.legacy import drawn_before_recipes
 from brandsmith.draw.recipe import Origin, Recipe, read_recipe
 from brandsmith.guidance.sampling import sample
@@ -103,11 +104,13 @@ def write_pictures(
     origin: Origin,
     *,
     draw: Draw | None = None,
+    leaving: Leaving | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Draw what is missing of `requests` with a base that has its adapter on; `settings` are resolved.
 
-    progress: called with (done, total) after every batch. Raises InvalidConfig as `missing_pictures` does.
+    leaving: sign the pictures; None for those that stay in a run or a study. progress: called with (done, total) after
+    every batch. Raises InvalidConfig as `missing_pictures` does.
     """
     missing = {request.path for request in missing_pictures(requests, settings, origin)}
     for start in range(0, len(requests), settings.batch_size):
@@ -120,7 +123,7 @@ def write_pictures(
         for place, (request, picture) in enumerate(zip(batch, pictures, strict=True)):
             if request.path in missing:
                 recipe = Recipe(request.prompt, request.seed, settings, origin, drawn, place)
-                save_png(request.path, picture, recipe.as_text())
+                save_drawn(request.path, picture, recipe, leaving)
         progress(start + len(batch), len(requests))
 
 

@@ -1,6 +1,6 @@
 """`brandsmith sample --best-of N`: draw until each prompt has N usable pictures or its budget is spent.
 
-    OUT/case-0_seed-1003.png    a usable picture
+    OUT/case-0_seed-1003.png    a usable picture, signed
     OUT/drawn/…                 every picture that was drawn, the refused ones too
     OUT/best_of.json            how many were drawn and thrown away for each prompt, and why
 
@@ -9,26 +9,25 @@ Choosing is never hidden: what was thrown away is counted and kept.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-from brandsmith.base.base import Base
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
-from brandsmith.core.files import replacing, write_json
+from brandsmith.core.files import write_json
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.rows import Shot
-from brandsmith.draw.recipe import Origin
+from brandsmith.draw.leaving import Leaving, save_copy
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
 from brandsmith.draw.writer import Request, check_no_others, missing_pictures, picture_name, write_pictures
 from brandsmith.evaluate.chain import judges_for
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.judge import CachedJudge, Judge, score_shots
+from brandsmith.provenance.signature import check_signing
 from brandsmith.results.best_of import BestOf, PromptResult, summary
 from brandsmith.results.usable import Usable, checks_for, judge_usable
 
@@ -37,22 +36,26 @@ Progress = Callable[[int, int], None]
 
 def draw_best(
     prompts: Sequence[str],
-    first_seed: int,
     best_of: BestOf,
     settings: DrawSettings,
     source: Source,
     concept: Concept,
     folder: Path,
+    *,
+    leaving: Leaving | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[PromptResult]:
     """Draw, judge and keep; resumable, since what is drawn stays. progress: (usable so far, wanted).
 
-    Raises InvalidInput, InvalidConfig or MissingResource (no fitted judges) before weights load.
+    leaving: sign what is usable (None: not). Raises InvalidInput, InvalidConfig or MissingResource (no fitted judges)
+    before weights load.
     """
     settings = checked_settings(prompts, settings, source)
     judges = judges_for(concept, resolve_base(source.base))
     check_output_folder(folder)
-    seeds = range(first_seed, first_seed + best_of.budget)
+    if leaving:
+        check_signing(leaving.signing)
+    seeds = range(best_of.first_seed, best_of.first_seed + best_of.budget)
     for place in (folder, folder / "drawn"):
         possible = _requests(prompts, seeds, place)
         missing_pictures(possible, settings, source.origin())
@@ -64,7 +67,9 @@ def draw_best(
             wanting = [case for case, own in enumerate(results) if len(own.kept) < best_of.number]
             if not wanting:
                 break
-            _draw_round(base, results, wanting, seed, settings, origin, chain, folder)
+            requests = _requests_of(results, wanting, seed, folder / "drawn")
+            write_pictures(base, requests, settings, origin)
+            _keep_usable(requests, results, wanting, chain, folder, leaving)
             progress(sum(len(own.kept) for own in results), best_of.number * len(results))
     _drop_refused(_requests(prompts, seeds, folder), results)
     write_json(folder / "best_of.json", asdict(best_of) | summary(results))
@@ -84,26 +89,26 @@ def _requests(prompts: Iterable[str], seeds: Iterable[int], folder: Path) -> lis
     return [Request(folder / picture_name(case, seed), prompt, seed) for (case, prompt), seed in pairs]
 
 
-def _draw_round(
-    base: Base,
+def _requests_of(results: Sequence[PromptResult], cases: Sequence[int], seed: int, folder: Path) -> list[Request]:
+    """One more picture of each prompt that still wants one."""
+    return [Request(folder / picture_name(case, seed), results[case].prompt, seed) for case in cases]
+
+
+def _keep_usable(
+    requests: Sequence[Request],
     results: Sequence[PromptResult],
     cases: Sequence[int],
-    seed: int,
-    settings: DrawSettings,
-    origin: Origin,
     chain: Sequence[Judge],
     folder: Path,
+    leaving: Leaving | None,
 ) -> None:
-    """One more picture of each prompt that still wants one."""
-    requests = [Request(folder / "drawn" / picture_name(case, seed), results[case].prompt, seed) for case in cases]
-    write_pictures(base, requests, settings, origin)
+    """Judge what was drawn, count it, and copy what is usable into `folder`."""
     for case, request, verdict in zip(cases, requests, _verdicts(requests, cases, chain), strict=True):
         own = results[case]
         own.drawn += 1
         if verdict.verdict is True:
             own.kept.append(request.path.name)
-            with replacing(folder / request.path.name) as partial:
-                shutil.copyfile(request.path, partial)
+            save_copy(request.path, folder / request.path.name, leaving)
         else:
             own.refused[verdict.reason] += 1
 

@@ -43,6 +43,8 @@ class Signing:
     key: Path | None = None
     """Both or none: PEM files."""
     watermark: bool = False
+    kit: str | None = None
+    """Concept whose brand kit names creator and rights."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Source: C2PA technical specification 2.2, "Standard assertions": actions.v2 (wha
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -65,19 +66,21 @@ def _input(number: int, own: Input) -> Ingredient:
     return Ingredient(record, MIME[kind], content)
 
 
-def manifest(claim: Claim, content: bytes) -> dict[str, Any]:
-    """The manifest of the file `content`, without its ingredients. Its names come from the content, so that the same
-    file gets the same.
+def manifest(claim: Claim, content: bytes, parts: Sequence[Ingredient]) -> dict[str, Any]:
+    """The manifest of the file `content`, with those ingredients that are records alone. Its names come from what it
+    says and what it is about, so that equal pictures get equal ones.
     """
-    digest = sha256(content + repr(claim).encode()).hexdigest()
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": actions(claim)}}]
     if claim.recipe:
         assertions.append({"label": RECIPE, "data": json.loads(claim.recipe)})
+    said = json.dumps([assertions, [own.record for own in parts]], sort_keys=True)
+    digest = sha256(content + said.encode()).hexdigest()
     return {
         "claim_generator_info": [_agent(claim)],
         "label": f"urn:c2pa:{UUID(digest[:32], version=4)}",
         "instance_id": f"xmp:iid:{UUID(digest[32:], version=4)}",
         "assertions": assertions,
+        "ingredients": [own.record for own in parts if not own.mime],
     }
 
 

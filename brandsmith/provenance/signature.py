@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput, unknown_name
 from brandsmith.core.files import replacing
+from brandsmith.core.notes import warn_once
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import Identity, Signing, find_identity
 from brandsmith.provenance.claim import Claim, Rights, Source
@@ -35,6 +36,10 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """By suffix: what `save_signed` writes."""
 QUALITY = 95
 """Of JPEG and WebP."""
+UNSIGNED = (
+    "pictures are written unsigned, with XMP alone. In the EU pictures made by such systems must be marked so that "
+    "machines can tell, since 2026-08-02 (AI Act, Article 50): see docs/provenance.md"
+)
 SETTINGS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"remote_manifest_fetch": False}}
 """Of the SDK: no small copies inside, and never the network."""
 
@@ -104,6 +109,7 @@ def check_signing(signing: Signing) -> None:
     if not signing.sign:
         if signing.certificate or signing.key:
             raise InvalidConfig("--cert and --key would change nothing: --no-sign is given", hint="leave them out")
+        warn_once(UNSIGNED)
         return
     _try(find_identity(signing))
 
@@ -121,11 +127,10 @@ def _with_manifest(content: bytes, claim: Claim, identity: Identity, named: str)
     from brandsmith.provenance.manifest import ingredients, manifest
 
     out, mime, parts, pen = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim), _Pen(identity)
-    said = manifest(claim, content) | {"ingredients": [own.record for own in parts if not own.mime]}
     try:
         with (
             Signer.from_callback(pen.sign, algorithm_of(identity.key), identity.chain) as signer,
-            Builder.from_json(said, context=_context()) as builder,
+            Builder.from_json(manifest(claim, content, parts), context=_context()) as builder,
         ):
             for own in parts:
                 if own.mime:

@@ -10,10 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BestOf:
-    """How many usable pictures of each prompt are wanted, and how many may be drawn for one prompt."""
+    """How many usable pictures of each prompt are wanted, how many may be drawn for one prompt, and from which seed."""
 
     number: int
     budget: int
+    first_seed: int
 
 
 @dataclass

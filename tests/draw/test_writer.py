@@ -13,6 +13,7 @@ from PIL import Image
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.draw.again import draw_again
+from brandsmith.draw.leaving import Leaving, drawn_claim, sign_drawn
 from brandsmith.draw.recipe import KEYWORD, Origin, read_recipe
 from brandsmith.draw.source import Source, find_source, short_path
 from brandsmith.draw.to_folder import draw_to_folder
@@ -21,6 +22,11 @@ from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.loop import train
 from brandsmith.methods.registry import build_config
+from brandsmith.provenance import xmp
+from brandsmith.provenance.certificate import Signing
+from brandsmith.provenance.claim import Rights
+from brandsmith.provenance.found import State, read_found
+from brandsmith.provenance.signature import save_signed
 
 SETTINGS = DrawSettings(num_steps=2, guidance_scale=3.0, batch_size=2)
 PROMPTS, SEEDS = ["a cat", "a bowl", "a cat and a bowl"], [1, 2]
@@ -153,10 +159,48 @@ def test_a_picture_is_drawn_again_to_the_pixel(tiny, tmp_path, taught, monkeypat
     monkeypatch.chdir(tiny)
     source = find_source(tiny / "run", None, None) if taught else Source(str(tiny / "base"))
     settings = DrawSettings(num_steps=3, batch_size=3, refiner="attend_excite", negative_prompt="a dog")
-    drawn = draw_to_folder(PROMPTS, SEEDS, settings, source, tmp_path / "first")
+    leaving = Leaving() if taught else None
+    drawn = draw_to_folder(PROMPTS, SEEDS, settings, source, tmp_path / "first", leaving=leaving)
     for picture in (drawn[1], drawn[5]):
-        again = draw_again(picture, tmp_path / "again")
+        again = draw_again(picture, tmp_path / "again", leaving=leaving)
         assert again.largest_difference == 0 and again.path.read_bytes() == picture.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["signed", "unsigned", "recipe in the manifest alone"])
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_a_compressed_picture_is_drawn_again_to_the_pixel_before_compression(tiny, tmp_path, suffix, kept, monkeypatch):
+    (picture,) = draw_to_folder(["a cat"], [1], SETTINGS, Source(str(tiny / "base")), tmp_path / "first")
+    if "alone" in kept:
+        monkeypatch.setattr(xmp, "LARGEST_RECIPE", 10)
+    claim = drawn_claim(read_recipe(picture), Rights())
+    lossy = tmp_path / f"a{suffix}"
+    save_signed(lossy, load_rgb(picture), claim, Signing(sign=kept != "unsigned"), quality=40)
+    assert not np.array_equal(load_rgb(lossy), load_rgb(picture))
+    again = draw_again(lossy, tmp_path / "again")
+    assert again.path.name == "a.png" and np.array_equal(load_rgb(again.path), load_rgb(picture))
+    assert again.same_drawing and again.largest_difference > 0 and "same pixels as were drawn" in again.line
+
+
+def test_pictures_of_a_run_are_signed_before_they_leave(tiny, tmp_path):
+    drawn = draw_to_folder(["a cat"], [1, 2], SETTINGS, Source(str(tiny / "base")), tmp_path / "run")
+    before = [path.read_bytes() for path in drawn]
+    copies = sign_drawn(drawn, tmp_path / "signed", Leaving())
+    assert [path.read_bytes() for path in drawn] == before and [path.name for path in copies] == [
+        path.name for path in drawn
+    ]
+    for copy, path in zip(copies, drawn, strict=True):
+        found = read_found(copy)
+        assert found.manifest.state is State.UNTRUSTED and found.manifest.local
+        assert np.array_equal(load_rgb(copy), load_rgb(path)) and read_recipe(copy) == read_recipe(path)
+    with pytest.raises(InvalidConfig, match="exists"):
+        sign_drawn(drawn, tmp_path / "signed", Leaving())
+    with pytest.raises(InvalidConfig, match="two of the pictures have one name"):
+        sign_drawn([drawn[0], drawn[0]], tmp_path / "again", Leaving())
+    save_png(tmp_path / "bare.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InvalidInput, match="carries no recipe"):
+        sign_drawn([drawn[0], tmp_path / "bare.png"], tmp_path / "again", Leaving())
+    assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.slow

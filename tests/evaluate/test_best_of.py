@@ -51,7 +51,7 @@ def judged(monkeypatch):
 
 
 def test_drawing_stops_when_enough_are_usable_and_all_are_accounted_for(tiny, tmp_path, judged):
-    results = draw_best(PROMPTS, 5, BestOf(2, 20), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
+    results = draw_best(PROMPTS, BestOf(2, 20, 5), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
     assert [len(own.kept) for own in results] == [2, 2]
     drawn = sorted(path.name for path in (tmp_path / "out" / "drawn").glob("*.png"))
     kept = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
@@ -67,13 +67,13 @@ def test_drawing_stops_when_enough_are_usable_and_all_are_accounted_for(tiny, tm
 
 
 def test_the_same_command_again_draws_and_judges_nothing(tiny, tmp_path, judged):
-    given = (PROMPTS, 5, BestOf(1, 9), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
+    given = (PROMPTS, BestOf(1, 9, 5), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
     first, seen = draw_best(*given), judged.seen
     assert draw_best(*given) == first and judged.seen == seen
 
 
 def test_what_other_judges_refuse_is_taken_back_and_nobody_elses_picture_is(tiny, tmp_path, judged):
-    given = (PROMPTS, 5, BestOf(1, 9), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
+    given = (PROMPTS, BestOf(1, 9, 5), SETTINGS, Source(tiny), load_concept("demo"), tmp_path / "out")
     (first, _) = draw_best(*given)
     (tmp_path / "out" / "verdicts.jsonl").unlink()
     judged.seen = 1  # now another picture of each three is right

@@ -54,7 +54,7 @@ def test_sample_keeps_what_is_drawn_and_goes_on(sent, code, words, brandsmith, g
         return brandsmith("sample", "a red_qoga_logo", "--base", given[1], *few, "--out", tmp_path / place / "a")
 
     with monkeypatch.context() as patched:
-        patched.setattr(writer, "save_png", stopping_after(2, sent, writer.save_png))
+        patched.setattr(writer, "save_drawn", stopping_after(2, sent, writer.save_drawn))
         stopped(drawing("stopped"), code, words)
     kept = contents(tmp_path / "stopped")
     assert sum(name.endswith(".png") for name in kept) == 2

@@ -1,0 +1,98 @@
+"""Pictures that leave: saved with XMP and a signature that name the model and hold the recipe.
+
+Pictures of runs and studies stay where they are and carry the recipe alone; those of `sample` and `create` leave.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.files import replacing
+from brandsmith.core.output import check_output_folder
+from brandsmith.core.pictures import save_png
+from brandsmith.core.text import read_bytes
+from brandsmith.draw.recipe import KEYWORD, Recipe, pixel_hash, read_recipe
+from brandsmith.provenance.certificate import Signing
+from brandsmith.provenance.claim import Claim, Model, Rights, Source
+from brandsmith.provenance.rights import load_rights
+from brandsmith.provenance.signature import LARGEST_BYTES, check_signing, save_signed, signed
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """How pictures leave, and whose they are."""
+
+    signing: Signing = field(default_factory=Signing)
+    rights: Rights = field(default_factory=Rights)
+
+
+def drawn_claim(recipe: Recipe, rights: Rights) -> Claim:
+    """What a picture says that the model alone drew."""
+    origin = recipe.origin
+    model = Model(origin.base, origin.base_fingerprint, origin.adapter_hash)
+    return Claim(Source.TRAINED, recipe.as_text()[KEYWORD], (model,), rights=rights, version=recipe.version)
+
+
+def load_leaving(signing: Signing) -> Leaving:
+    """With the rights of the brand kit that `signing` names. Raises as `load_brand_kit`."""
+    return Leaving(signing, load_rights(signing.kit))
+
+
+def sign_drawn(pictures: Sequence[Path], folder: Path, leaving: Leaving) -> list[Path]:
+    """Signed copies of pictures with a recipe, under their names in `folder`.
+
+    Raises InvalidInput or InvalidConfig before anything is written: for a picture without a recipe, two of one name,
+    and a name that `folder` has already.
+    """
+    check_signing(leaving.signing)
+    check_output_folder(folder)
+    copies = {folder / path.name: path for path in pictures}
+    if len(copies) < len(pictures):
+        raise InvalidConfig("two of the pictures have one name", hint="sign them into different folders")
+    for copy in copies:
+        if copy.exists():
+            raise InvalidConfig(f"'{copy}' exists", hint="give another folder with --out: nothing is overwritten")
+    recipes = {copy: _recipe_of(path) for copy, path in copies.items()}
+    for copy, recipe in recipes.items():
+        _save_signed_copy(copies[copy], copy, recipe, leaving)
+    return list(copies)
+
+
+def save_copy(picture: Path, copy: Path, leaving: Leaving | None) -> None:
+    """A copy of a picture that we drew, signed where it leaves; one that is there is replaced. Raises InvalidInput."""
+    if leaving is not None:
+        _save_signed_copy(picture, copy, _recipe_of(picture), leaving)
+        return
+    with replacing(copy) as partial:
+        shutil.copyfile(picture, partial)
+
+
+def _save_signed_copy(picture: Path, copy: Path, recipe: Recipe, leaving: Leaving) -> None:
+    content = read_bytes(picture, LARGEST_BYTES)
+    with replacing(copy) as partial:
+        partial.write_bytes(signed(content, drawn_claim(recipe, leaving.rights), leaving.signing, named=f"'{picture}'"))
+
+
+def _recipe_of(picture: Path) -> Recipe:
+    recipe = read_recipe(picture)
+    if recipe is None:
+        raise InvalidInput(
+            f"'{picture}' carries no recipe: it cannot be said what drew it",
+            hint="give pictures that Brandsmith drew; 'brandsmith create' signs what it composes",
+        )
+    return recipe
+
+
+def save_drawn(path: Path, picture: np.ndarray, recipe: Recipe, leaving: Leaving | None = None) -> None:
+    """Write a drawn picture with its recipe, as a PNG: signed where it leaves. Raises InvalidInput as `save_signed`."""
+    recipe = replace(recipe, pixels=pixel_hash(picture))
+    if leaving is None:
+        save_png(path, picture, recipe.as_text())
+    else:
+        save_signed(path, picture, drawn_claim(recipe, leaving.rights), leaving.signing, text=recipe.as_text())
