@@ -69,7 +69,10 @@ class Family:
     """Height and width of a drawn picture must be multiples of so many pixels."""
     training_cell: Callable[[Base], int]
     """Pixels per cell of the denoiser's coarsest level: training pictures are cut to whole ones."""
-    encode_ids: Callable[[Base, list[torch.Tensor], tuple[int, int]], Conditioning]
+    encode_ids: Callable[[Base, list[torch.Tensor], tuple[int, int], int], Conditioning]
+    """Of ids (N, max length) for each text encoder, a (height, width), and how many last layers are skipped."""
+    reads_chunks: bool
+    """Whether a long prompt may be read in chunks (`base/long_prompts.py`)."""
     predict: Callable[[Base, torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
     encode_images: Callable[[Base, torch.Tensor], torch.Tensor]
     decode_latents: Callable[[Base, torch.Tensor], torch.Tensor]
@@ -230,14 +233,18 @@ def _padded_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> torch
     return batch.input_ids
 
 
-def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | None = None) -> Conditioning:
+def encode_prompts(
+    base: Base, prompts: list[str], image_px: tuple[int, int] | None = None, clip_skip: int = 0
+) -> Conditioning:
     """Conditioning of prompts exactly as stock diffusers computes it for the family; an inpainting base is told that
     everything is masked.
 
     Gradients flow to the text encoders when the caller enables them. Multi-vector tokens must already be
     expanded in `prompts` (see `base.prompt_tokens`). `image_px` is (height, width), used by sdxl and for inpainting.
+    `clip_skip`: as diffusers', how many last layers of a text encoder are left out. A prompt's end that does not fit is
+    cut.
     """
-    encoded = encode_ids(base, tokenize(base, prompts), image_px)
+    encoded = encode_ids(base, tokenize(base, prompts), image_px, clip_skip)
     if base.is_inpainting:
         height, width = image_px or base.image_px
         everything = mask_pictures(base, torch.zeros(1, 3, height, width), torch.ones(1, 1, height, width))
@@ -245,10 +252,12 @@ def encode_prompts(base: Base, prompts: list[str], image_px: tuple[int, int] | N
     return encoded
 
 
-def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None) -> Conditioning:
+def encode_ids(
+    base: Base, ids: list[torch.Tensor], image_px: tuple[int, int] | None = None, clip_skip: int = 0
+) -> Conditioning:
     """`encode_prompts` after the tokenizers: `ids` is one (N, max length) per text encoder."""
     with base.arithmetic():
-        return base.family.encode_ids(base, ids, image_px or base.image_px).to(base.dtype)
+        return base.family.encode_ids(base, ids, image_px or base.image_px, clip_skip).to(base.dtype)
 
 
 def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:

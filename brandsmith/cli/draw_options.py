@@ -71,6 +71,13 @@ SizeOption = Annotated[
 NegativePromptOption = Annotated[
     str | None, typer.Option("--negative-prompt", help="What the pictures should not show.")
 ]
+ClipSkipOption = Annotated[
+    int | None,
+    typer.Option(
+        "--clip-skip",
+        help="Last layers of the text encoder to leave out (one less than AUTOMATIC1111 says); default 0.",
+    ),
+]
 BatchSizeOption = Annotated[
     int | None, typer.Option("--batch-size", help=f"Pictures drawn together; default {DEFAULTS.batch_size}.")
 ]
@@ -87,6 +94,7 @@ OPTIONS: dict[str, Any] = {
     "screen": ScreenOption,
     "size": SizeOption,
     "negative_prompt": NegativePromptOption,
+    "clip_skip": ClipSkipOption,
     "batch_size": BatchSizeOption,
 }
 

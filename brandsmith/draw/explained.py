@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.core.output import check_output_folder, foreign_folder
-from brandsmith.draw.long_prompts import warn_of_cut_prompts
+from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.source import Source
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import EXPLANATION, explain
@@ -24,11 +24,11 @@ def check_explanation_folder(folder: Path) -> None:
 
 def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: Source, folder: Path) -> list[str]:
     """Draw one picture and write its explanation into `folder`; returns lines to print."""
-    settings = settings.resolved(source.base, fine_tuned=source.fine_tuned)
+    settings = source.resolved(settings)
     family = family_of(source.base)
     check_drawable([prompt], settings, family)
     check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
-    warn_of_cut_prompts([prompt], settings, source)
+    warn_of_long_prompts([prompt], settings, source)
     check_reads_text(family, "an explanation")
     check_explanation_folder(folder)
     with source.loaded() as (base, _):

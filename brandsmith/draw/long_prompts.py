@@ -1,4 +1,4 @@
-"""Prompts that are longer than a base reads: stock tools cut them in silence, we say which."""
+"""Prompts that are longer than a text encoder reads at once: read in chunks (`base/long_prompts.py`), or said."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from brandsmith.base.prompt_tokens import count_pieces, most_pieces
-from brandsmith.base.sources import load_tokenizers
+from brandsmith.base.sources import family_of, load_tokenizers
 from brandsmith.concept.concept import with_token
 from brandsmith.core.notes import warn_once
 from brandsmith.draw.source import Source
-from brandsmith.guidance.sampling import build_parts
+from brandsmith.guidance.sampling import build_parts, reading_options
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.adapter import read_adapter_info
 
 
-def warn_of_cut_prompts(prompts: Sequence[str], settings: DrawSettings, source: Source) -> None:
-    """One line on stderr for every prompt whose end the base does not read, with that end. Loads no weights."""
+def warn_of_long_prompts(prompts: Sequence[str], settings: DrawSettings, source: Source) -> None:
+    """One line on stderr for every long prompt whose end the base does not read, or guidance does not look at, with
+    that end. Loads no weights.
+    """
+    in_chunks = family_of(source.base).reads_chunks
+    if in_chunks and not reading_options(settings):
+        return
     combiner = build_parts(settings).combiner
     own_word = _own_word(source)
     for tokenizer in load_tokenizers(source.base):
@@ -26,9 +31,16 @@ def warn_of_cut_prompts(prompts: Sequence[str], settings: DrawSettings, source: 
                 length = _length(tokenizer, branch.text, own_word)
                 if length > limit:
                     end = _unread_end(tokenizer, branch.text, own_word, limit)
-                    warn_once(
-                        f"prompt '{prompt}' has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
-                    )
+                    warn_once(_said(prompt, length, limit, end, in_chunks))
+
+
+def _said(prompt: str, length: int, limit: int, end: str, in_chunks: bool) -> str:
+    if in_chunks:
+        return (
+            f"prompt '{prompt}' has {length} pieces: the base reads all, but guidance that looks at attention sees the"
+            f" first {limit} alone and nothing of '{end}'"
+        )
+    return f"prompt '{prompt}' has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
 
 
 def _length(tokenizer: Any, text: str, own_word: tuple[str, int]) -> int:

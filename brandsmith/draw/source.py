@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brandsmith.base.base import Base
+from brandsmith.base.clip_skip import check_clip_skip
 from brandsmith.base.fingerprint import base_fingerprint
 from brandsmith.base.names import with_vae
 from brandsmith.base.sources import check_base, load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import Origin, adapter_hash
-from brandsmith.methods.adapter import check_adapter, load_adapter, recorded_base
+from brandsmith.guidance.settings import DrawSettings
+from brandsmith.methods.adapter import check_adapter, load_adapter, read_adapter_info, recorded_base
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class Source:
         """For recipes; before the weights are loaded the fingerprint is empty."""
         where = None if self.checkpoint is None else short_path(self.checkpoint)
         return Origin(self.base, fingerprint, where, adapter_hash(self.checkpoint))
+
+    def resolved(self, settings: DrawSettings) -> DrawSettings:
+        """The settings with the base's own guidance scale, and with the clip skip that the adapter was trained with,
+        where none was given. Raises InvalidConfig for a clip skip that the base does not have.
+        """
+        found = settings.resolved(self.base, fine_tuned=self.fine_tuned)
+        if self.checkpoint and not found.clip_skip:
+            own = read_adapter_info(self.checkpoint).settings.clip_skip
+            found = found.model_copy(update={"clip_skip": own}) if own else found
+        check_clip_skip(self.base, found.clip_skip)
+        return found
 
     @contextmanager
     def loaded(self) -> Iterator[tuple[Base, Origin]]:

@@ -18,7 +18,7 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
 from brandsmith.draw.explained import check_explanation_folder
 from brandsmith.draw.leaving import Leaving
-from brandsmith.draw.long_prompts import warn_of_cut_prompts
+from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictures, picture_name, write_pictures
 from brandsmith.guidance.attention import check_reads_text
@@ -100,12 +100,12 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     """The settings as the source's base wants them. Raises InvalidInput or InvalidConfig for what it cannot draw; loads
     no weights.
     """
-    settings = _as_distilled(settings, source).resolved(source.base, fine_tuned=source.fine_tuned)
+    settings = source.resolved(_as_distilled(settings, source))
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
     check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
     note_inpainting(source.base)
-    warn_of_cut_prompts(prompts, settings, source)
+    warn_of_long_prompts(prompts, settings, source)
     return settings
 
 

@@ -49,7 +49,7 @@ def sample_checkpoint(
     Raises InvalidConfig when `folder` holds pictures drawn from something else: they and their scores would mix.
     """
     source = Source(base.name, checkpoint)
-    settings = cases.settings.resolved(base.name, fine_tuned=source.fine_tuned)
+    settings = source.resolved(cases.settings)
     requests = [Request(folder / picture_name(shot.case, shot.seed), shot.prompt, shot.seed) for shot in shots]
     origin = source.origin(base_fingerprint(base))
     if missing_pictures(requests, settings, origin):

@@ -21,6 +21,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.progress import Log
+from brandsmith.draw.source import Source
 from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
 from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.guidance.settings import DrawSettings
@@ -92,7 +93,7 @@ def leakage_of_run(
     detector = load_judges(concept).detector
     checkpoint = found.checkpoints[-1][1] if found.checkpoints else None
     # With and without the adapter alike: else the scale would tell them apart.
-    settings = settings.resolved(found.base_name, fine_tuned=checkpoint is not None)
+    settings = Source(found.base_name, checkpoint).resolved(settings)
     cases = Cases(tuple(leakage_prompts(concept)), tuple(range(1000, 1000 + num_seeds)), settings)
     folder = (out or run or Path("out")) / "leakage"
     check_output_folder(folder)

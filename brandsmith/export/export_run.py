@@ -104,6 +104,11 @@ def export_run(
             f"this adapter acts below {info.settings.acts_below:g} of the noise schedule; other programs draw with it"
             " from the first step on, and their pictures differ"
         )
+    if skip := info.settings.clip_skip:
+        warn_once(
+            f"trained with clip_skip {skip}: set the same in diffusers, {skip + 1} in AUTOMATIC1111 and"
+            f" -{skip + 1} in ComfyUI"
+        )
     vae = split_name(info.base)[1]
     if vae and layout not in ("folder", "single-file"):
         warn_once(

@@ -79,6 +79,7 @@ def lora_header(info: AdapterInfo, network: Mapping[str, str], prediction: str) 
         "ss_base_model_version": kind.base_version,
         "ss_sd_model_name": Path(split_name(info.base)[0]).name,
         **({"ss_vae_name": Path(vae).name} if (vae := split_name(info.base)[1]) else {}),
+        "ss_clip_skip": str(info.settings.clip_skip + 1 if info.settings.clip_skip else None),  # counted from 1 there
         "ss_output_name": info.token,
         "ss_steps": str(info.steps),
         "ss_seed": str(info.settings.seed),

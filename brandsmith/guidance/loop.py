@@ -27,7 +27,7 @@ from brandsmith.base.memory_format import channels_last
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
-from brandsmith.guidance.batch import prepare_batch
+from brandsmith.guidance.batch import chunks_of, prepare_batch
 from brandsmith.guidance.branches import Branch, with_class_word
 from brandsmith.guidance.combiners import Weight, combine
 from brandsmith.guidance.parts import Batch, OnStep, Parts, Step
@@ -95,14 +95,18 @@ def latents_of_branches(
     starts: list[torch.Tensor | None] = [None] * len(branches)
     if parts.starter:
         starts = parts.starter.start_latents(base, branches, seeds, size_px, settings)
-    for images in _batches([start is not None for start in starts], settings.batch_size):
+    alike = [
+        (start is not None, chunks_of(base, own, settings.negative_prompt))
+        for start, own in zip(starts, branches, strict=True)
+    ]
+    for images in _batches(alike, settings.batch_size):
         steps = build_scheduler(base, scheduler, settings.num_steps)
         batch_of = partial(
             prepare_batch,
             base,
             steps,
             seeds=seeds[images],
-            negative_prompt=settings.negative_prompt,
+            settings=settings,
             size_px=size_px,
             images=images,
         )
@@ -153,11 +157,13 @@ def _stretches(
     return [_Stretch(batch_of(plain), 0, handover, on=False), late]
 
 
-def _batches(started: Sequence[bool], batch_size: int) -> Iterator[slice]:
-    """Batches of neighbours that start alike: some steps are left out for those that start from something."""
-    for first in range(0, len(started), batch_size):
-        last = min(first + batch_size, len(started))
-        for _, alike in groupby(range(first, last), lambda image: started[image]):
+def _batches(kinds: Sequence[tuple[bool, int]], batch_size: int) -> Iterator[slice]:
+    """Batches of neighbours that start alike, as some steps are left out for those that start from something, and that
+    read as many chunks of text.
+    """
+    for first in range(0, len(kinds), batch_size):
+        last = min(first + batch_size, len(kinds))
+        for _, alike in groupby(range(first, last), lambda image: kinds[image]):
             own = list(alike)
             yield slice(own[0], own[-1] + 1)
 

@@ -68,7 +68,7 @@ def _previewed(
     sentences = [[Branch(own.sentence, settings.guidance_scale or 1.0)] for own in listed]
     latents = latents_of_branches(base, sentences, seeds, preview, Parts(), stop_after=PREVIEW_STOP)
     time = build_scheduler(base, "ddim", PREVIEW_STEPS).timesteps[PREVIEW_STOP]
-    conditioning = encode_prompts(base, [own.expanded for own in listed], size_px)
+    conditioning = encode_prompts(base, [own.expanded for own in listed], size_px, settings.clip_skip)
     with recording(chosen_layers(base)) as recorder:
         recorder.run(lambda: predict(base, latents, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])

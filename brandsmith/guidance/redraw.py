@@ -69,7 +69,11 @@ class Redraw:
         for start in range(0, len(images), settings.batch_size):
             part = images[start : start + settings.batch_size]
             found = self._patches(
-                base, [pictures[i] for i in part], [wanted[i] for i in part], [seeds[i] for i in part]
+                base,
+                [pictures[i] for i in part],
+                [wanted[i] for i in part],
+                [seeds[i] for i in part],
+                settings.clip_skip,
             )
             fresh = self._drawn_anew(base, [patch for own in found for patch in own], settings)
             for image, own in zip(part, found, strict=True):
@@ -78,10 +82,11 @@ class Redraw:
         return redrawn
 
     def _patches(
-        self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int]
+        self, base: Base, pictures: list[np.ndarray], wanted: list[Listed], seeds: list[int], clip_skip: int
     ) -> list[list[Patch]]:
         found = []
-        for picture, listed, shares, seed in zip(pictures, wanted, _shares(base, pictures, wanted), seeds, strict=True):
+        places = _shares(base, pictures, wanted, clip_skip)
+        for picture, listed, shares, seed in zip(pictures, wanted, places, seeds, strict=True):
             own, owned = [], shares**3 / (shares**3).sum(0).clamp_min(1e-8)
             for number, thing in enumerate(listed.things):
                 square = square_around(shares, number, self.room)
@@ -113,7 +118,7 @@ gone.
 """
 
 
-def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> list[torch.Tensor]:
+def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed], clip_skip: int) -> list[torch.Tensor]:
     """Per picture, how much of each place every thing has: (things, H, W), at most 1 and 1 at each thing's own best
     place.
     """
@@ -122,7 +127,7 @@ def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed]) -> lis
     time = base.noising.timestep_at(LOOK_AT).to(base.device)
     noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
     noisy = base.noising.add_noise(latents, noise, time[None])
-    conditioning = encode_prompts(base, [listed.expanded for listed in wanted], pictures[0].shape[:2])
+    conditioning = encode_prompts(base, [own.expanded for own in wanted], pictures[0].shape[:2], clip_skip)
     with recording(layers_for_places(base)) as recorder:
         recorder.run(lambda: predict(base, noisy, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])

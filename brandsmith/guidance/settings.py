@@ -58,6 +58,9 @@ class DrawSettings(BaseModel):
     """(height, width) in pixels, or one number for a square; None is the base's native size."""
     negative_prompt: str = ""
     """What the unconditional branch says. Empty: Stable Diffusion's own."""
+    clip_skip: int = Field(default=0, ge=0, le=100)
+    """Last layers of the text encoders that are left out for the prompt, as diffusers' `clip_skip` (AUTOMATIC1111 and
+    ComfyUI count one more). 0: what the adapter was trained with, none without one."""
     batch_size: int = Field(default=8, ge=1, le=10_000)
     """Pictures drawn together. 8: enough to keep two CPU cores busy; the last bits of a picture depend on it."""
 

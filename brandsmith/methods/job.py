@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brandsmith.base.base import Base
+from brandsmith.base.clip_skip import check_clip_skip
 from brandsmith.base.distilled import refuse_training
 from brandsmith.base.inpainting import refuse_inpainting
 from brandsmith.base.noising import check_snr_weights
@@ -56,6 +57,7 @@ def check_job(
         refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)
     check_optimizer(config)
+    check_clip_skip(base, config.clip_skip)
     check_schedule(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
     tokenizers = load_tokenizers(base)

@@ -186,7 +186,9 @@ class Training:
         self.scaling = LossScaling(base.device, training_format(base, config.precision))
         prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
         prompts += ("",) if config.caption_dropout else ()
-        self.encode = PromptEncoder(base, prompts, trains_text=attached.trains_text, size=material.size)
+        self.encode = PromptEncoder(
+            base, prompts, trains_text=attached.trains_text, size=material.size, clip_skip=config.clip_skip
+        )
         self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
 
     def run(self, progress: Progress, stop: StopRequest) -> None:

@@ -76,7 +76,7 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
         raise InvalidConfig(
             "LoRA trials with a new word (`num_vectors`) cannot be packed", hint="leave it out, or train this one alone"
         )
-    return config.image_px, config.precision
+    return config.image_px, config.precision, config.clip_skip
 
 
 def _not_plain(config: LoraConfig) -> str:
@@ -92,10 +92,11 @@ def check_packable(trials: Sequence[Trial]) -> None:
     keys = {pack_key(trial.config): trial.run_dir for trial in trials}
     if len(keys) > 1:
         shown = "; ".join(
-            f"'{folder}': image_px {px}, precision {precision}" for (px, precision), folder in keys.items()
+            f"'{folder}': image_px {px}, precision {precision}, clip_skip {skip}"
+            for (px, precision, skip), folder in keys.items()
         )
         raise InvalidConfig(
-            f"trials of one pack must share resolution and precision ({shown})",
+            f"trials of one pack must share resolution, precision and clip skip ({shown})",
             hint="make a pack of each (see pack_key)",
         )
     folders = [Path(trial.run_dir).resolve() for trial in trials]
@@ -255,7 +256,7 @@ class Pack:
                 for column in zip(*(encoders[k].token_ids(prompts[k]) for k in with_text), strict=True)
             ]
             self.rows.set(_repeated(with_text, counts))
-            encoded, start = encode_ids(self.base, ids, encoders[0].size), 0
+            encoded, start = encode_ids(self.base, ids, encoders[0].size, encoders[0].clip_skip), 0
             for k, count in zip(with_text, counts, strict=True):
                 pieces[k] = encoded.rows(slice(start, start + count))
                 start += count

@@ -77,6 +77,10 @@ class TrainSettings(BaseModel):
     """The first so many tags are neither moved nor left out."""
     ema_decay: float = Field(0.0, ge=0, lt=1)
     """Decay of the moving average of what trains, such as 0.999: checkpoints then hold the average. 0: none."""
+    clip_skip: int = Field(0, ge=0, le=100)
+    """Last layers of the text encoders that are left out, as diffusers' `clip_skip` (kohya's scripts count one more).
+    Pictures are drawn with the same.
+    """
     prior_weight: float = Field(0.0, ge=0)
     """Weight of the prior-preservation loss (Ruiz et al. 2023, eq. 2); 0 uses no class pictures."""
     num_class_images: int = Field(100, ge=1, le=100_000)

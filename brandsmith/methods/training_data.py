@@ -259,8 +259,10 @@ class PromptEncoder:
     trains.
     """
 
-    def __init__(self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int]) -> None:
-        self.base, self.size, self.trains_text = base, size, trains_text
+    def __init__(
+        self, base: Base, prompts: Sequence[str], *, trains_text: bool, size: tuple[int, int], clip_skip: int = 0
+    ) -> None:
+        self.base, self.size, self.trains_text, self.clip_skip = base, size, trains_text, clip_skip
         self.met: dict[str, Conditioning] = {}
         self.known = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         expanded = expand_prompts(base, list(self.known))
@@ -268,7 +270,8 @@ class PromptEncoder:
         if not trains_text:
             with torch.no_grad():
                 blocks = [
-                    encode_ids(base, [ids[i : i + 16] for ids in self.ids], size) for i in range(0, len(expanded), 16)
+                    encode_ids(base, [ids[i : i + 16] for ids in self.ids], size, clip_skip)
+                    for i in range(0, len(expanded), 16)
                 ]
                 self.table = Conditioning.cat(blocks)
 
@@ -288,7 +291,7 @@ class PromptEncoder:
 
     def __call__(self, prompts: Sequence[str]) -> Conditioning:
         if self.trains_text:
-            return encode_ids(self.base, self.token_ids(prompts), self.size)
+            return encode_ids(self.base, self.token_ids(prompts), self.size, self.clip_skip)
         if not self._knows(prompts):
             return Conditioning.cat([self._encoded(prompt) for prompt in prompts])
         return self.table.rows(self._rows(prompts))

@@ -25,7 +25,7 @@ def test_every_field_says_where_its_default_is_from():
     (record,) = [n for n in ast.walk(ast.parse(inspect.getsource(module))) if getattr(n, "name", "") == "DrawSettings"]
     fields = [i for i, node in enumerate(record.body) if isinstance(node, ast.AnnAssign)]
     described = [i for i in fields if isinstance(record.body[i + 1], ast.Expr)]
-    assert len(fields) == len(DrawSettings.model_fields) == 11 and described == fields
+    assert len(fields) == len(DrawSettings.model_fields) == 12 and described == fields
 
 
 def test_the_record_loads_no_torch():

@@ -47,7 +47,7 @@ def test_the_square_lies_around_a_things_own_place():
 def one_square(monkeypatch, square):
     """As if attention had everything in `square`."""
 
-    def shares(base, pictures, wanted):
+    def shares(base, pictures, wanted, clip_skip):
         own = torch.full((2, 64, 64), 1e-6)
         square.cut(own)[0], own[1, 0, 0] = 1.0, 1.0
         return [own for _ in pictures]

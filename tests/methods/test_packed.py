@@ -322,8 +322,8 @@ def test_a_diverging_trial_does_not_end_the_others(tmp_path):
         ([build_config("hn")], "hypernetwork trials"),
         ([lora(0, convolutions=True)], "convolutions"),
         ([lora(0, optimizer="adafactor")], "optimizer 'adafactor'"),
-        ([lora(0), lora(1, image_px=32)], "share resolution and precision"),
-        ([lora(0, precision="fp32"), word(1, precision="bf16")], "share resolution and precision"),
+        ([lora(0), lora(1, image_px=32)], "share resolution, precision"),
+        ([lora(0, precision="fp32"), word(1, precision="bf16")], "share resolution, precision"),
     ],
 )
 def test_what_cannot_be_packed(configs, says, tmp_path):

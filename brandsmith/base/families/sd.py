@@ -27,8 +27,12 @@ def _is_wide(read: ReadConfig) -> bool:
     return WIDTH_2 in (read("unet").get("cross_attention_dim"), read("text_encoder").get("hidden_size"))
 
 
-def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int]) -> Conditioning:
-    return Conditioning(base.text_encoders[0](ids[0])[0])
+def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int], clip_skip: int) -> Conditioning:
+    encoder = base.text_encoders[0]
+    if not clip_skip:
+        return Conditioning(encoder(ids[0])[0])
+    earlier = encoder(ids[0], output_hidden_states=True).hidden_states[-(clip_skip + 1)]
+    return Conditioning(getattr(encoder, "text_model", encoder).final_layer_norm(earlier))
 
 
 SD1 = Family(
@@ -46,6 +50,7 @@ SD1 = Family(
     size_unit=unet.size_unit,
     training_cell=unet.training_cell,
     encode_ids=encode_ids,
+    reads_chunks=True,
     predict=unet.predict,
     encode_images=autoencoder.encode_images,
     decode_latents=autoencoder.decode_upcast,

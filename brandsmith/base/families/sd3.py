@@ -33,12 +33,12 @@ def size_unit(base: Base) -> int:
     return base.vae_scale * base.denoiser.config.patch_size
 
 
-def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int]) -> Conditioning:
-    """Both encoders' last layer but one, side by side, widened with zeros, then T5's absent tokens; both
-    projections.
+def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int], clip_skip: int) -> Conditioning:
+    """Both encoders' last layer but one (and those skipped), side by side, widened with zeros, then T5's absent tokens;
+    both projections.
     """
     outputs = [encoder(own, output_hidden_states=True) for encoder, own in zip(base.text_encoders, ids, strict=True)]
-    hidden = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+    hidden = torch.cat([output.hidden_states[-(clip_skip + 2)] for output in outputs], dim=-1)
     hidden = F.pad(hidden, (0, base.denoiser.config.joint_attention_dim - hidden.shape[-1], 0, T5_TOKENS))
     return Conditioning(hidden, torch.cat([output[0] for output in outputs], dim=-1))
 
@@ -74,6 +74,7 @@ SD3 = Family(
     size_unit=size_unit,
     training_cell=size_unit,
     encode_ids=encode_ids,
+    reads_chunks=False,
     predict=predict,
     encode_images=autoencoder.encode_images,
     decode_latents=autoencoder.decode_upcast,

@@ -14,12 +14,14 @@ from brandsmith.base.families import autoencoder, unet
 from brandsmith.base.noising import DiffusionNoising
 
 
-def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int]) -> Conditioning:
-    """Both encoders' last layer but one, side by side; the second one's projection; size and crop (here none)."""
+def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int], clip_skip: int) -> Conditioning:
+    """Both encoders' last layer but one (and those skipped), side by side; the second one's projection; size and crop
+    (here none).
+    """
     hidden, pooled = [], None
     for encoder, own in zip(base.text_encoders, ids, strict=True):
         output = encoder(own, output_hidden_states=True)
-        hidden.append(output.hidden_states[-2])
+        hidden.append(output.hidden_states[-(clip_skip + 2)])
         pooled = output[0]
     height, width = image_px
     time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=base.dtype, device=base.device)
@@ -45,6 +47,7 @@ SDXL = Family(
     size_unit=unet.size_unit,
     training_cell=unet.training_cell,
     encode_ids=encode_ids,
+    reads_chunks=True,
     predict=unet.predict,
     encode_images=autoencoder.encode_images,
     decode_latents=autoencoder.decode_upcast,
