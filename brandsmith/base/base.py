@@ -82,6 +82,8 @@ class Family:
     """The layers in which the picture attends to text, in the order of execution; None where text and picture share
     one attention, so that nothing which reads or changes cross-attention works.
     """
+    languages: frozenset[str] = frozenset({"en"})
+    """Codes of the languages in which its text encoders read: a prompt in one of them is never put into English."""
 
     def encoder_names(self) -> tuple[str, ...]:
         return tuple(self.encoder_classes)

@@ -52,7 +52,7 @@ class Bench:
 
 
 Measure = Callable[[Bench], list[Bar]]
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {"language": "brandsmith.benchmark.create_language:measure_language"}
 """Group → `module:function` of its measure. Imported only when it is measured."""
 
 

@@ -10,15 +10,18 @@ import typer
 
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.language_options import language_options
 from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import (
     MOST_SEEDS,
     ConceptOption,
+    Json,
     RunOption,
     StepOption,
     TaughtBaseOption,
     VaeOption,
     console,
+    print_json,
     print_lines,
     refuse_unread,
     status,
@@ -27,11 +30,13 @@ from brandsmith.cli.signing_options import OPTIONS as SIGNING_OPTIONS
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
 from brandsmith.results.best_of import BestOf, lines_of
 
 if TYPE_CHECKING:
     from brandsmith.draw.leaving import Leaving
+    from brandsmith.draw.prompts import ReadPrompt
     from brandsmith.draw.source import Source
 
 commands = typer.Typer()
@@ -69,6 +74,7 @@ def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 @hardware_options()
 @draw_options()
+@language_options()
 @signing_options()
 @options_as("best_of", BEST_OF_OPTIONS, best_of_options)
 def sample(
@@ -89,6 +95,7 @@ def sample(
     first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = DEFAULT_FIRST_SEED,
     *,
     settings: DrawSettings,
+    language: LanguageChoice,
     explain: Annotated[
         bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
     ] = False,
@@ -97,12 +104,15 @@ def sample(
     picture: Annotated[
         Path | None, typer.Option("--from", help="Draw this PNG, JPEG or WebP again, from the recipe in it.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture. Stop it any time: the same command goes on."""
+    from brandsmith.concept.concept import load_concept
     from brandsmith.draw.again import draw_again
     from brandsmith.draw.leaving import load_leaving
+    from brandsmith.draw.prompts import read_prompts, with_english_negative
     from brandsmith.draw.source import find_source
-    from brandsmith.draw.to_folder import draw_to_folder, suite_prompts
+    from brandsmith.draw.to_folder import draw_to_folder, pictures_as_json, suite_prompts
 
     if picture:
         refuse_unread(
@@ -120,9 +130,13 @@ def sample(
         refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
     source = find_source(run, step, base, vae)
     leaving = load_leaving(signing)
-    wanted = prompts or suite_prompts(concept, suite)
+    known = [load_concept(concept).token] if best_of or not prompts else []
+    wanted = read_prompts(prompts or suite_prompts(concept, suite), source, language, known)
+    settings = with_english_negative(settings, source, language)
     if best_of:
-        _print_best(wanted, replace(best_of, first_seed=first_seed), settings, source, concept, out, leaving)
+        files = _draw_best(wanted, replace(best_of, first_seed=first_seed), settings, source, concept, out, leaving)
+        if as_json:
+            print_json(pictures_as_json(files))
         return
     with status("loading the base") as log:
         files = draw_to_folder(
@@ -136,17 +150,20 @@ def sample(
             progress=lambda done, total: log(f"drawn {done} of {total} pictures"),
         )
     print_lines(str(file) for file in files)
+    if as_json:
+        print_json(pictures_as_json(files))
 
 
-def _print_best(
-    prompts: list[str],
+def _draw_best(
+    prompts: list[ReadPrompt],
     best_of: BestOf,
     settings: DrawSettings,
     source: Source,
     concept: str,
     out: Path,
     leaving: Leaving,
-) -> None:
+) -> list[Path]:
+    """Draws, prints, and returns the usable pictures."""
     from brandsmith.concept.concept import load_concept
     from brandsmith.evaluate.best_of import draw_best
 
@@ -163,7 +180,9 @@ def _print_best(
         )
     for line in lines_of(results):
         console.print(line)
-    print_lines(str(out / name) for own in results for name in own.kept)
+    files = [out / name for own in results for name in own.kept]
+    print_lines(map(str, files))
+    return files
 
 
 @commands.command(
@@ -171,6 +190,7 @@ def _print_best(
 )
 @hardware_options()
 @draw_options(without=("batch_size",))  # it draws one picture
+@language_options()
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
@@ -181,9 +201,19 @@ def explain(
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
     *,
     settings: DrawSettings,
+    language: LanguageChoice,
+    as_json: Json = False,
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, a verdict per subject."""
+    from brandsmith.core.json_files import read_object
     from brandsmith.draw.explained import explain_to_folder
+    from brandsmith.draw.prompts import read_prompts, with_english_negative
     from brandsmith.draw.source import find_source
+    from brandsmith.guidance.explain import EXPLANATION
 
-    print_lines(explain_to_folder(prompt, seed, settings, find_source(run, step, base, vae), out))
+    source = find_source(run, step, base, vae)
+    read = read_prompts([prompt], source, language)[0]
+    settings = with_english_negative(settings, source, language)
+    print_lines(explain_to_folder(read, seed, settings, source, out))
+    if as_json:
+        print_json(read_object(out / EXPLANATION))

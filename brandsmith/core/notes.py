@@ -10,3 +10,9 @@ from functools import cache
 def warn_once(line: str) -> None:
     """Print `warning: line` on stderr, the same line once per process."""
     print(f"warning: {line}", file=sys.stderr)
+
+
+@cache
+def note_once(line: str) -> None:
+    """Print a line on stderr that is no warning, the same line once per process."""
+    print(line, file=sys.stderr)

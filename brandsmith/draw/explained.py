@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.core.output import check_output_folder, foreign_folder
 from brandsmith.draw.long_prompts import warn_of_long_prompts
+from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.source import Source
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import EXPLANATION, explain
@@ -22,8 +24,19 @@ def check_explanation_folder(folder: Path) -> None:
     check_output_folder(folder)
 
 
-def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: Source, folder: Path) -> list[str]:
-    """Draw one picture and write its explanation into `folder`; returns lines to print."""
+def explain_to_folder(
+    prompt: str | ReadPrompt,
+    seed: int,
+    settings: DrawSettings,
+    source: Source,
+    folder: Path,
+) -> list[str]:
+    """Draw one picture and write its explanation into `folder`; returns lines to print.
+
+    The prompt is read as `read_prompts` does, unless it is read already.
+    """
+    read = as_read([prompt], source)[0]
+    prompt = read.english
     settings = source.resolved(settings)
     family = family_of(source.base)
     check_drawable([prompt], settings, family)
@@ -32,5 +45,7 @@ def explain_to_folder(prompt: str, seed: int, settings: DrawSettings, source: So
     check_reads_text(family, "an explanation")
     check_explanation_folder(folder)
     with source.loaded() as (base, _):
-        explanation = explain(base, prompt, seed, folder, settings)
+        explanation = explain(
+            base, prompt, seed, folder, settings, written=asdict(read.written) if read.written else None
+        )
     return [explanation.verdict, *(str(file) for file in sorted(explanation.files) if file.suffix == ".png")]

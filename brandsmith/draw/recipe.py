@@ -4,11 +4,12 @@ One JSON object under the keyword `brandsmith` of a PNG's text:
 
     {"version": …, "prompt": …, "seed": 1000, "settings": {DrawSettings, resolved}, "base": "pocket",
      "base_fingerprint": …, "adapter": "runs/…/checkpoints/step-000400" or null, "adapter_hash": …,
-     "batch": [[prompt, seed], …], "place": 3, "pixels": sha256, "watermark": true}
+     "batch": [[prompt, seed], …], "place": 3, "pixels": sha256, "watermark": true,
+     "written": {"prompt": …, "language": "nl"}}
 
 `batch` names what was drawn together: the last bits of a picture depend on its neighbours (docs/files.md). `pixels` is
 the hash of what was drawn, by which a JPEG's drawing is known again. A JPEG or WebP carries the recipe in its XMP and
-its C2PA manifest (`provenance`).
+its C2PA manifest (`provenance`). `written` is there where the prompt was written in another language.
 """
 
 from __future__ import annotations
@@ -44,6 +45,15 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Written:
+    """A prompt as its user wrote it, where it was read as something else."""
+
+    prompt: str
+    language: str
+    """`nl`; as `--language` has it."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything one picture was drawn from. `settings` are resolved: the guidance scale is a number."""
 
@@ -60,6 +70,7 @@ class Recipe:
     """Of what was drawn (`pixel_hash`); empty where it was not noted."""
     watermark: bool = False
     """Whether an invisible watermark was laid into the pixels."""
+    written: Written | None = None
 
     def as_text(self) -> dict[str, str]:
         """For `core.pictures.save_png`."""
@@ -68,6 +79,7 @@ class Recipe:
         record |= {"batch": [list(pair) for pair in self.batch], "place": self.place}
         record |= {"pixels": self.pixels} if self.pixels else {}
         record |= {"watermark": True} if self.watermark else {}
+        record |= {"written": asdict(self.written)} if self.written else {}
         return {KEYWORD: json.dumps(record, ensure_ascii=False), "Software": f"Brandsmith {record['version']}"}
 
     def differences(self, prompt: str, seed: int, settings: DrawSettings, origin: Origin) -> list[str]:
@@ -107,6 +119,12 @@ _Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 @with_config(ConfigDict(extra="allow", strict=True))
+class _WrittenJson(TypedDict):
+    prompt: str
+    language: str
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
 class _RecipeJson(TypedDict):
     """The text of a picture, key by key."""
 
@@ -124,6 +142,7 @@ class _RecipeJson(TypedDict):
     place: Annotated[int, Field(ge=0)]
     pixels: NotRequired[str]
     watermark: NotRequired[bool]
+    written: NotRequired[_WrittenJson]
 
 
 _RECIPE, _BATCH = TypeAdapter(_RecipeJson), TypeAdapter(list[tuple[str, _Seed]])
@@ -138,9 +157,9 @@ def _recipe_from(record: _RecipeJson) -> Recipe:
         raise ValueError("its place in the batch is another picture's")
     settings = DrawSettings(**record["settings"])
     pixels, watermark = record.get("pixels", ""), record.get("watermark", False)
-    return Recipe(
-        record["prompt"], record["seed"], settings, origin, batch, place, record["version"], pixels, watermark
-    )
+    own, version = record.get("written"), record["version"]
+    written = Written(own["prompt"], own["language"]) if own else None
+    return Recipe(record["prompt"], record["seed"], settings, origin, batch, place, version, pixels, watermark, written)
 
 
 def pixel_hash(picture: np.ndarray) -> str:

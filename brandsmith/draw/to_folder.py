@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from brandsmith.core.output import check_output_folder
 from brandsmith.draw.explained import check_explanation_folder
 from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.long_prompts import warn_of_long_prompts
+from brandsmith.draw.prompts import ReadPrompt, as_read
+from brandsmith.draw.recipe import read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictures, picture_name, write_pictures
 from brandsmith.guidance.attention import check_reads_text
@@ -43,7 +47,7 @@ def suite_prompts(concept_name: str, suite: str) -> list[str]:
 
 
 def draw_to_folder(
-    prompts: Sequence[str],
+    prompts: Sequence[str | ReadPrompt],
     seeds: Sequence[int],
     settings: DrawSettings,
     source: Source,
@@ -55,17 +59,19 @@ def draw_to_folder(
 ) -> list[Path]:
     """Draw prompts × seeds into `folder`, a batch at a time; returns the files. What is there already stays.
 
-    explained: beside each picture a folder of its name that shows how it came about, one picture at a time.
-    leaving: sign the pictures (None: not). Everything is checked before weights load. Raises InvalidInput or
-    InvalidConfig, also for a folder with pictures of other prompts or of somebody else.
+    Prompts are read as `read_prompts` does, unless they are read already. explained: beside each picture a folder of
+    its name that shows how it came about, one picture at a time. leaving: sign the pictures (None: not). Everything is
+    checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other prompts
+    or of somebody else.
     """
     if explained:
         settings = settings.model_copy(update={"batch_size": 1})
         check_reads_text(family_of(source.base), "an explanation")
-    settings = checked_settings(prompts, settings, source)
+    read = as_read(prompts, source)
+    settings = checked_settings([own.english for own in read], settings, source)
     requests = [
-        Request(folder / picture_name(case, seed), prompt, seed)
-        for case, prompt in enumerate(prompts)
+        Request(folder / picture_name(case, seed), own.english, seed, own.written)
+        for case, own in enumerate(read)
         for seed in seeds
     ]
     check_output_folder(folder)
@@ -80,6 +86,19 @@ def draw_to_folder(
     with source.loaded() as (base, origin):
         write_pictures(base, requests, settings, origin, draw=draw, leaving=leaving, progress=progress)
     return [request.path for request in requests]
+
+
+def pictures_as_json(files: Sequence[Path]) -> dict[str, Any]:
+    """What each picture was drawn from, by its own file: `prompt` as drawn, `written` as the user has it."""
+    return {"pictures": [_as_json(file) for file in files]}
+
+
+def _as_json(file: Path) -> dict[str, Any]:
+    recipe = read_recipe(file)
+    if recipe is None:
+        return {"file": str(file)}
+    facts: dict[str, Any] = {"file": str(file), "prompt": recipe.prompt, "seed": recipe.seed}
+    return facts | ({"written": asdict(recipe.written)} if recipe.written else {})
 
 
 def _as_distilled(settings: DrawSettings, source: Source) -> DrawSettings:

@@ -18,7 +18,7 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.pictures import list_pictures
 from brandsmith.draw.leaving import Leaving, save_drawn
 from brandsmith.draw.legacy import drawn_before_recipes
-from brandsmith.draw.recipe import Origin, Recipe, read_recipe
+from brandsmith.draw.recipe import Origin, Recipe, Written, read_recipe
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
 
@@ -30,6 +30,8 @@ class Request:
     path: Path
     prompt: str
     seed: int
+    written: Written | None = None
+    """The prompt in its user's words, where those were read as something else."""
 
 
 Draw = Callable[[Base, Sequence[Request], DrawSettings], list[np.ndarray]]
@@ -122,7 +124,7 @@ def write_pictures(
         drawn = tuple((request.prompt, request.seed) for request in batch)
         for place, (request, picture) in enumerate(zip(batch, pictures, strict=True)):
             if request.path in missing:
-                recipe = Recipe(request.prompt, request.seed, settings, origin, drawn, place)
+                recipe = Recipe(request.prompt, request.seed, settings, origin, drawn, place, written=request.written)
                 save_drawn(request.path, picture, recipe, leaving)
         progress(start + len(batch), len(requests))
 

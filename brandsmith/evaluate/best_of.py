@@ -21,6 +21,7 @@ from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.rows import Shot
 from brandsmith.draw.leaving import Leaving, save_copy
+from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
 from brandsmith.draw.writer import Request, check_no_others, missing_pictures, picture_name, write_pictures
@@ -35,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 def draw_best(
-    prompts: Sequence[str],
+    prompts: Sequence[str | ReadPrompt],
     best_of: BestOf,
     settings: DrawSettings,
     source: Source,
@@ -47,31 +48,32 @@ def draw_best(
 ) -> list[PromptResult]:
     """Draw, judge and keep; resumable, since what is drawn stays. progress: (usable so far, wanted).
 
-    leaving: sign what is usable (None: not). Raises InvalidInput, InvalidConfig or MissingResource (no fitted judges)
-    before weights load.
+    Prompts are read as `read_prompts` does, unless they are read already. leaving: sign what is usable (None: not).
+    Raises InvalidInput, InvalidConfig or MissingResource (no fitted judges) before weights load.
     """
-    settings = checked_settings(prompts, settings, source)
+    read = as_read(prompts, source)
+    settings = checked_settings([own.english for own in read], settings, source)
     judges = judges_for(concept, resolve_base(source.base))
     check_output_folder(folder)
     if leaving:
         check_signing(leaving.signing)
     seeds = range(best_of.first_seed, best_of.first_seed + best_of.budget)
     for place in (folder, folder / "drawn"):
-        possible = _requests(prompts, seeds, place)
+        possible = _requests(read, seeds, place)
         missing_pictures(possible, settings, source.origin())
         check_no_others(place, possible, settings, source.origin())
     chain = [CachedJudge(judge, folder / "verdicts.jsonl") for judge in judges.values()]
-    results = [PromptResult(prompt) for prompt in prompts]
+    results = [PromptResult(own.english) for own in read]
     with source.loaded() as (base, origin):
         for seed in seeds:
             wanting = [case for case, own in enumerate(results) if len(own.kept) < best_of.number]
             if not wanting:
                 break
-            requests = _requests_of(results, wanting, seed, folder / "drawn")
+            requests = [_request(folder / "drawn", case, read[case], seed) for case in wanting]
             write_pictures(base, requests, settings, origin)
             _keep_usable(requests, results, wanting, chain, folder, leaving)
             progress(sum(len(own.kept) for own in results), best_of.number * len(results))
-    _drop_refused(_requests(prompts, seeds, folder), results)
+    _drop_refused(_requests(read, seeds, folder), results)
     write_json(folder / "best_of.json", asdict(best_of) | summary(results))
     return results
 
@@ -84,14 +86,12 @@ def _drop_refused(copies: Iterable[Request], results: Sequence[PromptResult]) ->
             copy.path.unlink(missing_ok=True)
 
 
-def _requests(prompts: Iterable[str], seeds: Iterable[int], folder: Path) -> list[Request]:
-    pairs = product(enumerate(prompts), seeds)
-    return [Request(folder / picture_name(case, seed), prompt, seed) for (case, prompt), seed in pairs]
+def _requests(prompts: Iterable[ReadPrompt], seeds: Iterable[int], folder: Path) -> list[Request]:
+    return [_request(folder, case, prompt, seed) for (case, prompt), seed in product(enumerate(prompts), seeds)]
 
 
-def _requests_of(results: Sequence[PromptResult], cases: Sequence[int], seed: int, folder: Path) -> list[Request]:
-    """One more picture of each prompt that still wants one."""
-    return [Request(folder / picture_name(case, seed), results[case].prompt, seed) for case in cases]
+def _request(folder: Path, case: int, prompt: ReadPrompt, seed: int) -> Request:
+    return Request(folder / picture_name(case, seed), prompt.english, seed, prompt.written)
 
 
 def _keep_usable(

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -134,8 +134,12 @@ def explain(
     settings: DrawSettings = DEFAULT_SETTINGS,
     *,
     parts: Parts | None = None,
+    written: Mapping[str, str] | None = None,
 ) -> Explanation:
-    """Sample one picture and write into `folder` how it came about; with a finisher, what it made is `redrawn.png`."""
+    """Sample one picture and write into `folder` how it came about; with a finisher, what it made is `redrawn.png`.
+
+    written: the prompt in its user's words and language, noted beside it.
+    """
     folder, parts = Path(folder), parts or build_parts(settings)
     settings = settings.resolved(base.name, fine_tuned=False)
     watch = Watch(parts.refiner)
@@ -154,6 +158,7 @@ def explain(
     size_px = (finished.shape[-2] * base.vae_scale, finished.shape[-1] * base.vae_scale)
     merges = merging(base, [branches], [seed], size_px, settings)[0]
     facts = described(prompt, seed, watch.moments, parts.refiner, merges)
+    facts |= {"written": dict(written)} if written else {}
     write_json(folder / EXPLANATION, facts)  # first: it marks the folder as ours
     for name, drawing in drawings.items():
         save_png(folder / name, drawing)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from brandsmith.base.prompt_tokens import Span
@@ -36,10 +37,32 @@ class Part:
     marked: tuple[Span, ...] = ()
 
 
+def change_texts(prompt: str, change: Callable[[str], str]) -> str:
+    """The prompt with every part's text, its braces in it, as `change` makes it; operators and weights stay."""
+    changed, position = [], 0
+    for match in _operators(prompt):
+        changed += [_changed(prompt[position : match.start()], change), match.group()]
+        position = match.end()
+    return "".join([*changed, _changed(prompt[position:], change)])
+
+
+def _changed(raw: str, change: Callable[[str], str]) -> str:
+    weight = _WEIGHT.search(raw)
+    text = (raw[: weight.start()] if weight else raw).strip()
+    if not text:
+        return raw
+    start = raw.index(text)
+    return f"{raw[:start]}{change(text)}{raw[start + len(text) :]}"
+
+
+def _operators(prompt: str) -> list[re.Match[str]]:
+    quoted = [match.span() for match in _QUOTED.finditer(prompt)]
+    return [match for match in _OPERATOR.finditer(prompt) if not any(a <= match.start() < b for a, b in quoted)]
+
+
 def parse_prompt(prompt: str) -> list[Part]:
     """The parts of a prompt, in order. Raises InvalidInput for an empty part, a bad weight or unbalanced braces."""
-    quoted = [match.span() for match in _QUOTED.finditer(prompt)]
-    operators = [match for match in _OPERATOR.finditer(prompt) if not any(a <= match.start() < b for a, b in quoted)]
+    operators = _operators(prompt)
     if not operators:
         return [_part(prompt, "AND", alone=True)]
     starts_with_text = bool(prompt[: operators[0].start()].strip())
