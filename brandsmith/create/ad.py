@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ from brandsmith.create.ground import Product, find_product
 from brandsmith.create.psd import write_psd
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import write_svg
+from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, picture_name
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.boxes import Box
 from brandsmith.judges.judge import Judge
+from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role
 from brandsmith.provenance.claim import Source as SourceType
@@ -61,17 +63,20 @@ class AdPlan:
     settings: DrawSettings
     """Resolved."""
     judges: Mapping[str, Judge]
+    read: ReadPrompt
+    """The brief's prompt in English."""
     signing: Signing = field(default_factory=Signing)
 
     @property
     def prompt(self) -> str:
-        return self.brief.prompt(self.concept.token)
+        return self.read.english
 
     def as_json(self) -> dict[str, Any]:
         """What the folder is made from: for its manifest."""
         return {
             "ad": self.brief.as_json(),
             "prompt": self.prompt,
+            **({"written": asdict(self.read.written)} if self.read.written else {}),
             "token": self.concept.token,
             "kit": self.kit.as_json(),
             "draw": self.settings.model_dump(mode="json"),
@@ -99,9 +104,11 @@ def plan_ad(brief: AdBrief, concept_name: str, source: Source, signing: Signing 
     """Raises InvalidInput, InvalidConfig or MissingResource for what cannot be drawn, judged or signed."""
     concept, kit, signing = load_concept(concept_name), load_brand_kit(concept_name), signing or Signing()
     check_signing(signing)
-    prompt = brief.prompt(concept.token)
-    settings, judges = check_drawing(source, concept, brief.draw, [prompt], None)
-    return AdPlan(brief, concept, kit, source, settings, judges, signing)
+    language = LanguageChoice(brief.language)
+    read = read_prompts([brief.prompt(concept.token)], source, language, [concept.token])[0]
+    draw = with_english_negative(brief.draw, source, language)
+    settings, judges = check_drawing(source, concept, draw, [read.english], None)
+    return AdPlan(brief, concept, kit, source, settings, judges, read, signing)
 
 
 def open_ad_folder(plan: AdPlan, folder: Path) -> CreatedFolder:
@@ -116,7 +123,7 @@ def create_ad(plan: AdPlan, folder: Path, progress: Progress = lambda what, done
     refused: dict[str, str] = {}
     if missing:
         prompts = [plan.prompt]
-        with open_drawing(plan.source, plan.concept, plan.brief.draw, prompts, plan.judges) as drawing:
+        with open_drawing(plan.source, plan.concept, plan.settings, prompts, plan.judges) as drawing:
             created.drawn_by(drawing.origin)
             chosen = {shape: _draw_shape(plan, drawing, shape, folder, progress) for shape in _shapes(drawing, missing)}
         for number, wanted in enumerate(missing):
@@ -158,7 +165,7 @@ def _size_of(shape: str, base: Base) -> tuple[int, int]:
 def _draw_shape(plan: AdPlan, drawing: Drawing, shape: str, folder: Path, progress: Progress) -> list[Candidate]:
     seeds = range(plan.brief.seed, plan.brief.seed + plan.brief.candidates)
     home = folder / "drawn" / shape
-    requests = [Request(home / picture_name(0, seed), plan.prompt, seed) for seed in seeds]
+    requests = [Request(home / picture_name(0, seed), plan.prompt, seed, plan.read.written) for seed in seeds]
     settings = drawing.settings
     if shape != "square":
         settings = settings.model_copy(update={"size_px": _size_of(shape, drawing.base)})

@@ -43,6 +43,9 @@ class AdBrief(BaseModel):
     """What is drawn; `{token}` stands for the concept."""
     scene: str = Field(default="", max_length=300)
     """Where it stands; the rest of the prompt."""
+    language: str | None = None
+    """Of `product` and `scene` (`nl`, docs/languages.md); None: found by their words. What is set is never translated.
+    """
     headline: str = Field(pattern=r"\S", max_length=200)
     call_to_action: str = Field(default="", max_length=60)
     """A few words on a button; empty: none."""
