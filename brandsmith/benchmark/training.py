@@ -25,11 +25,11 @@ from brandsmith.benchmark.reference_loop import reference_losses, stock_steps
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.progress import Log
 from brandsmith.methods.compute import training_format
-from brandsmith.methods.loop import prepare, train
+from brandsmith.methods.loop import train
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.memory_plan import plan_memory
 from brandsmith.methods.registry import build_config
-from brandsmith.methods.training_data import load_pixels
+from brandsmith.methods.training_data import concept_set, image_size, load_pixels
 
 ROUNDS = 3
 REFERENCE_FAMILIES = ("sd1", "sd2", "sdxl")
@@ -119,7 +119,7 @@ def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: 
         folder / "start",
     )
     run = train(config, concept, base, folder / "run")
-    source = prepare(base, concept, config, folder / "cache", lambda *_: None).concept
+    source = concept_set(base, concept, config, image_size(base, config), folder / "cache", lambda *_: None)
     stored = load_file(start.checkpoint_at() / "pytorch_lora_weights.safetensors")
     weights = {name.removeprefix("unet."): tensor for name, tensor in stored.items()}
     wanted = reference_losses(base, config, source, weights)

@@ -73,11 +73,17 @@ def _moved(start: float, end: float, kept: float) -> float:
     return 0.5 if low == free / 2 else min(max(low / free, 0.0), 1.0)
 
 
-def check_crops(concept: Concept, aspect: float = 1.0) -> None:
+def check_crops(concept: Concept, largest_aspect: float = 1.0) -> None:
     """One line on stderr that names the pictures of which the crop cuts off much. Raises InvalidConcept for those of
     which hardly anything would be left.
+
+    largest_aspect: pictures keep their shape up to this; 1: all are cut to squares.
     """
-    unseen = [crop for crop in plan_crops(concept, aspect) if crop.box is None]
+    crops = [
+        plan_crop(concept.folder, example.image, _kept_aspect(example.image, largest_aspect))
+        for example in concept.training_examples
+    ]
+    unseen = [crop for crop in crops if crop.box is None]
     extreme = [crop for crop in unseen if crop.lost >= REFUSED_FROM]
     if extreme:
         raise InvalidConcept(
@@ -90,6 +96,11 @@ def check_crops(concept: Concept, aspect: float = 1.0) -> None:
             f"training takes the middle of pictures, in about a square; cut off are {_listed(said)}; is the mark "
             "still in them?"
         )
+
+
+def _kept_aspect(image: Path, largest: float) -> float:
+    width, height = picture_size(image)
+    return min(max(width / height, 1 / largest), largest)
 
 
 def _listed(crops: Sequence[Crop]) -> str:

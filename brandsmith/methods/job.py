@@ -18,6 +18,7 @@ from brandsmith.concept.concept import Concept
 from brandsmith.concept.crops import check_crops
 from brandsmith.core.files import sha256_of
 from brandsmith.core.run import RunDirectory
+from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.processes import ALONE, Processes
@@ -64,7 +65,7 @@ def check_job(
     for tokenizer in tokenizers:
         check_token_is_new(tokenizer, concept.token)
     check_captions_fit(tokenizers, concept, config.token_vectors)
-    check_crops(concept)
+    check_crops(concept, LARGEST_ASPECT if config.buckets else 1.0)
     run = RunDirectory(Path(run_dir))
     run.check_folder()
     record = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata, round_files
-from brandsmith.methods.captions import CaptionChanges, changed_captions
+from brandsmith.methods.buckets import bucketed_set
 from brandsmith.methods.compute import (
     checkpointed,
     computing_in,
@@ -40,27 +40,24 @@ from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.loss_scaling import LossScaling
 from brandsmith.methods.low_rank import dropping_out
 from brandsmith.methods.method import Attached, Words
-from brandsmith.methods.noise import NoiseKind, draw_noise, perturbed
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.optimizer_kinds import averaged_weights
 from brandsmith.methods.optimizer_means import close, norm_of
 from brandsmith.methods.processes import ALONE, Processes, check_shared, join_processes
 from brandsmith.methods.registry import method_named
+from brandsmith.methods.samples import Material, Samples
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.training_data import (
     Drawn,
     Progress,
     PromptEncoder,
-    TrainingSet,
     class_set,
     concept_set,
     image_size,
 )
 from brandsmith.methods.training_plan import advise
 from brandsmith.methods.weight_average import WeightAverage, split_average
-
-_CONCEPT, _CLASS = 1, 2  # random streams
 
 
 def train(
@@ -117,7 +114,7 @@ def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> Non
         attached = method_named(config.method).attach(base, config, job.words)
         try:
             training = Training(base, config, job.words, material, attached, job.run, job.processes)
-            encodes = attached.trains_text or training.captions.reorders
+            encodes = attached.trains_text or training.samples.captions.reorders
             with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=encodes):
                 training.run(progress, stop)
         finally:
@@ -139,19 +136,11 @@ def load_trainable(base: Base | str, config: TrainSettings, device: str | None =
     return base
 
 
-@dataclass(frozen=True)
-class Material:
-    """What is trained on: the concept, and the class it must not forget (None without prior preservation)."""
-
-    concept: TrainingSet
-    prior: TrainingSet | None
-    size: tuple[int, int]
-
-
 def prepare(base: Base, concept: Concept, config: TrainSettings, cache: Path, progress: Progress) -> Material:
     size = image_size(base, config)
     prior = class_set(base, concept, config, size, cache, progress) if config.prior_weight > 0 else None
-    return Material(concept_set(base, concept, config, size, cache, progress), prior, size)
+    made = bucketed_set if config.buckets else concept_set
+    return Material(made(base, concept, config, size, cache, progress), prior, size)
 
 
 class Training:
@@ -177,17 +166,16 @@ class Training:
             run,
         )
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
-        self.noise = NoiseKind(config.noise_offset, config.multires_noise, config.acts_below)
-        self.captions = CaptionChanges(
-            config.caption_dropout, config.shuffle_tags, config.tag_dropout, config.keep_tags
-        )
+        self.samples = Samples(config, words.token, material, self.loss.noising)
         self.optimizer = build_optimizer(config, attached.groups)
         self.average = WeightAverage(attached.groups, config.ema_decay)
         self.scaling = LossScaling(base.device, training_format(base, config.precision))
-        prompts = (*material.concept.prompts, *(material.prior.prompts if material.prior else ()))
-        prompts += ("",) if config.caption_dropout else ()
         self.encode = PromptEncoder(
-            base, prompts, trains_text=attached.trains_text, size=material.size, clip_skip=config.clip_skip
+            base,
+            self.samples.prompts,
+            trains_text=attached.trains_text,
+            size=material.size,
+            clip_skip=config.clip_skip,
         )
         self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
 
@@ -290,13 +278,18 @@ class Training:
         return {"step": step, **numbers, **rates, "seconds": round(seconds, 4)}
 
     def losses(self, number: int) -> dict[str, torch.Tensor]:
-        """Mean losses of a batch's concept samples and class samples, from one pass of the denoiser; batches count from
-        1.
+        """Mean losses of a batch's concept samples and class samples, from one pass of the denoiser for each shape;
+        batches count from 1.
         """
-        drawn = self.draw(number).prepared_for(self.base)
+        pieces = self.samples.pieces(number)
+        return self.means(torch.cat([self.values(piece.prepared_for(self.base)) for piece in pieces]))
+
+    def values(self, drawn: Drawn) -> torch.Tensor:
+        """Losses (N,) of samples of one shape."""
         conditioning = self.encode(drawn.prompts)
-        values = self.loss(drawn.latents, conditioning, drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise)
-        return self.means(values)
+        if drawn.frames is not None and conditioning.time_ids is not None:
+            conditioning = replace(conditioning, time_ids=drawn.frames.to(conditioning.time_ids))
+        return self.loss(drawn.latents, conditioning, drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean losses from the losses (N,) of a step's samples, in the order of `draw`."""
@@ -310,25 +303,8 @@ class Training:
         )
 
     def draw(self, number: int) -> Drawn:
-        """A batch's concept samples, then its class samples."""
-        drawn = [self._draw_from(self.material.concept, _CONCEPT, number)]
-        if self.material.prior:
-            drawn.append(self._draw_from(self.material.prior, _CLASS, number))
-        return Drawn.cat(drawn)
-
-    def _draw_from(self, source: TrainingSet, stream: int, number: int) -> Drawn:
-        size, seed = self.config.batch_size, self.config.seed
-        numbers = list(range((number - 1) * size, number * size))
-        chosen = source.order(seed, stream, numbers)
-        shape = tuple(source.latents.shape[1:])
-        noise, timesteps = draw_noise(seed, stream, numbers, shape, self.loss.noising, self.noise)
-        places = None if source.places is None else source.places[chosen]
-        strength = self.config.input_perturbation
-        going_in = perturbed(noise, strength, seed, stream, numbers) if strength else None
-        prompts = tuple(source.prompts[i] for i in chosen)
-        if stream == _CONCEPT:
-            prompts = changed_captions(prompts, self.words.token, self.captions, seed, numbers)
-        return Drawn(source.latents[chosen], noise, timesteps, prompts, places, going_in)
+        """A batch's concept samples, then its class samples; without buckets, as packed training has it."""
+        return self.samples.draw(number)
 
     def check_finite(self, step: int, numbers: dict[str, float]) -> None:
         if not all(math.isfinite(number) for number in numbers.values()):

@@ -104,6 +104,10 @@ class TrainSettings(BaseModel):
     """
     image_px: int | None = Field(None, ge=32, le=8192)
     """Side of square training pictures; None takes the base's native size."""
+    buckets: bool = False
+    """Cut each picture to the nearest of several shapes of about that area instead of a square
+    (`methods/buckets.py`).
+    """
     views: int = Field(1, ge=1, le=1000)
     """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the
     pictures alone.

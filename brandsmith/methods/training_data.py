@@ -22,8 +22,8 @@ from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, 
 from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
-from brandsmith.concept.concept import Concept
-from brandsmith.concept.crops import CENTRE, plan_crops
+from brandsmith.concept.concept import Concept, Example
+from brandsmith.concept.crops import CENTRE, Crop, plan_crops
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.notes import warn_once
@@ -79,6 +79,8 @@ class Drawn:
     places: torch.Tensor | None = None
     input_noise: torch.Tensor | None = None
     """What noises the latents where it is not `noise`."""
+    frames: torch.Tensor | None = None
+    """Sizes and cuts of the pictures (N, 6), where they are told to the denoiser (`methods/buckets.py`)."""
 
     @staticmethod
     def cat(parts: Sequence[Drawn]) -> Drawn:
@@ -97,7 +99,7 @@ class Drawn:
         places = None if self.places is None else self.places.to(base.device)
         going_in = None if self.input_noise is None else there(self.input_noise)
         timesteps = self.timesteps.to(base.device)
-        return Drawn(there(self.latents), there(self.noise), timesteps, self.prompts, places, going_in)
+        return Drawn(there(self.latents), there(self.noise), timesteps, self.prompts, places, going_in, self.frames)
 
 
 def _all_input_noise(parts: Sequence[Drawn]) -> torch.Tensor | None:
@@ -133,16 +135,29 @@ def concept_set(
     base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress
 ) -> TrainingSet:
     """Every picture in `settings.views` views (`methods.views`), the views of one picture one after another."""
-    views = settings.views
     crops = plan_crops(concept, size[1] / size[0])
+    return training_set(base, concept.training_examples, crops, settings, size, cache, progress)
+
+
+def training_set(
+    base: Base,
+    examples: Sequence[Example],
+    crops: Sequence[Crop],
+    settings: TrainSettings,
+    size: tuple[int, int],
+    cache: Path,
+    progress: Progress,
+) -> TrainingSet:
+    """Pictures of one shape: each cut as its crop says."""
+    views = settings.views
     images = [(crop.image, crop.centering) for crop in crops]
-    prompts = tuple(example.caption for example in concept.training_examples for _ in range(views))
+    prompts = tuple(example.caption for example in examples for _ in range(views))
     latents = _image_latents(base, images, size, cache, progress, views)
-    if settings.mask_weight == 1 or not any(example.mask for example in concept.training_examples):
+    if settings.mask_weight == 1 or not any(example.mask for example in examples):
         return TrainingSet(latents, prompts)
     masks = [
         _views_of_mask(example.mask, crop.centering, size, views, number)
-        for number, (example, crop) in enumerate(zip(concept.training_examples, crops, strict=True))
+        for number, (example, crop) in enumerate(zip(examples, crops, strict=True))
     ]
     return TrainingSet(latents, prompts, place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from brandsmith.base.sources import outline_of
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import NotEnoughMemory
 from brandsmith.core.output import free_bytes
+from brandsmith.methods.buckets import bucket_counts
 from brandsmith.methods.memory_plan import MemoryPlan, plan_memory
 from brandsmith.methods.optimizer_kinds import KINDS
 from brandsmith.methods.registry import method_named
@@ -49,6 +50,8 @@ class TrainingPlan:
     means: Means
     """Settings that `--fit` changed."""
     seconds_per_step: float | None = None
+    buckets: Mapping[str, int] = field(default_factory=dict)
+    """Pictures of each shape, `height x width`; empty where all are cut to one."""
 
     @property
     def fits(self) -> bool:
@@ -67,6 +70,8 @@ class TrainingPlan:
         height, width = self.size_px
         yield f"device      {self.device}, {self.compute}"
         yield f"pictures    {self.pictures} at {height} x {width} px, {self.samples_per_step} a step"
+        if self.buckets:
+            yield f"buckets     {', '.join(f'{count} at {shape}' for shape, count in self.buckets.items())}"
         yield f"steps       {self.steps}, {self.epochs:.1f} epochs"
         yield f"memory      {gib(self.memory.peak)} at most, of {gib(self.free_memory)} free"
         yield f"disk        {gib(self.disk)} at most, of {gib(self.free_disk)} free"
@@ -93,14 +98,16 @@ def plan_training(
 ) -> TrainingPlan:
     """The plan without its time. Loads no weights, writes nothing."""
     device = choose_device() if isinstance(base, str) else base.device
-    memory = plan_memory(base, config, device)
+    memory, outline = plan_memory(base, config, device), outline_of(base)
+    size = image_size(outline, config)
+    counts = bucket_counts(concept, size, outline.family.training_cell(outline)) if config.buckets else {}
     kept = -(-config.steps // config.checkpoint_every)
     if config.keep_checkpoints:
         kept = min(kept, config.keep_checkpoints + 1)
     return TrainingPlan(
         device=str(device),
         compute=str(choose_format(device, "train", config.precision)).removeprefix("torch."),
-        size_px=image_size(outline_of(base), config),
+        size_px=size,
         pictures=len(concept.training_examples),
         samples_per_step=config.batch_size * config.accumulate,
         steps=config.steps,
@@ -109,6 +116,7 @@ def plan_training(
         disk=kept * memory.saved + 2 * memory.state,
         free_disk=free_bytes(folder),
         means=means or {},
+        buckets={f"{height} x {width}": count for (height, width), count in counts.items()},
     )
 
 
