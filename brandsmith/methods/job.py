@@ -21,6 +21,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
+from brandsmith.methods.preservation import check_preservation
 from brandsmith.methods.processes import ALONE, Processes
 from brandsmith.methods.registry import build_config, method_named
 from brandsmith.methods.schedules import check_schedule
@@ -60,6 +61,7 @@ def check_job(
     check_optimizer(config)
     check_clip_skip(base, config.clip_skip)
     check_schedule(config)
+    check_preservation(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
     tokenizers = load_tokenizers(base)
     for tokenizer in tokenizers:

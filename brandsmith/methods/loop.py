@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from brandsmith.methods.method import Attached, Words
 from brandsmith.methods.optimizer import build_optimizer, restore_training, set_learning_rates, training_tensors
 from brandsmith.methods.optimizer_kinds import averaged_weights
 from brandsmith.methods.optimizer_means import close, norm_of
+from brandsmith.methods.preservation import framed, preservation_loss
 from brandsmith.methods.processes import ALONE, Processes, check_shared, join_processes
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.samples import Material, Samples
@@ -166,7 +167,7 @@ class Training:
             run,
         )
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
-        self.samples = Samples(config, words.token, material, self.loss.noising)
+        self.samples = Samples(config, words, material, self.loss.noising)
         self.optimizer = build_optimizer(config, attached.groups)
         self.average = WeightAverage(attached.groups, config.ema_decay)
         self.scaling = LossScaling(base.device, training_format(base, config.precision))
@@ -281,14 +282,22 @@ class Training:
         """Mean losses of a batch's concept samples and class samples, from one pass of the denoiser for each shape;
         batches count from 1.
         """
-        pieces = self.samples.pieces(number)
-        return self.means(torch.cat([self.values(piece.prepared_for(self.base)) for piece in pieces]))
+        pieces = [piece.prepared_for(self.base) for piece in self.samples.pieces(number)]
+        kept = self.preserved(pieces) if self.config.preservation_weight else {}  # first: it swaps weights
+        return self.means(torch.cat([self.values(piece) for piece in pieces])) | kept
+
+    def preserved(self, pieces: Sequence[Drawn]) -> dict[str, torch.Tensor]:
+        """The mean loss of what should stay as it was, over a batch's concept samples."""
+        left, own = self.config.batch_size, []
+        for piece in pieces:
+            concept, left = piece.first(left), left - min(left, len(piece.prompts))
+            if concept.prompts:
+                own.append(preservation_loss(self.base, self.attached, self.encode, self.words, concept))
+        return {"preservation_loss": torch.cat(own).mean()}
 
     def values(self, drawn: Drawn) -> torch.Tensor:
         """Losses (N,) of samples of one shape."""
-        conditioning = self.encode(drawn.prompts)
-        if drawn.frames is not None and conditioning.time_ids is not None:
-            conditioning = replace(conditioning, time_ids=drawn.frames.to(conditioning.time_ids))
+        conditioning = framed(self.encode(drawn.prompts), drawn)
         return self.loss(drawn.latents, conditioning, drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -298,9 +307,11 @@ class Training:
         )
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
-        return (
-            parts["loss"] + self.config.prior_weight * parts["prior_loss"] if "prior_loss" in parts else parts["loss"]
-        )
+        weights = {"prior_loss": self.config.prior_weight, "preservation_loss": self.config.preservation_weight}
+        total = parts["loss"]
+        for name in weights.keys() & parts.keys():
+            total = total + weights[name] * parts[name]
+        return total
 
     def draw(self, number: int) -> Drawn:
         """A batch's concept samples, then its class samples; without buckets, as packed training has it."""

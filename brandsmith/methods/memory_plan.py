@@ -205,7 +205,7 @@ class _Trace:
         counter = AllocationCounter()
         counter.ignore(p for module in self.base.modules() for p in module.parameters())
         counter.ignore(self.parameters)
-        rows = self.config.batch_size * (2 if self.config.prior_weight > 0 else 1)
+        rows = self.config.batch_size * (1 + (self.config.prior_weight > 0) + (self.config.preservation_weight > 0))
         with ExitStack() as stack:
             stack.enter_context(training_attention(self.base, self.compute))
             stack.enter_context(computing_in(self.base, self.compute))

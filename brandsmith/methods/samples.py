@@ -11,7 +11,9 @@ import torch
 from brandsmith.base.noising import Noising
 from brandsmith.methods.buckets import BucketedSet
 from brandsmith.methods.captions import CaptionChanges, changed_captions
+from brandsmith.methods.method import Words
 from brandsmith.methods.noise import NoiseKind, draw_noise, perturbed
+from brandsmith.methods.preservation import without_token
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.training_data import Drawn, TrainingSet
 
@@ -34,8 +36,8 @@ class Material:
 class Samples:
     """The batches of one training."""
 
-    def __init__(self, config: TrainSettings, token: str, material: Material, noising: Noising) -> None:
-        self.config, self.token, self.material, self.noising = config, token, material, noising
+    def __init__(self, config: TrainSettings, words: Words, material: Material, noising: Noising) -> None:
+        self.config, self.words, self.material, self.noising = config, words, material, noising
         self.noise = NoiseKind(config.noise_offset, config.multires_noise, config.acts_below)
         self.captions = CaptionChanges(
             config.caption_dropout, config.shuffle_tags, config.tag_dropout, config.keep_tags
@@ -44,7 +46,10 @@ class Samples:
     @property
     def prompts(self) -> tuple[str, ...]:
         """All captions that can be known beforehand."""
-        return (*self.material.prompts, *(("",) if self.config.caption_dropout else ()))
+        known = (*self.material.prompts, *(("",) if self.config.caption_dropout else ()))
+        return known + (
+            without_token(self.material.concept.prompts, self.words) if self.config.preservation_weight else ()
+        )
 
     def pieces(self, number: int) -> list[Drawn]:
         """A batch's concept samples and then its class samples, those of one shape together; batches count from 1."""
@@ -94,5 +99,5 @@ class Samples:
         going_in = perturbed(noise, strength, seed, stream, numbers) if strength else None
         prompts = tuple(source.prompts[row] for row in rows)
         if stream == _CONCEPT:
-            prompts = changed_captions(prompts, self.token, self.captions, seed, numbers)
+            prompts = changed_captions(prompts, self.words.token, self.captions, seed, numbers)
         return Drawn(source.latents[rows], noise, timesteps, prompts, places, going_in, frames)

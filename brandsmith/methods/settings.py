@@ -93,6 +93,10 @@ class TrainSettings(BaseModel):
     """DDIM steps of each. 50: the Stable Diffusion pipeline's default."""
     class_image_guidance: float = Field(7.5, ge=1)
     """Classifier-free guidance scale of each. 7.5: the Stable Diffusion pipeline's default."""
+    preservation_weight: float = Field(0.0, ge=0)
+    """Weight of the loss that keeps predictions for the captions without the token as the base's own
+    (`methods/preservation.py`); about two more passes of the denoiser. 0: none.
+    """
     mask_weight: float = Field(1.0, ge=1, le=1000)
     """How many times what lies under a picture's mask (`masks/` of the concept) counts in the loss against the rest;
     1 looks at no mask.

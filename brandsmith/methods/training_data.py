@@ -90,6 +90,16 @@ class Drawn:
         prompts = tuple(prompt for part in parts for prompt in part.prompts)
         return Drawn(latents, noise, timesteps, prompts, _all_places(parts), _all_input_noise(parts))
 
+    def first(self, count: int) -> Drawn:
+        """The first samples alone."""
+        own = slice(max(count, 0))
+
+        def cut(values: torch.Tensor | None) -> torch.Tensor | None:
+            return None if values is None else values[own]
+
+        more = cut(self.places), cut(self.input_noise), cut(self.frames)
+        return Drawn(self.latents[own], self.noise[own], self.timesteps[own], self.prompts[own], *more)
+
     def prepared_for(self, base: Base) -> Drawn:
         """On the denoiser's device, in its number format and layout."""
 

@@ -13,13 +13,16 @@ from diffusers.training_utils import EMAModel
 from lessons import TOKEN, quick_config, write_concept
 from test_training import assert_same_run, send
 
+from brandsmith.base.base import encode_prompts, predict
 from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.run import RunDirectory
 from brandsmith.methods.captions import CaptionChanges, changed_captions
 from brandsmith.methods.job import check_job
-from brandsmith.methods.loop import train
-from brandsmith.methods.method import ParameterGroup
+from brandsmith.methods.loop import Training, prepare, train
+from brandsmith.methods.method import ParameterGroup, Words
 from brandsmith.methods.noise import NoiseKind, draw_noise, perturbed
 from brandsmith.methods.packed import pack_key
+from brandsmith.methods.preservation import preservation_loss
 from brandsmith.methods.registry import METHODS, build_config
 from brandsmith.methods.schedules import learning_rate_factor
 from brandsmith.methods.weight_average import WeightAverage
@@ -182,6 +185,59 @@ def test_checkpoints_hold_the_average_and_the_training_goes_on_from_its_own_weig
     assert files[0] != files[1]
 
 
+# ------------------------------------------------------------------ preservation
+
+
+def training_of(name, folder, **more):
+    base, concept, config = build_tiny(), write_concept(folder / "concept"), quick_config(name, **more)
+    words = Words(TOKEN, "logo")
+    attached = METHODS[name].attach(base, config, words)
+    material = prepare(base, concept, config, folder / "cache", lambda *_: None)
+    return Training(base, config, words, material, attached, RunDirectory(folder / "run"))
+
+
+@pytest.mark.parametrize("name", ["dreambooth", "lora", "hypernetwork"])
+def test_what_is_kept_is_the_base_s_own_prediction(name, tmp_path):
+    training = training_of(name, tmp_path, preservation_weight=2.0, prior_weight=0.0, batch_size=2)
+    parts = training.losses(1)
+    assert parts["preservation_loss"].item() == pytest.approx(0, abs=1e-8), "nothing has moved yet"
+    for parameter in training.parameters:
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    piece = training.samples.pieces(1)[0]
+    prompts = [prompt.replace(TOKEN, "logo") for prompt in piece.prompts]
+    noisy = training.base.noising.add_noise(piece.latents, piece.noise, piece.timesteps)
+    with torch.no_grad():
+        now = predict(training.base, noisy, piece.timesteps, encode_prompts(training.base, prompts))
+    fresh = build_tiny()
+    with torch.no_grad():
+        before = predict(fresh, noisy, piece.timesteps, encode_prompts(fresh, prompts))
+    parts = training.losses(1)
+    assert parts["preservation_loss"].item() == pytest.approx((now - before).square().mean().item(), rel=1e-3)
+    assert training.total(parts).item() == pytest.approx(
+        (parts["loss"] + 2 * parts["preservation_loss"]).item(), rel=1e-6
+    )
+
+
+@pytest.mark.slow
+def test_it_keeps_the_class_nearer_to_what_it_was(tmp_path):
+    drifts = []
+    for weight in (0.0, 20.0):
+        training = training_of("lora", tmp_path / str(weight), preservation_weight=weight, learning_rate=2e-2)
+        for step in range(1, 7):
+            training.step(step)
+        piece = training.samples.pieces(50)[0]
+        drift = preservation_loss(training.base, training.attached, training.encode, training.words, piece)
+        drifts.append(drift.mean().item())
+    assert drifts[1] < 0.7 * drifts[0], drifts
+
+
+def test_preservation_is_refused_where_it_does_nothing(tmp_path):
+    concept = write_concept(tmp_path / "concept")
+    config = quick_config("textual_inversion", preservation_weight=1.0)
+    with pytest.raises(InvalidConfig, match="preservation_weight"):
+        check_job(config, concept, build_tiny(), tmp_path / "run")
+
+
 # ------------------------------------------------------------------ together
 
 ALL_ON = {
@@ -192,6 +248,8 @@ ALL_ON = {
     "shuffle_tags": True,
     "tag_dropout": 0.1,
     "ema_decay": 0.9,
+    "buckets": True,
+    "preservation_weight": 0.5,
     "schedule": "cosine",
     "warmup_steps": 2,
 }
@@ -200,14 +258,17 @@ ALL_ON = {
 @pytest.mark.slow
 @every_method
 def test_with_every_switch_on_an_interrupted_run_ends_in_the_same_bits(name, tmp_path):
-    concept, config = write_concept(tmp_path / "concept"), quick_config(name, **ALL_ON)
+    more = {"preservation_weight": 0.0} if name == "textual_inversion" else {}
+    concept, config = write_concept(tmp_path / "concept"), quick_config(name, **(ALL_ON | more))
     whole = train(config, concept, build_tiny(), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(config, concept, build_tiny(), tmp_path / "broken", progress=send(signal.SIGINT, 3))
     assert_same_run(train(config, concept, build_tiny(), tmp_path / "broken"), whole)
 
 
-@pytest.mark.parametrize("switch", ["shuffle_tags", "tag_dropout", "ema_decay", "caption_dropout"])
+@pytest.mark.parametrize(
+    "switch", ["shuffle_tags", "tag_dropout", "ema_decay", "caption_dropout", "preservation_weight"]
+)
 def test_what_changes_captions_or_keeps_averages_is_not_packed(switch):
     with pytest.raises(InvalidConfig, match=switch):
         pack_key(build_config("lora", **{switch: ALL_ON[switch]}))
