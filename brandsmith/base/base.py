@@ -27,6 +27,11 @@ part that is not there.
 """
 
 
+def pocket_folder() -> Path:
+    """Where the embedded base is, in diffusers' format."""
+    return Path(__file__).resolve().parent.parent / "data" / "pocket"
+
+
 @dataclass(frozen=True)
 class AttentionLayer:
     """A layer in which the picture attends to text, `factor` times coarser than the latents."""

@@ -25,6 +25,17 @@ _INDEX = re.compile(r"(?:diffusion_pytorch_model|model)\.safetensors\.index(\.(?
 Answer = TypeVar("Answer")
 
 
+def is_id(name: str) -> bool:
+    """Whether the hub may have a repository `owner/model` of this name, by its own rules; asks nobody."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
+
+
 def files_needed(names: Iterable[str]) -> list[str]:
     """Of a repository's files those of a base: configuration, tokenizers, and one set of weights for each part.
 

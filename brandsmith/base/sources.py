@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from brandsmith.base import hub
-from brandsmith.base.base import Base, Family
+from brandsmith.base.base import Base, Family, pocket_folder
 from brandsmith.base.foreign.pickles import ENDINGS
 from brandsmith.base.foreign.replaced_vae import folder_with_vae, weights_place
 from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, prepare_single_file
@@ -34,13 +34,10 @@ from brandsmith.base.parts import (
 from brandsmith.base.weight_storage import round_products
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_finite
+from brandsmith.core.text import shortened
 
 LARGEST_TIMESTEPS = 100_000
 WEIGHT_FILES = (".safetensors", *ENDINGS)
-
-
-def pocket_folder() -> Path:
-    return Path(__file__).resolve().parent.parent / "data" / "pocket"
 
 
 def resolve_base(name: str) -> Path:
@@ -93,7 +90,7 @@ def _local_base(name: str) -> Path | None:
                 f"'{name}' is not a diffusers folder (no {INDEX})", hint="give a folder written by save_pretrained"
             )
         return Path(name)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+    if hub.is_id(name):
         return None
     raise MissingResource(
         f"unknown base '{name}'",
@@ -135,12 +132,13 @@ def check_base(name: str) -> None:
 
 
 def _check_vocabulary(folder: Path, part: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    config = read_json(folder / part / "config.json")
+    config, length = read_json(folder / part / "config.json"), tokenizer.model_max_length
     rows, places = config.get("vocab_size", len(tokenizer)), config.get("max_position_embeddings", 77)
-    if not 2 < len(tokenizer) <= rows or tokenizer.model_max_length > places:
+    whole = all(type(number) is int for number in (length, rows, places))
+    if not whole or not 2 < len(tokenizer) <= rows or not 2 < length <= places:
         raise InvalidInput(
-            f"the tokenizer of {part} in '{folder}' has {len(tokenizer)} pieces and takes"
-            f" {tokenizer.model_max_length} of them at once; {part} knows {rows} pieces and takes {places}",
+            f"the tokenizer of {part} in '{folder}' has {len(tokenizer)} pieces and takes {shortened(length)} of them"
+            f" at once; {part} knows {shortened(rows)} pieces and takes {shortened(places)}",
             hint="copy or download the base whole: tokenizer and text encoder belong together",
         )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from brandsmith.cli.options import BaseOption, print_lines, status
+from brandsmith.cli.places import PLACE
 
 commands = typer.Typer()
 lora = typer.Typer(help="Extract, merge and resize LoRAs.", no_args_is_help=True)
@@ -43,7 +44,7 @@ def import_(
     "extract", epilog="Example: [cyan]brandsmith lora extract tuned.safetensors --base sd15.safetensors --run runs/x[/]"
 )
 def extract(
-    tuned: Annotated[str, typer.Argument(help="Fine-tuned model: a folder, a file, or a DreamBooth run.")],
+    tuned: Annotated[str, typer.Argument(help="Fine-tuned model: a folder, a file, or a DreamBooth run."), PLACE],
     run: OutRun,
     base: BaseOption = "pocket",
     rank: RankOption = 32,
@@ -64,7 +65,7 @@ def extract(
     epilog="Example: [cyan]brandsmith lora merge runs/mark style.safetensors --weight 1 --weight 0.5 --run runs/x[/]",
 )
 def merge(
-    sources: Annotated[list[str], typer.Argument(help="LoRA runs or LoRA files.")],
+    sources: Annotated[list[str], typer.Argument(help="LoRA runs or LoRA files."), PLACE],
     run: OutRun,
     base: BaseOption = "pocket",
     weight: Annotated[list[float] | None, typer.Option(min=-100, max=100, help="Of each, in order; default 1.")] = None,
@@ -84,7 +85,7 @@ def merge(
 
 @lora.command("resize", epilog="Example: [cyan]brandsmith lora resize big.safetensors --rank 8 --run runs/small[/]")
 def resize(
-    source: Annotated[str, typer.Argument(help="LoRA run or LoRA file.")],
+    source: Annotated[str, typer.Argument(help="LoRA run or LoRA file."), PLACE],
     run: OutRun,
     base: BaseOption = "pocket",
     rank: RankOption = 8,

@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import MOST_SEEDS, MOST_STEPS, Json, console, finite, print_json, print_lines
+from brandsmith.cli.places import PLACE
 
 commands = typer.Typer(
     help="The base model: build and check the embedded one, convert old files.", no_args_is_help=True
@@ -23,7 +24,7 @@ def base_build(
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
     unet_steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of the U-Net.")] = None,
     start_from: Annotated[
-        str | None, typer.Option(help="A finished base to train further: 'pocket' or a folder.")
+        str | None, typer.Option(help="A finished base to train further: 'pocket' or a folder."), PLACE
     ] = None,
     minutes: Annotated[
         float | None,
@@ -53,7 +54,7 @@ def base_convert(
 @commands.command("check", epilog="Example: [cyan]brandsmith base check pocket --json[/]")
 @hardware_options()
 def base_check(
-    name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it.")] = "pocket",
+    name: Annotated[str, typer.Argument(help="'pocket' or a folder built like it."), PLACE] = "pocket",
     seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per one-object prompt.")] = 1,
     sheet: Annotated[Path | None, typer.Option(help="Also write the pictures as one PNG.")] = None,
     card: Annotated[bool, typer.Option(help="Write the figures into the base's model card.")] = False,

@@ -21,6 +21,7 @@ from brandsmith.cli.options import (
     print_lines,
     status,
 )
+from brandsmith.cli.places import PLACE
 
 commands = typer.Typer(
     help="Measure our own parts: judges, guidance, packed training, early stopping, survival of kills.",
@@ -196,7 +197,9 @@ def benchmark_compact(
 @commands.command("usable", epilog="Example: [cyan]brandsmith benchmark usable --quick --json[/]")
 def benchmark_usable(
     concept: Annotated[
-        list[str] | None, typer.Option(help="A concept folder with fitted judges; may be given again. Default: demo.")
+        list[str] | None,
+        typer.Option(help="A concept folder with fitted judges; may be given again. Default: demo."),
+        PLACE,
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help="A method; may be given again. Default: all four.")] = None,
     base: BaseOption = "pocket",

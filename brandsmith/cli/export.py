@@ -38,7 +38,8 @@ def export(
         typer.Option(
             "--to",
             help="Who opens it: diffusers, kohya, comfyui, a1111, single-file, or compact (small, for Brandsmith). "
-            "Default: what most programs read (lora: kohya's layout; dreambooth: a diffusers folder).",
+            "Default: what most programs read (lora: kohya's layout; textual_inversion: an embedding of ComfyUI and "
+            "AUTOMATIC1111; hypernetwork: AUTOMATIC1111's .pt; dreambooth: a diffusers folder).",
         ),
     ] = None,
     precision: Annotated[

@@ -26,6 +26,7 @@ from brandsmith.cli.options import (
     print_lines,
     status,
 )
+from brandsmith.cli.places import PLACE
 
 commands = typer.Typer(
     help=(
@@ -41,7 +42,9 @@ commands.add_typer(weights_commands, name="weights")
 @commands.command("fit", epilog="Example: [cyan]brandsmith judge fit demo --out out/judges[/]")
 def judge_fit(
     concept: Annotated[
-        str, typer.Argument(help="A concept folder with detector/train and detector/val, or with mark.png; or 'demo'.")
+        str,
+        typer.Argument(help="A concept folder with detector/train and detector/val, or with mark.png; or 'demo'."),
+        PLACE,
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for weights and card; default beside the concept.")] = None,
 ) -> None:
@@ -189,7 +192,7 @@ def judge_yolov8(
         "out/yolov8"
     ),
     concept: FittedConceptOption = "demo",
-    yolo: Annotated[str, typer.Option(help="Your own 'yolo' program, in its own environment.")] = "yolo",
+    yolo: Annotated[str, typer.Option(help="Your own 'yolo' program, in its own environment."), PLACE] = "yolo",
     epochs: Annotated[int, typer.Option(min=1, max=MOST_EPOCHS, help="Training epochs.")] = 40,
     size_px: Annotated[
         int, typer.Option("--size", min=32, max=8192, help="Side of its square training pictures in px.")

@@ -35,6 +35,7 @@ from brandsmith.cli import (
 )
 from brandsmith.cli.arguments import check_arguments
 from brandsmith.cli.old_spellings import modern
+from brandsmith.cli.places import check_places
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
 from brandsmith.core.errors import BrandsmithError, from_os_error, printable
 
@@ -52,7 +53,7 @@ for group in (concept, create, judge, study, base, benchmark, provenance):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])
 
 app.add_typer(adapters.lora, name="lora")
-
+check_places(app)
 
 _STOPPED = {INTERRUPTED: "interrupted", TERMINATED: "ended on request"}
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from brandsmith.cli.places import PLACE
 from brandsmith.core.errors import InvalidConfig, printable
 
 
@@ -32,16 +33,16 @@ MOST_STEPS, MOST_SEEDS, MOST_EPOCHS = 10_000_000, 100_000, 10_000
 """More is a slip of the keyboard: refused, not begun."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'.")]
-ConceptArgument = Annotated[str, typer.Argument(help="A concept folder, or 'demo'.")]
-FittedConceptArgument = Annotated[str, typer.Argument(help="A concept folder with fitted judges, or 'demo'.")]
-FittedConceptOption = Annotated[str, typer.Option(help="A concept folder with fitted judges, or 'demo'.")]
-BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, a .safetensors file, or a hub id.")]
+ConceptOption = Annotated[str, typer.Option(help="A concept folder, or 'demo'."), PLACE]
+ConceptArgument = Annotated[str, typer.Argument(help="A concept folder, or 'demo'."), PLACE]
+FittedConceptArgument = Annotated[str, typer.Argument(help="A concept folder with fitted judges, or 'demo'."), PLACE]
+FittedConceptOption = Annotated[str, typer.Option(help="A concept folder with fitted judges, or 'demo'."), PLACE]
+BaseOption = Annotated[str, typer.Option(help="'pocket', a diffusers folder, a .safetensors file, or a hub id."), PLACE]
 TaughtBaseOption = Annotated[
-    str | None, typer.Option("--base", help="Base; default the one the run was trained on, else pocket.")
+    str | None, typer.Option("--base", help="Base; default the one the run was trained on, else pocket."), PLACE
 ]
 JudgedBaseOption = Annotated[
-    str | None, typer.Option("--base", help="Base; default the one the pictures or the run name, else pocket.")
+    str | None, typer.Option("--base", help="Base; default the one the pictures or the run name, else pocket."), PLACE
 ]
 VaeOption = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import MOST_STEPS, ConceptOption, Json, print_json, print_lines, status
+from brandsmith.cli.places import PLACE
 
 commands = typer.Typer()
 
@@ -16,7 +17,7 @@ commands = typer.Typer()
 @commands.command(epilog="Example: [cyan]brandsmith rehearse ~/models/stable-diffusion-v1-5 --out out/rehearsal[/]")
 @hardware_options()
 def rehearse(
-    base: Annotated[str, typer.Argument(help="'pocket', a diffusers folder or file, or a hub id.")],
+    base: Annotated[str, typer.Argument(help="'pocket', a diffusers folder or file, or a hub id."), PLACE],
     out: Annotated[Path, typer.Option(help="Folder for the card: rehearsal.json and rehearsal.md.")] = Path(
         "out/rehearsal"
     ),

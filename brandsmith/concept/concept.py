@@ -23,12 +23,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from brandsmith.core.errors import BrandsmithError, InvalidConcept, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, MissingResource
 from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import PICTURE_SUFFIXES, list_pictures, load_image
 from brandsmith.core.text import is_there, one_line, read_text, shortened
 from brandsmith.core.yaml_lines import read_yaml
 
+TOKEN, MOST_TOKEN_CHARACTERS = r"^[A-Za-z0-9_\-<>]+$", 80
 STANDARD_PROMPTS = (
     "A {token}",
     "A male model wearing a blue {token} sweater",
@@ -43,7 +44,7 @@ class ConceptConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    token: str = Field(pattern=r"^[A-Za-z0-9_\-<>]+$", max_length=80)
+    token: str = Field(pattern=TOKEN, max_length=MOST_TOKEN_CHARACTERS)
     """The word that means the concept in captions and prompts; must be new to the base's tokenizer. Read in lower
     case.
     """
@@ -53,6 +54,16 @@ class ConceptConfig(BaseModel):
     """What the mark spells; empty when it carries no text."""
     prompts: tuple[str, ...] = Field(STANDARD_PROMPTS, min_length=1)
     """Standard cases; each must contain `{token}`."""
+
+
+def check_token(token: str) -> str:
+    """A token as text encoders read it: in lower case. Raises InvalidConfig for what is no token."""
+    if len(token) > MOST_TOKEN_CHARACTERS or not re.fullmatch(TOKEN, token):
+        raise InvalidConfig(
+            f"token is {shortened(token)}",
+            hint=f"allowed: letters, digits and _ - < >, at most {MOST_TOKEN_CHARACTERS}, such as my_acme_mark",
+        )
+    return token.lower()
 
 
 def with_token(text: str, token: str) -> str:

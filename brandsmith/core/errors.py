@@ -37,7 +37,7 @@ def _printable_character(character: str) -> str:
     return " " if character.isspace() and character not in "\x1c\x1d\x1e\x1f\r\x0b\x0c\x85\u2028\u2029" else "?"
 
 
-def _one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """Values out of files may hold line ends; a message holds none."""
     line = " ".join(text.splitlines()) if text.splitlines()[1:] or text.endswith("\n") else text
     half = MOST_CHARACTERS // 2
@@ -52,9 +52,9 @@ class BrandsmithError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "", details: Iterable[str] = ()) -> None:
-        lines = [_one_line(message), *(f"  {_one_line(detail)}" for detail in details)]
+        lines = [on_one_line(message), *(f"  {on_one_line(detail)}" for detail in details)]
         super().__init__(mask_secrets("\n".join(lines)))
-        self.hint = mask_secrets(_one_line(hint))
+        self.hint = mask_secrets(on_one_line(hint))
 
 
 class InvalidInput(BrandsmithError):

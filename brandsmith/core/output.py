@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from brandsmith.core.errors import InvalidInput
-from brandsmith.core.files import explained, is_leftover
+from brandsmith.core.files import explained, is_leftover, partial_beside
 
 LEAST_FREE_BYTES = 1 << 20
 """Less than this is a full disk: no training, picture or report fits."""
@@ -32,6 +32,8 @@ def check_output_folder(folder: Path, need_bytes: int = LEAST_FREE_BYTES) -> Non
         for part in folder.absolute().parts:
             if len(part) > 1:
                 (place / part).is_symlink()  # raises for a part that is too long
+        if folder.name and not folder.exists():
+            partial_beside(place / folder.name).is_symlink()  # it may be made under this name
     if not place.is_dir():
         what = "a symbolic link to nothing" if place.is_symlink() else "not a folder"
         raise InvalidInput(f"cannot write into '{folder}': '{place}' is {what}", hint="give another folder")
@@ -49,7 +51,7 @@ def check_output_file(file: Path, need_bytes: int = LEAST_FREE_BYTES) -> None:
     """
     check_output_folder(file.parent, need_bytes)
     with explained(file):
-        (_nearest_existing(file.parent) / file.name).is_symlink()  # raises for a name that is too long
+        partial_beside(_nearest_existing(file.parent) / file.name).is_symlink()  # raises for a name that is too long
         if file.is_symlink() or not (file.is_file() or not file.exists()):
             raise InvalidInput(f"'{file}' is not a regular file", hint="give the name of a file that may be written")
 

@@ -259,12 +259,14 @@ class RunDirectory:
         """Weights and optimizer in one file, so that no crash can separate them."""
         write_safetensors(self.state_file, tensors, {"step": str(step)})
 
-    def check_state(self) -> None:
-        """Raise InvalidInput when there is a saved state to resume whose header cannot be read; opens no tensors."""
-        if self.state_file.is_file() and self.status() != "finished":
-            self._state_step(read_header(self.state_file))
+    def state_to_resume(self) -> Header | None:
+        """What the saved state says of itself; None where there is none to resume. Raises InvalidInput; opens no
+        tensors.
+        """
+        return read_header(self.state_file) if self.state_file.is_file() and self.status() != "finished" else None
 
-    def _state_step(self, header: Header) -> int:
+    def step_of(self, header: Header) -> int:
+        """The step of a saved state. Raises InvalidInput."""
         step = header.metadata.get("step", "")
         if not re.fullmatch(r"\d{1,18}", step, re.ASCII):
             raise InvalidInput(f"'{self.state_file}' does not name its step ({shortened(step)})", hint=_ANOTHER)
@@ -274,7 +276,7 @@ class RunDirectory:
         """(step, tensors) of the last save, or None. Copies: Windows replaces no file that is mapped to memory."""
         if not self.state_file.is_file():
             return None
-        step = self._state_step(read_header(self.state_file))
+        step = self.step_of(read_header(self.state_file))
         try:
             with safe_open(self.state_file, "pt") as stored:
                 names = stored.keys()

@@ -59,7 +59,8 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None, leaving: Le
     prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
     family = family_of(source.base)
     check_drawable(prompts, recipe.settings, family)
-    check_base_scheduler(recipe.settings.scheduler, load_scheduler(resolve_base(source.base)), family)
+    declared, asked = load_scheduler(resolve_base(source.base)), recipe.settings
+    check_base_scheduler(asked.scheduler, asked.num_steps, declared, family)
     if source.checkpoint:
         check_adapter(source.base, source.checkpoint)
     else:

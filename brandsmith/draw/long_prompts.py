@@ -23,24 +23,26 @@ def warn_of_long_prompts(prompts: Sequence[str], settings: DrawSettings, source:
     if in_chunks and not reading_options(settings):
         return
     combiner = build_parts(settings).combiner
+    texts = [(f"prompt '{prompt}'", own.text) for prompt in prompts for own in combiner.branches(prompt, 1.0)]
+    if not in_chunks:  # guidance looks at no negative prompt
+        texts.append(("the negative prompt", settings.negative_prompt))
     own_word = _own_word(source)
     for tokenizer in load_tokenizers(source.base):
         limit = most_pieces(tokenizer)
-        for prompt in prompts:
-            for branch in combiner.branches(prompt, 1.0):
-                length = _length(tokenizer, branch.text, own_word)
-                if length > limit:
-                    end = _unread_end(tokenizer, branch.text, own_word, limit)
-                    warn_once(_said(prompt, length, limit, end, in_chunks))
+        for what, text in texts:
+            length = _length(tokenizer, text, own_word)
+            if length > limit:
+                end = _unread_end(tokenizer, text, own_word, limit)
+                warn_once(_said(what, length, limit, end, in_chunks))
 
 
-def _said(prompt: str, length: int, limit: int, end: str, in_chunks: bool) -> str:
+def _said(what: str, length: int, limit: int, end: str, in_chunks: bool) -> str:
     if in_chunks:
         return (
-            f"prompt '{prompt}' has {length} pieces: the base reads all, but guidance that looks at attention sees the"
-            f" first {limit} alone and nothing of '{end}'"
+            f"{what} has {length} pieces: the base reads all, but guidance that looks at attention sees the first"
+            f" {limit} alone and nothing of '{end}'"
         )
-    return f"prompt '{prompt}' has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
+    return f"{what} has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
 
 
 def _length(tokenizer: Any, text: str, own_word: tuple[str, int]) -> int:

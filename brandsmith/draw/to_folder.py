@@ -122,7 +122,8 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     settings = source.resolved(_as_distilled(settings, source))
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
-    check_base_scheduler(settings.scheduler, load_scheduler(resolve_base(source.base)), family)
+    declared = load_scheduler(resolve_base(source.base))
+    check_base_scheduler(settings.scheduler, settings.num_steps, declared, family)
     note_inpainting(source.base)
     warn_of_long_prompts(prompts, settings, source)
     return settings

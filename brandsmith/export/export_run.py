@@ -16,7 +16,7 @@ from brandsmith.base.sources import load_base, load_scheduler, outline_of, resol
 from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.files import remove_leftovers, write_safetensors
 from brandsmith.core.notes import warn_once
-from brandsmith.core.output import LEAST_FREE_BYTES, check_output_folder
+from brandsmith.core.output import LEAST_FREE_BYTES, check_output_file, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.export.card import Card
@@ -93,7 +93,7 @@ def export_run(
     if isinstance(info.settings, LoraConfig):
         layout = check_kind(info.settings, layout, to)
     dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
-    check_output_folder(out.parent, LEAST_FREE_BYTES + bytes_below(checkpoint))
+    check_output_file(out, LEAST_FREE_BYTES + bytes_below(checkpoint))
     if info.method != "dreambooth":
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)

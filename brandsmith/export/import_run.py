@@ -13,6 +13,7 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.pickles import read_pickle
 from brandsmith.base.sources import load_base, outline_of
+from brandsmith.concept.concept import MOST_TOKEN_CHARACTERS, check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.run import RunDirectory
@@ -65,7 +66,7 @@ def import_adapter(
     if file.suffix == ".safetensors" and is_compact(read_header(file)):
         return _restored(file, base, run)
     outline = outline_of(base)
-    words = Words(token or _token_of(file), class_word)
+    words = Words(check_token(token) if token else _token_of(file), class_word)
     return write_run(_read(file, outline, words, allow_pickle), outline, words, run, file.name)
 
 
@@ -119,7 +120,7 @@ def _token_of(file: Path) -> str:
     """What the file says of itself (`modelspec.trigger_phrase`, `ss_output_name`), else its name."""
     said: Mapping[str, str] = read_header(file).metadata if file.suffix == ".safetensors" else {}
     name = said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
-    return _NOT_IN_A_TOKEN.sub("_", name).strip("_") or "imported"
+    return _NOT_IN_A_TOKEN.sub("_", name).strip("_")[:MOST_TOKEN_CHARACTERS].lower() or "imported"
 
 
 def lora_as_ours(layers: Mapping[tuple[str, str], LowRank]) -> Imported:

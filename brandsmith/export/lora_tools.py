@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.base.sources import load_base, outline_of
+from brandsmith.base.sources import check_base, family_of, load_base, outline_of
+from brandsmith.concept.concept import check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.export.import_run import lora_as_ours, write_run
 from brandsmith.export.low_rank import LowRank, merged, nearest, read_checkpoint, resized
 from brandsmith.export.read_lora import read_lora_file
-from brandsmith.methods.adapter import load_adapter, read_adapter_info
+from brandsmith.methods.adapter import check_adapter, load_adapter, read_adapter_info
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.method import Words
 
@@ -56,6 +58,8 @@ def merge_loras(
     """
     if weights and len(weights) != len(sources):
         raise InvalidConfig(f"{len(weights)} weights for {len(sources)} LoRAs", hint="give --weight once for each")
+    words = replace(words, token=check_token(words.token))
+    RunDirectory(Path(run)).check_folder()
     outline = outline_of(base)
     pairs = [
         (read_layers(source, outline), weight)
@@ -70,23 +74,33 @@ def extract_lora(tuned: str | Path, base: str, run: str | Path, *, rank: int, wo
 
     tuned: a base of any form, or a DreamBooth run on `base`. Loads both. Raises InvalidInput when nothing differs.
     """
+    words = replace(words, token=check_token(words.token))
+    RunDirectory(Path(run)).check_folder()
+    checkpoint = RunDirectory(Path(tuned)).checkpoint_at() if RunDirectory(Path(tuned)).checkpoints() else None
+    _check_comparable(str(tuned), checkpoint, base)
     before = load_base(base, device="cpu", dtype=torch.float32)
     found: Layers = {}
-    if RunDirectory(Path(tuned)).checkpoints():
+    if checkpoint:
         originals = {name: weight.clone() for name, weight in _weights(before).items()}
-        with load_adapter(before, RunDirectory(Path(tuned)).checkpoint_at()):
+        with load_adapter(before, checkpoint):
             found = _differences(originals, before, rank)
     else:
-        after = load_base(str(tuned), device="cpu", dtype=torch.float32)
-        if after.family is not before.family:
-            raise InvalidConfig(
-                f"'{tuned}' is of family {after.family.name}, '{base}' of {before.family.name}",
-                hint="give its own base",
-            )
-        found = _differences(_weights(before), after, rank)
+        found = _differences(_weights(before), load_base(str(tuned), device="cpu", dtype=torch.float32), rank)
     if not found:
         raise InvalidInput(f"'{tuned}' and '{base}' have the same layers' weights", hint="give a fine-tuned model")
     return _written(found, before, words, run, [tuned])
+
+
+def _check_comparable(tuned: str, checkpoint: Path | None, base: str) -> None:
+    """Everything that is known without weights."""
+    check_base(base)
+    if checkpoint:
+        check_adapter(base, checkpoint)
+        return
+    check_base(tuned)
+    theirs, ours = family_of(tuned), family_of(base)
+    if theirs is not ours:
+        raise InvalidConfig(f"'{tuned}' is of family {theirs.name}, '{base}' of {ours.name}", hint="give its own base")
 
 
 def _weights(base: Base) -> dict[tuple[str, str], torch.Tensor]:
@@ -104,8 +118,9 @@ def _weights(base: Base) -> dict[tuple[str, str], torch.Tensor]:
 def _differences(before: dict[tuple[str, str], torch.Tensor], after: Base, rank: int) -> Layers:
     found: Layers = {}
     for place, weight in _weights(after).items():
-        if before[place].shape != weight.shape:
-            raise InvalidInput(f"{'.'.join(place)} has another shape in the base", hint="give the model's own base")
+        if place not in before or before[place].shape != weight.shape:
+            what = "has another shape in the base" if place in before else "is not in the base"
+            raise InvalidInput(f"{'.'.join(place)} {what}", hint="give the model's own base")
         difference = weight - before[place]
         if float(difference.norm()) > UNCHANGED * float(weight.norm()):
             found[place] = nearest(difference, rank)

@@ -35,8 +35,20 @@ def build_scheduler(
     else:
         kind, config = type(scheduler), scheduler.config
     _check_prediction(kind, base.scheduler)
-    built = kind.from_config(config)
-    built.set_timesteps(num_steps, device=base.device)
+    return _with_steps(kind, config, num_steps, base.device)
+
+
+def _with_steps(kind: type[SchedulerMixin], config: Any, num_steps: int, device: torch.device | str) -> SchedulerMixin:
+    """Raises InvalidConfig for a number of steps that the class cannot take with this configuration."""
+    try:
+        built = kind.from_config(config)
+        built.set_timesteps(num_steps, device=device)
+    except Exception as error:  # each class refuses in its own way, some by an error of numpy's
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise InvalidConfig(
+            f"{kind.__name__} cannot sample this base in {num_steps} steps ({reason})",
+            hint="give another --num-steps (20 to 50 are usual) or another --scheduler",
+        ) from None
     return built
 
 
@@ -49,9 +61,11 @@ def check_scheduler(name: str, num_steps: int, family: Family | None = None) -> 
         _class_named(name, family)
 
 
-def check_base_scheduler(name: str, declared: SchedulerMixin, family: Family) -> None:
+def check_base_scheduler(name: str, num_steps: int, declared: SchedulerMixin, family: Family) -> None:
     """`check_scheduler` with what the base's own scheduler declares. Raises InvalidConfig."""
-    _check_prediction(type(declared) if name == "base" else _class_named(name, family), declared)
+    kind = type(declared) if name == "base" else _class_named(name, family)
+    _check_prediction(kind, declared)
+    _with_steps(kind, declared.config, num_steps, "cpu")
 
 
 def _check_prediction(kind: type[SchedulerMixin], declared: SchedulerMixin) -> None:

@@ -24,6 +24,7 @@ from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.preservation import check_preservation
 from brandsmith.methods.processes import ALONE, Processes
 from brandsmith.methods.registry import build_config, method_named
+from brandsmith.methods.saved_state import check_saved_state
 from brandsmith.methods.schedules import check_schedule
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.tokens import check_captions_fit, check_token_is_new
@@ -77,7 +78,7 @@ def check_job(
         **({"processes": processes.count} if processes.count > 1 else {}),
     }
     run.check_config(record, defaults_of(config), equal_means)
-    run.check_state()
+    check_saved_state(run, config.steps)
     return TrainingJob(config, concept, run, record, processes)
 
 

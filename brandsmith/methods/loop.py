@@ -21,7 +21,7 @@ from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.sources import load_in
 from brandsmith.concept.concept import Concept
-from brandsmith.core.errors import InvalidConfig, TrainingDiverged
+from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
@@ -216,11 +216,6 @@ class Training:
         """Return the last step that is safely on disk, with its weights and optimizer in place; 0 for a new run."""
         saved = self.directory.load_state()
         step = saved[0] if saved else 0
-        if step >= self.config.steps:  # the last step is never saved: the run is finished with it
-            raise InvalidConfig(
-                f"the saved state in '{self.directory.folder}' is of step {step} of {self.config.steps}",
-                hint="train in a new run directory",
-            )
         if saved:
             self.restore(*saved)
         self.processes.wait()  # nothing is written before all have read

@@ -26,6 +26,7 @@ from brandsmith.cli.main import main
 from brandsmith.concept.concept import load_concept, with_token
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, InvalidInput
 from brandsmith.core.json_files import DEEPEST, parse_json, read_jsonl, read_object
+from brandsmith.core.notes import warn_once
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.text import read_text
 from brandsmith.core.yaml_lines import read_yaml
@@ -454,9 +455,17 @@ def test_a_damaged_card_is_refused(tmp_path):
 def test_a_prompt_that_is_cut_is_said_on_stderr(tmp_path, capsys, monkeypatch):
     save_as_diffusers_folder(build_tiny(), tmp_path / "tiny")
     arguments = ["sample", f"a cat, {LONG}", "--base", tmp_path / "tiny", "--out", tmp_path / "o", "--seeds", 1]
-    monkeypatch.setattr(sys, "argv", ["brandsmith", *map(str, arguments), "--num-steps", "1"])
+    arguments += ["--num-steps", 1, "--negative-prompt", LONG]
+    monkeypatch.setattr(sys, "argv", ["brandsmith", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()
     assert ended.value.code == 0 and "the base reads 22: its end is cut" in said.err
+    assert "warning: the negative prompt has" in said.err
     assert isinstance(build_tiny().tokenizer, CLIPTokenizer)
+
+
+def test_what_is_said_on_stderr_is_one_line_that_a_terminal_may_show(capsys):
+    warn_once("passed over 'a\x1b[2Jb\nc\u202e': " + "x" * 9000)
+    told = capsys.readouterr().err
+    assert told.startswith("warning: passed over 'a?[2Jb c?'") and told.count("\n") == 1 and len(told) < 2100

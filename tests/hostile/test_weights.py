@@ -451,3 +451,20 @@ def test_control_characters_of_files_never_reach_the_terminal(tmp_path, brandsmi
     assert code == 2 and "[red]name" in complaint
     assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in complaint)
     assert printable("a\udc80\u202eb\tc\n") == "a??b\tc\n"
+
+
+@pytest.mark.parametrize(("name", "steps"), [("pndm", 1), ("base", 999), ("HeunDiscreteScheduler", 998)])
+def test_a_number_of_steps_that_a_scheduler_cannot_take_is_refused_before_weights_load(
+    name, steps, tiny, tmp_path, brandsmith, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    save_as_diffusers_folder(tiny, Path("tiny"))
+    file = Path("tiny/scheduler/scheduler_config.json")
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"num_train_timesteps": 500}), encoding="utf-8"
+    )
+    monkeypatch.setattr(sources, "_load_part", lambda *given: pytest.fail("loads weights"))
+    line = ("sample", "a cat", "--base", "tiny", "--num-steps", steps, "--scheduler", name, "--out", "out")
+    code, printed, complaint = brandsmith(*line)
+    assert (code, printed) == (2, "") and f"cannot sample this base in {steps} steps" in complaint
+    assert not Path("out").exists()

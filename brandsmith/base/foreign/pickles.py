@@ -13,6 +13,7 @@ import torch
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder, write_safetensors
+from brandsmith.core.output import LEAST_FREE_BYTES, check_output_file, check_output_folder
 from brandsmith.core.safe_weights import check_finite
 
 ENDINGS = (".ckpt", ".bin", ".pt", ".pth")
@@ -48,10 +49,13 @@ def convert_pickles(source: Path, out: Path, *, allow_pickle: bool) -> Path:
         raise InvalidConfig(f"'{out}' exists", hint="give a new name: nothing is overwritten")
     if source.is_dir():
         return _convert_folder(source, out, allow_pickle)
+    if not source.is_file():
+        raise InvalidInput(f"'{source}' is not a regular file", hint="give a .ckpt file or a diffusers folder")
     if source.suffix not in ENDINGS or out.suffix != ".safetensors":
         raise InvalidConfig(
             f"cannot make '{out.name}' of '{source.name}'", hint="allowed: a .ckpt, .bin or .pt to a .safetensors"
         )
+    check_output_file(out, LEAST_FREE_BYTES + source.stat().st_size)
     write_safetensors(out, _tensors(source, allow_pickle), {"format": "pt"}, exclusive=True)
     return out
 
@@ -60,6 +64,7 @@ def _convert_folder(source: Path, out: Path, allow_pickle: bool) -> Path:
     pickles = [file for file in sorted(source.rglob("*.bin")) if not _has_safe_twin(file)]
     if not pickles:
         raise InvalidConfig(f"'{source}' has no .bin weights without .safetensors beside them", hint="use it as it is")
+    check_output_folder(out, LEAST_FREE_BYTES + sum(file.stat().st_size for file in pickles))
     with replacing_folder(out) as partial:
         for file in sorted(source.rglob("*")):
             target = partial / file.relative_to(source)
@@ -85,6 +90,7 @@ def _has_safe_twin(file: Path) -> bool:
 def _tensors(file: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
     record: Mapping[Any, Any] = read_pickle(file, allow_pickle)
     inner = record.get("state_dict", record)
+    inner = inner if isinstance(inner, Mapping) else {}
     tensors = {str(name): value for name, value in inner.items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise InvalidInput(f"'{file}' holds no weights", hint="use another file")

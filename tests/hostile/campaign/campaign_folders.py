@@ -89,19 +89,28 @@ def run_folders(draw: random.Random, scratch: Path) -> Iterator[Input]:
 def states(draw: random.Random, scratch: Path) -> Iterator[Input]:
     """What a stopped training left to go on from, and its latents."""
     from brandsmith.core.files import write_safetensors
+    from brandsmith.methods.saved_state import check_saved_state
     from brandsmith.methods.training_data import _cached
 
     run = RunDirectory(scratch / "state")
-    run.save_state(3, {"a": torch.ones(3, 4), "b": torch.arange(5)})
+    weights = {"weight:a": torch.ones(3, 4), "exp_avg:a": torch.ones(3, 4), "step:a": torch.tensor(3.0)}
+    run.save_state(3, weights | {"loop:scale": torch.tensor(1.0, dtype=torch.float64)})
     cache = run.folder / "cache" / "latents.safetensors"
     write_safetensors(cache, {"latents": torch.ones(2, 4, 8, 8)})
 
     def wrong_state(found: Any) -> str:
         step, tensors = found
-        fine = type(step) is int and step >= 0 and all(bool(torch.isfinite(t.float()).all()) for t in tensors.values())
+        fine = (
+            type(step) is int and 0 <= step < 9 and tensors.keys() == {"weight:a", "exp_avg:a", "step:a", "loop:scale"}
+        )
+        fine = fine and all(bool(torch.isfinite(t.float()).all()) for t in tensors.values())
         return "" if fine else f"taken: step {step}"
 
-    of_state = of_files("run state", draw, run.folder, ["state/training.safetensors"], run.load_state, wrong_state)
+    def read() -> Any:
+        check_saved_state(run, steps=9)
+        return run.load_state()
+
+    of_state = of_files("run state", draw, run.folder, ["state/training.safetensors"], read, wrong_state)
     of_cache = of_files(
         "run state",
         draw,
