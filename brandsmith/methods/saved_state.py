@@ -12,8 +12,10 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import FLOATS, Header, check_finite_file
 from brandsmith.methods.optimizer import LOOP, MEMORY
+from brandsmith.methods.weight_average import PREFIX as AVERAGE
+from brandsmith.methods.weight_average import UPDATES
 
-_LIKE_THE_WEIGHT = {"exp_avg", "exp_avg_sq", "momentum_buffer", "z"}
+_LIKE_THE_WEIGHT = {"exp_avg", "exp_avg_sq", "momentum_buffer", "z", AVERAGE}
 """Memory with a number for each of the weight's."""
 _ANEW = "train in a new run directory"
 
@@ -37,10 +39,10 @@ def _mistakes(header: Header) -> Iterator[str]:
         yield "it holds no weight"
     for full_name, tensor in header.tensors.items():
         key, _, name = full_name.partition(":")
-        if key in (LOOP, "step"):
+        if key in (LOOP, "step", UPDATES):
             if math.prod(tensor.shape) != 1:
                 yield f"'{full_name}' is not one number"
-        elif key not in MEMORY and key != "weight":
+        elif key not in MEMORY | {"weight", AVERAGE}:
             yield f"'{full_name}' is nothing that an optimizer of this version knows"
         elif name not in weights:
             yield f"'{full_name}' belongs to no weight"

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.prompt_judge import CaptionShares, obeyed_error
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.augment import seen_by_another_camera

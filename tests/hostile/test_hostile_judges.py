@@ -12,7 +12,7 @@ import pytest
 from stored_rows import ARM_ROW
 from test_weights import any_tensor, join, set_one, split, with_header, with_tensors
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.guidance_rows import read_saved
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource

@@ -20,12 +20,15 @@ WHOLE = {
     "exp_avg:a": WEIGHT,
     "exp_avg_sq:a": WEIGHT,
     "step:a": torch.tensor(3.0),
+    "average:a": WEIGHT,
+    "average_updates": torch.tensor(3),
     "loop:scale": torch.tensor(2.0, dtype=torch.float64),
 }
 DAMAGED = {
     "NaN": {"weight:a": WEIGHT * math.nan},
     "infinite memory": {"exp_avg:a": WEIGHT * math.inf},
     "memory of another shape": {"exp_avg:a": torch.ones(4, 3)},
+    "averages of another shape": {"average:a": torch.ones(2)},
     "memory of no weight": {"exp_avg:b": WEIGHT},
     "whole numbers": {"weight:a": WEIGHT.long()},
     "two numbers for one": {"loop:scale": torch.ones(2)},

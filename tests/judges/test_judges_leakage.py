@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.rows import Row

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.prompt_judge import captioned_pictures, obeyed_error
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.rows import Shot

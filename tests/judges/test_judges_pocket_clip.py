@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.clip import clip_error
 from brandsmith.benchmark.prompt_judge import captioned_pictures, changed_captions
 from brandsmith.concept.concept import load_concept

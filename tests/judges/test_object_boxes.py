@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.benchmark.base_card import write_card
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.errors import MissingResource

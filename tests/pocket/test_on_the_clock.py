@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from brandsmith.base.sources import pocket_folder
+from brandsmith.base.base import pocket_folder
 from brandsmith.pocket.artwork import DRAWN_WORDS, Artwork
 from brandsmith.pocket.build import assemble, patch_code
 from brandsmith.pocket.mark_crops import cut_out

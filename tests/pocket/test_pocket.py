@@ -8,7 +8,8 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from drawing import sample
 
-from brandsmith.base.sources import load_base, pocket_folder
+from brandsmith.base.base import pocket_folder
+from brandsmith.base.sources import load_base
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.evaluate.chain import judges_for, thesis_kpi
 from brandsmith.evaluate.overfit import denoising_gap, held_out_captioned, training_pictures

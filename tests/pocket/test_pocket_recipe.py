@@ -17,8 +17,9 @@ from bases import build_tiny, save_as_diffusers_folder
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
 
+from brandsmith.base.base import pocket_folder
 from brandsmith.base.noising import snr_plus_one
-from brandsmith.base.sources import load_base, pocket_folder
+from brandsmith.base.sources import load_base
 from brandsmith.core.errors import InvalidInput
 from brandsmith.judges.pocket_clip import PocketPair, has_pair, pair_folder
 from brandsmith.pocket.artwork import COLOURS, OBJECT_WORDS

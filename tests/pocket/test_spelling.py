@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from brandsmith.base.sources import load_base, pocket_folder
+from brandsmith.base.base import pocket_folder
+from brandsmith.base.sources import load_base
 from brandsmith.benchmark.base import SETTINGS, spelling_prompts
 from brandsmith.guidance.sampling import sample
 from brandsmith.judges.ocr import Ocr, compare

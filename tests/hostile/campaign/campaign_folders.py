@@ -17,7 +17,8 @@ from campaign_pictures import mutated_yaml, write_concept_folder
 from lessons import QUICK, TOKEN, write_adapter
 from studies import build_study
 
-from brandsmith.base.sources import check_base, pocket_folder
+from brandsmith.base.base import pocket_folder
+from brandsmith.base.sources import check_base
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import read_header
