@@ -62,11 +62,12 @@ def import_adapter(
     file = Path(file)
     if not file.is_file():
         raise MissingResource(f"'{file}' is not there, or is no file", hint="give a .safetensors, .pt or .bin file")
+    given = check_token(token) if token else None
     RunDirectory(Path(run)).check_folder()
     if file.suffix == ".safetensors" and is_compact(read_header(file)):
         return _restored(file, base, run)
     outline = outline_of(base)
-    words = Words(check_token(token) if token else _token_of(file), class_word)
+    words = Words(given or _token_of(file), class_word)
     return write_run(_read(file, outline, words, allow_pickle), outline, words, run, file.name)
 
 
