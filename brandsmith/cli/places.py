@@ -96,7 +96,9 @@ def _check_name(option: str, text: str) -> None:
     for number, name in enumerate(path.parts, 1):
         if _length(name) > LONGEST_NAME:
             hint = f"allowed: {LONGEST_NAME} in each name of a path"
-            raise InvalidInput(f"{option}: the name {shortened(name)} has {len(name)} characters", hint=hint)
+            raise InvalidInput(
+                f"{option} is {shortened(text, 200)}: a name of {len(name)} characters is too long", hint=hint
+            )
         odd = _odd_space(name)
         if odd and not is_there(Path(*path.parts[:number])):
             raise InvalidInput(f"{option} is {shortened(text)}: there is {odd} in a name", hint="leave it out")
