@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brandsmith.cli import create_boards
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import (
     ConceptArgument,
@@ -24,6 +25,7 @@ commands = typer.Typer(
     help="Finished pictures from a brief: ads, catalogues, mood boards, edits; judged, composed, noted in a manifest.",
     no_args_is_help=True,
 )
+commands.add_typer(create_boards.commands)
 
 
 @commands.command("kit", epilog="Example: [cyan]brandsmith create kit demo[/]")

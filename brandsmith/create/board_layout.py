@@ -2,9 +2,9 @@
 
 The collage is a slicing tree (Atkins 2008, "Blocked recursive image composition"; Wu & Aizawa 2013, "PicWall"): every
 node sets its parts side by side at one height, or below one another at one width. A node's height is linear in its
-width, h = a·w + b, gaps included, so a tree has exactly one solution without overlap. Many random trees are tried; the
-one nearest to the board's shape, with one large picture and none too small, is taken, and what is left of the
-difference is cropped evenly. Units are the caller's (millimetres on a page).
+width, h = a·w + b, gaps included, so a tree has exactly one solution, in which nothing overlaps or is cropped. Many
+random trees are tried; one that fills the board, with one large picture and none too small, is taken. Units are the
+caller's (millimetres on a page).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from brandsmith.core.errors import InvalidConfig
 TREES, PLACED = 2500, 400
 LARGEST_AREA = 0.34
 """Share of the board that the largest of seven pictures should have: a leader, not a wall."""
-UNSEEN_CROP = 0.04
 
 
 @dataclass(frozen=True)
@@ -76,39 +75,49 @@ class _Node:
 
 
 def collage(aspects: Sequence[float], width: float, height: float, gap: float, seed: int = 0) -> list[Tile]:
-    """A tile for each picture (aspect: width over height), which fill the board; the first gets the largest.
-
-    Tiles differ from their picture's shape by what does not come out even (`crop_of`).
+    """A tile for each picture (aspect: width over height), of the picture's own shape: nothing is cropped. They fill
+    the board's height or its width, and most of the other; the first gets the largest of its shape.
     """
     _check(len(aspects), width, height, gap)
     best: tuple[float, list[Tile]] | None = None
-    for tree in _nearest_trees(aspects, width, height, gap, random.Random(seed)):
-        tiles = _solved(tree, aspects, width, height, gap)
-        if tiles is not None:
-            tiles = _led_by_first(tiles, aspects)
-            cost = _cost(tiles, aspects, width * height)
-            best = (cost, tiles) if best is None or cost < best[0] else best
+    for tree in _fullest_trees(aspects, width, height, gap, random.Random(seed)):
+        tiles = _led_by_first(_solved(tree, aspects, width, height, gap), aspects)
+        cost = _cost(tiles, width, height)
+        best = (cost, tiles) if best is None or cost < best[0] else best
     if best is None:
         raise InvalidConfig(f"{len(aspects)} pictures do not fit {width:g} x {height:g} with gaps of {gap:g}")
     return best[1]
 
 
-def _nearest_trees(
+def _fullest_trees(
     aspects: Sequence[float], width: float, height: float, gap: float, rng: random.Random
 ) -> list[_Node]:
-    """Of TREES random trees the PLACED whose own shape is nearest to the board's."""
+    """Of TREES random trees the PLACED that leave least of the board empty."""
     trees = []
     for number in range(TREES):
         tree = _random_tree(list(range(len(aspects))), rng, beside=number % 2 == 0)
-        slope, offset = _line(tree, aspects, gap)
-        trees.append((abs(math.log(max(slope * width + offset, 1e-6) / height)), number, tree))
+        wide, tall = _size(tree, aspects, width, height, gap)
+        if _smallest(tree, aspects, gap, wide) > gap:
+            trees.append((-wide * tall, number, tree))
     return [tree for _, _, tree in sorted(trees, key=lambda entry: entry[:2])[:PLACED]]
 
 
-def crop_of(aspect: float, tile: Tile) -> float:
-    """Share of a picture's longer way that its tile leaves out: 0 when the shapes agree."""
-    ratio = aspect / (tile.width / tile.height)
-    return 1 - min(ratio, 1 / ratio)
+def _size(tree: _Node, aspects: Sequence[float], width: float, height: float, gap: float) -> tuple[float, float]:
+    """The largest width and height that a tree can have on the board."""
+    slope, offset = _line(tree, aspects, gap)
+    wide = min(width, (height - offset) / slope)
+    return wide, slope * wide + offset
+
+
+def _smallest(node: _Node, aspects: Sequence[float], gap: float, width: float) -> float:
+    """The shortest side of a tile of a tree of this width; negative where gaps leave no room."""
+    slope, offset = _line(node, aspects, gap)
+    height = slope * width + offset
+    if not node.parts:
+        return min(width, height)
+    lines = [_line(part, aspects, gap) for part in node.parts]
+    widths = [(height - b) / a for a, b in lines] if node.beside else [width] * len(lines)
+    return min(_smallest(part, aspects, gap, own) for part, own in zip(node.parts, widths, strict=True))
 
 
 def _random_tree(pictures: list[int], rng: random.Random, *, beside: bool) -> _Node:
@@ -121,16 +130,11 @@ def _random_tree(pictures: list[int], rng: random.Random, *, beside: bool) -> _N
     return _Node(parts=tuple(_random_tree(own, rng, beside=not beside) for own in groups), beside=beside)
 
 
-def _solved(tree: _Node, aspects: Sequence[float], width: float, height: float, gap: float) -> list[Tile] | None:
-    """The tiles of a tree at the board's width, then stretched to its height; None where gaps leave no room."""
-    slope, offset = _line(tree, aspects, gap)
-    natural = slope * width + offset
-    if natural <= 0:
-        return None
+def _solved(tree: _Node, aspects: Sequence[float], width: float, height: float, gap: float) -> list[Tile]:
+    """The tiles of a tree as large as the board lets it be."""
     placed: dict[int, Tile] = {}
-    if not _place(tree, aspects, gap, Tile(0, 0, width, natural), placed):
-        return None
-    return _stretched([placed[i] for i in range(len(aspects))], tree, natural, height, gap)
+    _place(tree, aspects, gap, Tile(0, 0, *_size(tree, aspects, width, height, gap)), placed)
+    return [placed[i] for i in range(len(aspects))]
 
 
 def _line(node: _Node, aspects: Sequence[float], gap: float) -> tuple[float, float]:
@@ -146,12 +150,9 @@ def _line(node: _Node, aspects: Sequence[float], gap: float) -> tuple[float, flo
     return 1 / widths, (sum(b / a for a, b in lines) - gaps) / widths
 
 
-def _place(node: _Node, aspects: Sequence[float], gap: float, own: Tile, placed: dict[int, Tile]) -> bool:
-    if own.width <= gap or own.height <= gap:
-        return False
+def _place(node: _Node, aspects: Sequence[float], gap: float, own: Tile, placed: dict[int, Tile]) -> None:
     if not node.parts:
         placed[node.picture] = own
-        return True
     x, y = own.x, own.y
     for part in node.parts:
         a, b = _line(part, aspects, gap)
@@ -161,46 +162,7 @@ def _place(node: _Node, aspects: Sequence[float], gap: float, own: Tile, placed:
         else:
             part_tile = Tile(own.x, y, own.width, a * own.width + b)
             y += part_tile.height + gap
-        if not _place(part, aspects, gap, part_tile, placed):
-            return False
-    return True
-
-
-def _stretched(tiles: list[Tile], tree: _Node, natural: float, height: float, gap: float) -> list[Tile] | None:
-    """The tiles with heights scaled so that the board is filled and every gap stays what it is."""
-    placed: dict[int, Tile] = {}
-    known = dict(enumerate(tiles))
-    _stretch(tree, known, Tile(0, 0, 0, height), gap, placed)
-    result = [placed[i] for i in range(len(tiles))]
-    return result if min(tile.height for tile in result) > gap else None
-
-
-def _stretch(node: _Node, known: dict[int, Tile], own: Tile, gap: float, placed: dict[int, Tile]) -> None:
-    """Give `node` the height of `own`, sharing what is not gap in proportion to what its parts had."""
-    if not node.parts:
-        before = known[node.picture]
-        placed[node.picture] = Tile(before.x, own.y, before.width, own.height)
-        return
-    if node.beside:
-        for part in node.parts:
-            _stretch(part, known, own, gap, placed)
-        return
-    heights = [_height(part, known) for part in node.parts]
-    room = own.height - gap * (len(heights) - 1)
-    y = own.y
-    for part, tall in zip(node.parts, heights, strict=True):
-        share = Tile(0, y, 0, room * tall / sum(heights))
-        _stretch(part, known, share, gap, placed)
-        y += share.height + gap
-
-
-def _height(node: _Node, known: dict[int, Tile]) -> float:
-    inside = [known[i] for i in _pictures(node)]
-    return max(tile.y + tile.height for tile in inside) - min(tile.y for tile in inside)
-
-
-def _pictures(node: _Node) -> list[int]:
-    return [i for part in node.parts for i in _pictures(part)] if node.parts else [node.picture]
+        _place(part, aspects, gap, part_tile, placed)
 
 
 def _led_by_first(tiles: list[Tile], aspects: Sequence[float]) -> list[Tile]:
@@ -212,13 +174,15 @@ def _led_by_first(tiles: list[Tile], aspects: Sequence[float]) -> list[Tile]:
     return swapped
 
 
-def _cost(tiles: Sequence[Tile], aspects: Sequence[float], board: float) -> float:
-    """Cropping first, then the smallest too small, the leader too small or too large or not the first picture."""
-    crops = [crop_of(aspect, tile) for aspect, tile in zip(aspects, tiles, strict=True)]
-    areas = np.array([tile.area for tile in tiles]) / board
+def _cost(tiles: Sequence[Tile], width: float, height: float) -> float:
+    """Empty board, more so below; pictures too small or of one size; a leader too small, too large, not the first."""
+    areas = np.array([tile.area for tile in tiles])
+    empty, areas = 1 - areas.sum() / (width * height), areas / areas.sum()
+    below = 1 - max(tile.y + tile.height for tile in tiles) / height
     leader, small = min(LARGEST_AREA, 2.4 / len(tiles)), 0.5 / len(tiles)
     return float(
-        20 * max(0.0, max(crops) - UNSEEN_CROP)
+        4 * empty
+        + 5 * below
         + 4 * np.maximum(0, small - areas).sum() / small
         + 3 * abs(areas.max() - leader) / leader
         + 2 * (areas.argmax() != 0)

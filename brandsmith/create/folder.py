@@ -56,7 +56,10 @@ class CreatedFolder:
         return [name for name in self.plan if self.finished(name) is None]
 
     def drawn_by(self, origin: Origin) -> None:
-        """Note the model that drew. Raises InvalidConfig when another one drew what is there already."""
+        """Note the model that draws, and begin the manifest: files that an interruption leaves are then known as ours.
+
+        Raises InvalidConfig when another one drew what is there already.
+        """
         now = asdict(origin)
         before = self._drawn_by
         if before and before["base_fingerprint"] and now["base_fingerprint"]:
@@ -67,6 +70,8 @@ class CreatedFolder:
                     hint="give another folder with --out",
                 )
         self._drawn_by = now
+        if not (self.folder / MANIFEST).is_file():
+            self._write()
 
     def finish(self, name: str, files: Iterable[Path], record: Mapping[str, Any]) -> None:
         """Note a part whose files are written. `record` holds plain JSON values; `name` and `files` are ours."""
@@ -105,14 +110,15 @@ class CreatedFolder:
 
     def _take_up(self, manifest: Mapping[str, Any]) -> None:
         self._drawn_by = manifest.get("drawn_by")
+        self._summary = manifest.get("summary", {})
         self._parts = {entry["name"]: entry for entry in manifest.get("parts", []) if entry["name"] in self.plan}
 
 
 def open_created(folder: Path, command: str, brief: Mapping[str, Any], plan: Sequence[str]) -> CreatedFolder:
     """Open an output folder; nothing is written. `brief` is plain JSON, `plan` the names of all parts in order.
 
-    Raises InvalidInput for a folder that is neither empty nor of this command, and InvalidConfig for one that was made
-    from another brief.
+    Raises InvalidInput for a folder that is neither empty nor of this command, and InvalidConfig for one in which
+    something is finished that was made from another brief.
     """
     brief = json.loads(json.dumps(dict(brief)))
     check_output_folder(folder)
@@ -125,12 +131,13 @@ def open_created(folder: Path, command: str, brief: Mapping[str, Any], plan: Seq
     manifest = read_object(file, "give another folder with --out")
     if manifest.get("command") != command:
         raise foreign_folder(folder, f"one of 'brandsmith create {command}'", "--out")
-    if manifest.get("brief") != brief:
+    if manifest.get("brief") != brief and manifest.get("parts"):
         raise InvalidConfig(
             f"'{folder}' was made from another brief{_difference(manifest.get('brief'), brief)}",
             hint="give another folder with --out, or the brief as it was",
         )
-    created._take_up(manifest)
+    if manifest.get("brief") == brief:
+        created._take_up(manifest)
     return created
 
 

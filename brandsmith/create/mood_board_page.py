@@ -6,7 +6,6 @@ Where things lie is decided here, in millimetres; the template (`data/create/moo
 from __future__ import annotations
 
 import math
-import shutil
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from PIL import Image
 from brandsmith.core.errors import unknown_name
 from brandsmith.create.board_layout import Tile, collage, grid
 from brandsmith.create.palette import Swatch
-from brandsmith.create.typst_page import Typeset, families, print_copies
+from brandsmith.create.typst_page import Typeset, copied_mark, families, print_copies
 
 WIDTH_MM, HEIGHT_MM = 420.0, 297.0
 """A3, lying."""
@@ -101,7 +100,7 @@ def _frame(page: BoardPage, scratch: Path, column_x: float) -> dict[str, Any]:
         "title_pt": _title_pt(page.title),
         "mark_width": WIDTH_MM - MARGIN_MM - column_x,
         "label_height": LABEL_MM,
-        "mark": _copied_mark(page.mark, scratch),
+        "mark": copied_mark(page.mark, scratch),
         "mark_height": 11.0,
         "headline_fonts": families(page.headline_font),
         "text_fonts": families(page.text_font),
@@ -117,13 +116,6 @@ def _title_pt(title: str) -> float:
 
 def _title_width() -> float:
     return WIDTH_MM - 2 * MARGIN_MM - COLUMN_MM - GUTTER_MM
-
-
-def _copied_mark(mark: Path | None, scratch: Path) -> str | None:
-    if mark is None:
-        return None
-    shutil.copyfile(mark, scratch / f"mark{mark.suffix.lower()}")
-    return f"/mark{mark.suffix.lower()}"
 
 
 def _cards(swatches: Sequence[Swatch], left: float, bottom: float) -> list[dict[str, Any]]:

@@ -22,7 +22,8 @@ from pathlib import Path
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.notes import warn_once
 from brandsmith.core.text import one_line, read_text
-from brandsmith.create.view_prompts import VIEWS, is_view, prompt_of
+from brandsmith.core.yaml_record import mistakes
+from brandsmith.create.view_prompts import VIEWS, is_view, prompt_of, view_label
 
 COLUMNS: dict[str, str] = {
     "id": "the product's own number: letters, digits, dot, dash, underscore; once in the file",
@@ -39,7 +40,6 @@ NEEDED = ("id", "name", "garments")
 DELIMITERS = (",", ";", "\t", "|")
 LARGEST_BYTES = 1 << 25
 MOST_PICTURES = 20_000
-MOST_FAULTS = 40
 LONGEST = {"id": 60, "name": 120, "section": 60, "text": 400, "price": 40, "prompt": 600}
 LONGEST_WORD = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -77,9 +77,10 @@ class Item:
 
     @property
     def variant(self) -> str:
-        """For a caption: what tells this picture from the product's others."""
-        view = "" if self.view == "front" else self.view
-        return ", ".join(word for word in (self.colour, self.garment, view) if word)
+        """For a caption: what tells this picture from the product's others, and its colour."""
+        several = len(self.product.garments) > 1
+        view = view_label(self.view)
+        return ", ".join(word for word in (self.colour, self.garment if several else "", view) if word)
 
 
 Fault = tuple[int, str]
@@ -268,13 +269,7 @@ def _between_rows(products: Sequence[Product]) -> list[Fault]:
 
 
 def _refused(file: Path, faults: Sequence[Fault]) -> InvalidInput:
-    shown = [f"line {line}: {message}" for line, message in sorted(faults)[:MOST_FAULTS]]
-    more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return InvalidInput(
-        f"'{file}': {len(faults)} fault{'s' * (len(faults) > 1)} in the table of products",
-        details=[*shown, *more],
-        hint="columns are explained in docs/catalogue.md",
-    )
+    return mistakes(str(file), faults, InvalidInput)
 
 
 def _note_formulas(file: Path, rows: Sequence[tuple[int, list[str]]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ def families(font: Path | None) -> list[str]:
     """Font families to try in turn: the kit's own font, ours, and one that has nearly every European letter."""
     own = [ImageFont.truetype(str(font)).getname()[0]] if font else []
     return [*(name for name in own if name), OUR_FAMILY, LAST_FAMILY]
+
+
+def copied_mark(mark: Path | None, scratch: Path) -> str | None:
+    """A copy of the mark's file in `scratch`; the name that a template gives to `image`."""
+    if mark is None:
+        return None
+    shutil.copyfile(mark, scratch / f"mark{mark.suffix.lower()}")
+    return f"/mark{mark.suffix.lower()}"
 
 
 def save_for_print(picture: Path, copy: Path, side_px: int) -> None:

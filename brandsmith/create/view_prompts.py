@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from brandsmith.core.errors import InvalidConfig
+
 VIEWS: dict[str, str] = {
     "front": "{a thing}",
     "man": "a male model wearing {a thing}",
@@ -16,9 +21,31 @@ VIEWS: dict[str, str] = {
 """What a base does with one, `brandsmith create views` measures: pocket was never shown a side or a back."""
 
 
+_LABELS = {"front": "", "man": "on a man", "woman": "on a woman", "white": "on white", "above": "from above"}
+_LABELS |= {"side": "from the side", "back": "from behind", "three-quarter": "at an angle", "detail": "close-up"}
+
+
+def view_label(view: str) -> str:
+    """For a caption; the plain view needs none, and a sentence of one's own is its own label without the thing."""
+    own = view.replace("{a thing}", "").replace("{thing}", "")
+    return _LABELS.get(view, " ".join(own.replace(" ,", ",").strip(" ,").split()))
+
+
 def is_view(word: str) -> bool:
     """A name of VIEWS, or a sentence of one's own with {thing} or {a thing}."""
     return word in VIEWS or "{thing}" in word or "{a thing}" in word
+
+
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """`text` with {name} in place of names. Raises InvalidConfig for another name in braces."""
+    unknown = [name for name in re.findall(r"\{([^{}]*)\}", text) if name not in names]
+    if unknown:
+        raise InvalidConfig(
+            f"'{text}' has {{{unknown[0]}}}", hint=f"allowed: {', '.join(f'{{{name}}}' for name in names)}"
+        )
+    for name, word in names.items():
+        text = text.replace(f"{{{name}}}", word)
+    return text
 
 
 def prompt_of(view: str, thing: str) -> str:

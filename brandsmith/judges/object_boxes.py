@@ -30,16 +30,21 @@ def boxes_apart(pixels: np.ndarray, *, close_gaps: bool = True) -> list[Box]:
     """Boxes of the things in a 128-px picture, largest first. `close_gaps` joins parts that are one or two pixels
     apart.
     """
+    solid = mask_of_things(pixels, close_gaps=close_gaps).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(solid)
+    found = [(s[4], (s[0], s[1], s[0] + s[2], s[1] + s[3])) for s in stats[1:] if s[4] >= SMALLEST_PX]
+    return [as_box(box) for _, box in sorted(found, key=lambda f: -f[0])]
+
+
+def mask_of_things(pixels: np.ndarray, *, close_gaps: bool = True) -> np.ndarray:
+    """Where a picture (H, W, 3) uint8, 128 px, differs from its rows' backdrop: (H, W) bool."""
     lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 0.6), cv2.COLOR_RGB2LAB).astype(np.float32)
     backdrop = np.median(np.concatenate([lab[:, :3], lab[:, -3:]], axis=1), axis=1, keepdims=True)
     away = lab - backdrop
     mask = (np.abs(away[..., 1:]).sum(axis=2) > CHROMA) | (away[..., 0] > LIGHTER) | (away[..., 0] < -DARKER)
-    solid = mask.astype(np.uint8)
     if close_gaps:
-        solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(solid)
-    found = [(s[4], (s[0], s[1], s[0] + s[2], s[1] + s[3])) for s in stats[1:] if s[4] >= SMALLEST_PX]
-    return [as_box(box) for _, box in sorted(found, key=lambda f: -f[0])]
+        return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(bool)
+    return mask
 
 
 def as_many_as(boxes: Sequence[Box], number: int) -> list[Box]:

@@ -60,3 +60,10 @@ def test_another_model_is_refused_once_something_is_made(tmp_path):
     opened(tmp_path / "out").drawn_by(Origin("pocket", "1"))
     with pytest.raises(InvalidConfig, match="another model"):
         opened(tmp_path / "out").drawn_by(Origin("pocket", "2"))
+
+
+def test_what_an_interruption_leaves_is_known_as_ours(tmp_path):
+    opened(tmp_path / "out").drawn_by(Origin("pocket", "1"))
+    (tmp_path / "out" / "a.txt").write_text("cut off before it was noted")
+    assert opened(tmp_path / "out").missing() == ["a", "b", "c"]
+    assert opened(tmp_path / "out", BRIEF | {"headline": "Old"}).missing() == ["a", "b", "c"], "nothing is finished yet"

@@ -39,7 +39,7 @@ def test_a_row_is_garments_by_colours_by_views(tmp_path):
         "a male model wearing a green qoga sweater",
     ]
     assert items[0].name == "q-01_blue_sweater_front" and len({item.name for item in items}) == 4
-    assert items[1].variant == "blue, sweater, man"
+    assert items[1].variant == "blue, on a man"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

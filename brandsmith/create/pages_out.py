@@ -1,0 +1,45 @@
+"""Pages that leave as PNG, signed as composites of the drawn pictures they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from brandsmith.concept.brand_kit import has_brand_kit
+from brandsmith.concept.concept import Concept
+from brandsmith.draw.leaving import Leaving
+from brandsmith.draw.recipe import Origin
+from brandsmith.provenance.certificate import Signing
+from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role, Source
+from brandsmith.provenance.rights import load_rights
+from brandsmith.provenance.signature import save_signed
+
+
+def leaving_of(concept: Concept, signing: Signing) -> Leaving:
+    """How a concept's pictures leave: with the rights that its brand kit names, where it has one."""
+    return Leaving(signing, load_rights(str(concept.folder))) if has_brand_kit(concept.folder) else Leaving(signing)
+
+
+def page_claim(shown: Sequence[Path], origin: Origin, leaving: Leaving) -> Claim:
+    """What a page says of itself: composed of `shown`, pictures that the model of `origin` drew."""
+    return Claim(
+        Source.COMPOSITE,
+        models=(Model(origin.base, origin.base_fingerprint, origin.adapter_hash),),
+        inputs=tuple(Input(picture, Role.COMPONENT, "drawn picture") for picture in shown),
+        edits=(Edit("c2pa.resized"),),
+        rights=leaving.rights,
+    )
+
+
+def save_pages(
+    pages: Sequence[Image.Image],
+    files: Sequence[Path],
+    shown: Sequence[Sequence[Path]],
+    origin: Origin,
+    leaving: Leaving,
+) -> None:
+    """Page i into files[i]; it shows the pictures shown[i]."""
+    for page, file, pictures in zip(pages, files, shown, strict=True):
+        save_signed(file, page, page_claim(pictures, origin, leaving), leaving.signing)
