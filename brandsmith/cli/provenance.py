@@ -42,7 +42,7 @@ def provenance_show(
 @commands.command(
     "sign", epilog="Example: [cyan]brandsmith provenance sign runs/a/samples/*/case-0*.png --out signed[/]"
 )
-@signing_options(without=("no_sign",))
+@signing_options(without=("no_sign", "watermark"))
 def provenance_sign(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures that Brandsmith drew: of a run or a study.")],
     *,

@@ -12,7 +12,7 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.run import RunDirectory
-from brandsmith.draw.leaving import Leaving, save_drawn
+from brandsmith.draw.leaving import Leaving, as_left, save_drawn
 from brandsmith.draw.recipe import Recipe, adapter_hash, pixel_hash, read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.guidance.sampling import check_drawable, sample
@@ -74,6 +74,7 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None, leaving: Le
             )
         drawn = sample(base, prompts, seeds, recipe.settings)[recipe.place]
     save_drawn(path, drawn, recipe, leaving)
+    drawn = as_left(drawn, recipe)
     difference = _largest_difference(drawn, load_rgb(picture))
     return Redrawn(path, difference, difference == 0 or pixel_hash(drawn) == recipe.pixels)
 

@@ -6,7 +6,7 @@ Pictures of runs and studies stay where they are and carry the recipe alone; tho
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,14 +14,17 @@ import numpy as np
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.files import replacing
+from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
-from brandsmith.core.pictures import save_png
+from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.text import read_bytes
 from brandsmith.draw.recipe import KEYWORD, Recipe, pixel_hash, read_recipe
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Model, Rights, Source
+from brandsmith.provenance.found import is_signed
 from brandsmith.provenance.rights import load_rights
-from brandsmith.provenance.signature import LARGEST_BYTES, check_signing, save_signed, signed
+from brandsmith.provenance.signature import LARGEST_BYTES, WATERMARKED, check_signing, save_signed, signed
+from brandsmith.provenance.watermark import embed, payload_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ def drawn_claim(recipe: Recipe, rights: Rights) -> Claim:
     """What a picture says that the model alone drew."""
     origin = recipe.origin
     model = Model(origin.base, origin.base_fingerprint, origin.adapter_hash)
-    return Claim(Source.TRAINED, recipe.as_text()[KEYWORD], (model,), rights=rights, version=recipe.version)
+    edits = (WATERMARKED,) if recipe.watermark else ()
+    return Claim(
+        Source.TRAINED, recipe.as_text()[KEYWORD], (model,), edits=edits, rights=rights, version=recipe.version
+    )
 
 
 def load_leaving(signing: Signing) -> Leaving:
@@ -60,23 +66,19 @@ def sign_drawn(pictures: Sequence[Path], folder: Path, leaving: Leaving) -> list
             raise InvalidConfig(f"'{copy}' exists", hint="give another folder with --out: nothing is overwritten")
     recipes = {copy: _recipe_of(path) for copy, path in copies.items()}
     for copy, recipe in recipes.items():
-        _save_signed_copy(copies[copy], copy, recipe, leaving)
+        content, claim = read_bytes(copies[copy], LARGEST_BYTES), drawn_claim(recipe, leaving.rights)
+        with replacing(copy, exclusive=True) as partial:
+            partial.write_bytes(signed(content, claim, leaving.signing, named=f"'{copies[copy]}'"))
     return list(copies)
 
 
 def save_copy(picture: Path, copy: Path, leaving: Leaving | None) -> None:
     """A copy of a picture that we drew, signed where it leaves; one that is there is replaced. Raises InvalidInput."""
     if leaving is not None:
-        _save_signed_copy(picture, copy, _recipe_of(picture), leaving)
+        save_drawn(copy, load_rgb(picture), _recipe_of(picture), leaving)
         return
     with replacing(copy) as partial:
         shutil.copyfile(picture, partial)
-
-
-def _save_signed_copy(picture: Path, copy: Path, recipe: Recipe, leaving: Leaving) -> None:
-    content = read_bytes(picture, LARGEST_BYTES)
-    with replacing(copy) as partial:
-        partial.write_bytes(signed(content, drawn_claim(recipe, leaving.rights), leaving.signing, named=f"'{picture}'"))
 
 
 def _recipe_of(picture: Path) -> Recipe:
@@ -90,9 +92,30 @@ def _recipe_of(picture: Path) -> Recipe:
 
 
 def save_drawn(path: Path, picture: np.ndarray, recipe: Recipe, leaving: Leaving | None = None) -> None:
-    """Write a drawn picture with its recipe, as a PNG: signed where it leaves. Raises InvalidInput as `save_signed`."""
+    """Write a drawn picture with its recipe, as a PNG: signed where it leaves, with a watermark where either asks for
+    it. Raises InvalidInput as `save_signed`.
+    """
+    recipe = replace(recipe, watermark=recipe.watermark or (leaving is not None and leaving.signing.watermark))
+    picture = as_left(picture, recipe)
     recipe = replace(recipe, pixels=pixel_hash(picture))
     if leaving is None:
         save_png(path, picture, recipe.as_text())
-    else:
-        save_signed(path, picture, drawn_claim(recipe, leaving.rights), leaving.signing, text=recipe.as_text())
+        return
+    signing = replace(leaving.signing, watermark=False)  # it is in the pixels already
+    save_signed(path, picture, drawn_claim(recipe, leaving.rights), signing, text=recipe.as_text())
+
+
+def as_left(picture: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """The pixels of the file: with the watermark that the recipe names, or as they were drawn."""
+    return embed(picture, payload_of(recipe.as_text()[KEYWORD])) if recipe.watermark else picture
+
+
+def note_unlike(pictures: Iterable[Path], leaving: Leaving) -> None:
+    """Raise InvalidConfig for pictures that are there with another watermark; say which stay unsigned."""
+    for path in pictures:
+        recipe = read_recipe(path)
+        if recipe is not None and recipe.watermark != leaving.signing.watermark:
+            what, now = (("with", "without"), ("without", "with"))[leaving.signing.watermark]
+            raise InvalidConfig(f"'{path}' was written {what} a watermark, now {now}", hint="give another folder")
+        if leaving.signing.sign and not is_signed(path):
+            warn_once(f"'{path}' was written unsigned and stays so: 'brandsmith provenance sign' makes a signed copy")

@@ -19,7 +19,7 @@ from brandsmith.core.errors import unknown_name
 from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
 from brandsmith.draw.explained import check_explanation_folder
-from brandsmith.draw.leaving import Leaving
+from brandsmith.draw.leaving import Leaving, note_unlike
 from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.recipe import read_recipe
@@ -79,6 +79,8 @@ def draw_to_folder(
         check_signing(leaving.signing)
     missing = missing_pictures(requests, settings, source.origin())
     check_no_others(folder, requests, settings, source.origin())
+    if leaving:
+        note_unlike([own.path for own in requests if own not in missing], leaving)
     if explained:
         for request in missing:
             check_explanation_folder(request.path.with_suffix(""))

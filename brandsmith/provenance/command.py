@@ -39,9 +39,17 @@ def found_lines(path: Path, found: Found) -> Iterator[str]:
             yield f"XMP {name}: {'; '.join(values)}"
     if not found.xmp:
         yield "XMP: none"
+    yield _watermark_line(found)
     if found.recipe:
         prompt, seed = found.recipe.get("prompt"), found.recipe.get("seed")
         yield f"recipe: prompt {prompt!r}, seed {seed}; draw it again: sample --from"
+
+
+def _watermark_line(found: Found) -> str:
+    if found.watermark is None:
+        return "watermark: none found"
+    whose = "that of this recipe" if found.watermark_agrees else "not that of this file's recipe"
+    return f"watermark: {found.watermark.payload:06x}, {whose if found.recipe else 'no recipe to compare it with'}"
 
 
 def _verdict(found: Found) -> str:

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.json_files import parse_json
+from brandsmith.core.pictures import load_rgb
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import local_file
 from brandsmith.provenance.containers import MIME, BadContainer, format_of, packets, png_text
 from brandsmith.provenance.manifest import RECIPE as RECIPE_LABEL
 from brandsmith.provenance.signature import LARGEST_BYTES, SETTINGS
+from brandsmith.provenance.watermark import Mark, payload_of, read
 from brandsmith.provenance.xmp import NAMESPACES, RECIPE, BadXmp, properties
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 KEYWORD = "brandsmith"
 """Of a PNG's text: the recipe."""
+MANIFEST_LABEL = b"urn:c2pa:"
 LARGEST_MANIFEST = 1 << 26
 """Characters of a manifest as JSON."""
 _CHANGED = {
@@ -88,9 +91,20 @@ class Found:
     manifest: Manifest = Manifest(State.ABSENT)
     xmp: Mapping[str, Sequence[str]] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = None
+    watermark: Mark | None = None
+
+    @property
+    def watermark_agrees(self) -> bool:
+        """Whether the watermark is that of the recipe."""
+        named = payload_of(json.dumps(self.recipe)) if self.recipe is not None else None
+        return self.watermark is not None and self.watermark.payload == named
 
     def as_json(self) -> dict[str, Any]:
-        return {"c2pa": asdict(self.manifest), "xmp": {**self.xmp}, "recipe": self.recipe}
+        told: dict[str, Any] = {"c2pa": asdict(self.manifest), "xmp": {**self.xmp}, "recipe": self.recipe}
+        if self.watermark is None:
+            return told | {"watermark": None}
+        mark = {"payload": f"{self.watermark.payload:06x}", "agrees_with_recipe": self.watermark_agrees}
+        return told | {"watermark": mark | {"sync": round(self.watermark.sync, 1)}}
 
 
 def read_found(path: Path, trust: Path | None = None) -> Found:
@@ -103,7 +117,21 @@ def read_found(path: Path, trust: Path | None = None) -> Found:
         xmp = {} if not (own := packets(content)) else properties(own[0])
     except (BadContainer, BadXmp) as error:
         raise InvalidInput(f"'{path}' says nothing that can be read ({error})", hint=_DAMAGED) from None
-    return Found(_manifest(content, path, _anchors(trust)), xmp, recipe_of(content))
+    manifest = _manifest(content, path, _anchors(trust))
+    return Found(manifest, xmp, recipe_of(content), _watermark(path))
+
+
+def _watermark(path: Path) -> Mark | None:
+    """None, too, where the pixels cannot be decoded: what is wrong with them the manifest says."""
+    try:
+        return read(load_rgb(path))
+    except InvalidInput:
+        return None
+
+
+def is_signed(path: Path) -> bool:
+    """Whether a picture carries a C2PA manifest, whole or not; loads no library. Raises InvalidInput."""
+    return MANIFEST_LABEL in _content(path)
 
 
 _DAMAGED = "its metadata is damaged or hostile; ask for the file as it was first written"

@@ -23,9 +23,10 @@ from brandsmith.core.files import replacing
 from brandsmith.core.notes import warn_once
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import Identity, Signing, find_identity
-from brandsmith.provenance.claim import Claim, Rights, Source
+from brandsmith.provenance.claim import Claim, Edit, Rights, Source
 from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet, with_store
 from brandsmith.provenance.salts import resalted
+from brandsmith.provenance.watermark import embed, payload_of
 from brandsmith.provenance.xmp import packet
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 300_000_000
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """By suffix: what `save_signed` writes."""
+WATERMARKED = Edit("c2pa.watermarked.unbound", "invisible watermark in the brightness")
 QUALITY = 95
 """Of JPEG and WebP."""
 UNSIGNED = (
@@ -67,11 +69,24 @@ def save_signed(
     """Write `picture` in the format of the name's suffix (.png, .jpg, .webp), signed, whole or not at all.
 
     text: for a PNG's text chunks, as `core.pictures.save_png`. quality: of JPEG and WebP; 100 is lossless for WebP.
-    Raises InvalidConfig for another suffix, else as `sign_picture`.
+    A watermark that `signing` asks for names the claim's recipe. Raises InvalidConfig for another suffix, else as
+    `sign_picture`.
     """
+    if signing and signing.watermark:
+        picture, claim = _watermarked(picture, claim)
     content = encoded(picture, path.suffix, text or {}, quality)
     with replacing(path) as partial:
         partial.write_bytes(signed(content, claim, signing, named=f"'{path}'"))
+
+
+def _watermarked(picture: np.ndarray | Image.Image, claim: Claim) -> tuple[Image.Image, Claim]:
+    """With its colour profile and transparency; and a claim that says so."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    marked = Image.fromarray(embed(np.asarray(image.convert("RGB")), payload_of(claim.recipe)))
+    if image.has_transparency_data:
+        marked.putalpha(image.convert("RGBA").getchannel("A"))
+    marked.info.update(image.info)
+    return marked, replace(claim, edits=(*claim.edits, WATERMARKED))
 
 
 def encoded(picture: np.ndarray | Image.Image, suffix: str, text: Mapping[str, str], quality: int) -> bytes:
