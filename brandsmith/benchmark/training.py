@@ -84,7 +84,8 @@ def benchmark_training(
     log("losses beside an independent loop")
     with TemporaryDirectory() as folder:
         reference = {
-            name: reference_difference(build_tiny(name), concept, Path(folder) / name) for name in REFERENCE_FAMILIES
+            name: reference_difference(build_tiny(name, context=77), concept, Path(folder) / name)
+            for name in REFERENCE_FAMILIES
         }
     speed = []
     builders: dict[str, Callable[[], Base]] = {"pocket": lambda: load_base("pocket", precision="fp32")}

@@ -19,10 +19,11 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_file, check_output_folder
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.bundle import bundled
 from brandsmith.export.card import Card
 from brandsmith.export.compact import compact_header, compact_tensors
 from brandsmith.export.formats import layout_for
-from brandsmith.export.headers import lora_header, spec_header, with_hashes
+from brandsmith.export.headers import SHORT_ENCODERS, lora_header, spec_header, with_hashes
 from brandsmith.export.hypernetwork_file import to_webui, write_webui
 from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya
 from brandsmith.export.lycoris import PRODUCTS, check_kind, lycoris_header, read_products, to_lycoris
@@ -41,9 +42,9 @@ from brandsmith.methods.lora import FILE as LORA_FILE
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.textual_inversion import FILES
 
+BUNDLING = ("a1111", "comfyui")
+"""Programs that read a LoRA's new word in the LoRA's own file (`bundle.py`)."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-SHORT_ENCODERS = ("clip_l", "clip_g")
-"""Two text encoders' names in embedding files, in the order of `Base.text_encoders`."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class ExportJob:
     """The base's outline; None where it is not on this machine."""
     prediction: str = ""
     """What the base's scheduler declares; empty where it is not on this machine."""
+    bundles: bool = False
+    """Whether the adapter's new word goes into its own file."""
 
     def write(self, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> Path:
         cast = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
@@ -98,7 +101,10 @@ def export_run(
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)
     job = ExportJob(checkpoint, info, out, dtype, card or Card(), base, prediction)
-    written = _with_word(job, layout) if has_word_beside(info) else _WRITERS[layout](job)
+    if has_word_beside(info) and to in BUNDLING and layout == "kohya-lora":
+        written = _bundled(job)
+    else:
+        written = _with_word(job, layout) if has_word_beside(info) else _WRITERS[layout](job)
     if info.settings.acts_below < 1:
         warn_once(
             f"this adapter acts below {info.settings.acts_below:g} of the noise schedule; other programs draw with it"
@@ -120,6 +126,15 @@ def export_run(
 def has_word_beside(info: AdapterInfo) -> bool:
     """Whether a new word was trained beside the method (`methods/pivotal.py`)."""
     return info.method != "textual_inversion" and info.settings.token_vectors is not None
+
+
+def _bundled(job: ExportJob) -> Path:
+    written = _kohya_lora(replace(job, bundles=True))
+    warn_once(
+        f"'{job.out}' holds the new word '{job.info.token}' too: AUTOMATIC1111 reads it with the LoRA; in ComfyUI the"
+        f" file goes into models/embeddings as well, and 'embedding:{job.out.stem}' into the prompt"
+    )
+    return written
 
 
 def _with_word(job: ExportJob, layout: str) -> Path:
@@ -157,7 +172,7 @@ def _kohya_lora(job: ExportJob) -> Path:
     names = {place: kohya_name(job.info.family, *place, per_block) for place in products or layers}
     header = spec_header(job.info, job.card, job.prediction, "lora") | _network_header(job, settings)
     tensors = to_kohya(layers, names) if products is None else to_lycoris(products, names, settings)
-    return job.write(tensors, header)
+    return job.write(tensors | (bundled(job.info.token, _vectors(job)) if job.bundles else {}), header)
 
 
 def _diffusers_lora(job: ExportJob) -> Path:

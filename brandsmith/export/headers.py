@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 THUMBNAIL_PX = 256
+SHORT_ENCODERS = ("clip_l", "clip_g")
+"""Two text encoders' names in embedding files, in the order of `Base.text_encoders`."""
 
 
 @dataclass(frozen=True)

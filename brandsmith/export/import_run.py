@@ -18,6 +18,7 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import check_finite, load_tensors, read_header
+from brandsmith.export.bundle import bundled_vectors, bundled_word
 from brandsmith.export.compact import is_compact, restore_tensors
 from brandsmith.export.hypernetwork_file import from_webui
 from brandsmith.export.low_rank import LowRank, of_one_rank
@@ -112,15 +113,31 @@ def _read(file: Path, outline: Base, words: Words, allow_pickle: bool) -> Import
             else _embedding(file, _vectors_in(record), outline, words)
         )
     if is_lora_file(file):
-        return lora_as_ours(read_lora_file(file, outline))
-    header = read_header(file)
-    return _embedding(file, load_tensors(file, {n: t.shape for n, t in header.tensors.items()}), outline, words)
+        return _with_bundled_word(lora_as_ours(read_lora_file(file, outline)), file, outline, words)
+    return _embedding(file, _tensors(file), outline, words)
+
+
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    return load_tensors(file, {name: tensor.shape for name, tensor in read_header(file).tensors.items()})
+
+
+def _bundled_name(file: Path) -> str:
+    return bundled_word(list(read_header(file).tensors), file) if file.suffix == ".safetensors" else ""
+
+
+def _with_bundled_word(lora: Imported, file: Path, outline: Base, words: Words) -> Imported:
+    """The LoRA with the new word that its file bundles, as one of ours has it (`methods/pivotal.py`)."""
+    if not _bundled_name(file):
+        return lora
+    word = _embedding(file, bundled_vectors(_tensors(file)), outline, words)
+    settings = lora.settings.model_copy(update={"num_vectors": word.settings.token_vectors})
+    return Imported(settings, {**lora.files, **word.files})
 
 
 def _token_of(file: Path) -> str:
-    """What the file says of itself (`modelspec.trigger_phrase`, `ss_output_name`), else its name."""
+    """The word that the file bundles, what it says of itself (`modelspec.trigger_phrase`, `ss_output_name`), its name."""
     said: Mapping[str, str] = read_header(file).metadata if file.suffix == ".safetensors" else {}
-    name = said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
+    name = _bundled_name(file) or said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
     return _NOT_IN_A_TOKEN.sub("_", name).strip("_")[:MOST_TOKEN_CHARACTERS].lower() or "imported"
 
 

@@ -18,6 +18,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.foreign.lora_names import layers_by_name
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.safe_weights import load_tensors, read_header
+from brandsmith.export.bundle import PREFIX
 from brandsmith.export.low_rank import LowRank
 
 _ROLES = {
@@ -69,7 +70,8 @@ def read_lora_file(file: Path, base: Base) -> dict[tuple[str, str], LowRank]:
         raise InvalidConfig(
             f"'{file}' holds {other}, not plain LoRA layers", hint="extract a LoRA from the tuned model"
         )
-    named = _by_layer(load_tensors(file, {name: tensor.shape for name, tensor in header.tensors.items()}), file)
+    tensors = load_tensors(file, {name: tensor.shape for name, tensor in header.tensors.items()})
+    named = _by_layer({name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}, file)
     known = layers_by_name(base)
     unknown = sorted(name for name in named if _plain(name) not in known)
     if unknown or not named:

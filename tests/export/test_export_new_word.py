@@ -1,4 +1,6 @@
-"""An adapter with a new word beside it is exported as two files, which stock diffusers draws the same picture from."""
+"""An adapter with a new word beside it is exported as two files, which stock diffusers draws the same picture from, or
+as one that bundles both.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,17 @@ import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
 from diffusers import StableDiffusionPipeline
+from drawing import sample
 from lessons import QUICK, TOKEN, write_concept
+from safetensors.torch import load_file, save_file
 
 from brandsmith.base.base import encode_prompts, predict
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.base.sources import load_base
-from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.export.export_run import export_run
-from brandsmith.methods.adapter import load_adapter
+from brandsmith.export.import_run import import_adapter
+from brandsmith.methods.adapter import load_adapter, read_adapter_info
 from brandsmith.methods.loop import train
 from brandsmith.methods.registry import build_config
 
@@ -84,3 +89,91 @@ def test_an_export_says_what_another_program_cannot_follow(trained, tmp_path, ca
     _, run_of = trained
     export_run(run_of("lora", acts_below=0.6), tmp_path / "out" / "adapter.safetensors")
     assert "acts below 0.6 of the noise schedule" in capsys.readouterr().err
+
+
+def a1111_bundle(tensors):
+    """(layer keys, word -> vectors) as AUTOMATIC1111's `networks.py` and `textual_inversion.py` take a file apart: the
+    first part of a key, then the word, then `string_to_param` with one entry, or one tensor, or `clip_g` with `clip_l`.
+    """
+    words, layers = {}, []
+    for key, tensor in tensors.items():
+        head, _, rest = key.partition(".")
+        if head != "bundle_emb":
+            layers.append(key)
+            continue
+        word, name = rest.split(".", 1)
+        if name.split(".")[0] == "string_to_param":
+            words.setdefault(word, {})["string_to_param"] = {name.split(".", 1)[1]: tensor}
+        else:
+            words.setdefault(word, {})[name] = tensor
+    return layers, {word: _a1111_vectors(data) for word, data in words.items()}
+
+
+def _a1111_vectors(data):
+    if "string_to_param" in data:
+        assert len(data["string_to_param"]) == 1
+        return list(data["string_to_param"].values())
+    if {"clip_g", "clip_l"} <= data.keys():
+        return [data["clip_l"], data["clip_g"]]
+    assert len(data) == 1
+    return list(data.values())
+
+
+def comfyui_bundle(tensors, encoder):
+    """The vectors that ComfyUI's `sd1_clip.py` finds for a text encoder in a file that is named as an embedding."""
+    for ending in (".string_to_param.*", f".{encoder}"):
+        found = [t for key, t in tensors.items() if key.startswith("bundle_emb.") and key.endswith(ending)]
+        if found:
+            return torch.cat(found)
+    return None
+
+
+def kohya_layers(tensors):
+    """The modules that sd-scripts' `create_network_from_weights` builds: those with `lora_down` in the key."""
+    return {key.split(".")[0] for key in tensors if "lora_down" in key}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_a_bundled_file_is_read_by_its_readers_rules_and_comes_back(family, tmp_path, capsys):
+    save_as_diffusers_folder(build_tiny(family), tmp_path / "tiny")
+    own = {"steps": 2, "num_vectors": 3, "vectors_learning_rate": 0.1, "rank": 2, "learning_rate": 1e-2}
+    run = train(
+        build_config("lora", **own), write_concept(tmp_path / "concept"), str(tmp_path / "tiny"), tmp_path / "run"
+    )
+    files = ("learned_embeds.safetensors", "learned_embeds_2.safetensors")[: 2 if family == "sdxl" else 1]
+    vectors = [load_file(run.checkpoint_at() / name)[TOKEN] for name in files]
+    plain, out = tmp_path / "plain" / "adapter.safetensors", tmp_path / "adapter.safetensors"
+    export_run(run.folder, plain)
+    export_run(run.folder, out, to="a1111")
+    assert "holds the new word" in capsys.readouterr().err and not (tmp_path / f"{TOKEN}.safetensors").exists()
+    tensors = load_file(out)
+    layers, words = a1111_bundle(tensors)
+    assert sorted(layers) == sorted(load_file(plain)) and list(words) == [TOKEN]
+    assert all(map(torch.equal, words[TOKEN], vectors)) and len(words[TOKEN]) == len(vectors)
+    for encoder, wanted in zip(("clip_l", "clip_g"), vectors, strict=False):
+        assert torch.equal(comfyui_bundle(tensors, encoder), wanted)
+    assert kohya_layers(tensors) == kohya_layers(load_file(plain)) and len(kohya_layers(tensors)) > 10
+
+    again = import_adapter(out, str(tmp_path / "tiny"), tmp_path / "again")
+    info = read_adapter_info(again.checkpoint_at())
+    assert info.token == TOKEN and info.settings.token_vectors == 3
+    base = build_tiny(family)
+    pictures = []
+    for checkpoint in (run.checkpoint_at(), again.checkpoint_at()):
+        base.name = str(tmp_path / "tiny")
+        with load_adapter(base, checkpoint):
+            pictures.append(sample(base, [PROMPT], [1], num_steps=2, guidance_scale=2.0)[0].astype(int))
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+    assert abs(pictures[0] - sample(base, [PROMPT], [1], num_steps=2, guidance_scale=2.0)[0]).max() > 4
+
+
+def test_a_file_that_bundles_several_words_is_refused_by_their_names(tmp_path):
+    save_as_diffusers_folder(build_tiny(), tmp_path / "tiny")
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    tensors = {f"{layer}.lora_down.weight": torch.zeros(2, 16), f"{layer}.lora_up.weight": torch.zeros(16, 2)}
+    tensors |= {f"bundle_emb.{word}.clip_l": torch.zeros(1, 16) for word in ("cat", "dog")}
+    save_file(tensors, tmp_path / "two.safetensors")
+    with pytest.raises(InvalidInput, match="cat, dog"):
+        import_adapter(tmp_path / "two.safetensors", str(tmp_path / "tiny"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
