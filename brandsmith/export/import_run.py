@@ -135,7 +135,7 @@ def _with_bundled_word(lora: Imported, file: Path, outline: Base, words: Words) 
 
 
 def _token_of(file: Path) -> str:
-    """The word that the file bundles, what it says of itself (`modelspec.trigger_phrase`, `ss_output_name`), its name."""
+    """The word that the file bundles; else what it says of itself (`modelspec`, `ss_output_name`), else its name."""
     said: Mapping[str, str] = read_header(file).metadata if file.suffix == ".safetensors" else {}
     name = _bundled_name(file) or said.get("modelspec.trigger_phrase") or said.get("ss_output_name") or file.stem
     return _NOT_IN_A_TOKEN.sub("_", name).strip("_")[:MOST_TOKEN_CHARACTERS].lower() or "imported"
