@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from brandsmith.create.find_drawn import nearest_colours
+from brandsmith.create.find_drawn import ALIKE, distances_to, nearest_colours, nearest_of
 from brandsmith.create.true_mark import TrueMark
-from brandsmith.judges.boxes import Box
+from brandsmith.judges.boxes import Box, as_box, overlap
 
 AROUND = 0.4
 """Of the box's sides: how much of its surroundings is looked at."""
@@ -93,9 +93,19 @@ def mask_drawn(picture: np.ndarray, box: Box, mark: TrueMark) -> DrawnMask | Non
 
 def _solid(pixels: np.ndarray, box: Box, window: Window, mark: TrueMark) -> np.ndarray:
     """(h, w) uint8: what has the mark's patch's colour and lies mostly in the box, its holes and notches filled. A
-    frame of a like colour round the mark does not.
+    frame of a like colour round the mark does not; of ALIKE that which fits the box best is taken.
     """
-    kinds = nearest_colours(pixels, mark.colours)
+    away = distances_to(pixels, mark.colours)
+    tried = [_solid_at(nearest_of(away, alike), box, window, mark) for alike in ALIKE]
+    return max(tried, key=lambda solid: overlap(_bounds(solid, window), box))
+
+
+def _bounds(solid: np.ndarray, window: Window) -> Box:
+    x, y, wide, high = cv2.boundingRect(solid)
+    return as_box((x + window.x0, y + window.y0, x + wide + window.x0, y + high + window.y0))
+
+
+def _solid_at(kinds: np.ndarray, box: Box, window: Window, mark: TrueMark) -> np.ndarray:
     own = (kinds == 0).astype(np.uint8) if mark.is_patch else (kinds >= 0).astype(np.uint8)
     high = box[3] - box[1]
     own &= _rectangle(own.shape, box, window, LOOSE * high)

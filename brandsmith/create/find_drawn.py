@@ -20,11 +20,13 @@ from brandsmith.prepare.colours import lab
 
 SURE_FROM = 0.5
 """Confidence of the detector from which its box counts by itself."""
-ALIKE = 32.0
-"""Distance in Lab up to which a pixel may have one of the mark's colours."""
+ALIKE = (32.0, 22.0, 14.0)
+"""Distances in Lab up to which a pixel may have one of the mark's colours, tried in turn."""
+INK_REACH = 0.03
+"""Of the picture's longer side: how far from the patch a pixel of its ink may belong to it."""
 SHADES = (0.42, 1.25)
 """How dark and how bright a mark's colour may be in a picture, as a factor."""
-LEAST_FILLED = 0.7
+LEAST_FILLED = 0.75
 """Of its box, or of what the true mark fills of its own, that a patch must fill."""
 ASPECTS = (0.6, 1.5)
 """How far a patch may be from the mark's proportions, as a factor."""
@@ -70,42 +72,59 @@ def find_drawn(picture: np.ndarray, mark: TrueMark, detector: Finder) -> list[Dr
 
 
 def coloured_patches(picture: np.ndarray, mark: TrueMark) -> list[Box]:
-    """Boxes of what has the mark's patch's colour, holds its ink, and is about as long as it is wide. Only for a mark
-    that is a patch with something on it.
+    """Boxes of what has the mark's patch's colour, holds its ink, and is about as long as it is wide, largest first.
+    Only for a mark that is a patch with something on it.
+
+    A ground that is nearly of the patch's colour runs together with it, so each of ALIKE is tried.
     """
     if len(mark.colours) < 2 or not mark.is_patch:
         return []
-    kinds = nearest_colours(picture, mark.colours)
-    side = max(picture.shape[:2])
-    reach = 2 * max(1, round(side / 100)) + 1
+    away = distances_to(picture, mark.colours)
+    found: list[Box] = []
+    for alike in ALIKE:
+        for box in _patches(nearest_of(away, alike), mark):
+            if all(overlap(box, other) < SAME_PLACE for other in found):
+                found.append(box)
+    return sorted(found, key=lambda box: (box[0] - box[2]) * (box[3] - box[1]))
+
+
+def _patches(kinds: np.ndarray, mark: TrueMark) -> list[Box]:
+    side = max(kinds.shape)
     patch = (kinds == 0).astype(np.uint8)
-    closed = cv2.morphologyEx(patch, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    boxes = [_patch_box(outline, kinds, mark, side) for outline in outlines]
-    return sorted((box for box in boxes if box), key=lambda box: (box[0] - box[2]) * (box[3] - box[1]))
+    near = cv2.dilate(patch, np.ones((2 * round(INK_REACH * side) + 1,) * 2, np.uint8))
+    together = patch | (near & (kinds > 0)).astype(np.uint8)  # a stroke may part a patch in two
+    count, labels = cv2.connectedComponents(together)
+    boxes = [_patch_box((labels == i) & (patch > 0), kinds, mark, side) for i in range(1, count)]
+    return [box for box in boxes if box]
 
 
-def _patch_box(outline: np.ndarray, kinds: np.ndarray, mark: TrueMark, side: int) -> Box | None:
-    x, y, wide, high = cv2.boundingRect(outline)
+def _patch_box(own: np.ndarray, kinds: np.ndarray, mark: TrueMark, side: int) -> Box | None:
+    x, y, wide, high = cv2.boundingRect(own.astype(np.uint8))
     if wide < max(LEAST_PX, LEAST_WIDTH * side) or not ASPECTS[0] < wide / high / mark.aspect < ASPECTS[1]:
         return None
-    filled = np.zeros((high, wide), np.uint8)
-    cv2.drawContours(filled, [outline - (x, y)], 0, 1, cv2.FILLED)
-    if filled.mean() < LEAST_FILLED * mark.filled:
+    inside = kinds[y : y + high, x : x + wide]
+    if (inside >= 0).mean() < LEAST_FILLED * mark.filled:
         return None
-    inside = kinds[y : y + high, x : x + wide][filled > 0]
     ink = float((inside != 0).mean()) / max(1e-6, 1 - float(mark.shares[0]))
     return as_box((x, y, x + wide, y + high)) if INK[0] < ink < INK[1] else None
 
 
+def nearest_of(away: np.ndarray, alike: float) -> np.ndarray:
+    """(H, W): index of the nearest colour by `distances_to`, -1 where none is within `alike`."""
+    return np.where(away.min(axis=-1) <= alike, away.argmin(axis=-1), -1)
+
+
 def nearest_colours(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """(H, W): index of the nearest of `colours` (N, 3) sRGB, -1 where none is ALIKE. A colour in shade or in stronger
-    light is the same colour: each pixel is compared at the colour's own brightness.
+    """`nearest_of` at the widest of ALIKE."""
+    return nearest_of(distances_to(picture, colours), ALIKE[0])
+
+
+def distances_to(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """(H, W, N): distance in Lab of each pixel to each of `colours` (N, 3) sRGB. A colour in shade or in stronger light
+    is the same colour: each pixel is compared at the colour's own brightness.
     """
     pixels = picture.astype(np.float32)
-    distances = np.stack([_distance(pixels, colour.astype(np.float32)) for colour in colours], axis=-1)
-    nearest = distances.argmin(axis=-1)
-    return np.where(distances.min(axis=-1) <= ALIKE, nearest, -1)
+    return np.stack([_distance(pixels, colour.astype(np.float32)) for colour in colours], axis=-1)
 
 
 def _distance(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ def read_light(picture: np.ndarray, mask: DrawnMask, product: np.ndarray, cover:
     drawn = cv2.erode((mask.share > 0.95).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     patch = cv2.erode((drawn & (kinds == 0)).astype(np.uint8), np.ones((2, 2), np.uint8)) > 0
     width = np.sqrt(max(4.0, float(mask.share.sum())) * mark.aspect)
-    grain = grain_of(pixels, mask.share < 0.02)
+    grain = grain_of(pixels, patch if patch.sum() >= 40 else mask.share < 0.02)
     if patch.sum() < max(8, ENOUGH_PATCH * mask.share.sum()):
         return Light(_falloff(product.mean(axis=2), cover, SMOOTH * width), np.ones(3), grain, "product")
     along = (pixels * mark.colours[0]).sum(axis=2) / (mark.colours[0] ** 2).sum()

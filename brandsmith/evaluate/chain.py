@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brandsmith.concept.brand_kit import has_brand_kit, load_brand_kit
 from brandsmith.concept.concept import Concept
 from brandsmith.core.files import sha256_of
 from brandsmith.core.pictures import list_pictures, load_rgb_all
@@ -14,6 +15,7 @@ from brandsmith.core.rows import Shot
 from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.background import Background
 from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
+from brandsmith.judges.colour import MarkColour, ProductColour
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import FittedJudges, load_judges
 from brandsmith.judges.judge import Judge, score_shots
@@ -61,7 +63,7 @@ def weighted_judges(concept: Concept, folder: Path | None = None, detector: Dete
 
 def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path | None = None) -> dict[str, Judge]:
     """`judges_for`, then what informs without deciding: background, CLIP on the pair for judging where there is one,
-    and the judges over sealed weights.
+    colour where there is a brand kit, and the judges over sealed weights.
     """
     fitted, held_out = load_judges(concept), held_out_pictures(concept)
     chain = judges_for(concept, base_folder, weights, fitted)
@@ -71,7 +73,19 @@ def every_judge(concept: Concept, base_folder: Path | None = None, weights: Path
             PocketClipText(concept.token, concept.config.class_word, base_folder),
             PocketIdentity(held_out, base_folder, fitted.detector),
         ]
+    beside += colour_judges(concept, fitted)
     return chain | {judge.name: judge for judge in beside} | weighted_judges(concept, weights, fitted.detector)
+
+
+def colour_judges(concept: Concept, fitted: FittedJudges) -> list[Judge]:
+    """mark_colour and product_colour, where the concept has a brand kit. Raises InvalidConfig for a wrong one."""
+    if not has_brand_kit(concept.folder):
+        return []
+    palette, reference = load_brand_kit(concept.folder).palette, fitted.correctness.reference
+    return [
+        MarkColour(palette, reference, fitted.detector),
+        ProductColour(palette, reference, fitted.detector),
+    ]
 
 
 def training_pictures(concept: Concept) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import write_json
 from brandsmith.core.json_files import read_value
 from brandsmith.core.text import is_there
+from brandsmith.judges.colour_error import ColourCard
 from brandsmith.judges.detector import read_detector_card
 from brandsmith.judges.measure import CorrectnessFigures, DetectorFigures, OcrFigures
 from brandsmith.judges.train_detector import FitSettings
@@ -84,14 +85,17 @@ class JudgeCard:
     correctness: CorrectnessCard
     ocr: OcrCard | None
     """None: the concept declares no expected text."""
+    colour: ColourCard | None = None
+    """None: the concept has no brand kit, or its mark no patch of one colour."""
 
     def as_json(self) -> dict[str, Any]:
-        spelling = {"ocr": self.ocr.as_json()} if self.ocr else {}
+        optional = {"ocr": self.ocr.as_json()} if self.ocr else {}
+        optional |= {"colour": self.colour.as_json()} if self.colour else {}
         return {
             "concept": self.concept,
             "detector": self.detector.as_json(),
             "correctness": self.correctness.as_json(),
-            **spelling,
+            **optional,
         }
 
 

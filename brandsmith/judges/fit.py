@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import nn
 
+from brandsmith.concept.brand_kit import has_brand_kit, load_brand_kit
 from brandsmith.concept.concept import Concept, demo_folder
 from brandsmith.core.errors import InvalidConcept, InvalidInput
 from brandsmith.core.files import write_safetensors
@@ -28,6 +29,8 @@ from brandsmith.judges.card import (
     write_card,
     write_detector_outline,
 )
+from brandsmith.judges.colour import MarkColour
+from brandsmith.judges.colour_error import ColourCard, measure_colour
 from brandsmith.judges.correctness import VERSION as CORRECTNESS_VERSION
 from brandsmith.judges.correctness import Correctness, fit_correctness, load_correctness
 from brandsmith.judges.detector import Detector, MarkNet, load_detector
@@ -165,7 +168,15 @@ def measure_judges(
             validation=measure_correctness(correctness, validation, concept.config.expected_text),
         ),
         OcrCard(ocr.version, ocr.weights_hash, measure_ocr(ocr, validation)) if ocr else None,
+        _colour_card(concept, judges, validation),
     )
+
+
+def _colour_card(concept: Concept, judges: FittedJudges, validation: Sequence[Labelled]) -> ColourCard | None:
+    if not has_brand_kit(concept.folder):
+        return None
+    palette = load_brand_kit(concept.folder).palette
+    return measure_colour(MarkColour(palette, judges.correctness.reference, judges.detector), with_mark(validation))
 
 
 def _num_parameters(net: nn.Module) -> int:

@@ -40,13 +40,13 @@ def _patch(pixels: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, bool]:
     ink left out.
     """
     lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([0.35, 1, 1], np.float32)
-    place = _patch_place(like)
+    place = patch_place(like)
     if place.sum() < 20:
         return np.zeros(place.shape, bool), False
     return np.linalg.norm(lab - np.median(lab[place], axis=0), axis=2) < ALIKE, True
 
 
-def _patch_place(like: np.ndarray) -> np.ndarray:
+def patch_place(like: np.ndarray) -> np.ndarray:
     """The darker quarter of the reference's middle in the green plane, as in `rectify`."""
     plane = cv2.GaussianBlur(like[..., 1].astype(np.float32), (0, 0), 1.0)
     low, high = np.percentile(plane, [4, 96])
