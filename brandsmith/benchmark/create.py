@@ -52,7 +52,10 @@ class Bench:
 
 
 Measure = Callable[[Bench], list[Bar]]
-GROUPS: dict[str, str] = {"language": "brandsmith.benchmark.create_language:measure_language"}
+GROUPS: dict[str, str] = {
+    "language": "brandsmith.benchmark.create_language:measure_language",
+    "mark": "brandsmith.benchmark.create_mark:measure_mark",
+}
 """Group → `module:function` of its measure. Imported only when it is measured."""
 
 

@@ -12,6 +12,8 @@ from brandsmith.create.mark_light import Light
 from brandsmith.create.mark_place import BLUR_PX, Place
 from brandsmith.create.true_mark import TrueMark
 
+SHARPEST = 0.985
+"""Quantile of the lettering's steepness that tells its blur."""
 FINER = 4
 """The mark is laid in at so many times the picture's size, then shrunk: its edges are smooth."""
 
@@ -57,7 +59,7 @@ def _inked(pixels: np.ndarray, patch: np.ndarray, ink: np.ndarray, inside: np.nd
 
 def _steepness(share: np.ndarray, where: np.ndarray) -> float:
     across, down = np.gradient(share)
-    return float(np.quantile(np.hypot(across, down)[where], 0.95)) if where.any() else 0.0
+    return float(np.quantile(np.hypot(across, down)[where], SHARPEST)) if where.any() else 0.0
 
 
 def _sized(pixels: np.ndarray, width_px: float) -> np.ndarray:

@@ -24,7 +24,7 @@ LIMITS = {"stretch": 0.09, "slant": 0.1, "keystone": 0.08, "bend": 0.12}
 do to a mark. A third of each costs as much as CHEAP of the outline's length being a pixel off."""
 CHEAP = 0.02
 BLUR_PX = (0.25, 3.0)
-STEEP = 0.9
+STEEP = 0.95
 """Quantile of the outline's steepness that tells the picture's blur."""
 ROBUST_FROM = 0.15
 """Residual of the soft mask from which a pixel counts linearly."""
