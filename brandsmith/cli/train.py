@@ -43,6 +43,14 @@ def train(
     given: dict[str, Any],
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
     tracker: Annotated[list[str] | None, typer.Option(help="Also log to tensorboard, mlflow or wandb.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Run or checkpoint whose adapter is trained on; same method and rank.")
+    ] = None,
+    source_step: Annotated[int | None, typer.Option("--from-step", min=1, help="Its step; default the last.")] = None,
+    more_steps: Annotated[
+        int | None,
+        typer.Option("--more-steps", min=1, help="Steps on top of those the run has; it must have kept its state."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take against what the machine has; write nothing.")
     ] = False,
@@ -52,9 +60,11 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
-    from brandsmith.methods.command import fitted, plan_request, read_request, train_request
+    from brandsmith.methods.command import GoingOn, fitted, plan_request, read_request, train_request
 
-    request = read_request(method, concept, with_vae(base, vae), run, given=given, pairs=settings or [])
+    going_on = GoingOn(source, source_step, more_steps)
+    base = with_vae(base, vae)
+    request = read_request(method, concept, base, run, given=given, pairs=settings or [], going_on=going_on)
     means: dict[str, object] = {}
     if fit:
         request, means = fitted(request, console.print)

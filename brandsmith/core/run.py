@@ -178,11 +178,15 @@ class RunDirectory:
     def start(
         self, requested: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, free: FreeKeys = _none_free
     ) -> None:
-        """Write the configuration once; a resumed run keeps the file it has."""
+        """Write the configuration once; a resumed run keeps the file it has, but for the number of its steps."""
         self.check_folder()
         self.check_config(requested, defaults, free)
         if not self.config_file.is_file():
             write_json(self.config_file, {MARK: package_version(), **requested})
+            return
+        have, steps = self.config(), flatten(requested).get("settings.steps")
+        if steps is not None and flatten(have).get("settings.steps") != steps:
+            write_json(self.config_file, {**have, "settings": {**have["settings"], "steps": steps}})
 
     def status(self) -> Status:
         return self._status_record().get("status", "new")

@@ -173,7 +173,7 @@ def check_fit(base: Base | str, folder: Path | str) -> AdapterInfo:
     info, outline = read_adapter_info(folder), outline_of(base)
     if info.family != outline.family.name:
         raise _wrong_base(info, outline)
-    for file, expected in _expected_files(info, outline, Path(folder)).items():
+    for file, expected in expected_files(info, outline, Path(folder)).items():
         header = read_header(Path(folder) / file)
         check_floats(header)
         if _info_from(header) != info:
@@ -183,7 +183,7 @@ def check_fit(base: Base | str, folder: Path | str) -> AdapterInfo:
     return info
 
 
-def _expected_files(info: AdapterInfo, outline: Base, folder: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+def expected_files(info: AdapterInfo, outline: Base, folder: Path) -> dict[str, dict[str, tuple[int, ...]]]:
     """Shapes by name, by file; the method is put on the outline, which takes no memory whatever the header says."""
     try:
         with torch.device("meta"):

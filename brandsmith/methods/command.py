@@ -11,10 +11,12 @@ from rich.console import Console
 
 from brandsmith.base.hardware import choose_device, free_memory, precision_in_force
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import legal_name
 from brandsmith.core.progress import Log, training_bar
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
+from brandsmith.methods.continuing import Start, find_start, more_steps
 from brandsmith.methods.job import check_job
 from brandsmith.methods.loop import load_trainable, train
 from brandsmith.methods.registry import resolve_config
@@ -30,16 +32,40 @@ class TrainRequest:
     concept: Concept
     base: str
     folder: Path
+    start: Start | None = None
+
+
+@dataclass(frozen=True)
+class GoingOn:
+    """How a training goes on from an earlier one."""
+
+    source: Path | None = None
+    """A run or checkpoint whose adapter is trained on."""
+    source_step: int | None = None
+    more_steps: int | None = None
+    """Steps on top of those that the run has."""
 
 
 def read_request(
-    method: str, concept: str, base: str, run: Path | None, *, given: Mapping[str, Any], pairs: Sequence[str]
+    method: str,
+    concept: str,
+    base: str,
+    run: Path | None,
+    *,
+    given: Mapping[str, Any],
+    pairs: Sequence[str],
+    going_on: GoingOn = GoingOn(),
 ) -> TrainRequest:
     """`run` None: runs/<concept>-<method>. Raises InvalidInput."""
     precision = precision_in_force()
     config = resolve_config(method, base, {**given, "precision": None if precision == "auto" else precision}, pairs)
     folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
-    return TrainRequest(config, load_concept(concept), base, folder)
+    if going_on.more_steps is not None:
+        config = config.model_copy(update={"steps": more_steps(RunDirectory(folder), going_on.more_steps)})
+    if going_on.source is None and going_on.source_step is not None:
+        raise InvalidConfig("--from-step is given without --from", hint="name the run with --from")
+    start = None if going_on.source is None else find_start(going_on.source, going_on.source_step)
+    return TrainRequest(config, load_concept(concept), base, folder, start)
 
 
 def train_named(
@@ -67,7 +93,7 @@ def fitted(request: TrainRequest, log: Log) -> tuple[TrainRequest, Means]:
 
 def plan_request(request: TrainRequest, means: Means) -> TrainingPlan:
     """What it will take, with the time of three steps where it fits; nothing is written where the run would be."""
-    check_job(request.config, request.concept, request.base, request.folder)
+    check_job(request.config, request.concept, request.base, request.folder, start=request.start)
     plan = plan_training(request.base, request.concept, request.config, request.folder, means=means)
     if not plan.fits:
         return plan
@@ -88,4 +114,6 @@ def train_request(request: TrainRequest, trackers: Sequence[str], console: Conso
             show(*news)
             report()
 
-        return train(request.config, request.concept, request.base, request.folder, progress=progress)
+        return train(
+            request.config, request.concept, request.base, request.folder, progress=progress, start=request.start
+        )

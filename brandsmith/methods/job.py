@@ -16,9 +16,11 @@ from brandsmith.base.noising import check_snr_weights
 from brandsmith.base.sources import family_of, load_tokenizers, resolve_base
 from brandsmith.concept.concept import Concept
 from brandsmith.concept.crops import check_crops
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import sha256_of
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.buckets import LARGEST_ASPECT
+from brandsmith.methods.continuing import Start, check_start, may_grow
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.preservation import check_preservation
@@ -39,6 +41,8 @@ class TrainingJob:
     run: RunDirectory
     record: dict[str, Any]
     processes: Processes = ALONE
+    start: Start | None = None
+    """What the training starts from where that is not the base."""
 
     @property
     def words(self) -> Words:
@@ -51,7 +55,12 @@ class TrainingJob:
 
 
 def check_job(
-    config: TrainSettings, concept: Concept, base: Base | str, run_dir: Path | str, processes: Processes = ALONE
+    config: TrainSettings,
+    concept: Concept,
+    base: Base | str,
+    run_dir: Path | str,
+    processes: Processes = ALONE,
+    start: Start | None = None,
 ) -> TrainingJob:
     """Check everything that can be checked without weights; writes nothing. Raises InvalidInput."""
     family = family_of(base)
@@ -68,6 +77,8 @@ def check_job(
     for tokenizer in tokenizers:
         check_token_is_new(tokenizer, concept.token)
     check_captions_fit(tokenizers, concept, config.token_vectors)
+    if start:
+        check_start(config, base, start)
     check_crops(concept, LARGEST_ASPECT if config.buckets else 1.0)
     run = RunDirectory(Path(run_dir))
     run.check_folder()
@@ -76,10 +87,21 @@ def check_job(
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
         **({"processes": processes.count} if processes.count > 1 else {}),
+        **({"continues": start.adapter_hash} if start else {}),
     }
     run.check_config(record, defaults_of(config), equal_means)
+    check_grown(config, run)
     check_saved_state(run, config.steps)
-    return TrainingJob(config, concept, run, record, processes)
+    return TrainingJob(config, concept, run, record, processes, start)
+
+
+def check_grown(config: TrainSettings, run: RunDirectory) -> None:
+    """Raise InvalidConfig when a finished run is to go on and has kept no state."""
+    if run.status() == "finished" and config.steps > run.step() and not run.state_file.is_file():
+        raise InvalidConfig(
+            f"run '{run.folder}' is finished and kept no state to go on from",
+            hint=f"train a new run with --from {run.folder}; keep_state keeps it the next time",
+        )
 
 
 def defaults_of(config: TrainSettings) -> dict[str, Any]:
@@ -94,7 +116,8 @@ def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
     if all(key in known for key in batches for known in (have, want)):
         samples = {known[batches[0]] * known[batches[1]] for known in (have, want)}
         free |= set(batches) if len(samples) == 1 else set()
-    return free
+    free |= {"settings.keep_state"}
+    return free | ({"settings.steps"} if may_grow(have, want) else set())
 
 
 def describe_concept(concept: Concept) -> dict[str, Any]:

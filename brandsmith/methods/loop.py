@@ -34,6 +34,7 @@ from brandsmith.methods.compute import (
     training_attention,
     training_format,
 )
+from brandsmith.methods.continuing import Start
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.job import TrainingJob, check_job
@@ -70,21 +71,24 @@ def train(
     progress: Progress = lambda *_: None,
     cache_dir: Path | str | None = None,
     device: str | None = None,
+    start: Start | None = None,
 ) -> RunDirectory:
     """Teach `concept` to `base` and leave the base as it was. A finished run does nothing, a half-finished one resumes.
 
     `base` may be a name: it is then loaded only after everything that can be checked without weights. `cache_dir`
-    shares latents and class pictures between runs (default: inside the run). Ctrl-C and SIGTERM save and then raise
+    shares latents and class pictures between runs (default: inside the run). `start` is the adapter that is trained
+    on, None: a new one. Ctrl-C and SIGTERM save and then raise
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
     or a gradient is not finite (the last checkpoint stays), NotEnoughMemory with settings that would have fitted.
     """
     processes = join_processes()
     check_shared(config, processes)
-    job = check_job(config, concept, base, run_dir, processes)
+    job = check_job(config, concept, base, run_dir, processes, start)
     run = job.run
     processes.wait()  # all have checked before the first writes
-    if run.status() == "finished":
-        run.remove_state()  # a kill may have left it
+    if run.status() == "finished" and config.steps <= run.step():
+        if not config.keep_state:
+            run.remove_state()  # a kill may have left it
         return run
     if isinstance(base, str):
         check_training_space(config, job.words, base, run)
@@ -114,6 +118,8 @@ def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> Non
     with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
         attached = method_named(config.method).attach(base, config, job.words)
         try:
+            if job.start:
+                attached.read(job.start.checkpoint)
             training = Training(base, config, job.words, material, attached, job.run, job.processes)
             encodes = attached.trains_text or training.samples.captions.reorders
             with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=encodes):
@@ -205,7 +211,9 @@ class Training:
         append_jsonl(self.directory.metrics_file, row)
         if due or step == last:
             self.save_checkpoint(step)
-        if step == last:
+        if step == last and self.config.keep_state:
+            self.save_state(step, "finished")
+        elif step == last:
             self.directory.finish(last)
         elif stopping:
             self.save_state(step, "interrupted")

@@ -120,6 +120,10 @@ class TrainSettings(BaseModel):
     """Steps between checkpoints; the last step always makes one."""
     keep_checkpoints: int | None = Field(None, ge=1, le=10_000)
     """The last so many checkpoints stay; None keeps all. Studies choose among all."""
+    keep_state: bool = False
+    """Keep what resuming needs when the run is finished, so that it can go on with more steps; needs a constant
+    schedule.
+    """
     save_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """The format of weights in checkpoints; half of it is half the file. Training itself goes on in fp32."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
