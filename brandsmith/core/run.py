@@ -263,11 +263,12 @@ class RunDirectory:
         """Weights and optimizer in one file, so that no crash can separate them."""
         write_safetensors(self.state_file, tensors, {"step": str(step)})
 
-    def state_to_resume(self) -> Header | None:
-        """What the saved state says of itself; None where there is none to resume. Raises InvalidInput; opens no
-        tensors.
+    def state_to_resume(self, steps: int) -> Header | None:
+        """What the saved state says of itself; None where there is none to resume for so many steps. Raises
+        InvalidInput; opens no tensors.
         """
-        return read_header(self.state_file) if self.state_file.is_file() and self.status() != "finished" else None
+        done = self.status() == "finished" and self.step() >= steps
+        return None if done or not self.state_file.is_file() else read_header(self.state_file)
 
     def step_of(self, header: Header) -> int:
         """The step of a saved state. Raises InvalidInput."""

@@ -1,7 +1,9 @@
 """Settings that suit `pocket`; other bases use each setting's own default.
 
 Defaults live in the config classes; a preset is what a small base needs instead, because it is 80 times smaller than
-Stable Diffusion and trains at learning rates that would ruin that. Prior preservation is off here: the class pictures
+Stable Diffusion and trains at learning rates that would ruin that. The base draws the first quarter of a picture by
+itself where a method changes the denoiser (`acts_below`): products keep their shapes and their variety. Prior
+preservation is off here: the class pictures
 that pocket draws for the bare word `logo` are too rough to be worth preserving (`--set prior_weight=1` turns it on).
 """
 
@@ -17,7 +19,7 @@ _SPELLED: dict[str, Any] = {"num_vectors": 6, "spell": True}
 POCKET: dict[str, dict[str, Any]] = {
     "dreambooth": _PACE
     | _SPELLED
-    | {"steps": 900, "checkpoint_every": 300, "learning_rate": 1.2e-3, "prior_weight": 0.0},
+    | {"steps": 900, "checkpoint_every": 300, "learning_rate": 1.2e-3, "prior_weight": 0.0, "acts_below": 0.75},
     "lora": _PACE
     | _SPELLED
     | {
@@ -30,6 +32,7 @@ POCKET: dict[str, dict[str, Any]] = {
         "feed_forward": True,
         # gradients of a well-trained base are small: see LoraConfig.adam_epsilon
         "adam_epsilon": 1e-5,
+        "acts_below": 0.75,
     },
     "textual_inversion": _PACE | _SPELLED | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3},
     "hypernetwork": _PACE | _SPELLED | {"steps": 240, "checkpoint_every": 120, "learning_rate": 1e-3},

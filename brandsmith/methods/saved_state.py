@@ -22,7 +22,7 @@ _ANEW = "train in a new run directory"
 
 def check_saved_state(run: RunDirectory, steps: int) -> None:
     """Raise InvalidInput for a saved state from which no training of `steps` steps can go on."""
-    header = run.state_to_resume()
+    header = run.state_to_resume(steps)
     if header is None:
         return
     step = run.step_of(header)
