@@ -3,8 +3,8 @@
 Defaults live in the config classes; a preset is what a small base needs instead, because it is 80 times smaller than
 Stable Diffusion and trains at learning rates that would ruin that. The base draws the first quarter of a picture by
 itself where a method changes the denoiser (`acts_below`): products keep their shapes and their variety. Prior
-preservation is off here: the class pictures
-that pocket draws for the bare word `logo` are too rough to be worth preserving (`--set prior_weight=1` turns it on).
+preservation is off here: the class pictures that pocket draws for the bare word `logo` are too rough to be worth
+preserving (`--set prior_weight=1` turns it on).
 """
 
 from __future__ import annotations
