@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli import create_boards
+from brandsmith.cli import create_boards, create_edit
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.options import (
     ConceptArgument,
@@ -26,6 +26,7 @@ commands = typer.Typer(
     no_args_is_help=True,
 )
 commands.add_typer(create_boards.commands)
+commands.add_typer(create_edit.commands)
 
 
 @commands.command("kit", epilog="Example: [cyan]brandsmith create kit demo[/]")

@@ -104,7 +104,7 @@ def draw_options(*, without: tuple[str, ...] = ()) -> Callable[[Command], Comman
     return options_as("settings", {n: option for n, option in OPTIONS.items() if n not in without}, _settings)
 
 
-def _settings(guidance: str | None, size: str | None, **fields: Any) -> DrawSettings:
+def _settings(guidance: str | None = None, size: str | None = None, **fields: Any) -> DrawSettings:
     return build_draw_settings(guidance, **fields, size_px=parse_size(size))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brandsmith.base.base import Base
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.create.redraw_part import Place, draw_in_places, feathered, laid_in
+from brandsmith.create.redraw_part import Place, draw_in_places, feathered, filled, laid_in
 from brandsmith.guidance.settings import DrawSettings
 
 
@@ -25,8 +25,9 @@ class InpaintSettings:
 
     feather_px: int | None = None
     """How far outside the mask pixels go over into the picture; None: one latent cell at the scale of drawing."""
-    surroundings: float = 2.0
-    """Side of the window that is drawn, in longer sides of the mask; never smaller than the base's own size."""
+    surroundings: float = 1.6
+    """Side of the window that is drawn, in longer sides of the mask: a thing is drawn as large as a base knows it, and
+    what is beside it is seen."""
     strength: float = 1.0
     """The share of the run that is drawn; below 1 it starts from a smooth continuation of the surroundings."""
 
@@ -54,6 +55,17 @@ class Window:
         return self.left, self.top, self.left + self.width, self.top + self.height
 
 
+LARGEST_ENLARGEMENT = 8
+
+
+@dataclass(frozen=True)
+class Inpainted:
+    pictures: list[np.ndarray]
+    """(H, W, 3) uint8 each."""
+    feather_px: int
+    """Pixels further than this from the mask are as they were, bit for bit."""
+
+
 DEFAULT = InpaintSettings()
 
 
@@ -65,8 +77,8 @@ def inpaint(
     seeds: Sequence[int],
     settings: DrawSettings,
     how: InpaintSettings = DEFAULT,
-) -> list[np.ndarray]:
-    """Pictures (H, W, 3) uint8, one per seed: `picture` with what `mask` (H, W) bool covers drawn from `prompt`.
+) -> Inpainted:
+    """One picture per seed: `picture` (H, W, 3) uint8 with what `mask` (H, W) bool covers drawn from `prompt`.
 
     settings: resolved; their size does not count. Raises InvalidInput for a mask that `check_mask` refuses.
     """
@@ -79,8 +91,9 @@ def inpaint(
         part = list(seeds[start : start + settings.batch_size])
         num = len(part)
         drawn += draw_in_places(base, [place] * num, [prompt] * num, part, settings, how.strength)
-    weight = feathered(mask, feather_of(how, base.vae_scale, window, size))
-    return [laid_in(picture, put_back(picture, one, window), weight) for one in drawn]
+    feather = feather_of(how, base.vae_scale, window, size)
+    weight = feathered(mask, feather)
+    return Inpainted([laid_in(picture, put_back(picture, one, window), weight) for one in drawn], feather)
 
 
 def check_mask(mask: np.ndarray, size: tuple[int, int]) -> None:
@@ -98,37 +111,38 @@ def feather_of(how: InpaintSettings, cell_px: int, window: Window, size: tuple[i
 
 
 def window_around(mask: np.ndarray, size: tuple[int, int], surroundings: float) -> Window:
-    """The window that is drawn at `size` (height, width): of that shape, around the mask, inside the picture where it
-    fits.
+    """The window that is drawn at `size` (height, width): of that shape, with the mask in its middle.
+
+    It may reach over the picture's edges: a thing drawn beside the middle of a window would be cut by the mask. No
+    smaller than an eighth of `size`; a mask of all the picture is that picture.
     """
+    if mask.all():
+        surroundings = 1.0
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     tall, wide = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
-    scale = max(1.0, surroundings * max(tall / size[0], wide / size[1]))
-    largest = max(mask.shape[0] / size[0], mask.shape[1] / size[1])
-    # No larger than what holds the whole picture; in a picture smaller than the base's size, its longer side.
-    scale = min(scale, largest)
+    scale = max(1 / LARGEST_ENLARGEMENT, surroundings * max(tall / size[0], wide / size[1]))
     height, width = round(size[0] * scale), round(size[1] * scale)
-    top = _inside((rows[0] + rows[-1] + 1 - height) // 2, height, mask.shape[0])
-    left = _inside((columns[0] + columns[-1] + 1 - width) // 2, width, mask.shape[1])
-    return Window(left, top, width, height)
-
-
-def _inside(first: int, length: int, whole: int) -> int:
-    """Where a stretch begins so that it lies inside `whole`; one that is longer has `whole` in its middle."""
-    return int(min(max(first, 0), whole - length)) if length <= whole else int((whole - length) // 2)
+    top, left = ((places[0] + places[-1] + 1 - side) // 2 for places, side in ((rows, height), (columns, width)))
+    return Window(int(left), int(top), width, height)
 
 
 def cut(picture: np.ndarray, mask: np.ndarray, window: Window, size: tuple[int, int]) -> Place:
-    """The window at `size`; what lies outside the picture is drawn too, so that nothing made up is held to."""
+    """The window at `size`. Over the picture's edges its ground goes on, and is held to: nothing is drawn there."""
     x0, y0, x1, y1 = window.box
     height, width = mask.shape
     over = (max(0, -y0), max(0, y1 - height)), (max(0, -x0), max(0, x1 - width))
     inside = slice(max(0, y0), min(height, y1)), slice(max(0, x0), min(width, x1))
-    pixels = np.pad(picture[inside], (*over, (0, 0)), mode="edge")
-    covered = np.pad(mask[inside], over, constant_values=True)
+    pixels, covered = picture[inside], mask[inside]
+    if any(side for pair in over for side in pair):
+        ground = np.pad(filled(Place(pixels, covered)), (*over, (0, 0)), mode="edge")
+        rows, columns = (slice(before, before + side) for (before, _), side in zip(over, covered.shape, strict=True))
+        ground[rows, columns] = pixels
+        pixels, covered = ground, np.pad(covered, over)
     if pixels.shape[:2] == size:
         return Place(pixels, covered)
-    way = cv2.INTER_AREA if pixels.shape[0] >= size[0] else cv2.INTER_CUBIC
+    way = cv2.INTER_AREA
+    if pixels.shape[0] < size[0]:
+        pixels, way = filled(Place(pixels, covered)), cv2.INTER_CUBIC  # which mixes what is covered into its neighbours
     small = cv2.resize(pixels, size[::-1], interpolation=way)
     share = cv2.resize(covered.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
     return Place(small, share > 0)

@@ -62,6 +62,10 @@ class Outpainted:
 DEFAULT = OutpaintSettings()
 RIM = 16
 """The share of a window, one by this, whose tone is carried on."""
+THING = 24.0
+"""Of 255: opposite rims that differ by half of that in tone do not both show the ground."""
+LEAST_AGREED = 0.25
+"""Of the rows, for the ground to be known."""
 PLAIN = 3.0
 """Of 255: a ground whose rows vary less than this along the rim is plain."""
 STRENGTH_ON_PLAIN, STRENGTH_ELSEWHERE = 0.15, 0.8
@@ -203,12 +207,27 @@ class _Strip:
         return known[:, :rim], known[:, -rim:]
 
     def _continued(self) -> np.ndarray:
-        """The strip with the rows of what is known carried on: each by the median of its outermost pixels."""
+        """The strip with the rows of its ground carried on."""
+        left, right = (np.median(rim, axis=1) for rim in self._rims())
         carried = self.pixels.copy()
-        for place, rim in zip((slice(0, self.first), slice(self.last, None)), self._rims(), strict=True):
-            tone = np.median(rim, axis=1, keepdims=True)
-            carried[:, place] = cv2.GaussianBlur(tone, (1, 9), 0).reshape(tone.shape).round()
+        for place, own, other in ((slice(0, self.first), left, right), (slice(self.last, None), right, left)):
+            tones = cv2.GaussianBlur(ground_tones(own, other)[:, None], (1, 9), 0)
+            carried[:, place] = tones.reshape(-1, 1, 3).round()
         return carried
+
+
+def ground_tones(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(H, 3) float32: the ground's tone row by row, from the tones of a rim and of the opposite one (H, 3) each.
+
+    Where the two agree they are the ground (a floor and a wall run through). Elsewhere a thing touches one of them:
+    where the rim then departs from what the ground is above and below, that is carried on in its place.
+    """
+    agreed = np.abs(own - other).max(1) < THING / 2
+    if agreed.mean() < LEAST_AGREED:
+        return own
+    rows = np.arange(len(own))
+    between = np.stack([np.interp(rows, rows[agreed], own[agreed, channel]) for channel in range(3)], 1)
+    return np.where((np.abs(own - between).max(1) > THING / 2)[:, None], between, own).astype(np.float32)
 
 
 def check_outpaint(size: tuple[int, int], aspect: float) -> tuple[int, int]:

@@ -85,8 +85,10 @@ def matched(place: Place, drawn: np.ndarray) -> np.ndarray:
     them shows a thing that crosses the seam: what is beside it counts, and outside the mask the picture stays.
     """
     values, picture = drawn.astype(np.float32), filled(place).astype(np.float32)
-    seam = _blurred_within(picture - values, _beside(place.mask))
-    known = _beside(place.mask) & (np.abs(seam).max(2) < LARGEST_TONE)
+    ring = _beside(place.mask)
+    seam = _blurred_within(picture - values, ring)
+    usual = np.median(seam[ring], axis=0) if ring.any() else np.zeros(3, np.float32)
+    known = ring & (np.abs(seam - usual).max(2) < LARGEST_TONE)
     if place.plain:
         inside = _blurred_within(picture - values, place.mask)
         seam = np.where(place.mask[..., None], inside, seam)

@@ -1,0 +1,127 @@
+"""The two edits of `brandsmith create`, as `edit_folder.py` draws them: inpainting and outpainting of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brandsmith.base.base import Base
+from brandsmith.base.sources import family_of
+from brandsmith.core.errors import InvalidInput
+from brandsmith.core.files import sha256_of
+from brandsmith.create.edit_folder import Edited, Order, load_picture
+from brandsmith.create.inpaint import InpaintSettings, inpaint
+from brandsmith.create.mask_files import box_mask, parse_aspect, parse_box, read_mask
+from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpaint
+from brandsmith.create.phrase_mask import check_phrase, phrase_mask, with_room
+from brandsmith.guidance.attention import check_reads_text
+from brandsmith.guidance.settings import DrawSettings
+
+JUDGED_ROOM = 1.3
+"""Side of the square that judges see, in longer sides of the mask."""
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """What a mask covers, drawn anew. `mask` (H, W) bool, or None for the place of a phrase."""
+
+    picture: np.ndarray
+    prompt: str
+    mask: np.ndarray | None
+    where: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """How the mask was given, for the brief."""
+    how: InpaintSettings = field(default_factory=InpaintSettings)
+
+    command = "inpaint"
+
+    def brief(self) -> dict[str, Any]:
+        return {"mask": dict(self.asked)} | asdict(self.how)
+
+    def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
+        mask = with_room(phrase_mask(base, self.picture, self.where)) if self.mask is None else self.mask
+        result = inpaint(base, self.picture, mask, self.prompt, seeds, settings, self.how)
+        square = square_around(mask)
+        return [Edited(one, mask, np.ascontiguousarray(one[square]), result.feather_px) for one in result.pictures]
+
+
+def square_around(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a square around a mask, inside the picture."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    side = round(JUDGED_ROOM * max(rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]))
+    found = []
+    for places, whole in zip((rows, columns), mask.shape, strict=True):
+        length = min(side, whole)
+        first = int(min(max((places[0] + places[-1] + 1 - length) // 2, 0), whole - length))
+        found.append(slice(first, first + length))
+    return found[0], found[1]
+
+
+@dataclass(frozen=True)
+class Outpainting:
+    """The scene drawn on beyond the picture's edges, to the shape `aspect` (width / height)."""
+
+    picture: np.ndarray
+    prompt: str
+    aspect: float
+    how: OutpaintSettings = field(default_factory=OutpaintSettings)
+
+    command = "outpaint"
+
+    def brief(self) -> dict[str, Any]:
+        return {"aspect": self.aspect} | asdict(self.how)
+
+    def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
+        return [self._drawn(base, seed, settings) for seed in seeds]
+
+    def _drawn(self, base: Base, seed: int, settings: DrawSettings) -> Edited:
+        made = outpaint(base, self.picture, self.aspect, self.prompt, seed, settings, self.how)
+        drawn = np.ones(made.picture.shape[:2], bool)
+        x0, y0, x1, y1 = made.kept
+        drawn[y0:y1, x0:x1] = False
+        return Edited(made.picture, drawn, made.picture, made.feather_px)
+
+
+# ----------------------------------------------------------------------------- read, before weights load
+
+
+def read_inpainting(
+    order: Order, prompt: str, mask: Path | None, box: str | None, where: str | None, how: InpaintSettings
+) -> Inpainting:
+    """The edit of a command. Raises InvalidInput for a picture or a mask that cannot be used, and where none or more
+    than one of mask, box and phrase is given; InvalidConfig for a phrase with a base that has no cross-attention.
+    """
+    given = [name for name, value in (("--mask", mask), ("--box", box), ("--where", where)) if value is not None]
+    if len(given) != 1:
+        raise InvalidInput(
+            f"{' and '.join(given)} are given" if given else "what to draw anew is not given",
+            hint="give one of --mask FILE, --box x0,y0,x1,y1 and --where PHRASE",
+        )
+    picture = load_picture(order.picture)
+    size = (picture.shape[0], picture.shape[1])
+    if where is not None:
+        check_reads_text(family_of(order.source.base), "--where")
+        return Inpainting(picture, prompt, None, check_phrase(where), {"where": where}, how)
+    if box is not None:
+        corners = parse_box(box)
+        return Inpainting(picture, prompt, box_mask(corners, size), "", {"box": list(corners)}, how)
+    assert mask is not None
+    covered = read_mask(mask, size)
+    return Inpainting(picture, prompt, covered, "", {"file": mask.name, "sha256": sha256_of(mask)}, how)
+
+
+def read_outpainting(order: Order, prompt: str, to: str, how: OutpaintSettings) -> Outpainting:
+    """The edit of a command. Raises InvalidInput for a picture or a shape that cannot be used, or that is the picture's
+    own.
+    """
+    picture, aspect = load_picture(order.picture), parse_aspect(to)
+    size = (picture.shape[0], picture.shape[1])
+    if check_outpaint(size, aspect) == size:
+        raise InvalidInput(
+            f"'{order.picture}' has the shape {to} already ({size[1]} x {size[0]} px)", hint="give another --to"
+        )
+    return Outpainting(picture, prompt, aspect, how)
