@@ -53,6 +53,7 @@ class Bench:
 
 Measure = Callable[[Bench], list[Bar]]
 GROUPS: dict[str, str] = {
+    "ads": "brandsmith.benchmark.create_ads:measure_ads",
     "language": "brandsmith.benchmark.create_language:measure_language",
     "mark": "brandsmith.benchmark.create_mark:measure_mark",
 }

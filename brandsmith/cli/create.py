@@ -29,13 +29,20 @@ commands.add_typer(create_boards.commands)
 commands.add_typer(create_edit.commands)
 
 
-@commands.command("kit", epilog="Example: [cyan]brandsmith create kit demo[/]")
-def create_kit(concept: ConceptArgument, as_json: Json = False) -> None:
-    """Check a concept's brand kit (brand.yaml) and show it."""
+@commands.command("kit", epilog="Example: [cyan]brandsmith create kit demo --out kit.pdf[/]")
+def create_kit(
+    concept: ConceptArgument,
+    out: Annotated[Path | None, typer.Option(help="A new PDF: the kit on one page.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a concept's brand kit (brand.yaml) and show it, on the terminal or as a page."""
     from brandsmith.concept.brand_kit import load_brand_kit
     from brandsmith.create.command import kit_lines
+    from brandsmith.create.kit_page import write_kit_page
 
     kit = load_brand_kit(concept)
+    if out:
+        write_kit_page(kit, out)
     print_lines(kit_lines(kit))
     if as_json:
         print_json(kit.as_json())

@@ -33,7 +33,9 @@ def shown_part(file: Path) -> tuple[float, float, float, float]:
     """The box of what is not transparent in a vector, as shares of its width and height. Raises InvalidConcept."""
     art = _drawn(file, PROBE_PX)
     x0, y0, x1, y1 = _shown_box(art, file)
-    return x0 / art.width, y0 / art.height, x1 / art.width, y1 / art.height
+    near = [(x1, art.width), (y1, art.height)]  # within a pixel of the edge is at the edge
+    right, bottom = (1.0 if end >= length - 1 else end / length for end, length in near)
+    return 0.0 if x0 <= 1 else x0 / art.width, 0.0 if y0 <= 1 else y0 / art.height, right, bottom
 
 
 def is_vector(file: Path) -> bool:

@@ -19,24 +19,23 @@ from typing import Any
 from brandsmith.base.base import Base
 from brandsmith.concept.brand_kit import BrandKit, load_brand_kit
 from brandsmith.concept.concept import Concept, load_concept
-from brandsmith.core.pictures import load_rgb
-from brandsmith.core.rows import judge_name
 from brandsmith.create.ad_brief import AdBrief
 from brandsmith.create.ad_compose import ComposedAd, compose_ad
+from brandsmith.create.ad_product import AdProduct, TrueMarks, build_product
 from brandsmith.create.ad_reading import read_ad
 from brandsmith.create.ad_slots import FormatRefused
 from brandsmith.create.candidates import Candidate, Drawing, check_drawing, draw_candidates, open_drawing
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.formats import Format
-from brandsmith.create.ground import Product, find_product
 from brandsmith.create.psd import write_psd
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import write_svg
+from brandsmith.create.true_mark import load_true_mark
 from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, picture_name
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.judges.boxes import Box
+from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -48,6 +47,8 @@ ASPECTS_FROM_PX = 512
 """Bases of this native size draw broad and high pictures well; smaller ones draw squares alone."""
 SHAPES = {"square": 1.0, "tall": 1.25, "wide": 0.8}
 """Height by width, of the same area, to 64 pixels. Milder than the formats: the ground is carried on for the rest."""
+TRIED = 3
+"""Candidates in which the true mark is tried: each takes some seconds."""
 Progress = Callable[[str, int, int], None]
 """Takes what is done, how many of it, of how many."""
 
@@ -120,19 +121,14 @@ def create_ad(plan: AdPlan, folder: Path, progress: Progress = lambda what, done
     """Make what is missing. Raises as `open_created` does; a format that cannot be made is in the result."""
     created = open_ad_folder(plan, folder)
     missing = [wanted for wanted in plan.brief.sizes if created.finished(wanted.file_stem) is None]
-    refused: dict[str, str] = {}
+    refused: Mapping[str, str] = {}
     if missing:
         prompts = [plan.prompt]
         with open_drawing(plan.source, plan.concept, plan.settings, prompts, plan.judges) as drawing:
             created.drawn_by(drawing.origin)
             chosen = {shape: _draw_shape(plan, drawing, shape, folder, progress) for shape in _shapes(drawing, missing)}
-        for number, wanted in enumerate(missing):
-            progress("composing", number, len(missing))
-            try:
-                _make_format(plan, created, wanted, chosen[_shape_of(wanted, chosen)])
-            except FormatRefused as reason:
-                refused[wanted.name] = str(reason)
-    created.summarise({"refused": refused})
+        refused = _make_formats(plan, created, missing, chosen, progress)
+    created.summarise({"refused": dict(refused)})
     shipped = {wanted.name: created.finished(wanted.file_stem) for wanted in plan.brief.sizes}
     files = {name: tuple(folder / file for file in part.files) for name, part in shipped.items() if part}
     return AdResult(folder, files, refused)
@@ -189,48 +185,84 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
     return best
 
 
-def mark_box_of(candidate: Candidate) -> Box | None:
-    """Where the detector found the mark, in the picture's pixels."""
-    for row in candidate.rows:
-        box = row.details.get("box")
-        if judge_name(row) == "detector" and isinstance(box, list) and len(box) == 4:
-            return float(box[0]), float(box[1]), float(box[2]), float(box[3])
-    return None
-
-
-def product_of(candidate: Candidate) -> Product:
-    return find_product(load_rgb(candidate.path), mark_box_of(candidate))
-
-
 # ----------------------------------------------------------------------------- formats
 
 
-def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, candidates: Sequence[Candidate]) -> None:
-    """Compose, read and write one format. Raises FormatRefused."""
+@dataclass(frozen=True)
+class Chosen:
+    """The best candidate of a shape, as an ad shows it, and all that it was chosen from."""
+
+    best: Candidate
+    product: AdProduct
+    candidates: Sequence[Candidate]
+
+
+def _make_formats(
+    plan: AdPlan,
+    created: CreatedFolder,
+    formats: Sequence[Format],
+    drawn: Mapping[str, Sequence[Candidate]],
+    progress: Progress,
+) -> dict[str, str]:
+    """Write each format; what could not be made, with why."""
+    refused: dict[str, str] = {}
+    chosen: dict[str, Chosen] = {}
+    for number, wanted in enumerate(formats):
+        progress("composing", number, len(formats))
+        shape = _shape_of(wanted, drawn)
+        try:
+            if shape not in chosen:
+                chosen[shape] = choose(plan, drawn[shape])
+            _make_format(plan, created, wanted, chosen[shape])
+        except FormatRefused as reason:
+            refused[wanted.name] = str(reason)
+    return refused
+
+
+def choose(plan: AdPlan, candidates: Sequence[Candidate]) -> Chosen:
+    """The best candidate; with the true mark in it, where the brief wants that, the best of the first few in which it
+    can be laid well. Raises FormatRefused.
+    """
     best = best_of(candidates)
-    ad = compose_ad(product_of(best), plan.brief.texts(), plan.kit, wanted)
+    if not plan.brief.exact_mark:
+        return Chosen(best, build_product(best, None), candidates)
+    marks = TrueMarks(load_true_mark(plan.concept), load_judges(plan.concept))
+    tried: list[Chosen] = []
+    for own in candidates[:TRIED]:
+        if own.usable.verdict == best.usable.verdict:
+            tried.append(Chosen(own, build_product(own, marks), candidates))
+            if tried[-1].product.exact:
+                return tried[-1]
+    return tried[0]
+
+
+def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, chosen: Chosen) -> None:
+    """Compose, read and write one format. Raises FormatRefused."""
+    ad = compose_ad(chosen.product.product, plan.brief.texts(), plan.kit, wanted)
     stem = created.folder / wanted.file_stem
     picture = stem.with_suffix(".jpg" if plan.brief.file_type == "jpeg" else ".png")
     flat = ad.flattened()
-    save_signed(picture, tagged(flat), claim_of(plan, created, best, ad), plan.signing)
+    save_signed(picture, tagged(flat), claim_of(plan, created, chosen, ad), plan.signing)
     write_psd(stem.with_suffix(".psd"), ad)
     write_svg(stem.with_suffix(".svg"), ad, plan.kit)
     record = {
         "format": wanted.name,
         "layout": ad.as_json(),
         "read": read_ad(flat, plan.brief.headline, plan.concept.config.expected_text),
-        "picture": best.as_json(),
-        "candidates": [own.as_json() for own in candidates],
+        "picture": chosen.best.as_json() | chosen.product.as_json(),
+        "candidates": [own.as_json() for own in chosen.candidates],
     }
     created.finish(wanted.file_stem, [picture, stem.with_suffix(".psd"), stem.with_suffix(".svg")], record)
 
 
-def claim_of(plan: AdPlan, created: CreatedFolder, best: Candidate, ad: ComposedAd) -> Claim:
+def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedAd) -> Claim:
     """A composite: a drawn picture, with its ground carried on, real text and the true mark."""
     origin = created.as_json()["drawn_by"]
     model = Model(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
     rights = plan.kit.settings.rights
     edits = [Edit("c2pa.resized", f"enlarged {ad.staged.scale:.2f} times")]
+    if chosen.product.exact:
+        edits.append(Edit("c2pa.edited", "the true mark laid in place of the drawn one"))
     if ad.staged.carried_on:
         edits.append(Edit("c2pa.edited", "the plain ground carried on beyond the picture"))
     edits += [Edit("c2pa.drawing", f"text set: {live.name}") for live in ad.texts]
@@ -238,7 +270,7 @@ def claim_of(plan: AdPlan, created: CreatedFolder, best: Candidate, ad: Composed
         SourceType.COMPOSITE,
         models=(model,),
         inputs=(
-            Input(best.path, Role.COMPONENT, "drawn picture"),
+            Input(chosen.best.path, Role.COMPONENT, "drawn picture"),
             Input(plan.kit.mark_file(dark=ad.mark_is_dark), Role.COMPONENT, "mark"),
         ),
         edits=tuple(edits),

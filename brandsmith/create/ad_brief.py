@@ -60,6 +60,8 @@ class AdBrief(BaseModel):
     seed: int = Field(default=1000, ge=0, le=LARGEST_SEED - 1000)
     """Of the first candidate; the others count on."""
     file_type: Literal["png", "jpeg"] = "png"
+    exact_mark: bool = True
+    """Whether the true mark is laid over the drawn one, where that can be done well."""
     draw: DrawSettings = DrawSettings()
     """How candidates are drawn; `brandsmith sample --help` has the same names."""
 

@@ -166,9 +166,10 @@ def _column(sheet: Sheet) -> Slots:
     """Headline on top, product in the middle, button and mark below, small print last."""
     x0, y0, x1, y1 = sheet.format.safe
     unit, width = sheet.unit, x1 - x0
-    gap = 4.2 * unit
+    gap = 3.8 * unit
     lines = 7 if sheet.format.aspect == "tower" else 3
-    headline = _fit(sheet, "headline", 0.118 * sheet.format.width, lines, (width, 0.3 * (y1 - y0)))
+    largest = 0.104 if sheet.format.aspect == "square" else 0.118
+    headline = _fit(sheet, "headline", largest * sheet.format.width, lines, (width, 0.3 * (y1 - y0)))
     texts = {"headline": PlacedText(headline, round(x0), round(y0))}
     bottom = y1
     legal = _legal_above(sheet, x0, width, bottom)

@@ -43,6 +43,8 @@ class Product:
     box: Box
     mask: np.ndarray
     """(height, width) bool: where it stands out from the ground."""
+    enlarged: float = 1.0
+    """How many times larger than it was drawn."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -185,22 +187,29 @@ def enlarge(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.GaussianBlur(sharp, (0, 0), 0.12 * factor).round().clip(0, 255).astype(np.uint8)
 
 
+def enlarged_product(product: Product, pixels: np.ndarray, factor: int) -> Product:
+    """The product in `pixels`, which are its picture `factor` times as large."""
+    x0, y0, x1, y1 = (factor * value for value in product.box)
+    mask = cv2.resize(product.mask.astype(np.float32), (pixels.shape[1], pixels.shape[0])) >= 0.5
+    return Product(pixels, (x0, y0, x1, y1), mask, product.enlarged * factor)
+
+
 def carry_on(
     product: Product, ground: Ground, size: tuple[int, int], scale: float, left: float, top: float
 ) -> np.ndarray:
-    """A canvas (height, width, 3) uint8 of `size` (width, height): the picture `scale` times as large with its corner
-    at (left, top), melting into its ground that fills the rest.
+    """A canvas (height, width, 3) uint8 of `size` (width, height): the product `scale` times as large, its picture's
+    corner at (left, top), on its ground, which fills the rest. Of the picture's ground its shadow alone is kept.
     """
-    width, height = size
     canvas = _ground_canvas(product, ground, size, scale, left, top)
     wide, high = round(product.size[0] * scale), round(product.size[1] * scale)
-    picture, alpha = enlarge(product.pixels, (wide, high)).astype(np.float32), _melting(product, (wide, high))
     x, y = round(left), round(top)
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + wide, width), min(y + high, height)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + wide, size[0]), min(y + high, size[1])
     if x0 < x1 and y0 < y1:
         inside = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
-        a = alpha[inside][..., None]
-        canvas[y0:y1, x0:x1] = canvas[y0:y1, x0:x1] * (1 - a) + picture[inside] * a
+        picture = enlarge(product.pixels, (wide, high))[inside].astype(np.float32)
+        alpha, shade = _alpha(product, (wide, high))[inside], _shade(product, ground, (wide, high))[inside]
+        part = canvas[y0:y1, x0:x1]
+        canvas[y0:y1, x0:x1] = part * shade * (1 - alpha) + picture * alpha
     return _dithered(canvas)
 
 
@@ -212,19 +221,41 @@ def _ground_canvas(
     return ground.at(*np.meshgrid(x, y)).astype(np.float32)
 
 
-def _melting(product: Product, size: tuple[int, int]) -> np.ndarray:
-    """Alpha (height, width): 1 over the product and its shadow, 0 farther from it and at the picture's edge."""
+def _alpha(product: Product, size: tuple[int, int]) -> np.ndarray:
+    """(height, width, 1): 1 over the product, 0 a few pixels from it and at the picture's edge."""
+    away = cv2.distanceTransform(1 - product.mask.astype(np.uint8), cv2.DIST_L2, 5)
+    near = _smooth(np.clip(1 - away / (MELTS_WITHIN * max(product.size)), 0, 1))
+    return _within(product, near, size)[..., None]
+
+
+def _shade(product: Product, ground: Ground, size: tuple[int, int]) -> np.ndarray:
+    """(height, width, 1): how much darker than the ground the picture is under the product and beside it; 1 elsewhere.
+
+    Light alone: the colour of a shadow is that of its ground.
+    """
     wide, high = product.size
-    solid = product.mask.astype(np.uint8)
     x0, y0, x1, y1 = product.box
-    shadow = SHADOW * (y1 - y0)
-    middle, axes = (round((x0 + x1) / 2), round(y1)), (round(0.46 * (x1 - x0)), max(1, round(shadow)))
-    cv2.ellipse(solid, middle, axes, 0, 0, 360, 1, cv2.FILLED)
-    away = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5) / (MELTS_WITHIN * max(product.size))
-    near = _smooth(np.clip(1 - away, 0, 1))
+    xs, ys = np.meshgrid(_places(wide), _places(high))
+    lights = product.pixels.astype(np.float32).mean(axis=2), ground.at(xs, ys).mean(axis=2)
+    darker = np.where(product.mask, 1.0, np.clip(lights[0] / np.maximum(lights[1], 1), 0.5, 1)).astype(np.float32)
+    blur = 0.012 * max(product.size)
+    known = cv2.GaussianBlur((~product.mask).astype(np.float32), (0, 0), blur)
+    darker = cv2.GaussianBlur(darker * ~product.mask, (0, 0), blur) / np.maximum(known, 1e-3)
+    zone = np.zeros((high, wide), np.uint8)
+    middle = (round((x0 + x1) / 2), round(y1))
+    cv2.ellipse(zone, middle, (round(0.4 * (x1 - x0)), max(1, round(SHADOW * (y1 - y0)))), 0, 0, 360, 1, cv2.FILLED)
+    away = cv2.distanceTransform(1 - zone, cv2.DIST_L2, 5) / (2.5 * MELTS_WITHIN * max(product.size))
+    share = _smooth(np.clip(1 - away, 0, 1))
+    return (1 - _within(product, share * (1 - np.minimum(darker, 1)), size))[..., None]
+
+
+def _within(product: Product, share: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A share (height, width) of the picture's pixels at `size`, falling to 0 at the picture's edge."""
+    wide, high = product.size
+    x0, y0, x1, y1 = product.box
     across, down = _ramp(np.arange(wide) + 0.5, x0, x1, wide), _ramp(np.arange(high) + 0.5, y0, y1, high)
-    alpha = np.minimum(near, np.minimum(down[:, None], across[None, :])).astype(np.float32)
-    return cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    inside = np.minimum(share, np.minimum(down[:, None], across[None, :])).astype(np.float32)
+    return cv2.resize(inside, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
 
 
 def _ramp(places: np.ndarray, low: float, high: float, end: float) -> np.ndarray:

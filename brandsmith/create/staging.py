@@ -28,7 +28,7 @@ class Staged:
     product: Box
     """In the canvas's pixels."""
     scale: float
-    """Canvas pixels for one of the picture's."""
+    """Canvas pixels for one of the picture's as it was drawn."""
     carried_on: bool
 
 
@@ -43,11 +43,11 @@ def stage_product(product: Product, stage: Box, frame: Box, wanted: Format, pane
 def _on_ground(product: Product, ground: Ground, stage: Box, wanted: Format) -> Staged:
     x0, y0, x1, y1 = product.box
     scale = FILLED * min((stage[2] - stage[0]) / (x1 - x0), (stage[3] - stage[1]) / (y1 - y0))
-    scale = min(scale, MOST_ENLARGED)
+    scale = min(scale, MOST_ENLARGED / product.enlarged)
     left = (stage[0] + stage[2]) / 2 - scale * (x0 + x1) / 2
     top = (stage[1] + stage[3]) / 2 - scale * (y0 + y1) / 2
     canvas = carry_on(product, ground, (wanted.width, wanted.height), scale, left, top)
-    return Staged(canvas, _moved(product.box, scale, left, top), scale, True)
+    return Staged(canvas, _moved(product.box, scale, left, top), scale * product.enlarged, True)
 
 
 def _in_frame(product: Product, frame: Box, wanted: Format, panel: Rgb) -> Staged:
@@ -67,7 +67,9 @@ def _in_frame(product: Product, frame: Box, wanted: Format, panel: Rgb) -> Stage
     a, b, c, d = max(left, x0), max(top, y0), min(left + size[0], x1), min(top + size[1], y1)
     canvas[b:d, a:c] = picture[b - top : d - top, a - left : c - left]
     box = _moved(product.box, scale, left, top)
-    return Staged(canvas, (max(box[0], a), max(box[1], b), min(box[2], c), min(box[3], d)), scale, False)
+    return Staged(
+        canvas, (max(box[0], a), max(box[1], b), min(box[2], c), min(box[3], d)), scale * product.enlarged, False
+    )
 
 
 def _start(low: int, high: int, length: int, middle: float) -> int:
