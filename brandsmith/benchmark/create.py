@@ -56,6 +56,7 @@ GROUPS: dict[str, str] = {
     "ads": "brandsmith.benchmark.create_ads:measure_ads",
     "language": "brandsmith.benchmark.create_language:measure_language",
     "mark": "brandsmith.benchmark.create_mark:measure_mark",
+    "provenance": "brandsmith.benchmark.create_provenance:measure_provenance",
 }
 """Group → `module:function` of its measure. Imported only when it is measured."""
 
