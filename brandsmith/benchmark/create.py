@@ -57,6 +57,8 @@ GROUPS: dict[str, str] = {
     "language": "brandsmith.benchmark.create_language:measure_language",
     "mark": "brandsmith.benchmark.create_mark:measure_mark",
     "provenance": "brandsmith.benchmark.create_provenance:measure_provenance",
+    "catalogue": "brandsmith.benchmark.create_boards:measure_catalogue",
+    "moodboard": "brandsmith.benchmark.create_boards:measure_mood_board",
 }
 """Group → `module:function` of its measure. Imported only when it is measured."""
 

@@ -101,7 +101,7 @@ def create_moodboard(
     concept: FittedConceptOption = "demo",
     out: Annotated[Path, typer.Option(help="Folder for boards, pictures and manifest.")] = Path("out/moodboard"),
     pictures: Annotated[int, typer.Option(min=2, max=24, help="Pictures on the board.")] = 9,
-    candidates: Annotated[int, typer.Option(min=2, max=10_000, help="Pictures to choose from.")] = 48,
+    candidates: Annotated[int, typer.Option(min=2, max=10_000, help="Pictures to choose from.")] = 72,
     choose: Annotated[str, typer.Option(help="How the most different ones are found: vendi, dpp.")] = "vendi",
     first_seed: FirstSeed = 1000,
     *,

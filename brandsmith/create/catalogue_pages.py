@@ -5,6 +5,7 @@ Reading order is the table's. Where things lie is the template's (`data/create/c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,7 @@ def _cell(entry: Entry, name: str, *, lead: bool) -> dict[str, Any]:
         "section": own.section,
         "id": own.id,
         "name": own.name,
+        "order": _order(own.name),
         "variant": entry.item.variant,
         "text": own.text if lead else "",
         "price": own.price if lead else "",
@@ -108,11 +110,17 @@ def _cell(entry: Entry, name: str, *, lead: bool) -> dict[str, Any]:
     }
 
 
+def _order(name: str) -> str:
+    """By which the index sorts: letter case aside, numbers by their value."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(12), name.casefold())
+
+
 def _flag(entry: Entry) -> str:
     """What is wrong with the picture, in words; empty when nothing is known to be."""
     reason = entry.best.usable.reason
     if entry.status == FLAGGED:
-        return f"Flagged: {reason}, {len(entry.attempts)} attempts"
+        attempts = len(entry.attempts)
+        return f"Flagged: {reason}, {attempts} attempt{'s' * (attempts > 1)}"
     return "Not fully checked" if entry.status == UNCHECKED else ""
 
 

@@ -59,7 +59,7 @@ class MoodBoardBrief:
     settings: DrawSettings
     prompts: tuple[str, ...] = ()
     pictures: int = 9
-    candidates: int = 48
+    candidates: int = 72
     first_seed: int = 1000
     by: str = "vendi"
     swatches: int = 6
@@ -115,22 +115,31 @@ def make_mood_board(
     Raises InvalidInput, InvalidConfig or MissingResource before weights load; BrandsmithError when too few candidates
     pass the judges: a board is never filled up with what they refused.
     """
-    check_brief(brief)
+    created = _checked_folder(brief, folder)
     kit = load_brand_kit(brief.concept.folder) if has_brand_kit(brief.concept.folder) else None
-    prompts = brief.drawn_prompts()
-    check_drawing(brief.source, brief.concept, brief.settings, prompts, None)
-    check_signing(brief.signing)
     leaving = leaving_of(brief.concept, brief.signing)
-    plan = [PICTURES_PART, *LAYOUTS]
-    created = open_created(folder, "moodboard", brief.as_json(), plan)
     if dry_run:
-        return MoodBoardResult(folder, None, (), len(prompts), brief.candidates)
-    candidates, origin = _drawn(brief, prompts, created, progress)
+        return MoodBoardResult(folder, None, (), len(brief.drawn_prompts()), brief.candidates)
+    candidates, origin = _drawn(brief, created, progress)
     progress("choosing", 0, 1)
     choice = _chosen(brief, candidates)
     files = _Board(brief, kit, choice, created, origin, leaving).write(progress)
     created.summarise(choice.as_json())
-    return MoodBoardResult(folder, choice, tuple(files), len(prompts), brief.candidates)
+    return MoodBoardResult(folder, choice, tuple(files), len(brief.drawn_prompts()), brief.candidates)
+
+
+def draw_board(
+    brief: MoodBoardBrief, folder: Path, progress: Progress = lambda what, done, total: None
+) -> tuple[list[Candidate], Origin]:
+    """The candidates alone, drawn and judged, and what drew them. Raises as `make_mood_board`."""
+    return _drawn(brief, _checked_folder(brief, folder), progress)
+
+
+def _checked_folder(brief: MoodBoardBrief, folder: Path) -> CreatedFolder:
+    check_brief(brief)
+    check_drawing(brief.source, brief.concept, brief.settings, brief.drawn_prompts(), None)
+    check_signing(brief.signing)
+    return open_created(folder, "moodboard", brief.as_json(), [PICTURES_PART, *LAYOUTS])
 
 
 def check_brief(brief: MoodBoardBrief) -> None:
@@ -142,7 +151,7 @@ def check_brief(brief: MoodBoardBrief) -> None:
     if brief.candidates < brief.pictures:
         raise InvalidConfig(
             f"--candidates is {brief.candidates}, and the board wants {brief.pictures}",
-            hint="four candidates for each picture leave something to choose from",
+            hint="eight candidates for each picture leave something to choose from",
         )
     if brief.by not in CHOICES:
         raise unknown_name("way to choose", brief.by, CHOICES)
@@ -150,9 +159,8 @@ def check_brief(brief: MoodBoardBrief) -> None:
         raise InvalidConfig("a prompt is empty", hint="leave it out")
 
 
-def _drawn(
-    brief: MoodBoardBrief, prompts: Sequence[str], created: CreatedFolder, progress: Progress
-) -> tuple[list[Candidate], Origin]:
+def _drawn(brief: MoodBoardBrief, created: CreatedFolder, progress: Progress) -> tuple[list[Candidate], Origin]:
+    prompts = brief.drawn_prompts()
     requests = board_requests(prompts, brief.candidates, brief.first_seed, created.folder / "drawn")
     together = brief.settings.batch_size
     candidates: list[Candidate] = []

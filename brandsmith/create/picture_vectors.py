@@ -22,11 +22,16 @@ def picture_vectors(
     pictures: Sequence[np.ndarray], base_folder: Path | None, weights: Path | None = None
 ) -> tuple[np.ndarray, str]:
     """Unit vectors (N, D) and what they are made of, in words. A dot product is the mean of the two views' cosines."""
-    structure = np.stack([describe(picture) for picture in pictures]).astype(np.float64)
+    structure = structure_vectors(pictures)
     encoder, name = _encoder(base_folder, weights)
     if encoder is None:
         return structure, "colour and structure"
     return np.hstack([structure, encoder.of_pictures(pictures)]) / np.sqrt(2), f"colour and structure, {name}"
+
+
+def structure_vectors(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """The first view alone, unit vectors (N, D)."""
+    return np.stack([describe(picture) for picture in pictures]).astype(np.float64)
 
 
 def _encoder(base_folder: Path | None, weights: Path | None) -> tuple[PictureEncoder | None, str]:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image, ImageFont
 
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_with
+from brandsmith.core.notes import warn_once
 
 TEMPLATES = Path(__file__).parents[1] / "data" / "create"
 FONTS = Path(__file__).parents[1] / "data" / "fonts"
@@ -46,9 +48,19 @@ class Typeset:
         """Every page as an RGB picture. Raises as `write_pdf`."""
         return [Image.open(io.BytesIO(page)).convert("RGB") for page in self._compiled("png", ppi)]
 
+    def warn_of_missing(self) -> None:
+        """Say which characters no font has: Typst leaves their place empty without a word."""
+        known = set().union(*(_characters_of(font) for font in (*sorted(FONTS.glob("*.ttf")), *self.fonts)))
+        texts = "".join(_texts_in(self.data))
+        missing = sorted({c for c in texts if ord(c) not in known and not _is_european(c)})
+        if missing:
+            shown = "".join(missing[:20])
+            warn_once(f"no font for {len(missing)} characters ({shown}): add one that has them to the brand kit")
+
     def _compiled(self, kind: str, ppi: float | None = None) -> list[bytes]:
         import typst  # a compiler of 20 MB
 
+        self.warn_of_missing()
         with _explained(self.template, typst.TypstError):
             made = typst.compile(  # type: ignore[call-overload]  # its types want source and folder of one kind
                 (TEMPLATES / self.template).read_bytes(),
@@ -60,6 +72,31 @@ class Typeset:
                 ppi=ppi,
             )
         return made if isinstance(made, list) else [made]
+
+
+@cache
+def _characters_of(font: Path) -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
+    with TTFont(font, lazy=True) as opened:
+        return frozenset(opened.getBestCmap() or {})
+
+
+def _is_european(character: str) -> bool:
+    """What Typst's own serif has: Latin, Greek, Cyrillic, punctuation, currencies and arrows; and what is not drawn."""
+    code = ord(character)
+    return code < 0x530 or 0x1E00 <= code < 0x2400 or not character.isprintable()
+
+
+def _texts_in(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for value in data.values():
+            yield from _texts_in(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts_in(value)
 
 
 @contextmanager
@@ -87,12 +124,12 @@ def copied_mark(mark: Path | None, scratch: Path) -> str | None:
 
 
 def save_for_print(picture: Path, copy: Path, side_px: int) -> None:
-    """A copy for a page: its longer side `side_px` (Lanczos), as JPEG without colour subsampling."""
+    """A passing copy for a page: its longer side `side_px` (Lanczos), as JPEG without colour subsampling."""
     image = Image.open(picture).convert("RGB")
     scale = side_px / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     large = image.resize(size, Image.Resampling.LANCZOS)
-    write_with(copy, lambda partial: large.save(partial, "JPEG", quality=JPEG_QUALITY, subsampling=0))
+    large.save(copy, "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 
 def print_copies(pictures: Sequence[Path], folder: Path, side_px: int) -> list[str]:

@@ -11,6 +11,7 @@ from brandsmith.core.pictures import save_png
 from brandsmith.create.mood_board import arranged, board_prompts, board_requests, check_enough, choose
 from brandsmith.create.mood_board_page import HEIGHT_MM, WIDTH_MM, BoardPage, placed_tiles, typeset_board
 from brandsmith.create.palette import BrandColour, swatches_of
+from brandsmith.create.typst_page import Typeset
 from brandsmith.draw.writer import Request
 
 
@@ -90,3 +91,10 @@ def test_a_board_is_one_page_with_every_picture_and_colour(tmp_path, layout):
 def test_another_layout_is_refused(tmp_path):
     with pytest.raises(InvalidConfig, match="unknown layout 'spiral'"):
         typeset_board(BoardPage("x", "y", [], [], []), "spiral", tmp_path)
+
+
+def test_characters_that_no_font_has_are_told(tmp_path, capsys):
+    page = BoardPage("夏 Summer Ωmega 🌊", "QOGA", [], [], [])
+    Typeset("mood_board.typ", {"title": page.title}, tmp_path).warn_of_missing()
+    told = capsys.readouterr().err
+    assert "no font for 2 characters (夏🌊)" in told
