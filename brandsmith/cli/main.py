@@ -24,6 +24,7 @@ from brandsmith.cli import (
     concept,
     create,
     demo,
+    doctor,
     draw,
     export,
     judge,
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (demo, train, draw, report, export, adapters, rehearse):
+for group in (demo, doctor, train, draw, report, export, adapters, rehearse):
     app.add_typer(group.commands)
 for group in (concept, create, judge, study, base, benchmark, provenance):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])

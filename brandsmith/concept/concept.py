@@ -120,7 +120,7 @@ def load_concept(name_or_folder: str | Path) -> Concept:
         raise MissingResource(
             f"no concept folder at '{name_or_folder}'", hint="give a folder with concept.yaml and images/, or 'demo'"
         )
-    config = _load_config(folder / "concept.yaml")
+    config = load_config(folder / "concept.yaml")
     made = load_examples(folder / "made", config.token) if (folder / "made").is_dir() else ()
     if made and not (folder / "images").is_dir():
         return Concept(folder, config, (), made)
@@ -130,12 +130,13 @@ def load_concept(name_or_folder: str | Path) -> Concept:
 def token_of(folder: Path) -> str | None:
     """The token of a concept's folder; None where none can be read."""
     try:
-        return _load_config(folder / "concept.yaml").token
+        return load_config(folder / "concept.yaml").token
     except InvalidConcept:
         return None
 
 
-def _load_config(path: Path) -> ConceptConfig:
+def load_config(path: Path) -> ConceptConfig:
+    """Read and check a `concept.yaml`. Raises InvalidConcept, naming the line."""
     if not is_there(path):
         raise InvalidConcept(f"'{path}' is missing", hint="it needs at least: token: my_brand_logo, class_word: logo")
     found = read_yaml(read_text(path, error=InvalidConcept))

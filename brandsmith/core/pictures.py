@@ -11,6 +11,7 @@ import stat
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -157,7 +158,54 @@ def load_rgb_all(paths: Iterable[Path]) -> list[np.ndarray]:
 
 def load_image(path: Path) -> Image.Image:
     """As `load_rgb`, as an image of Pillow's in mode RGB."""
-    opened = open_upright(path)
+    return _as_rgb(path, open_upright(path))
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a picture's file is, beside what is seen of it."""
+
+    mode: str
+    """Pillow's: `RGB`, `CMYK`, `I;16`."""
+    size: tuple[int, int]
+    """(width, height), upright."""
+    turned: bool
+    """Stored lying, or mirrored, with a note that stands it up."""
+    frames: int
+    transparent: bool
+    """Some of it is seen through."""
+
+
+GLANCE_PX = 64
+"""A glance decodes a JPEG no larger than it must to have this many pixels a side."""
+
+
+def glance_at(path: Path) -> tuple[Image.Image, PictureFacts]:
+    """The picture as `load_image` has it, a JPEG at a fraction of its size, and what the file is.
+
+    Every byte is read, so that a damaged or cut-off file is found. Raises as `load_rgb`.
+    """
+
+    def read(own: Image.Image) -> tuple[Image.Image, tuple[int, int], int, bool]:
+        size, turned = _upright_size(own), _orientation(own) in _TURNS
+        if size[0] * size[1] > MAX_PIXELS:
+            raise _too_many_pixels(path, f"{size[0]} × {size[1]} pixels; ")
+        frames = 1 if own.format == "MPO" else int(getattr(own, "n_frames", 1))
+        own.draft(own.mode, (GLANCE_PX, GLANCE_PX))
+        return _decoded(path, own), size, frames, turned
+
+    opened, size, frames, turned = _opened(path, read)
+    return _as_rgb(path, opened), PictureFacts(opened.mode, size, turned, frames, _is_seen_through(opened))
+
+
+def _is_seen_through(image: Image.Image) -> bool:
+    if not image.has_transparency_data or image.mode.startswith(("I", "F")):
+        return False
+    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return isinstance(lowest, int | float) and lowest < 255
+
+
+def _as_rgb(path: Path, opened: Image.Image) -> Image.Image:
     try:
         return _on_white(_eight_bits(opened))
     except MemoryError:

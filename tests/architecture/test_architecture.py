@@ -21,6 +21,7 @@ ORDER = (
     "judges",
     "draw",
     "prepare",
+    "doctor",
     "export",
     "evaluate",
     "create",

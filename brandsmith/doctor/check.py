@@ -1,0 +1,57 @@
+"""`brandsmith doctor`: everything that is wrong with a concept's folder, at once, before any weights load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brandsmith.base.sources import load_tokenizers, outline_of, resolve_base
+from brandsmith.doctor.finding import Diagnosis, Finding
+from brandsmith.doctor.look_captions import look_at_captions
+from brandsmith.doctor.look_config import look_at_config
+from brandsmith.doctor.look_crops import look_at_crops
+from brandsmith.doctor.look_duplicates import look_for_duplicates
+from brandsmith.doctor.look_machine import look_at_machine
+from brandsmith.doctor.look_pictures import look_at_pictures
+from brandsmith.doctor.look_strays import look_for_strays
+from brandsmith.doctor.patient import Patient, look_at_concept
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class KnownBase:
+    """What the doctor knows of a base, from its small files alone."""
+
+    folder: Path
+    tokenizers: Sequence[Any]
+    image_px: tuple[int, int]
+    """(height, width) of training pictures."""
+
+
+def know_base(name: str) -> KnownBase:
+    """Loads no weights. Raises MissingResource for a base that is not there."""
+    return KnownBase(resolve_base(name), load_tokenizers(name), outline_of(name).image_px)
+
+
+def diagnose(concept: str | Path, base: str = "pocket") -> Diagnosis:
+    """Everything found in a concept's folder, for a base. Raises MissingResource when either is not there."""
+    return diagnose_patient(look_at_concept(concept), know_base(base))
+
+
+def diagnose_patient(patient: Patient, base: KnownBase) -> Diagnosis:
+    """As `diagnose`, of a folder that was read."""
+    return Diagnosis(str(patient.folder), len(patient.pictures), tuple(_findings(patient, base)))
+
+
+def _findings(patient: Patient, base: KnownBase) -> Iterator[Finding]:
+    height, width = base.image_px
+    yield from look_at_config(patient, base.tokenizers)
+    yield from look_at_pictures(patient, min(height, width))
+    yield from look_at_crops(patient, width / height)
+    yield from look_at_captions(patient, base.tokenizers)
+    yield from look_for_duplicates(patient)
+    yield from look_for_strays(patient)
+    yield from look_at_machine(base.folder, RUNS)
