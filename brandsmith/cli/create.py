@@ -20,6 +20,8 @@ from brandsmith.cli.options import (
     print_lines,
     status,
 )
+from brandsmith.cli.signing_options import signing_options
+from brandsmith.provenance.certificate import Signing
 
 commands = typer.Typer(
     help="Finished pictures from a brief: ads, catalogues, mood boards, edits; judged, composed, noted in a manifest.",
@@ -52,12 +54,15 @@ def create_kit(
     "ad", epilog="Example: [cyan]brandsmith create ad autumn.yaml --run runs/demo-lora --out out/autumn[/]"
 )
 @hardware_options()
+@signing_options(without=("kit",))
 def create_ad(
     brief: Annotated[Path, typer.Argument(help="The brief: a YAML file, see docs/ads.md.")],
     run: RunOption = None,
     step: StepOption = None,
     base: TaughtBaseOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the ads and their manifest.")] = Path("out/ad"),
+    *,
+    signing: Signing,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be made.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +74,7 @@ def create_ad(
     from brandsmith.draw.source import find_source
 
     wanted = load_ad_brief(brief)
-    plan = plan_ad(wanted, concept_folder(wanted, brief.parent), find_source(run, step, base))
+    plan = plan_ad(wanted, concept_folder(wanted, brief.parent), find_source(run, step, base), signing)
     if dry_run:
         print_lines(dry_lines(plan, open_ad_folder(plan, out)))
         return

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from brandsmith.base.base import Base
 from brandsmith.concept.brand_kit import BrandKit, load_brand_kit
 from brandsmith.concept.concept import Concept, load_concept
@@ -39,8 +41,9 @@ from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role
+from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role
 from brandsmith.provenance.claim import Source as SourceType
+from brandsmith.provenance.rights import kit_rights
 from brandsmith.provenance.signature import check_signing, save_signed
 
 ASPECTS_FROM_PX = 512
@@ -127,7 +130,7 @@ def create_ad(plan: AdPlan, folder: Path, progress: Progress = lambda what, done
         with open_drawing(plan.source, plan.concept, plan.settings, prompts, plan.judges) as drawing:
             created.drawn_by(drawing.origin)
             chosen = {shape: _draw_shape(plan, drawing, shape, folder, progress) for shape in _shapes(drawing, missing)}
-        refused = _make_formats(plan, created, missing, chosen, progress)
+        refused = make_formats(plan, created, missing, chosen, progress)
     created.summarise({"refused": dict(refused)})
     shipped = {wanted.name: created.finished(wanted.file_stem) for wanted in plan.brief.sizes}
     files = {name: tuple(folder / file for file in part.files) for name, part in shipped.items() if part}
@@ -197,7 +200,7 @@ class Chosen:
     candidates: Sequence[Candidate]
 
 
-def _make_formats(
+def make_formats(
     plan: AdPlan,
     created: CreatedFolder,
     formats: Sequence[Format],
@@ -248,7 +251,7 @@ def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, chosen: C
     record = {
         "format": wanted.name,
         "layout": ad.as_json(),
-        "read": read_ad(flat, plan.brief.headline, plan.concept.config.expected_text),
+        "read": read_ad(ad, np.asarray(flat), plan.concept.config.expected_text),
         "picture": chosen.best.as_json() | chosen.product.as_json(),
         "candidates": [own.as_json() for own in chosen.candidates],
     }
@@ -259,7 +262,6 @@ def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedA
     """A composite: a drawn picture, with its ground carried on, real text and the true mark."""
     origin = created.as_json()["drawn_by"]
     model = Model(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
-    rights = plan.kit.settings.rights
     edits = [Edit("c2pa.resized", f"enlarged {ad.staged.scale:.2f} times")]
     if chosen.product.exact:
         edits.append(Edit("c2pa.edited", "the true mark laid in place of the drawn one"))
@@ -274,5 +276,5 @@ def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedA
             Input(plan.kit.mark_file(dark=ad.mark_is_dark), Role.COMPONENT, "mark"),
         ),
         edits=tuple(edits),
-        rights=Rights(creator=plan.kit.name, credit=plan.kit.name, notice=rights.owner),
+        rights=kit_rights(plan.kit),
     )

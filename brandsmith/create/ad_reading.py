@@ -1,50 +1,70 @@
-"""What the OCR judge's reader reads in a finished ad: the headline and the mark."""
+"""What the OCR judge's reader reads in a finished ad: the headline and the mark, each in its own place.
+
+The whole ad is read as a phone shows it; a reader that goes through lines from left to right would mix the headline's
+words with those on a product beside it, so only words inside a text's own box count for it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from brandsmith.create.ad_compose import ComposedAd
 from brandsmith.create.fonts import is_right_to_left
-from brandsmith.judges.ocr import Ocr, compare
+from brandsmith.judges.boxes import Box
+from brandsmith.judges.ocr import Ocr, Word, compare
 
 READ_AT_PX = 960
 """Longest side at which an ad is read, as on a phone; narrow strips are enlarged until they have LEAST_HEIGHT_PX."""
 LEAST_HEIGHT_PX = 180
+LATIN_BELOW = 0x250
+"""Code point: Latin and its extensions."""
 
 
-def read_ad(ad: Image.Image, headline: str, mark_text: str) -> dict[str, Any]:
+def read_ad(ad: ComposedAd, picture: np.ndarray, mark_text: str) -> dict[str, Any]:
     """`headline` and `mark`: {"exact", "similarity", "read"}, or {"exact": None, "reason"} where the reader knows no
     such letters or the mark carries none.
     """
-    words = Ocr(headline, num_threads=1).read([at_reading_size(np.asarray(ad))])[0]
+    headline = next(live.placed for live in ad.texts if live.name == "headline")
+    text = " ".join(headline.block.lines)
+    scale = reading_scale(ad.format.width, ad.format.height)
+    words = Ocr(text, num_threads=1).read([scaled(picture, scale)])[0]
     return {
-        "headline": _not_read(headline) or _compared(words, headline),
-        "mark": _compared(words, mark_text) if mark_text else {"exact": None, "reason": "the mark carries no text"},
+        "headline": _not_read(text) or _compared(_inside(words, headline.box, scale), text),
+        "mark": _not_read(mark_text) or _compared(_inside(words, ad.slots.mark_clear, scale), mark_text),
     }
 
 
-def at_reading_size(ad: np.ndarray) -> np.ndarray:
-    height, width = ad.shape[:2]
-    scale = min(1.0, READ_AT_PX / max(height, width))
-    scale = max(scale, LEAST_HEIGHT_PX / height)
-    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(ad, (round(width * scale), round(height * scale)), interpolation=kind)
+def reading_scale(width: int, height: int) -> float:
+    return max(min(1.0, READ_AT_PX / max(height, width)), LEAST_HEIGHT_PX / height)
 
 
-def _compared(words: Any, expected: str) -> dict[str, Any]:
+def scaled(picture: np.ndarray, scale: float) -> np.ndarray:
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def _inside(words: Sequence[Word], box: Box, scale: float) -> list[Word]:
+    """Words whose middle is in a box of the ad."""
+    x0, y0, x1, y1 = (scale * value for value in box)
+    return [
+        word
+        for word in words
+        if x0 <= (word.box[0] + word.box[2]) / 2 <= x1 and y0 <= (word.box[1] + word.box[3]) / 2 <= y1
+    ]
+
+
+def _compared(words: Sequence[Word], expected: str) -> dict[str, Any]:
     reading = compare(words, expected)
     return {"exact": reading.exact, "similarity": round(reading.similarity, 4), "read": reading.best}
 
 
 def _not_read(text: str) -> dict[str, Any] | None:
-    if is_right_to_left(text) or (not text.isascii() and not _is_latin(text)):
+    if not text:
+        return {"exact": None, "reason": "it carries no text"}
+    if is_right_to_left(text) or any(ord(one) >= LATIN_BELOW and one.isalpha() for one in text):
         return {"exact": None, "reason": "the reader knows Latin letters only"}
     return None
-
-
-def _is_latin(text: str) -> bool:
-    return all(ord(character) < 0x250 or not character.isalpha() for character in text)
