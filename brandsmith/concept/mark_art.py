@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import resvg_py
 from PIL import Image
 
 from brandsmith.core.errors import InvalidConcept
-from brandsmith.core.pictures import open_upright
+from brandsmith.core.pictures import open_made, open_upright
 from brandsmith.core.text import read_text
 
 LARGEST_SVG_BYTES = 1 << 21
@@ -66,7 +65,7 @@ def _cut_picture(file: Path) -> Image.Image:
 
 
 def _drawn(file: Path, width_px: int) -> Image.Image:
-    return Image.open(io.BytesIO(draw_svg(file, width_px))).convert("RGBA")
+    return open_made(draw_svg(file, width_px)).convert("RGBA")
 
 
 def _shown_box(art: Image.Image, file: Path) -> tuple[int, int, int, int]:

@@ -7,6 +7,7 @@ laid on white and 16-bit grey scaled to 8 bits, alike for training and for judgi
 
 from __future__ import annotations
 
+import io
 import stat
 import warnings
 from collections import Counter
@@ -223,6 +224,11 @@ def picture_size(path: Path) -> tuple[int, int]:
 def open_upright(path: Path) -> Image.Image:
     """The picture in the mode it is stored in, its first frame, decoded and upright. Raises as `load_rgb`."""
     return _opened(path, lambda opened: _decoded(path, opened))
+
+
+def open_made(content: bytes) -> Image.Image:
+    """A picture that a library just made for us, from its bytes; never for content from outside."""
+    return Image.open(io.BytesIO(content), formats=("PNG",))
 
 
 def _opened(path: Path, read: Callable[[Image.Image], Read]) -> Read:

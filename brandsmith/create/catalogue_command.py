@@ -26,7 +26,7 @@ from brandsmith.create.catalogue import (
 )
 from brandsmith.create.catalogue_pages import SHEET_PICTURES, Cover, typeset_catalogue, typeset_contact_sheet
 from brandsmith.create.folder import CreatedFolder, open_created
-from brandsmith.create.pages_out import leaving_of, save_pages
+from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.products import Item, Product, items_of, read_products
 from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.recipe import Origin
@@ -62,6 +62,7 @@ class CatalogueBrief:
             "base": self.source.base,
             "concept": self.concept.token,
             "settings": self.settings.model_dump(mode="json"),
+            "signing": signing_json(self.signing),
             "first_seed": self.first_seed,
             "budget": self.budget,
         }

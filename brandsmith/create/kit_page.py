@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from brandsmith.concept.brand_kit import BrandKit
 from brandsmith.concept.mark_art import draw_mark_art, is_vector, shown_part
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.output import check_output_file
+from brandsmith.core.pictures import picture_size
 from brandsmith.create.contrast import luminance
 from brandsmith.create.fonts import FontUse, family_of, font_for, weight_of
 from brandsmith.create.typst_page import Typeset, families
@@ -83,7 +83,7 @@ def _mark(file: Path, root: Path, name: str) -> dict[str, Any]:
         part = shown_part(file)
     else:
         copy = root / f"{name}.png"
-        draw_mark_art(file, min(PNG_PX, Image.open(file).width)).save(copy)
+        draw_mark_art(file, min(PNG_PX, picture_size(file)[0])).save(copy)
     return {
         "file": copy.name,
         "ratio": art.width / art.height,

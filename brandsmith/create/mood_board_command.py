@@ -33,7 +33,7 @@ from brandsmith.create.mood_board import (
     kit_colours,
 )
 from brandsmith.create.mood_board_page import LAYOUTS, BoardPage, typeset_board
-from brandsmith.create.pages_out import leaving_of, save_pages
+from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.palette import Swatch, swatches_of
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.draw.leaving import Leaving, save_copy
@@ -72,6 +72,7 @@ class MoodBoardBrief:
             "base": self.source.base,
             "concept": self.concept.token,
             "settings": self.settings.model_dump(mode="json"),
+            "signing": signing_json(self.signing),
             "pictures": self.pictures,
             "candidates": self.candidates,
             "first_seed": self.first_seed,

@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from brandsmith.core.errors import unknown_name
+from brandsmith.core.pictures import picture_size
 from brandsmith.create.board_layout import Tile, collage, grid
 from brandsmith.create.palette import Swatch
 from brandsmith.create.typst_page import Typeset, copied_mark, families, print_copies
@@ -84,8 +83,8 @@ def _picture_area() -> tuple[float, float, float, float]:
 
 
 def _aspect(picture: Path) -> float:
-    with Image.open(picture) as opened:
-        return opened.width / opened.height
+    width, height = picture_size(picture)
+    return width / height
 
 
 def _frame(page: BoardPage, scratch: Path, column_x: float) -> dict[str, Any]:

@@ -22,6 +22,11 @@ def leaving_of(concept: Concept, signing: Signing) -> Leaving:
     return Leaving(signing, load_rights(str(concept.folder))) if has_brand_kit(concept.folder) else Leaving(signing)
 
 
+def signing_json(signing: Signing) -> dict[str, bool]:
+    """What of it changes files, for a brief: one folder is signed in one way."""
+    return {"sign": signing.sign, "watermark": signing.watermark}
+
+
 def page_claim(shown: Sequence[Path], origin: Origin, leaving: Leaving) -> Claim:
     """What a page says of itself: composed of `shown`, pictures that the model of `origin` drew."""
     return Claim(

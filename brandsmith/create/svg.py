@@ -17,6 +17,7 @@ from PIL import Image
 from brandsmith.concept.brand_kit import BrandKit
 from brandsmith.concept.mark_art import draw_mark_art, is_vector, shown_part
 from brandsmith.core.files import write_text
+from brandsmith.core.pictures import picture_size
 from brandsmith.create.ad_compose import ComposedAd, Layer, LiveText
 from brandsmith.create.contrast import Rgb
 from brandsmith.create.fonts import FontUse, bundled_font, family_of, weight_of
@@ -90,7 +91,7 @@ def _mark(layer: Layer, file: Path) -> str:
     """The kit's own vector, placed so that what it shows fills the layer; a PNG where the kit has no vector."""
     wide, high = layer.image.size
     if not is_vector(file):
-        art = draw_mark_art(file, min(MARK_PX, max(wide, Image.open(file).width)))
+        art = draw_mark_art(file, min(MARK_PX, max(wide, picture_size(file)[0])))
         return _image("mark", _png(art), "image/png", layer.left, layer.top, wide, high)
     x0, y0, x1, y1 = shown_part(file)
     whole_wide, whole_high = wide / (x1 - x0), high / (y1 - y0)

@@ -6,7 +6,6 @@ everywhere. Texts reach the template as data, so nothing in them is read as mark
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from PIL import Image, ImageFont
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_with
 from brandsmith.core.notes import warn_once
+from brandsmith.core.pictures import load_image, open_made
 
 TEMPLATES = Path(__file__).parents[1] / "data" / "create"
 FONTS = Path(__file__).parents[1] / "data" / "fonts"
@@ -46,7 +46,7 @@ class Typeset:
 
     def as_pictures(self, ppi: float) -> list[Image.Image]:
         """Every page as an RGB picture. Raises as `write_pdf`."""
-        return [Image.open(io.BytesIO(page)).convert("RGB") for page in self._compiled("png", ppi)]
+        return [open_made(page).convert("RGB") for page in self._compiled("png", ppi)]
 
     def warn_of_missing(self) -> None:
         """Say which characters no font has: Typst leaves their place empty without a word."""
@@ -125,7 +125,7 @@ def copied_mark(mark: Path | None, scratch: Path) -> str | None:
 
 def save_for_print(picture: Path, copy: Path, side_px: int) -> None:
     """A passing copy for a page: its longer side `side_px` (Lanczos), as JPEG without colour subsampling."""
-    image = Image.open(picture).convert("RGB")
+    image = load_image(picture).convert("RGB")
     scale = side_px / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     large = image.resize(size, Image.Resampling.LANCZOS)

@@ -18,7 +18,7 @@ from brandsmith.core.pictures import load_rgb, load_rgb_all
 from brandsmith.create.candidates import Candidate, check_drawing, open_drawing
 from brandsmith.create.catalogue import Progress
 from brandsmith.create.folder import CreatedFolder, open_created
-from brandsmith.create.pages_out import leaving_of, save_pages
+from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.create.view_prompts import VIEWS, filled, is_view
 from brandsmith.create.views import (
@@ -77,6 +77,7 @@ class ViewsBrief:
             "base": self.source.base,
             "concept": self.concept.token,
             "settings": self.settings.model_dump(mode="json"),
+            "signing": signing_json(self.signing),
         }
 
 
