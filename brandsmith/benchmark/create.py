@@ -54,6 +54,7 @@ class Bench:
 Measure = Callable[[Bench], list[Bar]]
 GROUPS: dict[str, str] = {
     "ads": "brandsmith.benchmark.create_ads:measure_ads",
+    "edit": "brandsmith.benchmark.create_edit:measure_edit",
     "language": "brandsmith.benchmark.create_language:measure_language",
     "mark": "brandsmith.benchmark.create_mark:measure_mark",
     "provenance": "brandsmith.benchmark.create_provenance:measure_provenance",

@@ -25,11 +25,15 @@ class InpaintSettings:
 
     feather_px: int | None = None
     """How far outside the mask pixels go over into the picture; None: one latent cell at the scale of drawing."""
-    surroundings: float = 1.6
+    surroundings: float = 1.35
     """Side of the window that is drawn, in longer sides of the mask: a thing is drawn as large as a base knows it, and
     what is beside it is seen."""
     strength: float = 1.0
     """The share of the run that is drawn; below 1 it starts from a smooth continuation of the surroundings."""
+
+    repeats: int | None = None
+    """How often each step of the first half is made again, so that what is drawn fits what stays (RePaint). None: twice
+    with ddim and ddpm, and never with others, whose steps remember each other."""
 
     def __post_init__(self) -> None:
         if self.feather_px is not None and not 0 <= self.feather_px <= 512:
@@ -38,6 +42,13 @@ class InpaintSettings:
             raise InvalidConfig(f"surroundings is {self.surroundings:g}", hint="allowed: 1 to 16 sides of the mask")
         if not 0 < self.strength <= 1:
             raise InvalidConfig(f"strength is {self.strength:g}", hint="allowed: above 0 to 1")
+        if self.repeats is not None and not 0 <= self.repeats <= 20:
+            raise InvalidConfig(f"repeats is {self.repeats}", hint="allowed: 0 to 20")
+
+    def repeats_with(self, scheduler: str) -> int:
+        """The repeats with a scheduler by name."""
+        usual = USUAL_REPEATS if scheduler in ("ddim", "ddpm") else 0
+        return usual if self.repeats is None else self.repeats
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,8 @@ class Inpainted:
 
 
 DEFAULT = InpaintSettings()
+USUAL_REPEATS = 2
+"""On pocket the seam is seen half as much, for twice the time (docs/editing.md)."""
 
 
 def inpaint(
@@ -86,11 +99,12 @@ def inpaint(
     size = base.image_px
     window = window_around(mask, size, how.surroundings)
     place = cut(picture, mask, window, size)
+    repeats = 0 if base.is_inpainting or mask.all() else how.repeats_with(settings.scheduler)
     drawn = []
     for start in range(0, len(seeds), settings.batch_size):
         part = list(seeds[start : start + settings.batch_size])
         num = len(part)
-        drawn += draw_in_places(base, [place] * num, [prompt] * num, part, settings, how.strength)
+        drawn += draw_in_places(base, [place] * num, [prompt] * num, part, settings, how.strength, repeats)
     feather = feather_of(how, base.vae_scale, window, size)
     weight = feathered(mask, feather)
     return Inpainted([laid_in(picture, put_back(picture, one, window), weight) for one in drawn], feather)

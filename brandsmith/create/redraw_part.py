@@ -26,6 +26,9 @@ SEAM_BLUR_PX = 2.0
 """How far single pixels are averaged before tones are compared along a seam."""
 LARGEST_TONE = 24.0
 """Of 255. Larger differences along a seam are of things, not of tone."""
+LARGEST_SHIFT = 24.0
+"""Of 255. A ground further off than this along all of the seam is another ground; shifted there, things lose their own
+colours."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def draw_in_places(
     seeds: Sequence[int],
     settings: DrawSettings,
     strength: float = 1.0,
+    repeats: int = 0,
 ) -> list[np.ndarray]:
     """The pictures (H, W, 3) float32, drawn anew inside their masks and matched in tone there; outside, as the base's
     autoencoder gives them back. All of one size.
@@ -55,7 +59,7 @@ def draw_in_places(
     """
     pixels = torch.stack([as_pixels(filled(place)) for place in places])
     masks = torch.from_numpy(np.stack([_wider(place.mask, base.vae_scale // 2) for place in places]))[:, None]
-    masked = build_masked(base, pixels, masks)
+    masked = build_masked(base, pixels, masks, repeats)
     parts = replace(build_parts(settings), keeper=masked)
     if strength < 1:
         parts = replace(parts, starter=FromLatents(list(masked.known), strength))
@@ -88,6 +92,7 @@ def matched(place: Place, drawn: np.ndarray) -> np.ndarray:
     ring = _beside(place.mask)
     seam = _blurred_within(picture - values, ring)
     usual = np.median(seam[ring], axis=0) if ring.any() else np.zeros(3, np.float32)
+    usual = np.clip(usual, -LARGEST_SHIFT, LARGEST_SHIFT)
     known = ring & (np.abs(seam - usual).max(2) < LARGEST_TONE)
     if place.plain:
         inside = _blurred_within(picture - values, place.mask)

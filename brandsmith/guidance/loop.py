@@ -241,11 +241,14 @@ def _denoise(
     with parts.refiner.attach(batch) if parts.refiner else nullcontext(_unrefined) as refine:
         for index, timestep in enumerate(scheduler.timesteps[first:last], first):
             step = Step(index, len(scheduler.timesteps), timestep, batch.images)
-            latents = refine(latents, step)
-            prediction = predict(batch, latents, step)
-            latents = scheduler.step(prediction, timestep, latents, **arguments).prev_sample
-            if parts.keeper:
-                latents = parts.keeper.keep(batch, latents, step)
+            for number in range(parts.keeper.rounds(step) if parts.keeper else 1):
+                if parts.keeper and number:
+                    latents = parts.keeper.back(batch, latents, step, number)
+                latents = refine(latents, step)
+                prediction = predict(batch, latents, step)
+                latents = scheduler.step(prediction, timestep, latents, **arguments).prev_sample
+                if parts.keeper:
+                    latents = parts.keeper.keep(batch, latents, step)
             if on_step:
                 on_step(step, latents)
     return latents

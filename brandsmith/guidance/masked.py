@@ -2,7 +2,9 @@
 
 After every step the latents outside the mask are replaced by those of the picture that was given, noised to the level
 of the step; what is drawn grows together with what surrounds it. Avrahami et al. 2022, "Blended Latent Diffusion",
-arXiv:2206.02779, which is what stock diffusers does with a base that knows no mask.
+arXiv:2206.02779, which is what stock diffusers does with a base that knows no mask. With `repeats` the steps of the
+first half, in which things find their places, are made again from their own noise level, so that what is drawn fits
+what stays (Lugmayr et al. 2022, "RePaint", arXiv:2201.09865, with jumps of one step).
 
 A denoiser that takes a mask and the picture around it is given them, and left alone.
 
@@ -17,9 +19,14 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images, mask_pictures
-from brandsmith.core.seeds import starting_noise
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.parts import Batch, Step
 from brandsmith.guidance.schedulers import noised
+
+REPEATED_PART = 0.5
+"""Of a run, from its start."""
+WITHOUT_MEMORY = ("DDIMScheduler", "DDPMScheduler")
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,28 @@ class Masked:
     """(N, 1 + C, h, w) mask and surroundings as the denoiser takes them (`base.mask_pictures`); None for one that knows
     no mask."""
 
+    repeats: int = 0
+    """How often each step of the run's first half is made again; for ddim and ddpm, whose steps have no memory."""
+
+    def rounds(self, step: Step) -> int:
+        return 1 + self.repeats if step.fraction < REPEATED_PART and step.index + 1 < step.num else 1
+
+    def back(self, batch: Batch, latents: torch.Tensor, step: Step, number: int) -> torch.Tensor:
+        """Latents (N, C, h, w) with the noise that the step took away, newly drawn."""
+        alphas = batch.scheduler.alphas_cumprod.to(latents)
+        ratio = alphas[int(step.timestep)] / alphas[int(batch.scheduler.timesteps[step.index + 1])]
+        names = [generator_for(seed, step.index, number) for seed in batch.seeds]
+        noise = torch.cat([torch.randn((1, *batch.latent_shape), generator=own) for own in names]).to(latents)
+        return ratio.sqrt() * latents + (1 - ratio).sqrt() * noise
+
     def prepare(self, batch: Batch) -> Batch:
-        """The batch with mask and surroundings in its conditioning, where the denoiser takes them."""
+        """The batch with mask and surroundings in its conditioning, where the denoiser takes them.
+
+        Raises InvalidConfig where steps are to be made again and the scheduler's steps remember each other.
+        """
+        kind = type(batch.scheduler).__name__
+        if self.repeats and kind not in WITHOUT_MEMORY:
+            raise InvalidConfig(f"steps of {kind} cannot be repeated", hint="use scheduler ddim or ddpm, or repeats 0")
         if self.given is None:
             return batch
         conditioning = replace(batch.conditioning, masked=self.given[batch.images][batch.owner])
@@ -54,7 +81,7 @@ class Masked:
 
 
 @torch.no_grad()
-def build_masked(base: Base, pixels: torch.Tensor, mask: torch.Tensor) -> Masked:
+def build_masked(base: Base, pixels: torch.Tensor, mask: torch.Tensor, repeats: int = 0) -> Masked:
     """The part that draws inside `mask` (N, 1, H, W) bool of `pixels` (N, 3, H, W) in [-1, 1].
 
     What `pixels` show inside the mask counts only for the cells at its rim, which see a little of it: fill it with what
@@ -62,7 +89,7 @@ def build_masked(base: Base, pixels: torch.Tensor, mask: torch.Tensor) -> Masked
     """
     known = encode_images(base, pixels.to(base.device)).to(base.dtype)
     drawn = cells_of(mask, base.vae_scale).to(base.device)
-    return Masked(known, drawn, mask_pictures(base, pixels, mask.float()) if base.is_inpainting else None)
+    return Masked(known, drawn, mask_pictures(base, pixels, mask.float()) if base.is_inpainting else None, repeats)
 
 
 def cells_of(mask: torch.Tensor, vae_scale: int) -> torch.Tensor:

@@ -131,6 +131,14 @@ class Keeper(Protocol):
         """The batch as the denoiser takes it."""
         ...
 
+    def rounds(self, step: Step) -> int:
+        """How often a step is made, at least once."""
+        ...
+
+    def back(self, batch: Batch, latents: torch.Tensor, step: Step, number: int) -> torch.Tensor:
+        """Latents (N, C, h, w) after a step, as noisy as before it, for its round `number`."""
+        ...
+
     def keep(self, batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """Latents (N, C, h, w) after a step; image i depends on its own latents and seed alone."""
         ...

@@ -58,8 +58,9 @@ def test_what_is_outside_stays_bit_for_bit_and_what_is_inside_is_drawn(family, s
 
 def test_a_mask_of_all_the_picture_is_plain_sampling():
     base, everything = build_tiny(), np.ones((64, 64), bool)
-    made = inpaint(base, picture(64, 64), everything, "a cat", [5], SETTINGS).pictures[0]
-    assert np.array_equal(made, sample(base, ["a cat"], [5], SETTINGS)[0])
+    settings = SETTINGS.model_copy(update={"scheduler": "ddim"})
+    made = inpaint(base, picture(64, 64), everything, "a cat", [5], settings).pictures[0]
+    assert np.array_equal(made, sample(base, ["a cat"], [5], settings)[0])
 
 
 def test_what_was_under_the_mask_is_not_seen():
@@ -96,7 +97,8 @@ def test_wrong_masks_and_settings_are_refused():
         inpaint(base, given, np.ones((64, 32), bool), "a cat", [1], SETTINGS)
     with pytest.raises(InvalidInput, match="covers nothing"):
         inpaint(base, given, np.zeros((64, 64), bool), "a cat", [1], SETTINGS)
-    for wrong in ({"feather_px": -1}, {"surroundings": 0.5}, {"strength": 0.0}, {"strength": 1.5}):
+    assert [InpaintSettings().repeats_with(name) for name in ("ddim", "ddpm", "euler")] == [2, 2, 0]
+    for wrong in ({"feather_px": -1}, {"surroundings": 0.5}, {"strength": 0.0}, {"strength": 1.5}, {"repeats": 21}):
         with pytest.raises(InvalidConfig):
             InpaintSettings(**wrong)
 

@@ -9,6 +9,7 @@ from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
 from drawing import sample_latents
 
 from brandsmith.base.base import encode_images
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.loop import FromLatents
 from brandsmith.guidance.masked import Masked, build_masked, cells_of
@@ -50,6 +51,29 @@ def test_all_drawn_is_sampling_and_nothing_drawn_is_the_picture(family, options)
     mixed = sample_latents(base, prompts, [1, 2], keeper=build_masked(base, pictures(), half()), **asked)
     assert torch.equal(mixed[..., :4], known[..., :4])
     assert mixed.isfinite().all() and (mixed[..., 4:] - known[..., 4:]).abs().amax((1, 2, 3)).min() > 0.1
+
+
+def test_steps_made_again_are_new_and_depend_on_the_seed_alone():
+    base = build_tiny()
+    known = encode_images(base, pictures())
+    drawn = cells_of(half(), base.vae_scale)
+    once, again, alone = (
+        sample_latents(
+            base, prompts, seeds, num_steps=4, keeper=Masked(known[-len(seeds) :], drawn[: len(seeds)], None, n)
+        )
+        for prompts, seeds, n in (([PROMPT] * 2, [1, 2], 0), ([PROMPT] * 2, [1, 2], 2), ([PROMPT], [2], 2))
+    )
+    assert torch.equal(again[..., :4], known[..., :4]) and not torch.allclose(once, again, atol=1e-2)
+    assert torch.allclose(again[1:], alone, atol=1e-4)
+    calls = []
+    count = base.denoiser.register_forward_hook(lambda *_: calls.append(1))
+    sample_latents(base, [PROMPT], [2], num_steps=4, keeper=Masked(known[:1], drawn[:1], None, 2))
+    count.remove()
+    assert len(calls) == 4 + 2 * 2
+    with pytest.raises(InvalidConfig, match="cannot be repeated"):
+        sample_latents(
+            base, [PROMPT], [2], num_steps=4, scheduler="dpm++", keeper=Masked(known[:1], drawn[:1], None, 2)
+        )
 
 
 def test_what_surrounds_the_mask_counts():
