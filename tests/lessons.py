@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 from brandsmith.base.base import Base
 from brandsmith.concept.concept import Concept, load_concept
@@ -57,3 +60,33 @@ def write_adapter(base: Base, name: str, folder: Path) -> Path:
     finally:
         attached.detach()
     return folder
+
+
+def adapters(run):
+    return {
+        (step, file.name): load_file(file) for step, folder in run.checkpoints() for file in sorted(folder.iterdir())
+    }
+
+
+def rows(run):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.metrics()]
+
+
+def assert_same_run(one, other):
+    mine, theirs = adapters(one), adapters(other)
+    assert mine.keys() == theirs.keys() and len(mine) >= 3
+    for key, tensors in mine.items():
+        assert tensors.keys() == theirs[key].keys()
+        assert all(torch.equal(tensors[name], theirs[key][name]) for name in tensors), key
+    assert rows(one) == rows(other) and [row["step"] for row in rows(one)] == list(range(1, 7))
+    assert one.status() == other.status() == "finished"
+
+
+def send(number, step):
+    """A progress callback that signals this very process when a step is done."""
+
+    def progress(stage, done, total, note):
+        if stage == "train" and done == step:
+            os.kill(os.getpid(), number)
+
+    return progress

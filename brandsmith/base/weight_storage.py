@@ -46,6 +46,19 @@ def rounded_products(modules: Iterable[nn.Module], dtype: torch.dtype) -> Iterat
 
 
 @contextmanager
+def back_on(device: torch.device, modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Inside the `with`, modules that wait in main memory are on the device."""
+    moved = [module for module in modules if next(module.parameters()).device != device]
+    for module in moved:
+        module.to(device)
+    try:
+        yield
+    finally:
+        for module in moved:
+            module.to("cpu")
+
+
+@contextmanager
 def waiting_in_main_memory(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Inside the `with`, modules that a card holds are off it: what is cached needs them no more."""
     moved = [(module, device) for module in modules if (device := next(module.parameters()).device).type != "cpu"]

@@ -51,6 +51,13 @@ def train(
         int | None,
         typer.Option("--more-steps", min=1, help="Steps on top of those the run has; it must have kept its state."),
     ] = None,
+    previews: Annotated[
+        bool, typer.Option("--previews", help="Draw and judge the same pictures at every checkpoint.")
+    ] = False,
+    preview_prompts: Annotated[
+        list[str] | None,
+        typer.Option("--preview-prompt", help="What previews show; default the first three standard prompts."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take against what the machine has; write nothing.")
     ] = False,
@@ -75,7 +82,12 @@ def train(
         if as_json:
             print_json(plan.as_json())
         return
-    finished = train_request(request, tracker or [], console)
+    watcher = None
+    if previews or preview_prompts:
+        from brandsmith.evaluate.previews import previews_for
+
+        watcher = previews_for(request.concept, request.base, preview_prompts or [], console.print)
+    finished = train_request(request, tracker or [], console, watcher)
     print_lines(f"step {step:>6}  {checkpoint}" for step, checkpoint in finished.checkpoints())
     if as_json:
         print_json({"run": str(finished.folder), "step": finished.step()})

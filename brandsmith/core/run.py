@@ -307,7 +307,7 @@ class RunDirectory:
         Nothing else that is hidden, and nothing behind a symbolic link.
         """
         checkpoints = (folder for _, folder in self.checkpoints())
-        samples = (self.folder / "samples").glob("step-*")
+        samples = [*(self.folder / "samples").glob("step-*"), *(self.folder / "previews").glob("step-*")]
         places = (self.folder / name for name in ("", "checkpoints", "state", "cache", "trackers"))
         for place in (*places, *checkpoints, *samples):
             if place.is_dir() and not (place != self.folder and place.is_symlink()):

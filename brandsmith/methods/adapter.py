@@ -212,18 +212,18 @@ def load_adapter(base: Base, folder: Path | str, *, with_word: bool = True) -> I
         for group in attached.groups:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)
-        with _taking_over(base, info, attached):
+        with taking_over(base, info.settings.acts_below, info.words, attached):
             yield info
     finally:
         attached.detach()
 
 
 @contextmanager
-def _taking_over(base: Base, info: AdapterInfo, attached: Attached) -> Iterator[None]:
-    """Tell the base that the adapter acts in the last part of a run only, where its settings say so."""
-    before, below = base.takeover, info.settings.acts_below
+def taking_over(base: Base, below: float, words: Words, attached: Attached) -> Iterator[None]:
+    """Tell the base that the adapter acts in the last part of a run only, where `below` is less than 1."""
+    before = base.takeover
     if below < 1:
-        base.takeover = Takeover(below, info.token, info.class_word, attached.switch)
+        base.takeover = Takeover(below, words.token, words.class_word, attached.switch)
     try:
         yield
     finally:

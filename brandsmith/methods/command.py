@@ -18,7 +18,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
 from brandsmith.methods.continuing import Start, find_start, more_steps
 from brandsmith.methods.job import check_job
-from brandsmith.methods.loop import load_trainable, train
+from brandsmith.methods.loop import Watcher, load_trainable, train
 from brandsmith.methods.registry import resolve_config
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.training_plan import Means, TrainingPlan, fit, measure_pace, plan_training, shown
@@ -100,8 +100,10 @@ def plan_request(request: TrainRequest, means: Means) -> TrainingPlan:
     return measure_pace(plan, load_trainable(request.base, request.config), request.concept, request.config)
 
 
-def train_request(request: TrainRequest, trackers: Sequence[str], console: Console) -> RunDirectory:
-    """Train with a progress bar and report to trackers meanwhile.
+def train_request(
+    request: TrainRequest, trackers: Sequence[str], console: Console, watcher: Watcher | None = None
+) -> RunDirectory:
+    """Train with a progress bar and report to trackers meanwhile; `watcher` draws previews.
 
     Raises InvalidInput before anything is written, TrainingDiverged when the loss or a gradient is not finite,
     NotEnoughMemory.
@@ -115,5 +117,11 @@ def train_request(request: TrainRequest, trackers: Sequence[str], console: Conso
             report()
 
         return train(
-            request.config, request.concept, request.base, request.folder, progress=progress, start=request.start
+            request.config,
+            request.concept,
+            request.base,
+            request.folder,
+            progress=progress,
+            start=request.start,
+            watcher=watcher,
         )

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -20,12 +20,13 @@ from brandsmith.base.base import Base
 from brandsmith.base.hardware import choose_device, choose_format, prepare_card
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.sources import load_in
+from brandsmith.base.weight_storage import back_on
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
-from brandsmith.methods.adapter import build_metadata, round_files
+from brandsmith.methods.adapter import build_metadata, round_files, taking_over
 from brandsmith.methods.buckets import bucketed_set
 from brandsmith.methods.compute import (
     checkpointed,
@@ -62,6 +63,16 @@ from brandsmith.methods.training_plan import advise
 from brandsmith.methods.weight_average import WeightAverage, split_average
 
 
+class Watcher(Protocol):
+    """Looks at a training at its checkpoints."""
+
+    def begin(self, base: Base) -> None:
+        """The base as it is before the training."""
+
+    def at_checkpoint(self, base: Base, run: RunDirectory, step: int) -> None:
+        """A checkpoint was saved; the base has its adapter on, and may be drawn with."""
+
+
 def train(
     config: TrainSettings,
     concept: Concept,
@@ -72,12 +83,13 @@ def train(
     cache_dir: Path | str | None = None,
     device: str | None = None,
     start: Start | None = None,
+    watcher: Watcher | None = None,
 ) -> RunDirectory:
     """Teach `concept` to `base` and leave the base as it was. A finished run does nothing, a half-finished one resumes.
 
     `base` may be a name: it is then loaded only after everything that can be checked without weights. `cache_dir`
     shares latents and class pictures between runs (default: inside the run). `start` is the adapter that is trained
-    on, None: a new one. Ctrl-C and SIGTERM save and then raise
+    on, None: a new one. `watcher` draws previews. Ctrl-C and SIGTERM save and then raise
     KeyboardInterrupt and SystemExit. Raises InvalidInput before anything is written, TrainingDiverged when the loss
     or a gradient is not finite (the last checkpoint stays), NotEnoughMemory with settings that would have fitted.
     """
@@ -98,7 +110,9 @@ def train(
             job.begin()
         cache = Path(cache_dir) if cache_dir else run.cache_folder
         try:
-            _train(job, base, cache, progress)
+            if watcher:
+                watcher.begin(base)
+            _train(job, base, cache, progress, watcher)
             processes.wait()
             return run
         except Exception as error:
@@ -107,7 +121,7 @@ def train(
     raise advise(base, config)  # outside, where no traceback holds tensors any more
 
 
-def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> None:
+def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress, watcher: Watcher | None = None) -> None:
     config = job.config
     compute = training_format(base, config.precision)
     if not job.processes.first:
@@ -121,6 +135,7 @@ def _train(job: TrainingJob, base: Base, cache: Path, progress: Progress) -> Non
             if job.start:
                 attached.read(job.start.checkpoint)
             training = Training(base, config, job.words, material, attached, job.run, job.processes)
+            training.watcher = watcher
             encodes = attached.trains_text or training.samples.captions.reorders
             with computing_in(base, compute), frozen_parts_small(base, compute, trains_text=encodes):
                 training.run(progress, stop)
@@ -164,6 +179,7 @@ class Training:
         processes: Processes = ALONE,
     ) -> None:
         self.processes = processes
+        self.watcher: Watcher | None = None
         self.base, self.config, self.words, self.material, self.attached, self.directory = (
             base,
             config,
@@ -211,6 +227,7 @@ class Training:
         append_jsonl(self.directory.metrics_file, row)
         if due or step == last:
             self.save_checkpoint(step)
+            self.show(step)
         if step == last and self.config.keep_state:
             self.save_state(step, "finished")
         elif step == last:
@@ -347,6 +364,20 @@ class Training:
             round_files(folder, self.attached, self.config.save_precision)
         if self.config.keep_checkpoints:
             self.directory.keep_checkpoints(self.config.keep_checkpoints)
+
+    def show(self, step: int) -> None:
+        """Let the watcher draw with the adapter as the checkpoint has it."""
+        if self.watcher is None:
+            return
+        base, below = self.base, self.config.acts_below
+        parts = [base.vae, *base.text_encoders]
+        with ExitStack() as drawing:
+            drawing.enter_context(torch.no_grad())
+            drawing.enter_context(averaged_weights(self.optimizer))
+            drawing.enter_context(self.average.in_place())
+            drawing.enter_context(back_on(base.device, parts))
+            drawing.enter_context(taking_over(base, below, self.words, self.attached))
+            self.watcher.at_checkpoint(base, self.directory, step)
 
     def save_state(self, step: int, status: Status) -> None:
         numbers = self.scaling.values()

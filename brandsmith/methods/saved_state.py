@@ -48,5 +48,5 @@ def _mistakes(header: Header) -> Iterator[str]:
             yield f"'{full_name}' belongs to no weight"
         elif key == "weight" and tensor.dtype not in FLOATS:
             yield f"'{full_name}' is of type {tensor.dtype}"
-        elif key in _LIKE_THE_WEIGHT and tensor.shape != weights[name].shape:
+        elif key in _LIKE_THE_WEIGHT and math.prod(tensor.shape) != math.prod(weights[name].shape):
             yield f"'{full_name}' has shape {tensor.shape}, its weight {weights[name].shape}"

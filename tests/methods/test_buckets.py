@@ -7,9 +7,8 @@ import signal
 import pytest
 import torch
 from bases import build_tiny
-from lessons import TOKEN, quick_config, write_concept
+from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 from PIL import Image
-from test_training import assert_same_run, send
 
 from brandsmith.base.base import encode_prompts
 from brandsmith.concept.concept import load_concept

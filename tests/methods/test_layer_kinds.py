@@ -9,10 +9,9 @@ import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
 from drawing import sample_latents
-from lessons import TOKEN, quick_config, write_concept
+from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 from safetensors.torch import load_file
 from test_methods_stock import draw, load_stock
-from test_training import assert_same_run, send
 
 from brandsmith.base.foreign.lora_names import kohya_name
 from brandsmith.base.stock import stock_pipeline

@@ -10,8 +10,7 @@ import torch
 from bases import build_tiny
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
-from lessons import TOKEN, quick_config, write_concept
-from test_training import assert_same_run, send
+from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 
 from brandsmith.base.base import encode_prompts, predict
 from brandsmith.core.errors import InvalidConfig

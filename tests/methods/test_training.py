@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
-from lessons import quick_config, write_concept
-from safetensors.torch import load_file
+from lessons import assert_same_run, quick_config, rows, send, write_concept
 
 from brandsmith.core.errors import TrainingDiverged
 from brandsmith.core.run import RunDirectory
@@ -23,36 +22,6 @@ from brandsmith.methods.schedules import learning_rate_factor
 from brandsmith.methods.training_data import TrainingSet
 
 every_method = pytest.mark.parametrize("name", sorted(METHODS))
-
-
-def adapters(run):
-    return {
-        (step, file.name): load_file(file) for step, folder in run.checkpoints() for file in sorted(folder.iterdir())
-    }
-
-
-def rows(run):
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.metrics()]
-
-
-def assert_same_run(one, other):
-    mine, theirs = adapters(one), adapters(other)
-    assert mine.keys() == theirs.keys() and len(mine) >= 3
-    for key, tensors in mine.items():
-        assert tensors.keys() == theirs[key].keys()
-        assert all(torch.equal(tensors[name], theirs[key][name]) for name in tensors), key
-    assert rows(one) == rows(other) and [row["step"] for row in rows(one)] == list(range(1, 7))
-    assert one.status() == other.status() == "finished"
-
-
-def send(number, step):
-    """A progress callback that signals this very process when a step is done."""
-
-    def progress(stage, done, total, note):
-        if stage == "train" and done == step:
-            os.kill(os.getpid(), number)
-
-    return progress
 
 
 @pytest.mark.slow
@@ -94,7 +63,7 @@ from bases import build_tiny
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.loop import train
-from test_training import quick_config
+from lessons import quick_config
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,71 @@
+"""Previews: the same pictures at every checkpoint, with verdicts, and a training that does not notice them."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bases import build_tiny
+from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
+from PIL import Image
+
+from brandsmith.core.run import RunDirectory
+from brandsmith.draw.recipe import read_recipe
+from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
+from brandsmith.evaluate.previews import Previews, preview_folder, previews_for
+from brandsmith.guidance.settings import DrawSettings
+from brandsmith.methods.loop import train
+from brandsmith.methods.registry import METHODS
+
+CASES = Cases((f"a {TOKEN}", "a cat"), (1000,), DrawSettings(num_steps=2, guidance_scale=2.0, batch_size=2))
+
+
+def pictures(folder):
+    return {file.name: np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_preview_is_what_the_checkpoint_draws_and_the_training_is_the_same(name, tmp_path):
+    concept, said = write_concept(tmp_path / "concept"), []
+    config = quick_config(name, acts_below=0.8, ema_decay=0.5)
+    run = train(config, concept, build_tiny(), tmp_path / "run", watcher=Previews(CASES, [], said.append))
+    assert_same_run(run, train(config, concept, build_tiny(), tmp_path / "plain"))
+    assert [line.split(":")[0] for line in said] == ["step 2", "step 4", "step 6"]
+    step, checkpoint = run.checkpoints()[1]
+    sample_checkpoint(build_tiny(), tmp_path / "after", CASES, CASES.shots("run", step), checkpoint)
+    shown, after = pictures(preview_folder(run, step)), pictures(tmp_path / "after")
+    assert shown.keys() == after.keys() and len(shown) == 2
+    for name_of_file, picture in shown.items():
+        apart = np.abs(picture.astype(int) - after[name_of_file])  # training has attention kernels of its own
+        assert apart.max() <= 6 and apart.mean() < 0.5
+        recipes = [read_recipe(folder / name_of_file) for folder in (preview_folder(run, step), tmp_path / "after")]
+        assert replace(recipes[0], pixels=None) == replace(recipes[1], pixels=None)
+
+
+def test_previews_of_an_interrupted_run_are_drawn_once(tmp_path):
+    concept, said = write_concept(tmp_path / "concept"), []
+    watcher = Previews(CASES, [], said.append)
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            quick_config("lora"),
+            concept,
+            build_tiny(),
+            tmp_path / "run",
+            watcher=watcher,
+            progress=send(signal.SIGINT, 3),
+        )
+    first = {file: file.stat().st_mtime_ns for file in (tmp_path / "run" / "previews").rglob("*.png")}
+    train(quick_config("lora"), concept, build_tiny(), tmp_path / "run", watcher=watcher)
+    assert first and all(file.stat().st_mtime_ns == at for file, at in first.items())
+    assert len(list((tmp_path / "run" / "previews").rglob("*.png"))) == 6
+
+
+def test_without_fitted_judges_previews_are_drawn_and_it_is_said(tmp_path):
+    concept, said = write_concept(tmp_path / "concept"), []
+    made = previews_for(concept, "pocket", [], said.append)
+    assert made.judges == [] and len(made.cases.prompts) == 3 and "not judged" in said[0]
+    assert previews_for(concept, "pocket", ["a dog"], said.append).cases.prompts == ("a dog",)
+    assert RunDirectory(tmp_path / "run").status() == "new"
