@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.language_options import language_options
 from brandsmith.cli.options import (
     MOST_SEEDS,
     FittedConceptOption,
@@ -22,6 +23,7 @@ from brandsmith.cli.options import (
 )
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, draw 
 )
 @hardware_options()
 @draw_options(without=WHOLE_PICTURE)
+@language_options()
 @signing_options()
 def create_inpaint(
     picture: PictureArgument,
@@ -68,6 +71,7 @@ def create_inpaint(
     strength: StrengthOption = None,
     *,
     settings: DrawSettings,
+    language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -77,13 +81,16 @@ def create_inpaint(
     from brandsmith.create.edit_folder import Order
     from brandsmith.create.edits import read_inpainting
     from brandsmith.create.inpaint import InpaintSettings
+    from brandsmith.draw.prompts import read_prompts, with_english_negative
     from brandsmith.draw.source import find_source
 
-    source = find_source(run, step, base)
+    source, taught = find_source(run, step, base), load_concept(concept)
+    read = read_prompts([prompt], source, language, [taught.token])[0]
+    settings = with_english_negative(settings, source, language)
     seeds = tuple(range(first_seed, first_seed + tries))
-    order = Order(picture, source, settings, load_concept(concept), seeds, out, signing)
+    order = Order(picture, source, settings, taught, seeds, out, signing)
     how = InpaintSettings(feather_px=feather, strength=1.0 if strength is None else strength)
-    _run(order, read_inpainting(order, prompt, mask, box, where, how), dry_run, as_json)
+    _run(order, read_inpainting(order, read, mask, box, where, how), dry_run, as_json)
 
 
 @commands.command(
@@ -91,6 +98,7 @@ def create_inpaint(
 )
 @hardware_options()
 @draw_options(without=WHOLE_PICTURE)
+@language_options()
 @signing_options()
 def create_outpaint(
     picture: PictureArgument,
@@ -110,6 +118,7 @@ def create_outpaint(
     strength: StrengthOption = None,
     *,
     settings: DrawSettings,
+    language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -119,13 +128,16 @@ def create_outpaint(
     from brandsmith.create.edit_folder import Order
     from brandsmith.create.edits import read_outpainting
     from brandsmith.create.outpaint import OutpaintSettings
+    from brandsmith.draw.prompts import read_prompts, with_english_negative
     from brandsmith.draw.source import find_source
 
-    source = find_source(run, step, base)
+    source, taught = find_source(run, step, base), load_concept(concept)
+    read = read_prompts([prompt], source, language, [taught.token])[0]
+    settings = with_english_negative(settings, source, language)
     seeds = tuple(range(first_seed, first_seed + tries))
-    order = Order(picture, source, settings, load_concept(concept), seeds, out, signing)
+    order = Order(picture, source, settings, taught, seeds, out, signing)
     how = OutpaintSettings(feather_px=feather, place=place, strength=strength)
-    _run(order, read_outpainting(order, prompt, to, how), dry_run, as_json)
+    _run(order, read_outpainting(order, read, to, how), dry_run, as_json)
 
 
 def _run(order: Order, edit: Edit, dry_run: bool, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class AdPlan:
         return {
             "ad": self.brief.as_json(),
             "prompt": self.prompt,
-            **({"written": asdict(self.read.written)} if self.read.written else {}),
+            **self.read.noted(),
             "token": self.concept.token,
             "kit": self.kit.as_json(),
             "draw": self.settings.model_dump(mode="json"),

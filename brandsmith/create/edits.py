@@ -18,6 +18,7 @@ from brandsmith.create.inpaint import InpaintSettings, inpaint
 from brandsmith.create.mask_files import box_mask, parse_aspect, parse_box, read_mask
 from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpaint
 from brandsmith.create.phrase_mask import check_phrase, phrase_mask, with_room
+from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.settings import DrawSettings
 
@@ -36,11 +37,13 @@ class Inpainting:
     asked: Mapping[str, Any] = field(default_factory=dict)
     """How the mask was given, for the brief."""
     how: InpaintSettings = field(default_factory=InpaintSettings)
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """The prompt as it was written, where that was another language."""
 
     command = "inpaint"
 
     def brief(self) -> dict[str, Any]:
-        return {"mask": dict(self.asked)} | asdict(self.how)
+        return {"mask": dict(self.asked)} | asdict(self.how) | dict(self.noted)
 
     def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
         mask = with_room(phrase_mask(base, self.picture, self.where)) if self.mask is None else self.mask
@@ -69,11 +72,13 @@ class Outpainting:
     prompt: str
     aspect: float
     how: OutpaintSettings = field(default_factory=OutpaintSettings)
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """The prompt as it was written, where that was another language."""
 
     command = "outpaint"
 
     def brief(self) -> dict[str, Any]:
-        return {"aspect": self.aspect} | asdict(self.how)
+        return {"aspect": self.aspect} | asdict(self.how) | dict(self.noted)
 
     def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
         return [self._drawn(base, seed, settings) for seed in seeds]
@@ -90,7 +95,7 @@ class Outpainting:
 
 
 def read_inpainting(
-    order: Order, prompt: str, mask: Path | None, box: str | None, where: str | None, how: InpaintSettings
+    order: Order, prompt: str | ReadPrompt, mask: Path | None, box: str | None, where: str | None, how: InpaintSettings
 ) -> Inpainting:
     """The edit of a command. Raises InvalidInput for a picture or a mask that cannot be used, and where none or more
     than one of mask, box and phrase is given; InvalidConfig for a phrase with a base that has no cross-attention.
@@ -103,18 +108,20 @@ def read_inpainting(
         )
     picture = load_picture(order.picture)
     size = (picture.shape[0], picture.shape[1])
+    read = as_read([prompt], order.source, [order.concept.token])[0]
+    text, noted = read.english, read.noted()
     if where is not None:
         check_reads_text(family_of(order.source.base), "--where")
-        return Inpainting(picture, prompt, None, check_phrase(where), {"where": where}, how)
+        return Inpainting(picture, text, None, check_phrase(where), {"where": where}, how, noted)
     if box is not None:
         corners = parse_box(box)
-        return Inpainting(picture, prompt, box_mask(corners, size), "", {"box": list(corners)}, how)
+        return Inpainting(picture, text, box_mask(corners, size), "", {"box": list(corners)}, how, noted)
     assert mask is not None
     covered = read_mask(mask, size)
-    return Inpainting(picture, prompt, covered, "", {"file": mask.name, "sha256": sha256_of(mask)}, how)
+    return Inpainting(picture, text, covered, "", {"file": mask.name, "sha256": sha256_of(mask)}, how, noted)
 
 
-def read_outpainting(order: Order, prompt: str, to: str, how: OutpaintSettings) -> Outpainting:
+def read_outpainting(order: Order, prompt: str | ReadPrompt, to: str, how: OutpaintSettings) -> Outpainting:
     """The edit of a command. Raises InvalidInput for a picture or a shape that cannot be used, or that is the picture's
     own.
     """
@@ -124,4 +131,5 @@ def read_outpainting(order: Order, prompt: str, to: str, how: OutpaintSettings) 
         raise InvalidInput(
             f"'{order.picture}' has the shape {to} already ({size[1]} x {size[0]} px)", hint="give another --to"
         )
-    return Outpainting(picture, prompt, aspect, how)
+    read = as_read([prompt], order.source, [order.concept.token])[0]
+    return Outpainting(picture, read.english, aspect, how, read.noted())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from brandsmith.base.sources import family_of
 from brandsmith.core.errors import InvalidInput
@@ -32,6 +33,10 @@ class ReadPrompt:
     english: str
     written: Written | None = None
 
+    def noted(self) -> dict[str, Any]:
+        """For a manifest: what was written, where that is something else."""
+        return {"written": asdict(self.written)} if self.written else {}
+
 
 def read_prompts(
     prompts: Sequence[str], source: Source, choice: LanguageChoice = AS_THEY_COME, kept: Sequence[str] = ()
@@ -50,9 +55,11 @@ def read_prompts(
     return [_read(prompt, choice, kept, native, translate) for prompt in prompts]
 
 
-def as_read(prompts: Sequence[str | ReadPrompt], source: Source) -> list[ReadPrompt]:
+def as_read(prompts: Sequence[str | ReadPrompt], source: Source, kept: Sequence[str] = ()) -> list[ReadPrompt]:
     """Prompts that are texts are read as they come; those that were read already stay."""
-    return [prompt if isinstance(prompt, ReadPrompt) else read_prompts([prompt], source)[0] for prompt in prompts]
+    return [
+        prompt if isinstance(prompt, ReadPrompt) else read_prompts([prompt], source, kept=kept)[0] for prompt in prompts
+    ]
 
 
 def with_english_negative(settings: DrawSettings, source: Source, choice: LanguageChoice) -> DrawSettings:
