@@ -21,6 +21,7 @@ from brandsmith.core.pictures import picture_size
 from brandsmith.create.ad_compose import ComposedAd, Layer, LiveText
 from brandsmith.create.contrast import Rgb
 from brandsmith.create.fonts import FontUse, bundled_font, family_of, weight_of
+from brandsmith.create.text_layout import line_width
 
 PICTURE_QUALITY = 92
 """Of the embedded JPEG: an SVG is for setting the texts anew, the PNG beside it for publishing."""
@@ -40,7 +41,7 @@ def _lines(ad: ComposedAd, kit: BrandKit) -> Iterator[str]:
     for layer in ad.layers:
         live = next((text for text in ad.texts if text.name == layer.name), None)
         if live:
-            yield from _text(live)
+            yield _text(live)
         elif layer.name == "picture":
             yield _image("picture", _jpeg(layer.image), "image/jpeg", 0, 0, width, height)
         elif layer.name == "button" and ad.button:
@@ -63,20 +64,22 @@ def _font_faces(ad: ComposedAd) -> Iterator[str]:
         )
 
 
-def _text(live: LiveText) -> Iterator[str]:
-    """One `text` with a `tspan` a line; each line starts where it was set, from the right end in right-to-left."""
+def _text(live: LiveText) -> str:
+    """One `text` with a `tspan` a line, and no blank between them, which would be set. Right-to-left lines hang from
+    their middle: programs differ in which end of them is the start.
+    """
     placed, block = live.placed, live.placed.block
     font = block.style.font
-    turned = ' direction="rtl"' if block.right_to_left else ""
-    yield (
-        f'  <text id="{live.name}" font-family="{escape(family_of(font))}" font-weight="{weight_of(font)}" '
-        f'font-size="{block.size_px}" fill="{_hex(live.colour)}"{turned}>'
-    )
+    turned = ' direction="rtl" text-anchor="middle"' if block.right_to_left else ""
+    spans = []
     for i, line in enumerate(block.lines):
-        right = placed.left + block.width
-        x = right if block.right_to_left and block.style.align == "right" else placed.left + block.line_x(i)
-        yield f'    <tspan x="{x}" y="{placed.top + block.baseline(i)}">{escape(line)}</tspan>'
-    yield "  </text>"
+        half = line_width(line, font, block.size_px) / 2 if block.right_to_left else 0.0
+        x, y = placed.left + block.line_x(i) + half, placed.top + block.baseline(i)
+        spans.append(f'<tspan x="{x:g}" y="{y}">{escape(line)}</tspan>')
+    return (
+        f'  <text id="{live.name}" font-family="{escape(family_of(font))}" font-weight="{weight_of(font)}" '
+        f'font-size="{block.size_px}" fill="{_hex(live.colour)}"{turned}>{"".join(spans)}</text>'
+    )
 
 
 def _pill(layer: Layer, colour: Rgb) -> str:

@@ -19,6 +19,7 @@ from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.seeds import LARGEST_SEED
 from brandsmith.core.text import is_there, read_text
 from brandsmith.core.yaml_lines import Located, read_yaml
+from brandsmith.core.yaml_record import mistakes, sentence
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.results.measures import THESIS_KPI
 from brandsmith.study.old_keys import renamed
@@ -34,8 +35,6 @@ def parse_duration(given: Any) -> float:
     return float(match[1]) * _UNITS_SEC[match[2]]
 
 
-MOST_SHOWN = 40
-"""Mistakes of one file."""
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
@@ -175,13 +174,7 @@ def parse_study(text: str, name: str = "study.yaml") -> StudyConfig:
         config, shape = _validated(found)
         problems += shape + meaning_problems(found)
     if problems:
-        lines = [f"line {line}: {message}" for line, message in sorted(set(problems))]
-        more = [f"and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
-        raise InvalidConfig(
-            f"'{name}' has {len(lines)} mistake{'s' * (len(lines) > 1)}:",
-            hint="nothing was started; correct the file and run it again",
-            details=[*lines[:MOST_SHOWN], *more],
-        )
+        raise mistakes(name, problems)
     assert config is not None
     return config
 
@@ -190,27 +183,4 @@ def _validated(found: Located) -> tuple[StudyConfig | None, list[tuple[int, str]
     try:
         return StudyConfig.model_validate(found.value), []
     except ValidationError as error:
-        return None, [(found.line_of(e["loc"]), _sentence(e)) for e in error.errors()]
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"unknown key '{where}'; allowed here: {', '.join(_allowed_beside(error['loc']))}"
-    if error["type"] == "missing":
-        return f"'{where}' is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, given {error['input']!r}"
-
-
-def _allowed_beside(path: tuple[str | int, ...]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "methods": MethodSpace,
-        "cases": StudyCases,
-        "draw": DrawSettings,
-        "search": Search,
-        "halving": Halving,
-        "budget": Budget,
-    }
-    names = [part for part in path[:-1] if isinstance(part, str)]
-    return list(sections[names[-1]].model_fields if names else StudyConfig.model_fields)
+        return None, [(found.line_of(e["loc"]), sentence(e, StudyConfig)) for e in error.errors()]

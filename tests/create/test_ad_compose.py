@@ -17,6 +17,7 @@ from brandsmith.core.pictures import load_rgb
 from brandsmith.create.ad_compose import compose_ad, shared_area
 from brandsmith.create.ad_slots import FormatRefused
 from brandsmith.create.contrast import AA, contrast_of, contrast_on
+from brandsmith.create.fonts import bundled_font
 from brandsmith.create.formats import parse_format
 from brandsmith.create.ground import find_product, fit_ground, is_plain
 from brandsmith.create.psd import write_psd
@@ -134,6 +135,19 @@ def test_texts_of_the_svg_are_live_and_its_pictures_embedded(product, tmp_path):
     assert " ".join(spans[:2]) == TEXTS["headline"] or " ".join(spans[:3]) == TEXTS["headline"]
     assert {image.get("id") for image in root.iter(f"{space}image")} == {"picture", "mark"}
     assert not re.search(r'href="(?!data:)', (tmp_path / "ad.svg").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("headline", ["Made for rain", "נעשה לגשם הראשון"])
+def test_a_renderer_that_knows_the_font_draws_the_svg_as_the_picture(product, tmp_path, headline):
+    import resvg_py
+
+    ad = compose_ad(product, TEXTS | {"headline": headline}, KIT, parse_format("300x250"))
+    write_svg(tmp_path / "ad.svg", ad, KIT)
+    fonts = [str(bundled_font(use)) for use in ("headline", "text")]
+    drawn = resvg_py.svg_to_bytes(svg_string=(tmp_path / "ad.svg").read_text(encoding="utf-8"), font_files=fonts)
+    shown = np.asarray(Image.open(io.BytesIO(bytes(drawn))).convert("RGB"), int)
+    away = np.abs(shown - np.asarray(ad.flattened(), int)).max(axis=2)
+    assert away.mean() < 3 and (away > 90).mean() < 0.004, (away.mean(), (away > 90).mean())
 
 
 def test_the_profile_has_a_fixed_date_and_is_read_as_srgb():
