@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import resvg_py
 from PIL import Image
 
+from brandsmith.concept.svg_process import drawn_svg
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.pictures import open_made, open_upright
 from brandsmith.core.text import read_text
 
 LARGEST_SVG_BYTES = 1 << 21
 PROBE_PX = 512
-WIDEST_PX = 16_384
-"""An SVG is not drawn wider, however much of it is margin."""
+MOST_PIXELS = 1 << 24
+"""An SVG is not drawn larger, however much of it is margin."""
 _SEEN_FROM = 8
 """Alpha (of 255) from which a pixel belongs to the mark."""
 
@@ -45,15 +45,18 @@ def draw_svg(file: Path, width_px: int) -> bytes:
     """A PNG of a vector. What the SVG refers to outside itself is not read. Raises InvalidConcept."""
     text = read_text(file, largest_bytes=LARGEST_SVG_BYTES, error=InvalidConcept)
     try:
-        return bytes(resvg_py.svg_to_bytes(svg_string=text, width=width_px))
+        return drawn_svg(text, width_px)
     except ValueError as error:
-        raise InvalidConcept(f"'{file}' is no SVG that can be drawn: {error}", hint="export it again") from None
+        hint = "export it again: the mark alone, as large as the drawing, letters and effects as outlines"
+        raise InvalidConcept(f"'{file}' is no SVG that can be drawn: {error}", hint=hint) from None
 
 
 def _cut_vector(file: Path, width_px: int) -> Image.Image:
     """At least twice as wide as asked, so that shrinking smooths the edges."""
-    x0, _, x1, _ = _shown_box(_drawn(file, PROBE_PX), file)
-    art = _drawn(file, min(WIDEST_PX, round(2 * width_px * PROBE_PX / (x1 - x0))))
+    probe = _drawn(file, PROBE_PX)
+    x0, _, x1, _ = _shown_box(probe, file)
+    widest = int((MOST_PIXELS * probe.width / probe.height) ** 0.5)
+    art = _drawn(file, min(widest, round(2 * width_px * PROBE_PX / (x1 - x0))))
     return art.crop(_shown_box(art, file))
 
 

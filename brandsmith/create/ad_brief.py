@@ -11,6 +11,7 @@ formats: ["1:1", "4:5", "9:16", "16:9", leaderboard, 300x250]
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -108,6 +109,9 @@ def _meaning(brief: AdBrief, beside: Path) -> Iterator[Problem]:
         yield ("concept",), f"concept: {error}"
     if token and token not in brief.prompt(token):
         yield ("product",), f"product: {brief.product!r} lacks {{token}}, where the concept stands"
+    for key, text in (("product", brief.product), ("scene", brief.scene)):
+        if other := re.findall(r"\{[^{}]*\}|[{}]", text.replace("{token}", "")):
+            yield (key,), f"{key}: has '{other[0]}', which nothing fills in; allowed: {{token}}"
     if kit:
         yield from _wrong_words(brief, kit)
         yield from (((key,), f"{key}: {wrong}") for key, wrong in check_texts(brief.texts(), kit))

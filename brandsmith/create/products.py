@@ -169,7 +169,10 @@ def _delimiter(header: str) -> str:
     """The one that splits the header into most known columns."""
 
     def known(delimiter: str) -> int:
-        cells = next(csv.reader([header], delimiter=delimiter), [])
+        try:
+            cells = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error:  # a cell of a hundred thousand characters; reading the rows says so
+            return 0
         return sum(one_line(cell).casefold() in COLUMNS for cell in cells)
 
     return max(DELIMITERS, key=known)

@@ -32,8 +32,9 @@ def view_label(view: str) -> str:
 
 
 def is_view(word: str) -> bool:
-    """A name of VIEWS, or a sentence of one's own with {thing} or {a thing}."""
-    return word in VIEWS or "{thing}" in word or "{a thing}" in word
+    """A name of VIEWS, or a sentence of one's own with {thing} or {a thing} and no other braces."""
+    rest = word.replace("{thing}", "").replace("{a thing}", "")
+    return word in VIEWS or (rest != word and not {"{", "}"} & set(rest))
 
 
 def filled(text: str, names: Mapping[str, str]) -> str:

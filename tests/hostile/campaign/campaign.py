@@ -20,6 +20,8 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 import campaign_commands as commands  # noqa: E402
+import campaign_create as create  # noqa: E402
+import campaign_equal as equal  # noqa: E402
 import campaign_folders as folders  # noqa: E402
 import campaign_pictures as pictures  # noqa: E402
 import campaign_rows as rows  # noqa: E402
@@ -51,6 +53,15 @@ BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
     commands.drawings: 50,
     commands.judged: 6,
     commands.study_commands: 40,
+    equal.equal_pictures: 400,
+    equal.equal_texts: 200,
+    equal.other_formats: 200,
+    equal.foreign_folders: 60,
+    create.kits: 250,
+    create.briefs: 250,
+    create.products: 250,
+    create.marks: 60,
+    create.signed_pictures: 150,
 }
 """How many inputs of each."""
 
