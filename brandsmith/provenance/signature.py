@@ -25,6 +25,7 @@ from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import Identity, Signing, find_identity
 from brandsmith.provenance.claim import Claim, Edit, Rights, Source
 from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet, with_store
+from brandsmith.provenance.manifest import RECIPE, ingredients, manifest
 from brandsmith.provenance.salts import resalted
 from brandsmith.provenance.watermark import embed, payload_of
 from brandsmith.provenance.xmp import packet
@@ -42,8 +43,12 @@ UNSIGNED = (
     "pictures are written unsigned, with XMP alone. In the EU pictures made by such systems must be marked so that "
     "machines can tell, since 2026-08-02 (AI Act, Article 50): see docs/provenance.md"
 )
-SETTINGS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"remote_manifest_fetch": False}}
-"""Of the SDK: no small copies inside, and never the network."""
+OURS = ("c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient", "c2pa.ingredient.v3", RECIPE)
+SETTINGS = {
+    "builder": {"thumbnail": {"enabled": False}, "created_assertion_labels": list(OURS)},
+    "verify": {"remote_manifest_fetch": False},
+}
+"""Of the SDK: no small copies inside, never the network, and what we say is ours ("created", not "gathered")."""
 
 
 def sign_picture(path: Path, claim: Claim, signing: Signing | None = None) -> None:
@@ -139,7 +144,6 @@ def _with_manifest(content: bytes, claim: Claim, identity: Identity, named: str)
     from c2pa import Builder, C2paError, Signer
 
     from brandsmith.provenance.keys import algorithm_of, signs_alike
-    from brandsmith.provenance.manifest import ingredients, manifest
 
     out, mime, parts, pen = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim), _Pen(identity)
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import subprocess
 
 import c2pa
 import numpy as np
@@ -48,6 +50,24 @@ def test_readers_of_others_read_what_is_said(tmp_path, suffix):
     assert recipe == json.loads(CLAIM.recipe)
     (base,) = own["ingredients"]
     assert base["title"] == f"base pocket with adapter {'a' * 16}" and "f" * 16 in base["description"]
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="no exiftool on PATH; install libimage-exiftool-perl")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_exiftool_reads_it(tmp_path, suffix):
+    file = tmp_path / f"a{suffix}"
+    save_signed(file, PIXELS, CLAIM)
+    done = subprocess.run(
+        ["exiftool", "-json", "-n", "-G1", "-validate", "-all", str(file)],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    (said,) = json.loads(done.stdout)
+    assert said["XMP-iptcExt:DigitalSourceType"] == Source.TRAINED.uri
+    assert said["XMP-dc:Creator"] == RIGHTS.creator and said["XMP-dc:Rights"] == RIGHTS.notice
+    assert said["XMP-photoshop:Credit"] == RIGHTS.credit and said["XMP-xmp:CreatorTool"].startswith("Brandsmith ")
+    assert said["ExifTool:Validate"] == "0 0 0" and not [key for key in said if key.endswith(":Error")]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
