@@ -35,12 +35,13 @@ from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
 from brandsmith.prepare.expand import DEFAULT_EXPANSION, expand_concept, new_concept
 from brandsmith.results.kpi import kpi_of
+from brandsmith.results.time_to_quality import KPI_REACHED
 
 METHODS = ("dreambooth", "lora", "textual_inversion", "hypernetwork")
 DRAWING_SEEDS = (7000, 7001, 7002, 7003, 7004)
 """Of every prompt. None is drawn by the demo or a shipped study, so nothing was ever chosen on them."""
 FIRST_TRAINING_SEED = 11
-KPI_REACHED = 0.7
+
 BENCHMARK_SETTINGS = DrawSettings(num_steps=20, guidance_scale=FINE_TUNED_POCKET_SCALE, batch_size=8)
 Log = Callable[[str], None]
 

@@ -39,6 +39,7 @@ from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.training_data import Drawn, Progress
 
 PACKABLE = ("lora", "textual_inversion")
+OnStep = Callable[[RunDirectory, int], None]
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,18 @@ def train_packed(
     base: Base | str,
     *,
     progress: Progress = lambda *_: None,
+    on_step: OnStep = lambda *_: None,
+    until: int | None = None,
     cache_dir: Path | str | None = None,
     device: str | None = None,
 ) -> list[RunDirectory]:
     """Train LoRA and Textual Inversion trials together; every one gets an ordinary run directory.
 
     As `loop.train`: finished trials are left alone, half-finished ones resume (each at its own step), signals save all
-    and stop. `cache_dir` defaults to the first unfinished trial's. Raises InvalidInput before anything is written.
-    When trials diverge, the others are trained to their end first; then TrainingDiverged names those that did.
+    and stop. on_step: called with a trial's run directory and step when that is on disk. until: a checkpoint's step
+    after which all stop, to go on another time. `cache_dir` defaults to the first unfinished trial's. Raises
+    InvalidInput before anything is written. When trials diverge, the others are trained to their end first; then
+    TrainingDiverged names those that did.
     """
     check_packable(trials)
     jobs = [check_job(trial.config, trial.concept, base, trial.run_dir) for trial in trials]
@@ -128,28 +133,38 @@ def train_packed(
             for job in unfinished:
                 locks.enter_context(job.run.locked())
             cache = Path(cache_dir) if cache_dir else unfinished[0].run.cache_folder
-            _train(base, unfinished, cache, progress)
+            _train(base, unfinished, cache, Watch(progress, on_step, until))
     return [job.run for job in jobs]
 
 
-def _train(base: Base, jobs: Sequence[TrainingJob], cache: Path, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Watch:
+    """Who is told of a pack's steps, and where it stops before its trials' ends."""
+
+    progress: Progress
+    on_step: OnStep
+    until: int | None
+
+
+def _train(base: Base, jobs: Sequence[TrainingJob], cache: Path, watch: Watch) -> None:
     for job in jobs:
         job.begin()
     compute = training_format(base, jobs[0].config.precision)
     if compute == torch.float16:
         raise InvalidConfig("trials in fp16 cannot be packed: it needs loss scaling", hint="use bf16 or fp32")
     with channels_last(base.denoiser), training_attention(base, compute), stop_requests() as stop:
-        members = [Member(_build_training(base, job, cache, progress)) for job in jobs]
-        going, num_steps = list(members), sum(member.training.config.steps for member in members)
+        members = [Member(_build_training(base, job, cache, watch.progress), watch.until) for job in jobs]
+        going, num_steps = [member for member in members if member.going], sum(member.last for member in members)
         while going:  # once for every set of trials that is still training
             pack = Pack(base, [member.training for member in going])
             attached = [member.training.attached for member in going]
             with packed_layers(base, pack.stack, attached, pack.rows), computing_in(base, compute):
                 while all(member.going for member in going):
                     _step(pack, going, stop)
-                    progress(
-                        "train", sum(member.done for member in members), num_steps, f"{len(going)} trials together"
-                    )
+                    done = sum(member.done for member in members)
+                    watch.progress("train", done, num_steps, f"{len(going)} trials together")
+                    for member in going:
+                        watch.on_step(member.training.directory, member.done)
             going = [member for member in going if member.going]
     failures = [member.failure for member in members if member.failure]
     if failures:
@@ -170,13 +185,14 @@ def _build_training(base: Base, job: TrainingJob, cache: Path, progress: Progres
 class Member:
     """A trial and how far it is."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, until: int | None) -> None:
         self.training, self.done = training, training.resume()
+        self.last = training.config.steps if until is None else min(until, training.config.steps)
         self.failure: TrainingDiverged | None = None
 
     @property
     def going(self) -> bool:
-        return self.failure is None and self.done < self.training.config.steps
+        return self.failure is None and self.done < self.last
 
     def attempt(self, action: Callable[..., None], *given: Any) -> None:
         """Run a part of a step unless this trial has failed; divergence is kept: it must not end the others."""

@@ -13,6 +13,7 @@ from brandsmith.results.kpi import table_row
 from brandsmith.results.leaderboard import Standing, best_of_each_method
 from brandsmith.results.statistics import Estimate
 from brandsmith.results.study_records import StudyFiles
+from brandsmith.results.time_to_quality import COLUMN
 
 
 def further_judges(standings: Sequence[Standing]) -> list[str]:
@@ -34,6 +35,7 @@ def _line(standing: Standing, judges: Sequence[str]) -> dict[str, Any]:
     line |= {
         name: standing.mean_of(name) for name in ("train_seconds", "sample_seconds", "peak_memory_mib", "adapter_bytes")
     }
+    line[COLUMN] = standing.seconds_to_kpi and round(standing.seconds_to_kpi, 1)
     line["adapter_bytes"] = None if line["adapter_bytes"] is None else round(line["adapter_bytes"])
     return line | {
         "score_that_chose_it": standing.best.selection_kpi,

@@ -21,6 +21,7 @@ from brandsmith.results.parameters import setting_label
 from brandsmith.results.ranking import varying_settings
 from brandsmith.results.statistics import Estimate, clustered_mean, rate
 from brandsmith.results.study_records import StudyRecords, Trial
+from brandsmith.results.time_to_quality import seconds_to_kpi
 from brandsmith.results.usable import checks_for, reasons, usable_by_picture
 
 
@@ -53,6 +54,8 @@ class Standing:
     """Mean value of every other judge."""
     failures: Mapping[str, int]
     """Why pictures are not usable, with counts."""
+    seconds_to_kpi: float | None = None
+    """Training time until the pictures are good (`time_to_quality.py`)."""
 
     @property
     def step(self) -> int:
@@ -111,6 +114,7 @@ def standing_of(setting: ScoredSetting, varying: Collection[str]) -> Standing | 
         exact=_exact(rows),
         further=_further(rows),
         failures=reasons(verdicts.values()),
+        seconds_to_kpi=seconds_to_kpi(setting),
     )
 
 

@@ -121,6 +121,8 @@ class StudyConfig(_Strict):
     halving: Halving | None = None
     """None: every trial runs to its end (the full grid)."""
     budget: Budget = Budget()
+    packed: Literal["auto", "always", "never"] = "auto"
+    """Whether trainings that can share a base are made together (`study/packs.py`): auto, on a CUDA card."""
     trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = []
     """Where else every training step is logged (`core/trackers.py`); each needs its extra: pip install
     'brandsmith[tensorboard]'.

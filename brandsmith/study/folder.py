@@ -63,13 +63,13 @@ class StudyFolder:
         return result if result and result.complete else None
 
     def check_config(self, config: StudyConfig) -> None:
-        """Raise InvalidConfig naming what differs when this folder holds another study; only budget, trackers and
-        storage may change.
+        """Raise InvalidConfig naming what differs when this folder holds another study; only budget, packing,
+        trackers and storage may change.
         """
         if not self.study_file.is_file():
             return
         have, want = (
-            flatten(c.model_dump(mode="json", exclude={"budget", "trackers", "storage"}))
+            flatten(c.model_dump(mode="json", exclude={"budget", "packed", "trackers", "storage"}))
             for c in (self.config(), config)
         )
         different = [key for key in sorted(have.keys() | want.keys()) if have.get(key) != want.get(key)]

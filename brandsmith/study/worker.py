@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,7 @@ from brandsmith.core.errors import (
     NotEnoughMemory,
     TrainingDiverged,
 )
-from brandsmith.core.memory import peak_memory
+from brandsmith.core.memory import is_out_of_memory, peak_memory
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.secrets import mask_secrets
 from brandsmith.core.trackers import tracked
@@ -40,9 +41,11 @@ from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import judge_checkpoint, sample_checkpoint
 from brandsmith.judges.judge import CachedJudge, Judge, PromptJudge, Verdict
 from brandsmith.methods.loop import load_trainable, train
+from brandsmith.methods.packed import Trial, train_packed
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.study.folder import StudyFolder, mend_last_line
+from brandsmith.study.packs import packs_of
 
 Judges = Callable[[Concept], Sequence[Judge]]
 OnStep = Callable[[str, int], None]
@@ -80,15 +83,18 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """One job after another, in this process."""
+    """One job after another, in this process; trainings that can share a base are made together (`packs.py`)."""
 
     def __init__(self, study: StudyFolder, *, judges: Judges | None = None, on_step: OnStep = lambda *_: None) -> None:
         self.worker = Worker(study, judges, on_step)
 
     def run(self, jobs: Sequence[Job], done: Callable[[Job], None]) -> None:
-        for job in jobs:
-            self.worker.do(job)
-            done(job)
+        packing = self.worker.study.config().packed
+        for pack in packs_of(jobs, packing, choose_device().type):
+            self.worker.train_together(pack)
+            for job in pack:
+                self.worker.do(job)
+                done(job)
 
 
 class RungReached(Exception):
@@ -150,6 +156,44 @@ class Worker:
             else judges_for(self.concept, resolve_base(self.study.about().base)).values()
         )
         return [CachedJudge(one_by_one(judge), self.study.folder / "verdicts.jsonl") for judge in chain]
+
+    def train_together(self, jobs: Sequence[Job]) -> None:
+        """Train jobs of one pack, as far as that goes: what is left `do` trains alone, and finds out why. A pack that
+        does not fit into memory is halved.
+        """
+        waiting = [job for job in jobs if self._has_steps_left(job)]
+        if len(waiting) < 2 or self._trained_together(waiting):
+            return
+        for half in (waiting[: len(waiting) // 2], waiting[len(waiting) // 2 :]):
+            self.train_together(half)
+
+    def _has_steps_left(self, job: Job) -> bool:
+        run = RunDirectory(self.study.trial_folder(job.trial))
+        return run.status() not in ("finished", "diverged") and run.step() < job.train_to
+
+    def _trained_together(self, jobs: Sequence[Job]) -> bool:
+        """False where it needs more memory than there is."""
+        about, first = self.study.about(), jobs[0]
+        runs = [RunDirectory(self.study.trial_folder(job.trial)) for job in jobs]
+        trials = [Trial(job.config, self.concept, run.folder) for job, run in zip(jobs, runs, strict=True)]
+        with peak_memory(on_gpu=torch.cuda.is_available()) as peak, ExitStack() as stack:
+            looks = [stack.enter_context(tracked(run, about.trackers, about.name)) for run in runs]
+
+            def on_step(run: RunDirectory, step: int) -> None:
+                self.on_step(run.folder.name, step)
+                for look in looks:
+                    look()
+
+            try:
+                cache = self.study.folder / "cache"
+                base = self.base_for(first.config)
+                train_packed(trials, base, on_step=on_step, until=first.train_to, cache_dir=cache)
+            except _OF_ONE_TRIAL as error:
+                return not is_out_of_memory(error)
+            if (peak_bytes := peak()) is not None:
+                for job in jobs:
+                    self.study.note(job.trial, peak_memory_mib=round(peak_bytes / 2**20, 1))
+        return True
 
     def do(self, job: Job) -> None:
         """A trial that diverges or breaks, in training or after it, fails alone, and the reason is noted there. What is

@@ -4,8 +4,10 @@ read.
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,11 +22,13 @@ from brandsmith.report.figures import not_beaten, pareto_figures, steps_figures
 from brandsmith.report.html import ASSETS
 from brandsmith.report.pictures import Album, Picture, seen_in
 from brandsmith.report.plots import Point, Series, draw_bar, draw_plot, linear_axis, log_axis, unit_axis
+from brandsmith.report.tables import report_csv
 from brandsmith.report.words import duration_text, epoch_of, listed, size_text
-from brandsmith.results.choosing import Checkpoint
+from brandsmith.results.choosing import Checkpoint, group_settings
 from brandsmith.results.leaderboard import Standing, best_of_each_method, standings_of
 from brandsmith.results.parameters import scientific, setting_label
 from brandsmith.results.study_files import read_study
+from brandsmith.results.time_to_quality import seconds_to_kpi
 
 
 @pytest.fixture(scope="module")
@@ -277,3 +281,29 @@ def test_every_colour_can_be_read_in_light_dark_and_print():
             ), name
         for name in (f"m{i}" for i in range(6)):
             assert contrast(colours[name], colours["paper"]) >= 3, name  # WCAG 1.4.11: graphics
+
+
+def test_time_until_the_pictures_are_good(tmp_path):
+    """The first checkpoint whose selection pictures reach 0.7, at the setting's own mean pace; never: nothing."""
+    study = read_study(build_study(tmp_path / "study", pictures=False, training_seeds=(0, 1)))
+    found = {}
+    for setting in group_settings(study):
+        kpis = {c.step: c.selection_kpi for c in setting.checkpoints}
+        reached = [step for step, kpi in kpis.items() if kpi >= 0.7]
+        paces = [t.train_seconds / 400 for t in setting.trials]
+        expected = min(reached) * sum(paces) / len(paces) if reached else None
+        assert seconds_to_kpi(setting) == (pytest.approx(expected) if reached else None)
+        found[setting.method] = found.get(setting.method, False) or bool(reached)
+    assert found["lora"] and not found["hypernetwork"], "both outcomes were looked at"
+    lines = list(csv.DictReader(StringIO(report_csv(standings_of(study)))))
+    given = {line["method"]: line["seconds_to_kpi_0.7"] for line in reversed(lines)}
+    assert float(given["lora"]) > 0 and given["hypernetwork"] == ""
+
+
+def test_a_pace_that_nobody_recorded_is_none(tmp_path):
+    study = read_study(build_study(tmp_path / "study", pictures=False))
+    setting = next(s for s in group_settings(study) if s.method == "lora")
+    trials = tuple(replace(trial, train_seconds=None) for trial in setting.trials)
+    assert seconds_to_kpi(replace(setting, trials=trials)) is None
+    halted = tuple(replace(trial, stopped_at_step=200) for trial in setting.trials)
+    assert seconds_to_kpi(replace(setting, trials=halted)) == pytest.approx(2 * seconds_to_kpi(setting))
