@@ -77,6 +77,7 @@ def check_job(
     for tokenizer in tokenizers:
         check_token_is_new(tokenizer, concept.token)
     check_captions_fit(tokenizers, concept, config.token_vectors)
+    check_views(config, concept)
     if start:
         check_start(config, base, start)
     check_crops(concept, LARGEST_ASPECT if config.buckets else 1.0)
@@ -93,6 +94,21 @@ def check_job(
     check_grown(config, run)
     check_saved_state(run, config.steps)
     return TrainingJob(config, concept, run, record, processes, start)
+
+
+def check_views(config: TrainSettings, concept: Concept) -> None:
+    """Raise InvalidConfig for views that would do nothing, or turn lettering round."""
+    wanted = [name for name in ("mirror_views", "colour_views", "random_crop") if getattr(config, name)]
+    if wanted and config.views == 1:
+        raise InvalidConfig(f"{wanted[0]} is set, and views is 1", hint="set views too, such as views=8")
+    if config.mirror_views and concept.config.expected_text:
+        raise InvalidConfig(
+            f"mirror_views would turn '{concept.config.expected_text}' round", hint="leave mirror_views out"
+        )
+    if config.random_crop and config.buckets:
+        raise InvalidConfig(
+            "random_crop does not go with buckets: they keep whole pictures", hint="leave one of them out"
+        )
 
 
 def check_grown(config: TrainSettings, run: RunDirectory) -> None:

@@ -116,6 +116,14 @@ class TrainSettings(BaseModel):
     """Views kept of each training picture: itself and shifted, zoomed ones (`methods/views.py`); 1 trains on the
     pictures alone.
     """
+    mirror_views: bool = False
+    """Turn half of the views left to right; refused where the concept has lettering."""
+    colour_views: float = Field(0.0, ge=0, le=0.5)
+    """Largest change of a view's brightness, contrast and saturation, such as 0.1; not where colour is the brand."""
+    random_crop: bool = False
+    """Cut views of long pictures at random places. A picture whose mark has a known box is cut where that stays
+    inside.
+    """
     checkpoint_every: int = Field(100, ge=1, le=10_000_000)
     """Steps between checkpoints; the last step always makes one."""
     keep_checkpoints: int | None = Field(None, ge=1, le=10_000)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from brandsmith.core.seeds import generator_for
 from brandsmith.core.text import is_there, read_text
 from brandsmith.methods.class_latents import draw_class_latents
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.views import views_of
+from brandsmith.methods.views import PLAIN_VIEWS, ViewKind, crop_of_view, views_of
 
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
@@ -42,8 +43,16 @@ ENCODED_TOGETHER = 4
 """Pictures at most."""
 REMEMBERED = 512
 """Captions in a new order whose encoding is kept at most."""
-Cropped = tuple[Path, tuple[float, float]]
-"""A picture and its centering."""
+
+
+class Cropped(NamedTuple):
+    """How a picture is cut, and how its views differ from it."""
+
+    image: Path
+    centering: tuple[float, float] = CENTRE
+    kind: ViewKind = PLAIN_VIEWS
+
+
 _ORDER = 0x0DE2  # names the random stream
 
 
@@ -160,25 +169,39 @@ def training_set(
 ) -> TrainingSet:
     """Pictures of one shape: each cut as its crop says."""
     views = settings.views
-    images = [(crop.image, crop.centering) for crop in crops]
+    kinds = [view_kind(settings, crop) for crop in crops]
+    images = [Cropped(crop.image, crop.centering, kind) for crop, kind in zip(crops, kinds, strict=True)]
     prompts = tuple(example.caption for example in examples for _ in range(views))
     latents = _image_latents(base, images, size, cache, progress, views)
     if settings.mask_weight == 1 or not any(example.mask for example in examples):
         return TrainingSet(latents, prompts)
     masks = [
-        _views_of_mask(example.mask, crop.centering, size, views, number)
-        for number, (example, crop) in enumerate(zip(examples, crops, strict=True))
+        _views_of_mask(example.mask, cut, size, views, number)
+        for number, (example, cut) in enumerate(zip(examples, images, strict=True))
     ]
     return TrainingSet(latents, prompts, place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight))
 
 
-def _views_of_mask(
-    mask: Path | None, centering: tuple[float, float], size: tuple[int, int], views: int, number: int
-) -> torch.Tensor:
+def _views_of_mask(mask: Path | None, cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
     """(views, 1, height, width) in [0, 1], cut and moved as the picture itself; a picture without one: all white."""
     if mask is None:
         return torch.ones(views, 1, *size)
-    return views_of(load_pixels(mask, size, centering), views, number).mean(dim=1, keepdim=True) / 2 + 0.5
+    own = Cropped(mask, cut.centering, replace(cut.kind, colour=0.0))
+    return view_pixels(own, size, views, number).mean(dim=1, keepdim=True) / 2 + 0.5
+
+
+def view_kind(settings: TrainSettings, crop: Crop) -> ViewKind:
+    """What the views of a picture may do; one with a known box is cut where that stays inside."""
+    return ViewKind(settings.mirror_views, settings.colour_views, settings.random_crop and crop.box is None)
+
+
+def view_pixels(cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
+    """(views, 3, height, width) in [-1, 1] of the picture with this number."""
+    if not cut.kind.random_crop:
+        return views_of(load_pixels(cut.image, size, cut.centering), views, number, cut.kind)
+    cuts = [crop_of_view(cut.centering, number, view, cut.kind) for view in range(views)]
+    shown = [views_of(load_pixels(cut.image, size, own), views, number, cut.kind) for own in cuts]
+    return torch.stack([shown[view][view] for view in range(views)])
 
 
 def place_weights(masks: torch.Tensor, latent_px: Sequence[int], weight: float) -> torch.Tensor:
@@ -201,7 +224,7 @@ def class_set(
     images = list_pictures(concept.folder / "class_images")
     if images:
         return TrainingSet(
-            _image_latents(base, [(image, CENTRE) for image in images], size, cache, progress),
+            _image_latents(base, [Cropped(image) for image in images], size, cache, progress),
             tuple(_caption(image, prompt) for image in images),
         )
     prompts = tuple(islice(cycle(class_prompts(concept, settings)), settings.num_class_images))
@@ -236,8 +259,9 @@ def _caption(image: Path, default: str) -> str:
 def _image_latents(
     base: Base, images: list[Cropped], size: tuple[int, int], cache: Path, progress: Progress, views: int = 1
 ) -> torch.Tensor:
-    moved = [(number, centering) for number, (_, centering) in enumerate(images) if centering != CENTRE]
-    content = (sha256_of(image) for image, _ in images)
+    moved: list[object] = [(number, cut.centering) for number, cut in enumerate(images) if cut.centering != CENTRE]
+    moved += [(number, cut.kind) for number, cut in enumerate(images) if views > 1 and cut.kind != PLAIN_VIEWS]
+    content = (sha256_of(cut.image) for cut in images)
     key = _digest("images-2", size, views, fingerprint(base.vae), *content, *moved)
     file = cache / f"latents-{key}.safetensors"
     return _cached(file, len(images) * views, lambda: _encode_all(base, images, size, progress, views))
@@ -249,8 +273,8 @@ def _encode_all(
 ) -> torch.Tensor:
     latents = []
     with channels_last(base.vae):
-        for number, (image, centering) in enumerate(images):
-            for pixels in views_of(load_pixels(image, size, centering), views, number).split(ENCODED_TOGETHER):
+        for number, cut in enumerate(images):
+            for pixels in view_pixels(cut, size, views, number).split(ENCODED_TOGETHER):
                 latents.append(encode_images(base, pixels.to(base.device)).float().cpu())
             progress("encode pictures", number + 1, len(images), "")
     return torch.cat(latents)
