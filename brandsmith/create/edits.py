@@ -88,7 +88,15 @@ class Outpainting:
         drawn = np.ones(made.picture.shape[:2], bool)
         x0, y0, x1, y1 = made.kept
         drawn[y0:y1, x0:x1] = False
-        return Edited(made.picture, drawn, made.picture, made.feather_px)
+        return Edited(made.picture, drawn, squared(made.picture), made.feather_px)
+
+
+def squared(picture: np.ndarray) -> np.ndarray:
+    """The picture (H, W, 3) in the middle of a square, its outermost pixels carried on: judges know square pictures."""
+    height, width = picture.shape[:2]
+    short, wide = max(0, width - height), max(0, height - width)
+    sides = ((short // 2, short - short // 2), (wide // 2, wide - wide // 2), (0, 0))
+    return np.pad(picture, sides, mode="edge")
 
 
 # ----------------------------------------------------------------------------- read, before weights load

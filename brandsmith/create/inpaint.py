@@ -25,15 +25,15 @@ class InpaintSettings:
 
     feather_px: int | None = None
     """How far outside the mask pixels go over into the picture; None: one latent cell at the scale of drawing."""
-    surroundings: float = 1.35
+    surroundings: float = 1.2
     """Side of the window that is drawn, in longer sides of the mask: a thing is drawn as large as a base knows it, and
     what is beside it is seen."""
     strength: float = 1.0
     """The share of the run that is drawn; below 1 it starts from a smooth continuation of the surroundings."""
 
     repeats: int | None = None
-    """How often each step of the first half is made again, so that what is drawn fits what stays (RePaint). None: twice
-    with ddim and ddpm, and never with others, whose steps remember each other."""
+    """How often each step of the first half is made again, so that what is drawn fits what stays (RePaint). None: three
+    times with ddim and ddpm, and never with others, whose steps remember each other."""
 
     def __post_init__(self) -> None:
         if self.feather_px is not None and not 0 <= self.feather_px <= 512:
@@ -78,8 +78,8 @@ class Inpainted:
 
 
 DEFAULT = InpaintSettings()
-USUAL_REPEATS = 2
-"""On pocket the seam is seen half as much, for twice the time (docs/editing.md)."""
+USUAL_REPEATS = 3
+"""On pocket the seam is seen half as much, for 2.5 times the time (docs/editing.md)."""
 
 
 def inpaint(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.create.edit_folder import KEYWORD
-from brandsmith.create.edits import square_around
+from brandsmith.create.edits import square_around, squared
 from brandsmith.create.inpaint import InpaintSettings, Window, cut, inpaint, window_around
 from brandsmith.create.redraw_part import feathered
 from brandsmith.create.seam import seam_jump
@@ -97,7 +97,7 @@ def test_wrong_masks_and_settings_are_refused():
         inpaint(base, given, np.ones((64, 32), bool), "a cat", [1], SETTINGS)
     with pytest.raises(InvalidInput, match="covers nothing"):
         inpaint(base, given, np.zeros((64, 64), bool), "a cat", [1], SETTINGS)
-    assert [InpaintSettings().repeats_with(name) for name in ("ddim", "ddpm", "euler")] == [2, 2, 0]
+    assert [InpaintSettings().repeats_with(name) for name in ("ddim", "ddpm", "euler")] == [3, 3, 0]
     for wrong in ({"feather_px": -1}, {"surroundings": 0.5}, {"strength": 0.0}, {"strength": 1.5}, {"repeats": 21}):
         with pytest.raises(InvalidConfig):
             InpaintSettings(**wrong)
@@ -112,7 +112,10 @@ def test_a_seam_is_seen_where_there_is_one():
     assert seam_jump(smooth, np.ones((64, 64), bool)) is None
 
 
-def test_judges_see_a_square_around_the_mask():
+def test_judges_see_a_square_around_the_mask_or_of_all():
+    given = picture(30, 50)
+    assert squared(given).shape == (50, 50, 3) and np.array_equal(squared(given)[10:40], given)
+    assert np.array_equal(squared(given.swapaxes(0, 1))[:, 10:40], given.swapaxes(0, 1))
     rows, columns = square_around(masked(100, 200, (0, 40, 20, 80)))
     assert (rows.start, rows.stop, columns.start, columns.stop) == (34, 86, 0, 52)
 
