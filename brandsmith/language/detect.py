@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from brandsmith.core.errors import InvalidInput
 from brandsmith.language.glossary import Language, common_english, english, language_codes, load_language
 from brandsmith.language.reading import ENGLISH, pattern_of, read
-from brandsmith.language.words import Word, english_letters, is_english, letters_known, read_words
+from brandsmith.language.words import Word, english_letters, is_english, is_figure, letters_known, read_words
 
 SURE_FROM = 0.5
 """Share of a text's letters in known words from which its language is taken without being given."""
@@ -64,7 +64,7 @@ class _Evidence:
 def _evidence(texts: Sequence[str], language: Language, kept: re.Pattern[str]) -> _Evidence:
     words = [word for text in texts for word in read_words(text, language, kept)]
     known, every = letters_known(words)
-    own = [word for word in words if word.meanings and not is_english(word) and _key(word) not in english().known]
+    own = [word for word in words if _is_own(word)]
     return _Evidence(
         language,
         known / every if every else 0.0,
@@ -72,6 +72,11 @@ def _evidence(texts: Sequence[str], language: Language, kept: re.Pattern[str]) -
         frozenset(_key(word) for word in own if word.meanings[0][0].kind in _CONTENT),
         frozenset(_key(word) for word in words if not word.known),
     )
+
+
+def _is_own(word: Word) -> bool:
+    foreign = bool(word.meanings) and not is_english(word) and not is_figure(word)
+    return foreign and _key(word) not in english().known
 
 
 def _key(word: Word) -> str:

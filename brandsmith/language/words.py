@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from brandsmith.language.glossary import Language, Sense, english, key_of
+from brandsmith.language.glossary import Language, Sense, common_english, english, key_of
 
 _QUOTED = r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』'
 _TOKEN = r"<[A-Za-z0-9_-]+>|[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+"
@@ -158,8 +158,10 @@ def _with_ending(key: str, language: Language) -> tuple[tuple[Sense, ...], ...]:
 
 
 def _compound(piece: str, language: Language) -> list[Word]:
-    """`Blumenvase`: two known words in one."""
+    """`Blumenvase`: two known words in one; not `snowball`, which is an English word."""
     key = key_of(piece, language.code)
+    if key in common_english():
+        return []
     for end in range(len(key) - SHORTEST_PART, SHORTEST_PART - 1, -1):
         for link in language.linking:
             first = _content(key[:end].removesuffix(link) if key[:end].endswith(link) else "", language)
@@ -219,8 +221,13 @@ def _cuts_latin(text: str, length: int) -> bool:
 
 def letters_known(words: Sequence[Word]) -> tuple[int, int]:
     """(letters of words that are known, letters of all words); what is kept, and English words, do not count."""
-    counted = [word for word in words if not (word.kept or _is_comma(word) or is_english(word))]
+    counted = [word for word in words if not (word.kept or _is_comma(word) or is_english(word) or is_figure(word))]
     return sum(len(w.text) for w in counted if w.known), sum(len(w.text) for w in counted)
+
+
+def is_figure(word: Word) -> bool:
+    """Whether a word is written in digits, which speak for no language."""
+    return word.text.isdecimal()
 
 
 def is_english(word: Word) -> bool:
