@@ -277,7 +277,8 @@ def _line(first: Any, *more: Any) -> str:
 
 def _actions(own: Mapping[str, Any]) -> list[dict[str, Any]]:
     data = _assertion(own, "c2pa.actions.v2") or _assertion(own, "c2pa.actions") or {}
-    return [action for action in data.get("actions", ()) if isinstance(action, dict)]
+    actions = data.get("actions")
+    return [action for action in actions if isinstance(action, dict)] if isinstance(actions, list) else []
 
 
 def _assertion(own: Mapping[str, Any], label: str) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import zlib
 from datetime import UTC, datetime, timedelta
 
+import c2pa
 import numpy as np
 import pytest
 from certificates import Signer, make_signer
@@ -18,6 +20,7 @@ from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Model, Rights, Source
 from brandsmith.provenance.containers import LARGEST_PACKET, with_packet
 from brandsmith.provenance.found import State, read_found
+from brandsmith.provenance.keys import load_key, signer_of
 from brandsmith.provenance.signature import encoded, save_signed
 
 PIXELS = (np.random.default_rng(1).random((24, 40, 3)) * 255).astype(np.uint8)
@@ -100,6 +103,43 @@ def test_an_edited_copy_of_somebody_else_shows_only_what_it_is(picture, tmp_path
     other = (tmp_path / f"b{picture.suffix}").read_bytes()
     assert read_found(tmp_path / f"b{picture.suffix}").manifest.state is State.UNTRUSTED
     assert other != picture.read_bytes()
+
+
+def foreign(definition: dict, signer: Signer) -> bytes:
+    """A picture that another program signed: the SDK called with whatever it takes."""
+    key = load_key(signer.key.read_bytes(), signer.key, "")
+    own = c2pa.Signer.from_callback(signer_of(key), c2pa.C2paSigningAlg.ES256, signer.chain.read_text())
+    out = io.BytesIO()
+    with own, c2pa.Builder.from_json(definition) as builder:
+        builder.sign(own, "image/png", io.BytesIO(encoded(PIXELS, ".png", {}, 90)), out)
+    return out.getvalue()
+
+
+CAPTURED = {
+    "action": "c2pa.created",
+    "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture",
+}
+FOREIGN = {
+    "a camera": [{"label": "c2pa.actions", "data": {"actions": [CAPTURED]}}],
+    "a recipe that is none": [{"label": "org.brandsmith.recipe", "data": {"prompt": [1], "seed": "\x1b[2J"}}],
+    "a recipe that is a list": [{"label": "org.brandsmith.recipe", "data": [[["deep"] * 9] * 9] * 9}],
+    "something else": [{"label": "com.example.thing", "data": {"actions": 5}}],
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_others_signed_is_shown_and_never_drawn(tmp_path, signer, brandsmith, kind):
+    made = FOREIGN[kind] if kind == "a camera" else [*FOREIGN["a camera"], *FOREIGN[kind]]
+    definition = {"claim_generator_info": [{"name": "Kamera", "version": "7"}], "title": "x", "assertions": made}
+    file = tmp_path / "a.png"
+    file.write_bytes(foreign(definition, signer))
+    found = read_found(file, signer.root).manifest
+    assert (found.state, found.source, found.local) == (State.TRUSTED, "digitalCapture", False)
+    assert found.software.startswith("Kamera 7")
+    code, said, _ = brandsmith("provenance", "show", file)
+    assert code == 0 and "\x1b" not in said
+    code, said, complained = brandsmith("sample", "--from", file, "--out", tmp_path / "out")
+    assert (code, said) == (2, "") and "recipe" in complained and not (tmp_path / "out").exists()
 
 
 # ----------------------------------------------------------------------------- hostile
