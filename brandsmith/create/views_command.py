@@ -126,7 +126,7 @@ def make_views(
     attempts, origin = _drawn(brief, task, created, leaving, progress)
     sentences = {view: sentence_for(view, attempts) for view in task.views}
     _keep_working(task, attempts, created)
-    _set_sheet(task, attempts, kit, created, leaving, origin)
+    _set_sheet(brief, attempts, kit, created, leaving, origin)
     created.summarise({"views": sentences})
     return ViewsResult(folder, sentences, attempts, pictures)
 
@@ -205,7 +205,7 @@ def _copy(picture: Path, copy: Path) -> None:
 
 
 def _set_sheet(
-    task: ViewsTask,
+    brief: ViewsBrief,
     attempts: Sequence[Attempt],
     kit: BrandKit | None,
     created: CreatedFolder,
@@ -217,7 +217,7 @@ def _set_sheet(
     files = [created.folder / f"sheet{suffix}" for suffix in (".png", ".pdf")]
     shown = [own.best.path for own in attempts]
     with tempfile.TemporaryDirectory() as scratch:
-        page = typeset_views(task, attempts, kit, Path(scratch))
+        page = typeset_views(brief.task(), attempts, kit, Path(scratch), brief.concept.token)
         save_pages(page.as_pictures(SHEET_PPI), files[:1], [shown], origin, leaving)
         page.write_pdf(files[1])
     created.finish(SHEET_PART, files, {})

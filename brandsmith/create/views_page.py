@@ -8,24 +8,28 @@ from typing import Any
 
 from brandsmith.concept.brand_kit import BrandKit
 from brandsmith.create.typst_page import Typeset, families, print_copies
+from brandsmith.create.view_prompts import with_article
 from brandsmith.create.views import BY_WORDS, PLAIN, Attempt, ViewsTask, sentence_for
 
 COPY_PX = 512
-CELL_MM, LEFT_MM, MARGIN_MM, GAP_MM, HEAD_MM, ROW_TEXT_MM = 52.0, 62.0, 16.0, 4.0, 34.0, 9.0
+CELL_MM, LEFT_MM, MARGIN_MM, GAP_MM = 52.0, 62.0, 16.0, 5.0
 
 
-def typeset_views(task: ViewsTask, attempts: Sequence[Attempt], kit: BrandKit | None, scratch: Path) -> Typeset:
-    """One page as wide and high as it needs; `scratch` gets copies of what it shows."""
+def typeset_views(
+    task: ViewsTask, attempts: Sequence[Attempt], kit: BrandKit | None, scratch: Path, token: str = ""
+) -> Typeset:
+    """One page as wide and high as it needs; `scratch` gets copies of what it shows. `token`: where the thing has it,
+    the title says the brand's name.
+    """
     names = print_copies([own.best.path for own in attempts], scratch, COPY_PX)
     source = print_copies([task.source], _made(scratch / "source"), COPY_PX) if task.source else []
     cells = [_cell(attempt, name) for attempt, name in zip(attempts, names, strict=True)]
-    across, rows = len(task.arms), len(task.views) + 1
+    across = len(task.arms)
     data: dict[str, Any] = {
-        "title": f"Views of a {task.thing}" if not task.thing.startswith("a ") else f"Views of {task.thing}",
+        "title": f"Views of {with_article(_for_people(task.thing, token, kit))}",
         "owner": kit.name if kit else "",
         "source": f"/source{source[0]}" if source else None,
         "width": 2 * MARGIN_MM + LEFT_MM + across * (CELL_MM + GAP_MM),
-        "height": 2 * MARGIN_MM + HEAD_MM + rows * (CELL_MM + ROW_TEXT_MM + GAP_MM) + 6,
         "margin": MARGIN_MM,
         "cell": CELL_MM,
         "left": LEFT_MM,
@@ -46,6 +50,10 @@ def typeset_views(task: ViewsTask, attempts: Sequence[Attempt], kit: BrandKit | 
     }
     fonts = (kit.font_file("headline"), kit.font_file("text")) if kit else ()
     return Typeset("views.typ", data, scratch, tuple(font for font in fonts if font))
+
+
+def _for_people(thing: str, token: str, kit: BrandKit | None) -> str:
+    return thing.replace(token, kit.name) if kit and token else thing
 
 
 def _made(folder: Path) -> Path:

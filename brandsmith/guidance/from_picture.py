@@ -42,6 +42,7 @@ class FromPicture:
         settings: DrawSettings,
     ) -> list[torch.Tensor | None]:
         """Its latents (C, h, w), once for each image."""
-        pixels = resized(as_pixels(self.picture), size_px).clamp(-1, 1)
+        own = as_pixels(np.array(self.picture))  # a copy: what a file holds is read-only, which torch warns of
+        pixels = resized(own, size_px).clamp(-1, 1)
         latents = encode_images(base, pixels[None].to(base.device)).to(base.dtype)[0]
         return [latents] * len(branches)

@@ -54,6 +54,7 @@ def test_more_strength_keeps_less_and_seeds_differ(base, picture):
 
 def test_a_picture_of_another_size_is_scaled(base, picture):
     large = np.kron(picture, np.ones((2, 2, 1), np.uint8))
+    large.flags.writeable = False  # as a picture from a file is
     assert drawn(base, large, 0.5, (1,))[0].shape == picture.shape
 
 
