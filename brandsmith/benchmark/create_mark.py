@@ -50,8 +50,8 @@ SEEDS = {"trained": (9100, 9101, 9102), "garbled": (9100, 9101, 9102, 9103), "un
 SETTINGS = DrawSettings(num_steps=20, batch_size=8)
 GARBLED = "textual_inversion"
 KINDS = ("misspelt", "reworded", "erased", "struck", "swapped", "dropped", "doubled")
-"""Of near misses: those that leave the mark's place and outline as they were. What turns or bends the whole mark has no
-true composite at its place.
+"""Of near misses: those that leave the mark where it was (the last three step its outline where it is tilted). What
+turns, mirrors or recolours the whole mark has no true composite at its place.
 """
 LEAST_GAIN, MOST_FALL = 0.85, 0.3
 """Of the random light: per channel, and from one side of the picture to the other."""

@@ -89,17 +89,20 @@ def create_ad(
 
 
 @commands.command("mark", epilog="Example: [cyan]brandsmith create mark out/samples/case-0_seed-1000.png[/]")
+@signing_options(without=("kit",))
 def create_mark(
     image: Annotated[Path, typer.Argument(help="A drawn picture with the mark in it, right or garbled.")],
     concept: FittedConceptOption = "demo",
     out: Annotated[Path | None, typer.Option(help="PNG, JPEG or WebP; default beside IMAGE.")] = None,
+    *,
+    signing: Signing,
     as_json: Json = False,
 ) -> None:
     """Lay the true mark over the drawn one, under the picture's own light; a composite, never counted as learning."""
     from brandsmith.create.exact_mark_command import exact_mark_lines, lay_exact_mark
 
     with status("loading the judges"):
-        done = lay_exact_mark(image, concept, out)
+        done = lay_exact_mark(image, concept, out, signing)
     print_lines(exact_mark_lines(done))
     if as_json:
         print_json(done.as_json())

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from brandsmith.create.find_drawn import ALIKE, distances_to, nearest_colours, nearest_of
-from brandsmith.create.true_mark import TrueMark
-from brandsmith.judges.boxes import Box, as_box, overlap
+from brandsmith.create.true_mark import TrueMark, closed, taken_up
+from brandsmith.judges.boxes import Box, as_box, box_area, overlap
 
 AROUND = 0.4
 """Of the box's sides: how much of its surroundings is looked at."""
@@ -46,11 +46,15 @@ class Window:
 
 @dataclass(frozen=True)
 class DrawnMask:
-    """`share` (h, w) float32 in [0, 1]: mark of each pixel in `window`; `seen` (h, w) bool: where it could be told."""
+    """`share` (h, w) float32 in [0, 1]: mark of each pixel in `window`; of lettering without a patch, what it takes up
+    together with the gaps between its letters. `seen` (h, w) bool: where it could be told. `drawn` (h, w) bool: every
+    pixel that has something of the mark.
+    """
 
     window: Window
     share: np.ndarray
     seen: np.ndarray
+    drawn: np.ndarray
 
 
 def window_round(box: Box, picture: np.ndarray, around: float = AROUND) -> Window:
@@ -69,6 +73,8 @@ def mask_drawn(picture: np.ndarray, box: Box, mark: TrueMark) -> DrawnMask | Non
     """The mark that was drawn in `box` of (H, W, 3) uint8; None where it cannot be told from what surrounds it."""
     window = window_round(box, picture)
     pixels = window.of(picture).astype(np.float32)
+    if not mark.is_patch:
+        return _mask_lettering(window.of(picture), box, window, mark)
     solid = _solid(window.of(picture), box, window, mark)
     if solid.sum() < 20:
         return None
@@ -79,7 +85,7 @@ def mask_drawn(picture: np.ndarray, box: Box, mark: TrueMark) -> DrawnMask | Non
         return None
     kinds = nearest_colours(window.of(picture), mark.colours)
     reach = max(1.5, NEARBY * (box[2] - box[0]))
-    own = _spread(pixels, inner & (kinds == 0), reach) if mark.is_patch else _spread(pixels, inner, reach)
+    own = _spread(pixels, inner & (kinds == 0), reach)
     other = _spread(pixels, outer, reach)
     apart = own - other
     contrast = np.sqrt((apart**2).mean(axis=2))
@@ -88,25 +94,49 @@ def mask_drawn(picture: np.ndarray, box: Box, mark: TrueMark) -> DrawnMask | Non
     share = ((pixels - other) * apart).sum(axis=2) / np.maximum((apart**2).sum(axis=2), 1.0)
     share = np.where(inner, 1.0, np.where(outer, 0.0, share.clip(0, 1)))
     seen = inner | outer | (contrast > LEAST_CONTRAST)
-    return DrawnMask(window, share.astype(np.float32), seen)
+    return DrawnMask(window, share.astype(np.float32), seen, share > 0.05)
+
+
+def _mask_lettering(pixels: np.ndarray, box: Box, window: Window, mark: TrueMark) -> DrawnMask | None:
+    """Of lettering or an emblem without a patch: it may be garbled, but takes up as much room."""
+    high = box[3] - box[1]
+    kinds = nearest_of(distances_to(pixels, mark.colours), ALIKE[1])
+    own = (kinds >= 0).astype(np.uint8) & _rectangle(kinds.shape, box, window, 0.15 * high)
+    if not 20 < own.sum() < 0.8 * box_area(box):
+        return None
+    drawn = cv2.dilate(own, np.ones((3, 3), np.uint8)) > 0
+    share = cv2.GaussianBlur(taken_up(own, high).astype(np.float32), (0, 0), 0.5)
+    return DrawnMask(window, share, np.ones(share.shape, bool), drawn)
 
 
 def _solid(pixels: np.ndarray, box: Box, window: Window, mark: TrueMark) -> np.ndarray:
     """(h, w) uint8: what has the mark's patch's colour and lies mostly in the box, its holes and notches filled. A
-    frame of a like colour round the mark does not; of ALIKE that which fits the box best is taken.
+    frame of a like colour round the mark does not. Of ALIKE that is taken whose outline is most like the mark's: too
+    wide takes in the edge of a product of a like colour, too narrow leaves out what lies in shade.
     """
     away = distances_to(pixels, mark.colours)
     tried = [_solid_at(nearest_of(away, alike), box, window, mark) for alike in ALIKE]
-    return max(tried, key=lambda solid: overlap(_bounds(solid, window), box))
+    return max(tried, key=lambda solid: _likeness(solid, box, window, mark))
 
 
-def _bounds(solid: np.ndarray, window: Window) -> Box:
-    x, y, wide, high = cv2.boundingRect(solid)
-    return as_box((x + window.x0, y + window.y0, x + wide + window.x0, y + high + window.y0))
+def _likeness(solid: np.ndarray, box: Box, window: Window, mark: TrueMark) -> float:
+    """Up to 1: how much it fills the smallest rectangle round it as the mark does, has its proportions, and lies where
+    a mark was found.
+    """
+    outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return 0.0
+    _, (wide, high), turn = cv2.minAreaRect(np.concatenate(outlines))
+    wide, high = (high, wide) if abs(turn) > 45 else (wide, high)
+    filled = float(solid.sum()) / max(1.0, (wide + 1) * (high + 1)) / mark.filled
+    shape = abs(np.log(max(1.0, wide) / max(1.0, high) / mark.aspect))
+    x, y, w, h = cv2.boundingRect(solid)
+    there = overlap(as_box((x + window.x0, y + window.y0, x + w + window.x0, y + h + window.y0)), box)
+    return float(min(filled, 1 / max(filled, 1e-6)) * np.exp(-0.5 * shape) * there**0.3)
 
 
 def _solid_at(kinds: np.ndarray, box: Box, window: Window, mark: TrueMark) -> np.ndarray:
-    own = (kinds == 0).astype(np.uint8) if mark.is_patch else (kinds >= 0).astype(np.uint8)
+    own = (kinds == 0).astype(np.uint8)
     high = box[3] - box[1]
     own &= _rectangle(own.shape, box, window, LOOSE * high)
     inside = _rectangle(own.shape, box, window, 0.05 * high)
@@ -114,9 +144,7 @@ def _solid_at(kinds: np.ndarray, box: Box, window: Window, mark: TrueMark) -> np
     areas, shared = (np.bincount(labels.ravel(), where.ravel(), count) for where in (np.ones_like(own), inside))
     mine = [i for i in range(1, count) if shared[i] > MOSTLY * areas[i]]
     reach = 2 * max(1, round(CLOSED * high)) + 1
-    padded = cv2.copyMakeBorder(np.isin(labels, mine).astype(np.uint8), *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
-    solid = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))[reach:-reach, reach:-reach]
-    solid = _largest(np.ascontiguousarray(solid)) if mark.is_patch else np.ascontiguousarray(solid)
+    solid = _largest(closed(np.isin(labels, mine).astype(np.uint8), reach))
     outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(solid, outlines, -1, 1, cv2.FILLED)
     return solid

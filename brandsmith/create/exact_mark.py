@@ -27,7 +27,7 @@ from brandsmith.judges.boxes import overlap
 from brandsmith.judges.fit import FittedJudges
 from brandsmith.judges.judge import Verdict, check_pictures
 
-LEAST_OVERLAP = 0.4
+LEAST_OVERLAP = 0.6
 """Of the box in which the mark was found and that in which it is laid: with less, something else was seen."""
 LEAST_ALIKE = 0.65
 """Overlap (intersection over union) of the drawn mark's outline and the true one's, laid over it: with less it is half

@@ -17,6 +17,7 @@ from brandsmith.draw.recipe import KEYWORD, read_recipe
 from brandsmith.judges.fit import load_judges
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role, Source
+from brandsmith.provenance.rights import kit_rights
 from brandsmith.provenance.signature import FORMATS, check_signing, save_signed
 
 EDIT = Edit("c2pa.edited", "the true mark laid in place of the drawn one")
@@ -69,10 +70,10 @@ def claim_of(image: Path, concept: Concept) -> Claim:
     recipe = read_recipe(image)
     origin = recipe.origin if recipe else None
     models = (Model(origin.base, origin.base_fingerprint, origin.adapter_hash),) if origin else ()
-    owner = load_brand_kit(concept.folder).settings.rights.owner if has_brand_kit(concept.folder) else ""
+    rights = kit_rights(load_brand_kit(concept.folder)) if has_brand_kit(concept.folder) else Rights()
     inputs = (Input(image, Role.PARENT, "drawn picture"),)
     drawn_from = recipe.as_text()[KEYWORD] if recipe else None
-    return Claim(Source.COMPOSITE, drawn_from, models, inputs, (EDIT,), Rights(credit=owner))
+    return Claim(Source.COMPOSITE, drawn_from, models, inputs, (EDIT,), rights)
 
 
 def exact_mark_lines(done: MarkedPicture) -> Iterator[str]:

@@ -32,8 +32,8 @@ ASPECTS = (0.6, 1.5)
 """How far a patch may be from the mark's proportions, as a factor."""
 INK = (0.35, 2.2)
 """How much of the patch may be ink, as a factor of the true mark's share."""
-LEAST_WIDTH = 0.08
-"""Of the picture's longer side."""
+LEAST_WIDTH = 0.14
+"""Of the picture's longer side: lips and buttons are smaller."""
 LEAST_PX = 12
 """In pixels: under that, lettering cannot be read whatever is laid in."""
 SAME_PLACE = 0.2

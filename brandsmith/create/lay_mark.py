@@ -14,6 +14,8 @@ from brandsmith.create.true_mark import TrueMark
 
 SHARPEST = 0.985
 """Quantile of the lettering's steepness that tells its blur."""
+SOFTEST_PX = 1.5
+"""Of lettering without a patch, whose outline tells no blur."""
 FINER = 4
 """The mark is laid in at so many times the picture's size, then shrunk: its edges are smooth."""
 
@@ -37,22 +39,26 @@ def sharpened(place: Place, picture: np.ndarray, mark: TrueMark, mask: DrawnMask
     """The place with the blur of the drawn lettering, where that is sharper than the outline: on folded cloth an
     outline is uneven, and so seems soft.
     """
-    if len(mark.colours) < 2:
-        return place
-    patch, ink = mark.colours[:2]
+    window = mask.window.of(picture).astype(np.float32)
+    ink = mark.colours[1 if mark.is_patch and len(mark.colours) > 1 else 0]
+    ground = mark.colours[0] if mark.is_patch else np.median(window[mask.share < 0.02], axis=0)
     inside = cv2.erode((mask.share > 0.95).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    wanted = _steepness(_inked(mask.window.of(picture).astype(np.float32), patch, ink, inside), inside)
-    tried = np.geomspace(BLUR_PX[0], max(place.blur_px, BLUR_PX[0] * 1.01), 5)
+    if np.abs(ink - ground).max() < 24 or not inside.any():
+        return place
+    wanted = _steepness(_inked(window, ground, ink, inside), inside)
+    softest = place.blur_px if mark.is_patch else SOFTEST_PX
+    tried = np.geomspace(BLUR_PX[0], max(softest, BLUR_PX[0] * 1.01), 5)
     steep = []
     for blur in tried:
         inks, alpha = render(replace(place, blur_px=float(blur)), mark, mask)
-        steep.append(_steepness(_inked(inks, patch, ink, inside), inside & (alpha > 0.98)))
+        laid = inks + ground * (1 - alpha[..., None])
+        steep.append(_steepness(_inked(laid, ground, ink, inside), inside))
     return replace(place, blur_px=float(np.interp(-wanted, -np.array(steep), tried)))
 
 
-def _inked(pixels: np.ndarray, patch: np.ndarray, ink: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(h, w): 0 where the patch is, 1 where the ink is, as far as the picture's own range goes."""
-    along = (pixels - patch) @ (ink - patch)
+def _inked(pixels: np.ndarray, ground: np.ndarray, ink: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(h, w): 0 where the patch or product is, 1 where the ink is, as far as the picture's own range goes."""
+    along = (pixels - ground) @ (ink - ground)
     low, high = np.quantile(along[inside], [0.05, 0.97]) if inside.sum() > 20 else (0.0, 1.0)
     return ((along - low) / max(1.0, high - low)).clip(0, 1)
 

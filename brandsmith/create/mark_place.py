@@ -23,6 +23,8 @@ LIMITS = {"stretch": 0.09, "slant": 0.1, "keystone": 0.08, "bend": 0.12}
 """Of the log of proportion, of the mark's width per height, of its sides, of its height: what perspective and cloth may
 do to a mark. A third of each costs as much as CHEAP of the outline's length being a pixel off."""
 CHEAP = 0.02
+UPRIGHT = 0.02
+"""Most slant of lettering without a patch: its outline is that of its first and last letter, and tells no slant."""
 BLUR_PX = (0.25, 3.0)
 STEEP = 0.95
 """Quantile of the outline's steepness that tells the picture's blur."""
@@ -112,8 +114,9 @@ def fit_place(mask: DrawnMask, mark: TrueMark) -> Place:
         return np.concatenate([off.ravel(), _strain(figures, float(mask.share.sum()))])
 
     start = _start(mask, mark)
-    rigid = _solve(residuals, start, start)
-    bent = _solve(residuals, np.concatenate([rigid, [0.0, 0.0]]), start)
+    slant = LIMITS["slant"] if mark.is_patch else UPRIGHT
+    rigid = _solve(residuals, start, start, slant)
+    bent = _solve(residuals, np.concatenate([rigid, [0.0, 0.0]]), start, slant)
     place = place_of(bent, mark.aspect)
     misfit = float(np.abs(residuals(bent)[: mask.share.size]).sum() / max(1.0, mask.share.sum()))
     blur = _blur(place, mask, mark, xs, ys)
@@ -156,9 +159,11 @@ def _start(mask: DrawnMask, mark: TrueMark) -> np.ndarray:
     return np.array([x, y, np.log(width), turn, 0, 0, 0, 0, np.log(0.7)])
 
 
-def _solve(residuals: Callable[[np.ndarray], np.ndarray], start: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def _solve(
+    residuals: Callable[[np.ndarray], np.ndarray], start: np.ndarray, centre: np.ndarray, slant: float
+) -> np.ndarray:
     width = np.exp(centre[2])
-    stretch, slant, keystone, bend = LIMITS.values()
+    stretch, _, keystone, bend = LIMITS.values()
     reach = np.array([0.3 * width, 0.3 * width, 0.35, 0.25, stretch, slant, keystone, keystone])
     low = np.concatenate([centre[:8] - reach, [np.log(BLUR_PX[0])], [-bend] * (len(start) - 9)])
     high = np.concatenate([centre[:8] + reach, [np.log(BLUR_PX[1])], [bend] * (len(start) - 9)])

@@ -24,7 +24,7 @@ SOFT_PX = 0.7
 def without_drawn(picture: np.ndarray, mask: DrawnMask, height_px: float) -> np.ndarray:
     """The mask's window (h, w, 3) float32 of (H, W, 3) uint8 without the mark. height_px: the mark's."""
     window = mask.window.of(picture)
-    drawn = cv2.dilate((mask.share > 0.05).astype(np.uint8), _disc(max(2.0, BLEED * height_px)))
+    drawn = cv2.dilate(mask.drawn.astype(np.uint8), _disc(max(2.0, BLEED * height_px)))
     if drawn.all():
         return window.astype(np.float32)
     around = (cv2.dilate(drawn, _disc(4.0)) > 0) & (drawn == 0)

@@ -34,8 +34,9 @@ LEAST_SHARE = 0.06
 
 @dataclass(frozen=True)
 class Outline:
-    """Signed distance to the mark's outline, in widths of the mark, positive inside: (H, W) float32 over the mark and
-    `margin_px` of it on every side, the mark itself being `size_px` (width, height).
+    """Signed distance to the mark's outline (of lettering alone: to that of what it takes up), in widths of the mark,
+    positive inside: (H, W) float32 over the mark and `margin_px` of it on every side, the mark itself being `size_px`
+    (width, height).
     """
 
     distance: np.ndarray
@@ -56,7 +57,7 @@ class TrueMark:
 
     @cached_property
     def outline(self) -> Outline:
-        return _outline(self.pixels[..., 3])
+        return _outline(self.pixels[..., 3], self.is_patch)
 
     @cached_property
     def colours(self) -> np.ndarray:
@@ -101,11 +102,25 @@ def true_mark_in(file: Path) -> TrueMark:
     return TrueMark(np.asarray(draw_mark_art(file, DRAWN_PX)))
 
 
-def _outline(alpha: np.ndarray) -> Outline:
+def closed(mask: np.ndarray, reach: int) -> np.ndarray:
+    """(H, W) uint8: gaps and notches up to `reach` pixels wide closed; the border is no gap."""
+    padded = cv2.copyMakeBorder(mask, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+    done = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    return np.ascontiguousarray(done[reach:-reach, reach:-reach])
+
+
+def taken_up(letters: np.ndarray, height_px: float) -> np.ndarray:
+    """(H, W) uint8: what lettering `height_px` high takes up, together with the gaps between its letters."""
+    return closed(letters, 2 * max(1, round(0.35 * height_px)) + 1)
+
+
+def _outline(alpha: np.ndarray, is_patch: bool) -> Outline:
     high = max(8, round(OUTLINE_PX * alpha.shape[0] / alpha.shape[1]))
     margin = round(MARGIN * high)
     small = cv2.resize(alpha, (OUTLINE_PX, high), interpolation=cv2.INTER_AREA)
-    inside = cv2.copyMakeBorder((small > 127).astype(np.uint8), *(margin,) * 4, cv2.BORDER_CONSTANT, value=0)
+    shown = (small > 127).astype(np.uint8)
+    shown = shown if is_patch else taken_up(shown, high)
+    inside = cv2.copyMakeBorder(shown, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
     within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     signed = np.where(inside > 0, within - 0.5, 0.5 - beyond)

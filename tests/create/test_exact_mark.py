@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 import brandsmith
 from brandsmith.concept.concept import Concept, load_concept
@@ -96,7 +97,7 @@ def test_the_place_is_found_to_a_third_of_a_pixel(mark, seed):
     true = place_of(figures, mark.aspect)
     high, wide = mark.pixels.shape[:2]
     corners = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, (true.corners * 4).astype(np.float32))
+    matrix = cv2.getPerspectiveTransform(corners - 0.5, (true.corners * 4 - 0.5).astype(np.float32))  # pixels' middles
     art = garbled(mark).astype(np.float32)
     art[..., :3] *= art[..., 3:] / 255
     laid = cv2.warpPerspective(cv2.GaussianBlur(art, (0, 0), 2), matrix, (512, 512))
@@ -195,6 +196,30 @@ def test_colours_of_a_mark_are_its_own_and_not_its_edges(mark):
     assert np.abs(mark.colours[1] - 255).max() < 3 and mark.shares[0] > 0.7
     plain = replace(mark, pixels=np.full((40, 90, 4), 255, np.uint8))
     assert len(plain.colours) == 1 and plain.filled == 1.0
+
+
+def wordmark() -> TrueMark:
+    """Dark letters without a patch."""
+    art = Image.new("RGBA", (900, 240), (20, 20, 30, 0))
+    pen = ImageDraw.Draw(art)
+    pen.text(
+        (450, 120), "MIRVA", font=ImageFont.load_default(size=230), fill=(20, 20, 30, 255), anchor="mm", stroke_width=4
+    )
+    return TrueMark(np.asarray(art.crop(art.getbbox())))
+
+
+def test_lettering_without_a_patch_is_replaced_too():
+    """Garbled letters take up the true ones' room. Where in it a letter stood they do not tell, nor a slant."""
+    mark = wordmark()
+    assert not mark.is_patch and len(mark.colours) == 1
+    wrong = print_on(cloth(), mark.pixels[:, ::-1].copy(), (64, 66), 70, np.random.default_rng(0), bend=0)
+    done, laid = replace_mark(wrong.picture, Drawn(wrong.box, "detector", 0.9), mark)
+    x0, y0, x1, y1 = wrong.box
+    middle = laid.place.corners.mean(axis=0)
+    assert abs(middle[0] - (x0 + x1) / 2) < 4 and abs(middle[1] - (y0 + y1) / 2) < 1
+    assert laid.place.width_px == pytest.approx(x1 - x0, rel=0.06)
+    ink = [float((p[int(y0) : int(y1), int(x0) : int(x1)].sum(axis=2) < 160).mean()) for p in (wrong.picture, done)]
+    assert ink[1] == pytest.approx(ink[0], rel=0.25)
 
 
 NEVER = ("study", "results", "report", "evaluate", "methods", "guidance", "judges", "draw", "prepare", "demo")
