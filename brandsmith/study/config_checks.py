@@ -180,7 +180,7 @@ def _settings(at: tuple, space: dict, kind: type[TrainSettings], grid: bool) -> 
                         unknown_name(f"setting of {method}", str(name), kind.model_fields.keys() - SET_BY_STUDY.keys())
                     ),
                 )
-            elif section == "search" and name in (space.get("fixed") or {}):
+            elif section == "search" and name in _mapping(space.get("fixed")):
                 yield path, f"'{name}' is both fixed and searched"
             else:
                 check = _searched if section == "search" else _single

@@ -102,6 +102,19 @@ def test_what_is_missing_is_found_before_anything_is_written(run, tmp_path, opti
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("given", ["1.5", "[1]", "text", "true", ".inf", "{}"])
+@pytest.mark.parametrize("key", ["fixed", "search", "method", "cases", "halving", "draw"])
+def test_a_value_where_settings_are_meant_is_a_mistake(key, given, brand, base):
+    own = f"methods: [{{method: lora, fixed: {{rank: 4}}, search: {{learning_rate: [1e-3]}}, {key}: {given}}}]"
+    lines = [f"name: x\nconcept: {brand}\nbase: {base}", own if key in ("fixed", "search", "method") else "methods: 3"]
+    lines[1] = lines[1].replace("fixed: {rank: 4}, ", "") if key == "fixed" else lines[1]
+    lines[1] = lines[1].replace("search: {learning_rate: [1e-3]}, ", "") if key == "search" else lines[1]
+    lines += [f"{key}: {given}"] if key in ("cases", "halving", "draw") else []
+    if (key, given) not in (("fixed", "{}"), ("search", "{}")):
+        with pytest.raises(InvalidConfig, match="mistake"):
+            parse_study("\n".join(lines))
+
+
 @pytest.mark.parametrize(
     "line", ["prompts: []", "selection_seeds: []", "report_seeds: [-1]", f"report_seeds: [{10**30}]", "prompts: ['a']"]
 )
