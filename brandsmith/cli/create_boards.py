@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.language_options import language_options
 from brandsmith.cli.options import (
     FittedConceptOption,
     Json,
@@ -22,6 +23,7 @@ from brandsmith.cli.options import (
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.progress import training_bar
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
 
 commands = typer.Typer()
@@ -84,6 +86,7 @@ def create_catalogue(
 )
 @hardware_options()
 @draw_options()
+@language_options()
 @signing_options(without=("kit",))
 def create_moodboard(
     theme: Annotated[str, typer.Argument(help="The board's title, and what every prompt ends with.")],
@@ -106,6 +109,7 @@ def create_moodboard(
     first_seed: FirstSeed = 1000,
     *,
     settings: DrawSettings,
+    language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -113,14 +117,16 @@ def create_moodboard(
     """One board in two layouts: the most different of the pictures that pass the judges, and the colours they have."""
     from brandsmith.concept.concept import load_concept
     from brandsmith.create.mood_board_command import MoodBoardBrief, make_mood_board
+    from brandsmith.draw.prompts import read_prompts, with_english_negative
     from brandsmith.draw.source import find_source
 
+    source, taught = find_source(run, step, base), load_concept(concept)
     brief = MoodBoardBrief(
         theme,
-        find_source(run, step, base),
-        load_concept(concept),
-        settings,
-        tuple(prompt or ()),
+        source,
+        taught,
+        with_english_negative(settings, source, language),
+        tuple(read_prompts(prompt or (), source, language, [taught.token, "{token}", "{theme}"])),
         pictures,
         candidates,
         first_seed,

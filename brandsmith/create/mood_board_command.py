@@ -37,6 +37,7 @@ from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.palette import Swatch, swatches_of
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.draw.leaving import Leaving, save_copy
+from brandsmith.draw.prompts import ReadPrompt
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
@@ -57,7 +58,7 @@ class MoodBoardBrief:
     source: Source
     concept: Concept
     settings: DrawSettings
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[str | ReadPrompt, ...] = ()
     pictures: int = 9
     candidates: int = 72
     first_seed: int = 1000
@@ -69,6 +70,7 @@ class MoodBoardBrief:
         return {
             "theme": self.theme,
             "prompts": self.drawn_prompts(),
+            **self._noted(),
             "base": self.source.base,
             "concept": self.concept.token,
             "settings": self.settings.model_dump(mode="json"),
@@ -80,8 +82,13 @@ class MoodBoardBrief:
             "swatches": self.swatches,
         }
 
+    def _noted(self) -> dict[str, Any]:
+        written = [own.noted()["written"] for own in self.prompts if isinstance(own, ReadPrompt) and own.written]
+        return {"written": written} if written else {}
+
     def drawn_prompts(self) -> list[str]:
-        return board_prompts(self.theme, self.prompts, self.concept.prompts(), self.concept.token)
+        given = [own.english if isinstance(own, ReadPrompt) else own for own in self.prompts]
+        return board_prompts(self.theme, given, self.concept.prompts(), self.concept.token)
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ def check_brief(brief: MoodBoardBrief) -> None:
         )
     if brief.by not in CHOICES:
         raise unknown_name("way to choose", brief.by, CHOICES)
-    if any(not prompt.strip() for prompt in brief.prompts):
+    if brief.prompts and any(not prompt.strip() for prompt in brief.drawn_prompts()):
         raise InvalidConfig("a prompt is empty", hint="leave it out")
 
 
