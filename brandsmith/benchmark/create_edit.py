@@ -180,7 +180,7 @@ def _largest(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def edit_bars(rows: Sequence[EditRow]) -> list[Bar]:
-    """The figures of issue's table, from rows."""
+    """The figures, from rows."""
     by_kind = {
         kind: [row for row in rows if row["kind"] == kind] for kind in ("exchange", "plain", "wide", "leaderboard")
     }
@@ -188,12 +188,20 @@ def edit_bars(rows: Sequence[EditRow]) -> list[Bar]:
     share, plain = _obeyed(by_kind["exchange"]), _obeyed(by_kind["plain"])
     best, best_plain = _best(by_kind["exchange"]), _best(by_kind["plain"])
     inside_seam, outside_seam = _seam_excess(_chosen(by_kind["exchange"])), _seam_excess(outside)
-    measured = sum(row["obeyed"] is not None for row in by_kind["exchange"])
+    tries = len(by_kind["exchange"])
+    unsure = sum(row["obeyed"] is None for row in by_kind["exchange"])
     num = len({row["number"] for row in by_kind["exchange"]})
     return [
         _zero("inpaint_unmasked_max_diff", by_kind["exchange"]),
         _zero("outpaint_kept_max_diff", outside),
-        Bar("inpaint_obeyed", share, f">= {0.8 * plain:.3g}", share >= 0.8 * plain, measured, f"plain: {plain:.3g}"),
+        Bar(
+            "inpaint_obeyed",
+            share,
+            f">= {0.8 * plain:.3g}",
+            share >= 0.8 * plain,
+            tries,
+            f"plain: {plain:.3g}; the judge is unsure of {unsure}",
+        ),
         Bar(
             f"inpaint_obeyed_best_of_{TRIES}",
             best,

@@ -38,7 +38,7 @@ class OutpaintSettings:
     """Where the picture lies in the free space: 0 left or top, 1 right or bottom."""
     strength: float | None = None
     """The share of the run that is drawn from the continued rows; 1 starts from noise alone. None: 0.15 beside a plain
-    ground, 0.8 beside any other."""
+    ground, 0.3 beside any other."""
 
     def __post_init__(self) -> None:
         if self.feather_px is not None and not 0 <= self.feather_px <= 512:
@@ -62,13 +62,11 @@ class Outpainted:
 DEFAULT = OutpaintSettings()
 RIM = 16
 """The share of a window, one by this, whose tone is carried on."""
-THING = 24.0
-"""Of 255: opposite rims that differ by half of that in tone do not both show the ground."""
-LEAST_AGREED = 0.25
-"""Of the rows, for the ground to be known."""
+THING = 6.0
+"""Of 255: where opposite rims depart from their usual tones by more than that from each other, a thing touches one."""
 PLAIN = 3.0
 """Of 255: a ground whose rows vary less than this along the rim is plain."""
-STRENGTH_ON_PLAIN, STRENGTH_ELSEWHERE = 0.15, 0.8
+STRENGTH_ON_PLAIN, STRENGTH_ELSEWHERE = 0.15, 0.3
 """Beside a plain ground more draws the thing of the prompt a second time (pocket: from 0.25 on)."""
 
 
@@ -219,15 +217,15 @@ class _Strip:
 def ground_tones(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(H, 3) float32: the ground's tone row by row, from the tones of a rim and of the opposite one (H, 3) each.
 
-    Where the two agree they are the ground (a floor and a wall run through). Elsewhere a thing touches one of them:
-    where the rim then departs from what the ground is above and below, that is carried on in its place.
+    Where both depart alike from their usual tone they are the ground (a floor and a wall run through). Elsewhere a
+    thing touches one of them: where the rim then departs from what the ground is above and below, that is carried on in
+    its place.
     """
-    agreed = np.abs(own - other).max(1) < THING / 2
-    if agreed.mean() < LEAST_AGREED:
-        return own
-    rows = np.arange(len(own))
+    apart = np.abs((own - np.median(own, 0)) - (other - np.median(other, 0))).max(1)
+    most = max(THING, 2 * float(np.median(apart)))  # a busy ground differs from itself
+    agreed, rows = apart < most, np.arange(len(own))
     between = np.stack([np.interp(rows, rows[agreed], own[agreed, channel]) for channel in range(3)], 1)
-    return np.where((np.abs(own - between).max(1) > THING / 2)[:, None], between, own).astype(np.float32)
+    return np.where((np.abs(own - between).max(1) > most)[:, None], between, own).astype(np.float32)
 
 
 def check_outpaint(size: tuple[int, int], aspect: float) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def test_bars_follow_from_rows():
     bars = {bar.name: bar for bar in edit_bars(rows)}
     assert bars["inpaint_unmasked_max_diff"].value == 0 and bars["inpaint_unmasked_max_diff"].passed
     assert bars["outpaint_kept_max_diff"].value == 3 and not bars["outpaint_kept_max_diff"].passed
-    assert round(bars["inpaint_obeyed"].value, 3) == 0.333 and bars["inpaint_obeyed"].n == 2
+    assert round(bars["inpaint_obeyed"].value, 3) == 0.333 and bars["inpaint_obeyed"].n == 3
     assert bars["inpaint_obeyed_best_of_3"].value == 0.5 and bars["inpaint_obeyed_best_of_3"].n == 2
     assert bars["inpaint_seam"].value == 2.0 and bars["outpaint_seam"].value == 1.0
 

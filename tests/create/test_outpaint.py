@@ -8,7 +8,7 @@ from bases import build_tiny
 
 from brandsmith.base.sources import load_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpaint
+from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, ground_tones, outpaint
 from brandsmith.guidance.settings import DrawSettings
 
 SETTINGS = DrawSettings(num_steps=2, guidance_scale=2.0, scheduler="euler")  # of every family
@@ -63,6 +63,17 @@ def test_a_plain_ground_stays_plain_and_no_second_thing_is_drawn():
     made = outpaint(load_base("pocket"), given, 3.0, "a blue box", 1, settings)
     beside = made.picture[:, : made.kept[0]].astype(float)
     assert np.abs(beside - given[:, :1]).mean() < 2 and np.abs(beside - given[:, :1]).max() < 40
+
+
+def test_a_thing_at_the_edge_is_not_carried_on_and_a_floor_is():
+    ground = np.repeat(np.linspace(180, 200, 64)[:, None], 3, 1)
+    ground[40:] -= 60
+    touched = ground.copy()
+    touched[10:25] = (20, 40, 200)
+    assert np.abs(ground_tones(touched, ground + 15) - ground).max() < 1
+    assert np.array_equal(ground_tones(ground, ground + 15), ground.astype(np.float32))
+    busy = ground + np.random.default_rng(0).normal(0, 8, ground.shape)
+    assert np.abs(ground_tones(np.where(touched == ground, busy, touched), ground) - ground).max() < 40
 
 
 def test_what_is_absurd_is_refused():
