@@ -82,8 +82,8 @@ def train(
         if as_json:
             print_json(plan.as_json())
         return
-    watcher = None
-    if previews or preview_prompts:
+    watcher, watched = None, previews or preview_prompts
+    if watched:
         from brandsmith.evaluate.previews import previews_for
 
         watcher = previews_for(request.concept, request.base, preview_prompts or [], console.print)
