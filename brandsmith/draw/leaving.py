@@ -111,11 +111,17 @@ def as_left(picture: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def note_unlike(pictures: Iterable[Path], leaving: Leaving) -> None:
-    """Raise InvalidConfig for pictures that are there with another watermark; say which stay unsigned."""
+    """Raise InvalidConfig for pictures that are there with another watermark; say how many stay unsigned."""
+    unsigned = []
     for path in pictures:
         recipe = read_recipe(path)
         if recipe is not None and recipe.watermark != leaving.signing.watermark:
             what, now = (("with", "without"), ("without", "with"))[leaving.signing.watermark]
             raise InvalidConfig(f"'{path}' was written {what} a watermark, now {now}", hint="give another folder")
         if leaving.signing.sign and not is_signed(path):
-            warn_once(f"'{path}' was written unsigned and stays so: 'brandsmith provenance sign' makes a signed copy")
+            unsigned.append(path)
+    if unsigned:
+        warn_once(
+            f"{len(unsigned)} pictures in '{unsigned[0].parent}' were written unsigned and stay so: "
+            "'brandsmith provenance sign' makes signed copies"
+        )

@@ -13,7 +13,7 @@ from PIL import Image
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.draw.again import draw_again
-from brandsmith.draw.leaving import Leaving, drawn_claim, sign_drawn
+from brandsmith.draw.leaving import Leaving, drawn_claim, note_unlike, sign_drawn
 from brandsmith.draw.recipe import KEYWORD, Origin, read_recipe
 from brandsmith.draw.source import Source, find_source, short_path
 from brandsmith.draw.to_folder import draw_to_folder
@@ -182,8 +182,10 @@ def test_a_compressed_picture_is_drawn_again_to_the_pixel_before_compression(tin
     assert again.same_drawing and again.largest_difference > 0 and "same pixels as were drawn" in again.line
 
 
-def test_pictures_of_a_run_are_signed_before_they_leave(tiny, tmp_path):
+def test_pictures_of_a_run_are_signed_before_they_leave(tiny, tmp_path, capsys):
     drawn = draw_to_folder(["a cat"], [1, 2], SETTINGS, Source(str(tiny / "base")), tmp_path / "run")
+    note_unlike(drawn, Leaving())
+    assert "2 pictures in '" in capsys.readouterr().err
     before = [path.read_bytes() for path in drawn]
     copies = sign_drawn(drawn, tmp_path / "signed", Leaving())
     assert [path.read_bytes() for path in drawn] == before and [path.name for path in copies] == [
