@@ -27,7 +27,7 @@ WHOLE = {
 DAMAGED = {
     "NaN": {"weight:a": WEIGHT * math.nan},
     "infinite memory": {"exp_avg:a": WEIGHT * math.inf},
-    "memory of another shape": {"exp_avg:a": torch.ones(4, 3)},
+    "memory of another size": {"exp_avg:a": torch.ones(4, 4)},
     "averages of another shape": {"average:a": torch.ones(2)},
     "memory of no weight": {"exp_avg:b": WEIGHT},
     "whole numbers": {"weight:a": WEIGHT.long()},
