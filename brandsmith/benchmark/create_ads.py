@@ -1,8 +1,9 @@
 """The bars of ads: five formats from one brief, how long they take, whether they are read, and how many are usable.
 
-Twenty briefs, chosen before any was drawn: garments, bottles, bags and signs, in English and German. Nothing is chosen
-on the results. A format is usable when the picture passed every judge, the reader reads headline and mark in the
-finished ad, every text has WCAG AA, and nothing covers the product; a format that was refused is not.
+Twenty briefs, chosen before any was drawn: garments, bottles, bags and boards, in English and German, of things that
+pocket's judge of prompts knows. Nothing is chosen on the results. A format is usable when the picture passed every
+judge, the reader reads headline and mark in the finished ad, every text has WCAG AA, and nothing covers the product; a
+format that was refused is not.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from brandsmith.judges.boxes import Box
 BRIEFS: tuple[tuple[str, str, str], ...] = (
     ("a blue {token} sweater", "Made for the first cold morning", "Shop the line"),
     ("a green {token} t shirt", "Light as the evening", "See the colours"),
-    ("a red {token} jacket", "Rain can wait", "Shop jackets"),
+    ("a red {token} coat", "Rain can wait", "Shop coats"),
     ("a yellow {token} dress", "Summer, all of it", "Discover more"),
-    ("a brown {token} hoodie", "Sunday starts here", "Shop now"),
-    ("a black {token} shirt", "One shirt for every day", "Find your size"),
+    ("an orange {token} sweater", "Sunday starts here", "Shop now"),
+    ("a black {token} t shirt", "One shirt for every day", "Find your size"),
     ("a pink {token} sweater", "Warm, wenn es früh wird", "Jetzt entdecken"),
     ("a white {token} t shirt", "Leicht durch den Tag", "Zur Kollektion"),
-    ("a purple {token} jacket", "Draußen ist es schön", "Jacken ansehen"),
+    ("a purple {token} scarf", "Draußen ist es schön", "Schals ansehen"),
     ("a {token} bottle", "One scent, all day long", "Discover it"),
     ("a green {token} bottle", "Fresh from the first drop", "Try it"),
     ("the new {token} fragrance", "A quiet kind of bold", "Meet the scent"),
@@ -39,9 +40,9 @@ BRIEFS: tuple[tuple[str, str, str], ...] = (
     ("a yellow {token} cap", "Shade, wherever you go", "Shop caps"),
     ("a red {token} bag", "Platz für alles", "Taschen ansehen"),
     ("a billboard with the latest {token} products", "The new line is here", "Visit us"),
-    ("a {token} sign", "Open from Saturday", "Find the way"),
+    ("a blue {token} billboard", "Open from Saturday", "Find the way"),
     ("a green {token} cup", "Coffee first", "Order now"),
-    ("an orange {token} mug", "Guten Morgen", "Jetzt bestellen"),
+    ("an orange {token} cup", "Guten Morgen", "Jetzt bestellen"),
 )
 """(product, headline, call to action)."""
 FORMATS = ("1:1", "4:5", "9:16", "16:9", "leaderboard")

@@ -28,8 +28,9 @@ def checked_record(
 ) -> Record:
     """The document, or what stands `under` one of its keys, as `model`.
 
-    meaning: what a record of the right shape still has wrong. Raises InvalidConfig with one line for every mistake, in
-    the order of the file; `name` is how the message calls the file.
+    meaning: what a record of the right shape still has wrong; asked of the rest, too, where keys that may be left out
+    are wrong. Raises InvalidConfig with one line for every mistake, in the order of the file; `name` is how the message
+    calls the file.
     """
     problems = list(found.problems)
     value = found.value
@@ -39,15 +40,26 @@ def checked_record(
         problems.append((found.line_of(under), f"holds no keys; it needs at least {', '.join(_needed(model))}"))
     record = None
     if isinstance(value, dict):
-        try:
-            record = model.model_validate(value)
-        except ValidationError as error:
-            problems += [(found.line_of((*under, *e["loc"])), sentence(e, model)) for e in _own(error.errors())]
+        record, errors = _validated(value, model)
+        problems += [(found.line_of((*under, *e["loc"])), sentence(e, model)) for e in errors]
     if record is not None:
         problems += [(found.line_of((*under, *path)), what) for path, what in meaning(record)]
     if problems or record is None:
         raise mistakes(name, problems)
     return record
+
+
+def _validated(value: dict[Any, Any], model: type[Record]) -> tuple[Record | None, list[ErrorDetails]]:
+    """The record, without the keys that are wrong where it can be without them, and what is wrong."""
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        errors = _own(error.errors())
+    wrong = {e["loc"][0] for e in errors if e["loc"]}
+    try:
+        return model.model_validate({key: own for key, own in value.items() if key not in wrong}), errors
+    except ValidationError:
+        return None, errors
 
 
 def mistakes(name: str, problems: Sequence[tuple[int, str]], kind: type[InvalidInput] = InvalidConfig) -> InvalidInput:

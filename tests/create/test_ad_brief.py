@@ -59,6 +59,20 @@ def test_every_mistake_of_meaning_is_shown_with_its_line(tmp_path):
         assert part in str(caught.value), part
 
 
+def test_mistakes_of_shape_hide_none_of_meaning(tmp_path):
+    with pytest.raises(InvalidConfig) as caught:
+        brief(tmp_path, "product: a cap\nheadline: A bargain\nformats: ['1:1', 3x3]\ncolour: red\nseed: -1\n")
+    for part in (
+        "5 mistakes",
+        "line 1: product: 'a cap' lacks",
+        "line 2: headline: says 'bargain'",
+        "line 3: formats.1: '3x3'",
+        "line 4: unknown key 'colour'",
+        "line 5: seed",
+    ):
+        assert part in str(caught.value), part
+
+
 def test_a_concept_that_is_not_there_is_a_mistake_of_its_line(tmp_path):
     with pytest.raises(InvalidConfig, match="line 5: concept: no concept folder"):
         brief(tmp_path, BRIEF + "concept: nowhere\n")
