@@ -77,6 +77,9 @@ class LowRankLayers:
             parameter.data = parameter.data.to(number_format)
         for layer in self.layers():
             layer.eval()
+            for lengths in getattr(layer, "lora_magnitude_vector", {}).values():
+                if _is_convolution(layer):
+                    lengths.get_lora_weight = _product_in_any_layout
 
     def layers(self) -> list[BaseTunerLayer]:
         return [layer for layer in self.module.modules() if isinstance(layer, BaseTunerLayer)]
@@ -106,6 +109,19 @@ class LowRankLayers:
             parent, _, child = name.rpartition(".")
             setattr(self.module.get_submodule(parent), child, layer.base_layer)
         del self.module.peft_config
+
+
+def _is_convolution(layer: BaseTunerLayer) -> bool:
+    return bool(layer.get_base_layer().weight.dim() == 4)
+
+
+def _product_in_any_layout(adapter_name: str | None = None, **layers: Any) -> torch.Tensor:
+    """B A of a convolution, (out, in * k * k), for peft, whose own takes weights in the contiguous layout alone: ours are
+    in channels_last while we train and draw.
+    """
+    down, up = layers["lora_A"].weight, layers["lora_B"].weight
+    product: torch.Tensor = up.reshape(-1, len(down)) @ down.reshape(len(down), -1)
+    return product
 
 
 def _in_file(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
-from drawing import sample_latents
+from drawing import sample, sample_latents
 from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 from safetensors.torch import load_file
 from test_methods_stock import draw, load_stock
@@ -137,6 +137,14 @@ def test_dropout_is_the_same_with_checkpointing(tmp_path):
     runs = [run_of("lora", tmp_path / str(on), dropout=0.4, gradient_checkpointing=on) for on in (True, False)]
     losses = [[row["loss"] for row in run.metrics()] for run in runs]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@every_kind
+def test_convolutions_are_trained_and_drawn_with_in_their_fast_layout(kind, tmp_path):
+    run, base = run_of(kind, tmp_path, convolutions=True, steps=2), build_tiny()
+    with load_adapter(base, run.checkpoint_at()):
+        picture = sample(base, [PROMPT], [5], num_steps=2, guidance_scale=2.0)[0]
+    assert picture.shape == (64, 64, 3)
 
 
 def test_rank_stabilised_layers_are_layers_of_a_larger_alpha():
