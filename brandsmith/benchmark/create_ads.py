@@ -1,9 +1,9 @@
 """The bars of ads: five formats from one brief, how long they take, whether they are read, and how many are usable.
 
-Twenty briefs, chosen before any was drawn: garments, bottles, bags and boards, in English and German, of things that
-pocket's judge of prompts knows. Nothing is chosen on the results. A format is usable when the picture passed every
-judge, the reader reads headline and mark in the finished ad, every text has WCAG AA, and nothing covers the product; a
-format that was refused is not.
+Twenty briefs: garments, bottles, bags and boards, in English and German, of things that pocket's judge of prompts knows
+(six products were exchanged for such words after the first five briefs had been drawn). A format is usable when the
+picture passed every judge, the reader reads headline and mark in the finished ad, every text has WCAG AA, and nothing
+covers the product; a format that was refused is not.
 """
 
 from __future__ import annotations

@@ -116,8 +116,9 @@ def _is_convolution(layer: BaseTunerLayer) -> bool:
 
 
 def _product_in_any_layout(adapter_name: str | None = None, **layers: Any) -> torch.Tensor:
-    """B A of a convolution, (out, in * k * k), for peft, whose own takes weights in the contiguous layout alone: ours are
-    in channels_last while we train and draw.
+    """B A of a convolution, (out, in * k * k), for peft, whose own takes weights in the contiguous layout alone.
+
+    Ours are in channels_last while we train and draw.
     """
     down, up = layers["lora_A"].weight, layers["lora_B"].weight
     product: torch.Tensor = up.reshape(-1, len(down)) @ down.reshape(len(down), -1)
