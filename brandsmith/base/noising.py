@@ -249,3 +249,9 @@ def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | N
 def _without_noise(before: torch.Tensor, after: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
     """Where the line through two points, the second with `ratio` of the first's noise, has none."""
     return (after - ratio * before) / (1 - ratio)
+
+
+def share_kept(scheduler: SchedulerMixin, noisier: torch.Tensor, cleaner: torch.Tensor) -> torch.Tensor:
+    """The share of the variance (0-d) that stays when latents at one timestep of a diffusion are noised to another."""
+    alphas: torch.Tensor = scheduler.alphas_cumprod
+    return alphas[int(noisier)] / alphas[int(cleaner)]

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from brandsmith.base.base import Base, encode_images, mask_pictures
+from brandsmith.base.noising import share_kept
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
 from brandsmith.guidance.parts import Batch, Step
@@ -49,8 +50,7 @@ class Masked:
 
     def back(self, batch: Batch, latents: torch.Tensor, step: Step, number: int) -> torch.Tensor:
         """Latents (N, C, h, w) with the noise that the step took away, newly drawn."""
-        alphas = batch.scheduler.alphas_cumprod.to(latents)
-        ratio = alphas[int(step.timestep)] / alphas[int(batch.scheduler.timesteps[step.index + 1])]
+        ratio = share_kept(batch.scheduler, step.timestep, batch.scheduler.timesteps[step.index + 1]).to(latents)
         names = [generator_for(seed, step.index, number) for seed in batch.seeds]
         noise = torch.cat([torch.randn((1, *batch.latent_shape), generator=own) for own in names]).to(latents)
         return ratio.sqrt() * latents + (1 - ratio).sqrt() * noise

@@ -78,7 +78,7 @@ def test_every_judge_scores_and_the_summary_is_the_construction(planted, brandsm
     assert code == 0
     (found,) = json.loads(out.splitlines()[-1])["albums"]
     assert found["pictures"] == 10 and found["prompts"] == 2
-    measured = {"detector", "ocr", "copying", "background", "clip_pocket", "clip_i_pocket"}
+    measured = {"detector", "ocr", "copying", "background", "clip_pocket", "clip_i_pocket", "product_colour"}
     assert {name for name, line in found["judges"].items() if line["n"] == 10} == measured
     for name in ("clip", "clip_i", "dinov2"):
         assert found["judges"][name]["mean"] is None and "missing" in found["judges"][name]["reason"]

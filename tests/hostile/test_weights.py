@@ -453,7 +453,7 @@ def test_control_characters_of_files_never_reach_the_terminal(tmp_path, brandsmi
     assert printable("a\udc80\u202eb\tc\n") == "a??b\tc\n"
 
 
-@pytest.mark.parametrize(("name", "steps"), [("pndm", 1), ("base", 999), ("HeunDiscreteScheduler", 998)])
+@pytest.mark.parametrize(("name", "steps"), [("pndm", 1), ("base", 999)])
 def test_a_number_of_steps_that_a_scheduler_cannot_take_is_refused_before_weights_load(
     name, steps, tiny, tmp_path, brandsmith, monkeypatch
 ):
