@@ -9,18 +9,17 @@ import typer
 
 from brandsmith.cli import create_boards, create_edit
 from brandsmith.cli.hardware_options import hardware_options
+from brandsmith.cli.model_options import model_options
 from brandsmith.cli.options import (
     ConceptArgument,
     FittedConceptOption,
     Json,
-    RunOption,
-    StepOption,
-    TaughtBaseOption,
     print_json,
     print_lines,
     status,
 )
 from brandsmith.cli.signing_options import signing_options
+from brandsmith.draw.choice import ModelChoice
 from brandsmith.provenance.certificate import Signing
 
 commands = typer.Typer(
@@ -54,14 +53,13 @@ def create_kit(
     "ad", epilog="Example: [cyan]brandsmith create ad autumn.yaml --run runs/demo-lora --out out/autumn[/]"
 )
 @hardware_options()
+@model_options()
 @signing_options(without=("kit",))
 def create_ad(
     brief: Annotated[Path, typer.Argument(help="The brief: a YAML file, see docs/ads.md.")],
-    run: RunOption = None,
-    step: StepOption = None,
-    base: TaughtBaseOption = None,
-    out: Annotated[Path, typer.Option(help="Folder for the ads and their manifest.")] = Path("out/ad"),
     *,
+    model: ModelChoice,
+    out: Annotated[Path, typer.Option(help="Folder for the ads and their manifest.")] = Path("out/ad"),
     signing: Signing,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be made.")] = False,
     as_json: Json = False,
@@ -71,10 +69,9 @@ def create_ad(
     from brandsmith.create.ad import open_ad_folder, plan_ad
     from brandsmith.create.ad_brief import concept_folder, load_ad_brief
     from brandsmith.create.command import ad_lines, dry_lines
-    from brandsmith.draw.source import find_source
 
     wanted = load_ad_brief(brief)
-    plan = plan_ad(wanted, concept_folder(wanted, brief.parent), find_source(run, step, base), signing)
+    plan = plan_ad(wanted, concept_folder(wanted, brief.parent), model.find(), signing)
     if dry_run:
         print_lines(dry_lines(plan, open_ad_folder(plan, out)))
         return

@@ -10,18 +10,11 @@ import typer
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.language_options import language_options
-from brandsmith.cli.options import (
-    FittedConceptOption,
-    Json,
-    RunOption,
-    StepOption,
-    TaughtBaseOption,
-    console,
-    print_json,
-    print_lines,
-)
+from brandsmith.cli.model_options import model_options
+from brandsmith.cli.options import FittedConceptOption, Json, console, print_result
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.progress import training_bar
+from brandsmith.draw.choice import ModelChoice
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -36,13 +29,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and co
     "catalogue", epilog="Example: [cyan]brandsmith create catalogue products.csv --run runs/demo-dreambooth[/]"
 )
 @hardware_options()
+@model_options()
 @draw_options()
 @signing_options(without=("kit",))
 def create_catalogue(
     products: Annotated[Path, typer.Argument(help="CSV: id, name, garments, colours, views, section, text, price.")],
-    run: RunOption = None,
-    step: StepOption = None,
-    base: TaughtBaseOption = None,
+    *,
+    model: ModelChoice,
     concept: FittedConceptOption = "demo",
     out: Annotated[Path, typer.Option(help="Folder for pictures, PDF, scores and manifest.")] = Path("out/catalogue"),
     title: Annotated[str | None, typer.Option(help="On the cover; default the CSV's name.")] = None,
@@ -50,7 +43,6 @@ def create_catalogue(
         int, typer.Option(min=1, max=100, help="Attempts for one picture at most; then it is flagged.")
     ] = 4,
     first_seed: FirstSeed = 1000,
-    *,
     settings: DrawSettings,
     signing: Signing,
     dry_run: DryRun = False,
@@ -62,12 +54,11 @@ def create_catalogue(
     """
     from brandsmith.concept.concept import load_concept
     from brandsmith.create.catalogue_command import CatalogueBrief, make_catalogue, title_of
-    from brandsmith.draw.source import find_source
 
     brief = CatalogueBrief(
         products,
         title or title_of(products),
-        find_source(run, step, base),
+        model.find(),
         load_concept(concept),
         settings,
         first_seed,
@@ -76,15 +67,14 @@ def create_catalogue(
     )
     with training_bar(console, "catalogue") as progress:
         result = make_catalogue(brief, out, dry_run=dry_run, progress=progress)
-    print_lines(result.lines())
-    if as_json:
-        print_json(result.as_json())
+    print_result(result, as_json)
 
 
 @commands.command(
     "moodboard", epilog='Example: [cyan]brandsmith create moodboard "Blue summer" --run runs/demo-dreambooth[/]'
 )
 @hardware_options()
+@model_options()
 @draw_options()
 @language_options()
 @signing_options(without=("kit",))
@@ -98,16 +88,14 @@ def create_moodboard(
             "concept's standard prompts with the theme behind them.",
         ),
     ] = None,
-    run: RunOption = None,
-    step: StepOption = None,
-    base: TaughtBaseOption = None,
+    *,
+    model: ModelChoice,
     concept: FittedConceptOption = "demo",
     out: Annotated[Path, typer.Option(help="Folder for boards, pictures and manifest.")] = Path("out/moodboard"),
     pictures: Annotated[int, typer.Option(min=2, max=24, help="Pictures on the board.")] = 9,
     candidates: Annotated[int, typer.Option(min=2, max=10_000, help="Pictures to choose from.")] = 72,
     choose: Annotated[str, typer.Option(help="How the most different ones are found: vendi, dpp.")] = "vendi",
     first_seed: FirstSeed = 1000,
-    *,
     settings: DrawSettings,
     language: LanguageChoice,
     signing: Signing,
@@ -118,9 +106,8 @@ def create_moodboard(
     from brandsmith.concept.concept import load_concept
     from brandsmith.create.mood_board_command import MoodBoardBrief, make_mood_board
     from brandsmith.draw.prompts import read_prompts, with_english_negative
-    from brandsmith.draw.source import find_source
 
-    source, taught = find_source(run, step, base), load_concept(concept)
+    source, taught = model.find(), load_concept(concept)
     brief = MoodBoardBrief(
         theme,
         source,
@@ -135,9 +122,7 @@ def create_moodboard(
     )
     with training_bar(console, "mood board") as progress:
         result = make_mood_board(brief, out, dry_run=dry_run, progress=progress)
-    print_lines(result.lines())
-    if as_json:
-        print_json(result.as_json())
+    print_result(result, as_json)
 
 
 @commands.command(
@@ -145,6 +130,7 @@ def create_moodboard(
     epilog='Example: [cyan]brandsmith create views "blue {token} sweater" --from photo.png --run runs/demo[/]',
 )
 @hardware_options()
+@model_options()
 @draw_options()
 @signing_options(without=("kit",))
 def create_views(
@@ -164,14 +150,12 @@ def create_views(
         list[float] | None,
         typer.Option("--strength", help="With --from: share of the run that is drawn anew; may be given again."),
     ] = None,
-    run: RunOption = None,
-    step: StepOption = None,
-    base: TaughtBaseOption = None,
+    *,
+    model: ModelChoice,
     concept: FittedConceptOption = "demo",
     out: Annotated[Path, typer.Option(help="Folder for pictures, sheet and manifest.")] = Path("out/views"),
     seeds: Annotated[int, typer.Option(min=2, max=16, help="Pictures of each view and strength.")] = 4,
     first_seed: FirstSeed = 1000,
-    *,
     settings: DrawSettings,
     signing: Signing,
     dry_run: DryRun = False,
@@ -180,11 +164,10 @@ def create_views(
     """Other views of one product, by words and from a real picture, and plainly which of them the base cannot do."""
     from brandsmith.concept.concept import load_concept
     from brandsmith.create.views_command import ANGLES, STRENGTHS, ViewsBrief, make_views
-    from brandsmith.draw.source import find_source
 
     brief = ViewsBrief(
         thing,
-        find_source(run, step, base),
+        model.find(),
         load_concept(concept),
         settings,
         picture,
@@ -196,6 +179,4 @@ def create_views(
     )
     with training_bar(console, "views") as progress:
         result = make_views(brief, out, dry_run=dry_run, progress=progress)
-    print_lines(result.lines())
-    if as_json:
-        print_json(result.as_json())
+    print_result(result, as_json)

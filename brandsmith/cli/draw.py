@@ -11,15 +11,12 @@ import typer
 from brandsmith.cli.draw_options import draw_options
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.language_options import language_options
+from brandsmith.cli.model_options import model_options
 from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import (
     MOST_SEEDS,
     ConceptOption,
     Json,
-    RunOption,
-    StepOption,
-    TaughtBaseOption,
-    VaeOption,
     console,
     print_json,
     print_lines,
@@ -29,6 +26,7 @@ from brandsmith.cli.options import (
 from brandsmith.cli.signing_options import OPTIONS as SIGNING_OPTIONS
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.errors import InvalidConfig
+from brandsmith.draw.choice import DEFAULT_FIRST_SEED, DEFAULT_SEEDS, ModelChoice, SeedsChoice
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -41,7 +39,22 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-DEFAULT_BUDGET, DEFAULT_FIRST_SEED = 16, 1000
+DEFAULT_BUDGET = 16
+SEEDS_OPTIONS = {
+    "seeds": Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            max=MOST_SEEDS,
+            help=f"Pictures per prompt; seeds count from --first-seed. Default {DEFAULT_SEEDS}.",
+        ),
+    ],
+    "first_seed": Annotated[
+        int | None,
+        typer.Option("--first-seed", min=0, max=2**62, help=f"The first seed; default {DEFAULT_FIRST_SEED}."),
+    ],
+}
 BEST_OF_OPTIONS = {
     "number": Annotated[
         int | None,
@@ -73,6 +86,8 @@ def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
 
 @commands.command(epilog='Example: [cyan]brandsmith sample "a red_qoga_logo cap" --run runs/demo-lora --seeds 4[/]')
 @hardware_options()
+@model_options(without=())
+@options_as("seeds", SEEDS_OPTIONS, SeedsChoice)
 @draw_options()
 @language_options()
 @signing_options()
@@ -80,20 +95,14 @@ def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
 def sample(
     context: typer.Context,
     prompts: Annotated[list[str] | None, typer.Argument(help="Prompts; none: those of --suite.")] = None,
-    run: RunOption = None,
-    step: StepOption = None,
+    *,
+    model: ModelChoice,
     concept: ConceptOption = "demo",
     suite: Annotated[
         str, typer.Option(help="Without prompts: standard (the concept's), brand, or unasked (without the mark).")
     ] = "standard",
-    base: TaughtBaseOption = None,
-    vae: VaeOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/samples"),
-    seeds: Annotated[
-        int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures per prompt; seeds count from --first-seed.")
-    ] = 4,
-    first_seed: Annotated[int, typer.Option(min=0, max=2**62, help="The first seed.")] = DEFAULT_FIRST_SEED,
-    *,
+    seeds: SeedsChoice,
     settings: DrawSettings,
     language: LanguageChoice,
     explain: Annotated[
@@ -111,7 +120,6 @@ def sample(
     from brandsmith.draw.again import draw_again
     from brandsmith.draw.leaving import load_leaving
     from brandsmith.draw.prompts import read_prompts, with_english_negative
-    from brandsmith.draw.source import find_source
     from brandsmith.draw.to_folder import draw_to_folder, pictures_as_json, suite_prompts
 
     if picture:
@@ -120,7 +128,7 @@ def sample(
             context.params.keys() - {"picture", "run", "out", *SIGNING_OPTIONS} | {"watermark"},
             "--from draws by the recipe in the picture",
         )
-        redrawn = draw_again(picture, out, run, load_leaving(signing))
+        redrawn = draw_again(picture, out, model.run, load_leaving(signing))
         console.print(redrawn.line)
         print_lines([str(redrawn.path)])
         return
@@ -128,20 +136,20 @@ def sample(
         refuse_unread(context, ("suite",) if best_of else ("suite", "concept"), "prompts are given")
     if best_of:
         refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
-    source = find_source(run, step, base, vae)
+    source = model.find()
     leaving = load_leaving(signing)
     known = [load_concept(concept).token] if best_of or not prompts else []
     wanted = read_prompts(prompts or suite_prompts(concept, suite), source, language, known)
     settings = with_english_negative(settings, source, language)
     if best_of:
-        files = _draw_best(wanted, replace(best_of, first_seed=first_seed), settings, source, concept, out, leaving)
+        files = _draw_best(wanted, replace(best_of, first_seed=seeds.first), settings, source, concept, out, leaving)
         if as_json:
             print_json(pictures_as_json(files))
         return
     with status("loading the base") as log:
         files = draw_to_folder(
             wanted,
-            range(first_seed, first_seed + seeds),
+            seeds.numbers(),
             settings,
             source,
             out,
@@ -189,17 +197,15 @@ def _draw_best(
     epilog=('Example: [cyan]brandsmith explain "a blue cat and a yellow bowl" --guidance faithful --out out/explain[/]')
 )
 @hardware_options()
+@model_options(without=())
 @draw_options(without=("batch_size",))  # it draws one picture
 @language_options()
 def explain(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and explain.json.")] = Path("out/explain"),
-    base: TaughtBaseOption = None,
-    vae: VaeOption = None,
-    run: RunOption = None,
-    step: StepOption = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
     *,
+    model: ModelChoice,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
     settings: DrawSettings,
     language: LanguageChoice,
     as_json: Json = False,
@@ -208,10 +214,9 @@ def explain(
     from brandsmith.core.json_files import read_object
     from brandsmith.draw.explained import explain_to_folder
     from brandsmith.draw.prompts import read_prompts, with_english_negative
-    from brandsmith.draw.source import find_source
     from brandsmith.guidance.explain import EXPLANATION
 
-    source = find_source(run, step, base, vae)
+    source = model.find()
     read = read_prompts([prompt], source, language)[0]
     settings = with_english_negative(settings, source, language)
     print_lines(explain_to_folder(read, seed, settings, source, out))

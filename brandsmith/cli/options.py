@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console, RenderableType
@@ -94,3 +94,18 @@ def status(first: str) -> Iterator[Callable[[str], None]]:
 def print_json(value: Any) -> None:
     """One JSON object as one line."""
     print(json.dumps(value, ensure_ascii=False))
+
+
+class Result(Protocol):
+    """What a command made."""
+
+    def lines(self) -> Iterable[str]: ...
+
+    def as_json(self) -> Any: ...
+
+
+def print_result(result: Result, as_json: bool) -> None:
+    """Its lines, and with `--json` one object as the last line."""
+    print_lines(result.lines())
+    if as_json:
+        print_json(result.as_json())

@@ -11,6 +11,7 @@ from brandsmith.base.names import with_vae
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import BaseOption, ConceptOption, Json, VaeOption, console, print_json, print_lines, status
+from brandsmith.methods.choice import GoingOn, PreviewChoice
 
 commands = typer.Typer()
 
@@ -28,11 +29,32 @@ SETTING_OPTIONS = {
     "seed": Annotated[int | None, typer.Option("--seed", help="Random seed of the run.")],
 }
 """The settings of every method that have an option of their own; `--set` reaches all."""
+GOING_ON_OPTIONS: dict[str, Any] = {
+    "source": Annotated[
+        Path | None, typer.Option("--from", help="Run or checkpoint whose adapter is trained on; same method and rank.")
+    ],
+    "source_step": Annotated[int | None, typer.Option("--from-step", min=1, help="Its step; default the last.")],
+    "more_steps": Annotated[
+        int | None,
+        typer.Option("--more-steps", min=1, help="Steps on top of those the run has; it must have kept its state."),
+    ],
+}
+PREVIEW_OPTIONS: dict[str, Any] = {
+    "on": Annotated[
+        bool | None, typer.Option("--previews", help="Draw and judge the same pictures at every checkpoint.")
+    ],
+    "prompts": Annotated[
+        list[str] | None,
+        typer.Option("--preview-prompt", help="What previews show; default the first three standard prompts."),
+    ],
+}
 
 
 @commands.command(epilog="Example: [cyan]brandsmith train lora --concept demo --steps 400 --set rank=8[/]")
 @hardware_options()
 @options_as("given", SETTING_OPTIONS, dict)
+@options_as("going_on", GOING_ON_OPTIONS, GoingOn)
+@options_as("previews", PREVIEW_OPTIONS, PreviewChoice)
 def train(
     method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",
@@ -43,21 +65,8 @@ def train(
     given: dict[str, Any],
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, key=value.")] = None,
     tracker: Annotated[list[str] | None, typer.Option(help="Also log to tensorboard, mlflow or wandb.")] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Run or checkpoint whose adapter is trained on; same method and rank.")
-    ] = None,
-    source_step: Annotated[int | None, typer.Option("--from-step", min=1, help="Its step; default the last.")] = None,
-    more_steps: Annotated[
-        int | None,
-        typer.Option("--more-steps", min=1, help="Steps on top of those the run has; it must have kept its state."),
-    ] = None,
-    previews: Annotated[
-        bool, typer.Option("--previews", help="Draw and judge the same pictures at every checkpoint.")
-    ] = False,
-    preview_prompts: Annotated[
-        list[str] | None,
-        typer.Option("--preview-prompt", help="What previews show; default the first three standard prompts."),
-    ] = None,
+    going_on: GoingOn,
+    previews: PreviewChoice,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take against what the machine has; write nothing.")
     ] = False,
@@ -67,9 +76,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
-    from brandsmith.methods.command import GoingOn, fitted, plan_request, read_request, train_request
+    from brandsmith.methods.command import fitted, plan_request, read_request, train_request
 
-    going_on = GoingOn(source, source_step, more_steps)
     base = with_vae(base, vae)
     request = read_request(method, concept, base, run, given=given, pairs=settings or [], going_on=going_on)
     means: dict[str, object] = {}
@@ -82,11 +90,11 @@ def train(
         if as_json:
             print_json(plan.as_json())
         return
-    watcher, watched = None, previews or preview_prompts
-    if watched:
+    watcher = None
+    if previews:
         from brandsmith.evaluate.previews import previews_for
 
-        watcher = previews_for(request.concept, request.base, preview_prompts or [], console.print)
+        watcher = previews_for(request.concept, request.base, previews.prompts or [], console.print)
     finished = train_request(request, tracker or [], console, watcher)
     print_lines(f"step {step:>6}  {checkpoint}" for step, checkpoint in finished.checkpoints())
     if as_json:

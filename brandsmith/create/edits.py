@@ -11,16 +11,21 @@ import numpy as np
 
 from brandsmith.base.base import Base
 from brandsmith.base.sources import family_of
+from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of
+from brandsmith.create.edit_choice import MaskChoice
 from brandsmith.create.edit_folder import Edited, Order, load_picture
 from brandsmith.create.inpaint import InpaintSettings, inpaint
 from brandsmith.create.mask_files import box_mask, parse_aspect, parse_box, read_mask
 from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpaint
 from brandsmith.create.phrase_mask import check_phrase, phrase_mask, with_room
-from brandsmith.draw.prompts import ReadPrompt, as_read
+from brandsmith.draw.choice import ModelChoice
+from brandsmith.draw.prompts import ReadPrompt, as_read, read_prompts, with_english_negative
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import LanguageChoice
+from brandsmith.provenance.certificate import Signing
 
 JUDGED_ROOM = 1.3
 """Side of the square that judges see, in longer sides of the mask."""
@@ -102,12 +107,33 @@ def squared(picture: np.ndarray) -> np.ndarray:
 # ----------------------------------------------------------------------------- read, before weights load
 
 
-def read_inpainting(
-    order: Order, prompt: str | ReadPrompt, mask: Path | None, box: str | None, where: str | None, how: InpaintSettings
-) -> Inpainting:
+@dataclass(frozen=True)
+class EditRequest:
+    """An edit as the command line names it."""
+
+    picture: Path
+    prompt: str
+    model: ModelChoice
+    concept: str
+    out: Path
+    seeds: tuple[int, ...]
+
+
+def read_order(
+    request: EditRequest, settings: DrawSettings, language: LanguageChoice, signing: Signing
+) -> tuple[Order, ReadPrompt]:
+    """What is to be edited by what, and the prompt in English. Loads no weights; raises InvalidInput."""
+    source, concept = request.model.find(), load_concept(request.concept)
+    read = read_prompts([request.prompt], source, language, [concept.token])[0]
+    settings = with_english_negative(settings, source, language)
+    return Order(request.picture, source, settings, concept, request.seeds, request.out, signing), read
+
+
+def read_inpainting(order: Order, prompt: str | ReadPrompt, choice: MaskChoice, how: InpaintSettings) -> Inpainting:
     """The edit of a command. Raises InvalidInput for a picture or a mask that cannot be used, and where none or more
     than one of mask, box and phrase is given; InvalidConfig for a phrase with a base that has no cross-attention.
     """
+    mask, box, where = choice.mask, choice.box, choice.where
     given = [name for name, value in (("--mask", mask), ("--box", box), ("--where", where)) if value is not None]
     if len(given) != 1:
         raise InvalidInput(

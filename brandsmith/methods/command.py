@@ -16,6 +16,7 @@ from brandsmith.core.files import legal_name
 from brandsmith.core.progress import Log, training_bar
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.trackers import check_trackers, tracked
+from brandsmith.methods.choice import FROM_THE_BASE, GoingOn
 from brandsmith.methods.continuing import Start, find_start, more_steps
 from brandsmith.methods.job import check_job
 from brandsmith.methods.loop import Watcher, load_trainable, train
@@ -35,17 +36,6 @@ class TrainRequest:
     start: Start | None = None
 
 
-@dataclass(frozen=True)
-class GoingOn:
-    """How a training goes on from an earlier one."""
-
-    source: Path | None = None
-    """A run or checkpoint whose adapter is trained on."""
-    source_step: int | None = None
-    more_steps: int | None = None
-    """Steps on top of those that the run has."""
-
-
 def read_request(
     method: str,
     concept: str,
@@ -54,7 +44,7 @@ def read_request(
     *,
     given: Mapping[str, Any],
     pairs: Sequence[str],
-    going_on: GoingOn = GoingOn(),
+    going_on: GoingOn = FROM_THE_BASE,
 ) -> TrainRequest:
     """`run` None: runs/<concept>-<method>. Raises InvalidInput."""
     precision = precision_in_force()

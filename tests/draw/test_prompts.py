@@ -101,7 +101,8 @@ def test_a_picture_keeps_what_was_written(tmp_path):
         Request(tmp_path / "b.png", "a", 1),
     ]
     origin = Origin("tiny", "0" * 16)
-    write_pictures(None, asked, settings, origin, draw=lambda *_: [np.zeros((8, 8, 3), np.uint8)] * 2)  # type: ignore[arg-type]
+    black = [np.zeros((8, 8, 3), np.uint8)] * 2
+    write_pictures(None, asked, settings, origin, draw=lambda *_: black)
     own, plain = read_recipe(asked[0].path), read_recipe(asked[1].path)
     assert own and own.prompt == "a red car" and own.written == Written("een rode auto", "nl")
     assert plain and plain.written is None and "written" not in plain.as_text()["brandsmith"]
