@@ -7,25 +7,22 @@ import random
 import shutil
 import socket
 import struct
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
-from bases import build_tiny, save_as_diffusers_folder
+from bases import save_as_diffusers_folder
 from lessons import write_adapter
 from safetensors.torch import load_file, save_file
 
-from brandsmith.base import hub, sources
+from brandsmith.base import sources
 from brandsmith.base.base import Base
-from brandsmith.base.sources import check_base, load_base, resolve_recorded_base
+from brandsmith.base.sources import check_base, load_base
 from brandsmith.core.errors import InvalidInput, MissingResource, printable
 from brandsmith.core.safe_weights import check_finite, read_header
 from brandsmith.guidance.schedulers import check_scheduler
-from brandsmith.judges.weights import fetch_weights
 from brandsmith.methods.adapter import (
     check_adapter,
     check_stored_adapter,
@@ -38,18 +35,6 @@ REFUSALS = (InvalidInput, MissingResource)
 MUTATIONS = 40
 """Per method."""
 every_method = pytest.mark.parametrize("name", sorted(METHODS))
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Base:
-    return build_tiny()
-
-
-@pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("bases") / "tiny"
-    save_as_diffusers_folder(build_tiny(), folder)
-    return folder
 
 
 def split(file: Path) -> tuple[dict, bytes]:
@@ -361,65 +346,6 @@ def test_training_on_a_damaged_base_leaves_no_folder(given, tmp_path, brandsmith
     edit(damaged / "unet/config.json", in_channels=9)
     code, _, complaint = brandsmith("train", "lora", "--concept", concept, "--base", damaged, "--run", tmp_path / "run")
     assert code == 2 and "inpainting" in complaint and not (tmp_path / "run").exists()
-
-
-def test_a_file_that_names_a_hub_repository_never_asks_the_hub(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    for name in ("someone/else", "../elsewhere", "\\\\server\\share", "//server/share", "a\0b", ""):
-        with pytest.raises(MissingResource, match=r"picture\.png.*made for base") as refusal:
-            resolve_recorded_base(name, "picture.png")
-        assert "--base" in refusal.value.hint
-
-
-@pytest.fixture
-def silent_hub(monkeypatch) -> Iterator[list]:
-    """A hub that takes connections and answers nothing; the connections."""
-    server, connections = socket.create_server(("127.0.0.1", 0)), []
-
-    def serve() -> None:
-        while True:
-            try:
-                connections.append(server.accept())
-            except OSError:
-                return
-
-    threading.Thread(target=serve, daemon=True).start()
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-    monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-    monkeypatch.setattr(hub, "HUB_TIMEOUT_SEC", 0.2)
-    yield connections
-    server.close()
-
-
-@pytest.mark.slow
-def test_a_silent_hub_is_given_up_after_seconds_with_a_word_that_it_was_asked(silent_hub, capsys):
-    with pytest.raises(MissingResource, match="someone/else"):
-        sources.resolve_base("someone/else")
-    assert silent_hub and "looking for base 'someone/else' on the hub" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_weights_of_judges_are_given_up_as_soon(silent_hub, capsys, tmp_path):
-    started = time.monotonic()
-    with pytest.raises(MissingResource, match="dinov2-small could not be fetched"):
-        fetch_weights(["dinov2-small"], tmp_path)
-    assert "looking for weights dinov2-small on the hub" in capsys.readouterr().err
-    assert silent_hub and time.monotonic() - started < 60
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_a_cached_base_asks_nobody(tiny_folder, monkeypatch, capsys):
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: cached(tiny_folder, options))
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
-    assert sources.resolve_base("owner/model") == tiny_folder
-    assert resolve_recorded_base("owner/model", "picture.png") == tiny_folder
-    assert capsys.readouterr().err == ""
-
-
-def cached(folder: Path, options: dict) -> str:
-    assert options["local_files_only"]
-    return str(folder)
 
 
 def test_only_schedulers_that_are_listed_can_be_named():

@@ -4,17 +4,14 @@ markup.
 
 from __future__ import annotations
 
-import csv
 import json
-import shutil
 import sys
-from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 
 import pytest
 from PIL import Image
+from report_pages import edit, report, rewrite, rows_of
 from studies import REPORT_SEEDS, SELECTION_SEEDS, STEPS, build_study
 
 from brandsmith.concept.concept import load_examples
@@ -24,81 +21,6 @@ from brandsmith.report.pictures import load_picture
 from brandsmith.results.kpi import COLUMNS
 from brandsmith.results.study_result import result_of
 from brandsmith.study.folder import StudyFolder
-
-HOSTILE = "<script>alert(1)</script>"
-ATTRIBUTE = '"><img src=x onerror=alert(1)>'
-VOID = {"meta", "img", "br", "link", "hr", "input", "wbr"}
-
-
-class Page(HTMLParser):
-    """Every element with its attributes, all text, and whether tags close in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.crossed: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.crossed.append(tag)
-
-    def handle_data(self, data):
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.texts.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-
-def report(study: Path, out: Path) -> tuple[Page, list[dict[str, str]], str]:
-    """(page, lines of the CSV, Markdown)"""
-    html, table, markdown = (path.read_text(encoding="utf-8") for path in write_report(study, out))
-    return Page(html), list(csv.DictReader(table.splitlines())), markdown
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
-    return build_study(tmp_path_factory.mktemp("made") / "study", side_px=48)
-
-
-@pytest.fixture(scope="module")
-def page(study, tmp_path_factory) -> Page:
-    return report(study, tmp_path_factory.mktemp("out"))[0]
-
-
-@pytest.fixture
-def bare(tmp_path) -> Path:
-    """A study of one's own to spoil, without pictures."""
-    return build_study(tmp_path / "bare", pictures=False, side_px=48)
-
-
-def rows_of(study: Path, trial: str) -> list[dict]:
-    return [json.loads(line) for line in (study / "trials" / trial / "scores.jsonl").read_text().splitlines()]
-
-
-def rewrite(study: Path, trial: str, change) -> None:
-    rows = [change(row) for row in rows_of(study, trial)]
-    (study / "trials" / trial / "scores.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row))
-
-
-def edit(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-
 
 # ------------------------------------------------------------------ one file, whole and readable
 
@@ -228,116 +150,6 @@ def test_a_study_ranks_by_its_own_kpi(bare, tmp_path):
         == pytest.approx(float(best["correctness"]))
     )
     assert "correctness ranks" in page.text
-
-
-# ------------------------------------------------------------------ gaps
-
-
-def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
-    study = build_study(tmp_path / "half", pictures=False, judges=("detector",), kpi=None)
-    page, lines, _ = report(study, tmp_path)
-    assert (
-        lines[0]["average(ocr, yolo)"] == ""
-        and lines[0]["mean_ocr_score"] == ""
-        and float(lines[0]["mean_confidence_score"]) > 0.8
-    )
-    assert "mean_ocr_score was not measured (judge ocr did not run)" in page.text
-    assert "Not measured: no judge looked for copies." in page.text and "passes: present." in page.text
-
-
-def test_a_judge_that_measured_nothing_fails_no_picture(tmp_path):
-    """Copying without held-out photos is None everywhere: requiring it would make every rate zero."""
-    study = build_study(tmp_path / "half", pictures=False)
-    for folder in (study / "trials").iterdir():
-        if (folder / "scores.jsonl").is_file():
-            rewrite(
-                study,
-                folder.name,
-                lambda r: r | {"value": None, "reason": "needs 8 photos"} if r["judge"] == "copying@1" else r,
-            )
-    page, lines, _ = report(study, tmp_path)
-    assert float(lines[0]["usable_rate"]) > 0.8 and lines[0]["copying"] == ""
-    assert "“not copied” was not measured (needs 8 photos)" in page.text
-
-
-def test_a_study_without_scores_still_has_a_page(tmp_path):
-    study = build_study(tmp_path / "none", pictures=False, judges=("broken",))
-    page, _, markdown = report(study, tmp_path)
-    assert "No training of red_qoga_logo could be scored." in page.text and "No training of" in markdown
-    for folder in (study / "trials").iterdir():
-        (folder / "scores.jsonl").unlink(missing_ok=True)
-    page, lines, _ = report(study, tmp_path)
-    assert "Nothing was scored" in page.text and lines == []
-
-
-@pytest.mark.slow
-def test_missing_and_broken_pictures_leave_a_named_gap(study, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(study, copy)
-    spoilt = copy / "trials" / "lora-1-seed0" / "samples" / "step-000300"
-    (spoilt / "case-0_seed-2000.png").unlink()
-    (spoilt / "case-1_seed-2000.png").write_bytes(b"not a picture")
-    page, _, _ = report(copy, tmp_path)
-    assert page.text.count("picture not available") >= 4
-    edit(copy / "study.json", concept={"token": "red_qoga_logo", "folder": "moved/away", "expected_text": "QOGA"})
-    page, _, _ = report(copy, tmp_path)
-    assert "photos were not found at moved/away" in page.text
-
-
-def test_failed_and_unreadable_trials_are_listed_with_their_reason(bare, tmp_path):
-    (bare / "trials" / "ti-torn").mkdir()
-    (bare / "trials" / "ti-torn" / "trial.json").write_text('{"trial": ')
-    page, _, markdown = report(bare, tmp_path)
-    assert "2 of 14 trials failed." in page.text
-    assert "lora-9-seed0: failed, loss became NaN at step 31" in page.text and "loss became NaN at step 31" in markdown
-    assert "ti-torn: " in page.text and "not valid JSON" in page.text
-
-
-def test_findings_of_the_doctor_in_any_reasonable_form(bare, tmp_path):
-    findings = [
-        {
-            "severity": "warning",
-            "message": "two pictures are the same",
-            "fix": "remove one",
-            "files": ["03.png", "07.png"],
-        },
-        "all is dark",
-    ]
-    (bare / "findings.json").write_text(json.dumps({"findings": findings}))
-    page, _, _ = report(bare, tmp_path)
-    for words in ("warning", "two pictures are the same", "remove one", "files: 03.png, 07.png", "all is dark"):
-        assert words in page.text
-    (bare / "findings.json").write_text("[]")
-    assert "The doctor found nothing to object to." in report(bare, tmp_path)[0].text
-    (bare / "findings.json").unlink()
-    assert "Not examined" in report(bare, tmp_path)[0].text
-
-
-# ------------------------------------------------------------------ what a user wrote
-
-
-def test_nothing_a_user_wrote_becomes_markup(tmp_path):
-    study = build_study(tmp_path / "hostile", token=HOSTILE, name=ATTRIBUTE, side_px=32, expected_text=HOSTILE)
-    edit(study / "trials" / "lora-9-seed0" / "trial.json", reason=ATTRIBUTE, trial=HOSTILE, method=ATTRIBUTE)
-    edit(
-        study / "trials" / "lora-1-seed0" / "trial.json",
-        settings={"learning_rate": 1e-4, "rank": 16, "initial_word": HOSTILE},
-    )
-    edit(
-        study / "trials" / "lora-0-seed0" / "trial.json",
-        settings={"learning_rate": 1e-4, "rank": 4, "initial_word": ATTRIBUTE},
-    )
-    rewrite(study, "lora-1-seed0", lambda r: r | {"details": r["details"] | {"read": [HOSTILE], "best": ATTRIBUTE}})
-    (study / "study.yaml").write_text(f"name: {HOSTILE}</pre>{ATTRIBUTE}")
-    (study / "findings.json").write_text(json.dumps([{"message": HOSTILE, ATTRIBUTE: HOSTILE}]))
-    (study / "result.json").write_text(json.dumps({"verdicts": [HOSTILE, {"x": ATTRIBUTE}]}))
-    page, _, markdown = report(study, tmp_path)
-    assert len(page.all("script")) == 1
-    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
-    assert all(a["src"].startswith("data:image/jpeg") for a in page.all("img"))
-    assert page.text.count("alert(1)") > 20, "it is shown, as text"
-    assert page.crossed == [] and page.open == []
-    assert "<script" not in markdown and "<img" not in markdown and "alert(1)" in markdown
 
 
 # ------------------------------------------------------------------ pictures
