@@ -14,6 +14,7 @@ from brandsmith.base.sources import family_of
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of
+from brandsmith.core.notes import warn_once
 from brandsmith.create.edit_choice import MaskChoice
 from brandsmith.create.edit_folder import Edited, Order, load_picture
 from brandsmith.create.inpaint import InpaintSettings, inpaint
@@ -149,10 +150,18 @@ def read_inpainting(order: Order, prompt: str | ReadPrompt, choice: MaskChoice, 
         return Inpainting(picture, text, None, check_phrase(where), {"where": where}, how, noted)
     if box is not None:
         corners = parse_box(box)
-        return Inpainting(picture, text, box_mask(corners, size), "", {"box": list(corners)}, how, noted)
+        covered = said_if_whole(box_mask(corners, size))
+        return Inpainting(picture, text, covered, "", {"box": list(corners)}, how, noted)
     assert mask is not None
-    covered = read_mask(mask, size)
+    covered = said_if_whole(read_mask(mask, size))
     return Inpainting(picture, text, covered, "", {"file": mask.name, "sha256": sha256_of(mask)}, how, noted)
+
+
+def said_if_whole(mask: np.ndarray) -> np.ndarray:
+    """The mask (H, W) bool, and a word where it leaves nothing of the picture: black and white are easily exchanged."""
+    if mask.all():
+        warn_once("the mask covers the whole picture: nothing of it stays (white is drawn anew, black stays)")
+    return mask
 
 
 def read_outpainting(order: Order, prompt: str | ReadPrompt, to: str, how: OutpaintSettings) -> Outpainting:

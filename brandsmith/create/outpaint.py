@@ -233,7 +233,7 @@ def check_outpaint(size: tuple[int, int], aspect: float) -> tuple[int, int]:
     12:1 and for a canvas of more pixels than are read.
     """
     if not 1 / MOST_ASPECT <= aspect <= MOST_ASPECT:
-        raise InvalidInput(f"the aspect is {aspect:.3g}:1", hint=f"allowed: 1:{MOST_ASPECT:g} to {MOST_ASPECT:g}:1")
+        raise InvalidInput(f"the aspect is {aspect:.6g}:1", hint=f"allowed: 1:{MOST_ASPECT:g} to {MOST_ASPECT:g}:1")
     height, width = size
     canvas = max(height, round(width / aspect)), max(width, round(height * aspect))
     if canvas[0] * canvas[1] > MAX_PIXELS:

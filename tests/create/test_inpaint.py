@@ -11,8 +11,9 @@ from bases import build_tiny, save_as_diffusers_folder
 from PIL import Image
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.notes import warn_once
 from brandsmith.create.edit_folder import KEYWORD
-from brandsmith.create.edits import square_around, squared
+from brandsmith.create.edits import said_if_whole, square_around, squared
 from brandsmith.create.inpaint import InpaintSettings, Window, cut, inpaint, window_around
 from brandsmith.create.redraw_part import feathered
 from brandsmith.create.seam import seam_jump
@@ -199,3 +200,11 @@ def test_wrong_orders_are_one_sentence_and_nothing_is_written(more, told, asked,
 def test_wrong_shapes_are_one_sentence_and_nothing_is_written(to, told, asked, brandsmith):
     code, _, complaint = brandsmith("create", "outpaint", asked.picture, "a cat", "--to", to, *asked.common)
     assert code == 2 and told in complaint and not asked.out.exists()
+
+
+def test_a_mask_of_the_whole_picture_is_taken_and_said(capsys):
+    warn_once.cache_clear()
+    part = np.zeros((8, 8), bool)
+    part[2:4] = True
+    assert said_if_whole(part) is part and capsys.readouterr().err == ""
+    assert said_if_whole(np.ones((8, 8), bool)).all() and "nothing of it stays" in capsys.readouterr().err
