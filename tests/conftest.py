@@ -11,6 +11,7 @@ from bases import build_tiny, save_as_diffusers_folder
 from lessons import write_concept
 
 from brandsmith.cli import main as cli
+from brandsmith.core.notes import warn_once
 
 pytest_plugins = ["ci_rules"]
 
@@ -36,6 +37,12 @@ def brandsmith(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         return stop.value.code, told.out, told.err
 
     return command
+
+
+@pytest.fixture(autouse=True)
+def _notes_afresh() -> None:
+    """What is said once is said once in every test, whichever ran before."""
+    warn_once.cache_clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,7 +16,6 @@ from PIL import Image
 
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidInput
-from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.rows import Shot
 from brandsmith.judges.background import Background
@@ -26,11 +25,6 @@ from brandsmith.judges.judge import CachedJudge, not_measured, score_shots
 RNG = np.random.default_rng(0)
 SCENE = RNG.integers(0, 256, (16, 24, 3), dtype=np.uint8)
 PACKAGE = Path(__file__).resolve().parents[2] / "brandsmith"
-
-
-@pytest.fixture(autouse=True)
-def notes_afresh():
-    warn_once.cache_clear()
 
 
 # ----------------------------------------------------------------------------- judges of empty pictures

@@ -17,7 +17,6 @@ from PIL import Image, features
 
 from brandsmith.concept.concept import load_examples
 from brandsmith.core.errors import InvalidInput, MissingResource
-from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import list_pictures, load_rgb, read_png_text
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.evaluate.albums import find_albums
@@ -27,11 +26,6 @@ from brandsmith.report.pictures import load_picture
 RNG = np.random.default_rng(0)
 SCENE = RNG.integers(0, 256, (16, 24, 3), dtype=np.uint8)
 PACKAGE = Path(__file__).resolve().parents[2] / "brandsmith"
-
-
-@pytest.fixture(autouse=True)
-def notes_afresh():
-    warn_once.cache_clear()
 
 
 def trained(path: Path) -> np.ndarray:

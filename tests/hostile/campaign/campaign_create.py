@@ -150,7 +150,7 @@ def signed_pictures(draw: random.Random, scratch: Path) -> Iterator[Input]:
     """Signed pictures, changed: what changed is never called whole, and nothing of it is believed unread."""
     place = scratch / "signed"
     place.mkdir()
-    os.environ["BRANDSMITH_CONFIG"] = str(scratch / "config")
+    os.environ.setdefault("BRANDSMITH_CONFIG", str(scratch / "config"))  # pytest has set its own
     claim = Claim(Source.TRAINED, '{"prompt": "a cat", "seed": 1}')
     whole = {end: signed(encoded(drawing(), end, {}, 90), claim) for end in (".png", ".jpg", ".webp")}
     said = {end: _said(place / f"whole{end}", content) for end, content in whole.items()}
