@@ -21,14 +21,16 @@ import numpy as np
 from brandsmith.base.base import Base
 from brandsmith.concept.brand_kit import BrandKit, load_brand_kit
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.notes import note_once
 from brandsmith.create.ad_brief import AdBrief
 from brandsmith.create.ad_compose import ComposedAd, compose_ad
 from brandsmith.create.ad_product import AdProduct, TrueMarks, build_product
 from brandsmith.create.ad_reading import read_ad
 from brandsmith.create.ad_slots import FormatRefused
-from brandsmith.create.candidates import Candidate, Drawing, check_drawing, draw_candidates, open_drawing
+from brandsmith.create.candidates import Candidate, Drawing, check_drawing, draw_until_usable, open_drawing
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.formats import Format
+from brandsmith.create.measurable import check_measurable, unlooked
 from brandsmith.create.psd import write_psd
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import write_svg
@@ -112,7 +114,17 @@ def plan_ad(brief: AdBrief, concept_name: str, source: Source, signing: Signing 
     read = read_prompts([brief.prompt(concept.token)], source, language, [concept.token])[0]
     draw = with_english_negative(brief.draw, source, language)
     settings, judges = check_drawing(source, concept, draw, [read.english], None)
+    if not brief.unmeasured:
+        _check_measurable(brief, read, judges, concept.token)
     return AdPlan(brief, concept, kit, source, settings, judges, read, signing)
+
+
+def _check_measurable(brief: AdBrief, read: ReadPrompt, judges: Mapping[str, Judge], token: str) -> None:
+    """Raise InvalidInput for a product of which no picture can be measured; say what of the scene is not looked at."""
+    product = read.english if read.written else brief.product_prompt(token)
+    check_measurable(judges, product, "or say 'unmeasured: true' in the brief, and look at the pictures yourself")
+    if beside := unlooked(judges, read.english):
+        note_once(f"not looked at by the judge of prompts: {', '.join(beside)}")
 
 
 def open_ad_folder(plan: AdPlan, folder: Path) -> CreatedFolder:
@@ -162,7 +174,7 @@ def _size_of(shape: str, base: Base) -> tuple[int, int]:
 
 
 def _draw_shape(plan: AdPlan, drawing: Drawing, shape: str, folder: Path, progress: Progress) -> list[Candidate]:
-    seeds = range(plan.brief.seed, plan.brief.seed + plan.brief.candidates)
+    seeds = range(plan.brief.seed, plan.brief.seed + plan.brief.budget)
     home = folder / "drawn" / shape
     requests = [Request(home / picture_name(0, seed), plan.prompt, seed, plan.read.written) for seed in seeds]
     settings = drawing.settings
@@ -172,20 +184,22 @@ def _draw_shape(plan: AdPlan, drawing: Drawing, shape: str, folder: Path, progre
     def drawn(done: int, total: int) -> None:
         progress(f"candidates ({shape})", done, total)
 
-    return draw_candidates(drawing, requests, drawn, settings)
+    return draw_until_usable(drawing, requests, plan.brief.candidates, drawn, settings)
 
 
-def best_of(candidates: Sequence[Candidate]) -> Candidate:
-    """The best, which must not have failed a check. Raises FormatRefused with what the judges found wrong."""
+def best_of(candidates: Sequence[Candidate], *, unmeasured: bool = False) -> Candidate:
+    """The best, which passed every check; with `unmeasured` one that failed none. Raises FormatRefused with what the
+    judges say of all of them.
+    """
     best = candidates[0]
-    if best.usable.verdict is False:
-        found = Counter(own.usable.reason for own in candidates)
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in found.most_common())
-        raise FormatRefused(
-            f"none of {len(candidates)} candidates is usable: {reasons}",
-            hint="draw more candidates, or another product",
-        )
-    return best
+    if best.usable.verdict is True or (unmeasured and best.usable.verdict is None):
+        return best
+    found = Counter(own.usable.reason for own in candidates)
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in found.most_common())
+    raise FormatRefused(
+        f"none of {len(candidates)} candidates is {'usable' if unmeasured else 'measured usable'}: {reasons}",
+        hint="give the brief a larger budget, or another product",
+    )
 
 
 # ----------------------------------------------------------------------------- formats
@@ -226,7 +240,7 @@ def choose(plan: AdPlan, candidates: Sequence[Candidate]) -> Chosen:
     """The best candidate; with the true mark in it, where the brief wants that, the best of the first few in which it
     can be laid well. Raises FormatRefused.
     """
-    best = best_of(candidates)
+    best = best_of(candidates, unmeasured=plan.brief.unmeasured)
     if not plan.brief.exact_mark:
         return Chosen(best, build_product(best, None), candidates)
     marks = TrueMarks(load_true_mark(plan.concept), load_judges(plan.concept))

@@ -58,6 +58,12 @@ class AdBrief(BaseModel):
     """Pictures to choose from. 8: one batch; with an adapter whose pictures are usable nine times in ten, one is sure
     to be (docs/usable.md).
     """
+    budget: int = Field(default=64, ge=1, le=1000)
+    """Pictures at most. Where none of the first `candidates` is measured usable, as many more are drawn until one is,
+    or the budget is spent. 64: a product of which one picture in twenty is usable is found in 96 of 100 briefs.
+    """
+    unmeasured: bool = False
+    """Whether a picture may be taken in which nothing is wrong, but not everything was measured."""
     seed: int = Field(default=1000, ge=0, le=LARGEST_SEED - 1000)
     """Of the first candidate; the others count on."""
     file_type: Literal["png", "jpeg"] = "png"
@@ -74,6 +80,10 @@ class AdBrief(BaseModel):
         """What is drawn, the token filled in."""
         said = f"{self.product.strip()} {self.scene.strip()}".strip()
         return with_token(said.replace("{token}", token), token)
+
+    def product_prompt(self, token: str) -> str:
+        """The product without its scene."""
+        return with_token(self.product.strip().replace("{token}", token), token)
 
     def texts(self) -> dict[str, str]:
         """What is set, by what it is; nothing empty."""
@@ -101,6 +111,8 @@ def concept_folder(brief: AdBrief, beside: Path) -> str:
 
 def _meaning(brief: AdBrief, beside: Path) -> Iterator[Problem]:
     yield from _wrong_formats(brief.formats)
+    if brief.budget < brief.candidates:
+        yield ("budget",), f"budget: {brief.budget} pictures at most, and candidates asks for {brief.candidates}"
     token = kit = None
     try:
         token = load_concept(concept_folder(brief, beside)).token

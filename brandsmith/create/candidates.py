@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,30 @@ def draw_candidates(
     """
     write_pictures(drawing.base, requests, settings or drawing.settings, drawing.origin, progress=progress)
     return best_first(judge_candidates(drawing, requests))
+
+
+def draw_until_usable(
+    drawing: Drawing,
+    requests: Sequence[Request],
+    at_once: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    settings: DrawSettings | None = None,
+) -> list[Candidate]:
+    """Draw and judge `requests` in their order, `at_once` together, until one of them is measured usable; all that were
+    drawn, the best first. The same requests stop at the same place, whatever was drawn before.
+    """
+    candidates: list[Candidate] = []
+    for start in range(0, len(requests), at_once):
+        batch = requests[start : start + at_once]
+        candidates += draw_candidates(drawing, batch, partial(_report, progress, start), settings)
+        if any(own.usable.verdict is True for own in candidates):
+            break
+    return best_first(candidates)
+
+
+def _report(progress: Callable[[int, int], None], before: int, done: int, total: int) -> None:
+    """Of a batch, counted with those before it."""
+    progress(before + done, before + total)
 
 
 def judge_candidates(drawing: Drawing, requests: Sequence[Request]) -> list[Candidate]:

@@ -37,7 +37,8 @@ def ad_lines(result: AdResult) -> Iterator[str]:
 def dry_lines(plan: AdPlan, created: CreatedFolder) -> Iterator[str]:
     """What would be made."""
     yield f"prompt: {plan.prompt}"
-    yield f"candidates: {plan.brief.candidates} for each shape, seeds from {plan.brief.seed}"
+    own = plan.brief
+    yield f"candidates: {own.candidates} for each shape, up to {own.budget} until one is usable, seeds from {own.seed}"
     for wanted in plan.brief.sizes:
         done = created.finished(wanted.file_stem) is not None
         yield f"{wanted.name}: {wanted.width} x {wanted.height} pixels{', finished' if done else ''}"

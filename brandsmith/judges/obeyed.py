@@ -190,6 +190,10 @@ class Obeyed:
     def request(self, prompt: str) -> Request:
         return request_of(self.parse(prompt), self.classifier.vocabulary, self.classifier.palette)
 
+    def why_not(self, prompt: str) -> str:
+        """Why no picture of `prompt` can be judged; empty when one can."""
+        return _why_not(prompt, self.request(prompt))
+
     def _verdict(self, picture: np.ndarray, prompt: str) -> Verdict:
         request = self.request(prompt)
         reason = _why_not(prompt, request)

@@ -84,7 +84,7 @@ def test_a_finished_brief_is_not_made_again_and_loads_no_base(tmp_path):
 
 
 def test_without_a_usable_candidate_nothing_is_shipped(tmp_path):
-    with pytest.raises(FormatRefused, match=r"none of 2 candidates is usable: mark is wrong \(2\)"):
+    with pytest.raises(FormatRefused, match=r"none of 2 candidates is measured usable: mark is wrong \(2\)"):
         best_of(candidates(tmp_path, WRONG, WRONG))
     assert set(made(tmp_path / "out", BRIEF, WRONG, WRONG)) == set(BRIEF.formats)
     assert not list((tmp_path / "out").glob("*.png"))
