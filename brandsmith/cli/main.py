@@ -31,6 +31,7 @@ from brandsmith.cli import (
     provenance,
     rehearse,
     report,
+    studio,
     study,
     train,
 )
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (demo, doctor, train, draw, report, export, adapters, rehearse):
+for group in (demo, doctor, train, draw, report, export, adapters, rehearse, studio):
     app.add_typer(group.commands)
 for group in (concept, create, judge, study, base, benchmark, provenance):
     app.add_typer(group.commands, name=group.__name__.rpartition(".")[2])

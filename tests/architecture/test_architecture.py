@@ -30,6 +30,7 @@ ORDER = (
     "benchmark",
     "demo",
     "pocket",
+    "studio",
     "cli",
 )
 FLOORS = {name: floor for floor, name in enumerate(ORDER)}
@@ -102,6 +103,14 @@ def test_files_seeds_and_prompts_need_no_torch():
     assert len(modules) >= 12
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
+
+
+def test_the_studio_starts_commands_and_reads_their_folders():
+    """It neither trains nor draws by itself, so that a page never holds a model."""
+    known = {
+        module.split(".")[1] for part, module in imports() if part == "studio" and module.startswith("brandsmith.")
+    }
+    assert "core" in known and not known & {"methods", "guidance", "judges", "base", "pocket", "benchmark"}
 
 
 FORBIDDEN = {"torchvision", "ultralytics", "Levenshtein", "pyiqa"}

@@ -1,0 +1,240 @@
+"""`python -m brandsmith.studio.jobs.worker WORKSPACE`: starts waiting jobs, watches those at work, says how they ended.
+
+It is a process of its own: a server that ends leaves it at work, and jobs go on when it ends itself; the next worker
+finds them by their locks. A job whose process died without an end is begun once more (our commands resume from their
+own folders), then reported.
+
+    .studio/worker/.lock         held by the worker
+    .studio/worker/worker.json   its number, start time and last sign of life
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from brandsmith.core.errors import BrandsmithError, InvalidInput
+from brandsmith.core.files import only_one, write_json
+from brandsmith.core.json_files import read_object, read_record, read_rows
+from brandsmith.studio.jobs import queue
+from brandsmith.studio.jobs.lanes import Lanes, machine_lanes, next_job
+from brandsmith.studio.jobs.process import end_tree, living, process_of, start_detached
+from brandsmith.studio.jobs.record import PROCESS, Job, Process
+from brandsmith.studio.workspace import Workspace
+
+LOOK_EVERY_SEC = 0.25
+BEAT_EVERY_SEC = 2.0
+DEAD_AFTER_SEC = 60.0
+"""Without a sign of life a worker is taken for hung, and replaced."""
+GRACE_SEC = 60.0
+"""What a cancelled job gets to save its state before it is killed."""
+MOST_TRIES = 2
+MOST_STARTS = 5
+"""Of processes that end before they begin the command."""
+
+
+class Worker:
+    def __init__(self, workspace: Workspace, lanes: Lanes | None = None, grace_sec: float = GRACE_SEC) -> None:
+        self.workspace, self.grace_sec = workspace, grace_sec
+        self.lanes = lanes or machine_lanes()
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.asked: dict[str, float] = {}
+        """When a job was asked to end."""
+        self.starts: dict[str, int] = {}
+
+    def look(self) -> bool:
+        """One round: note what ended, end what was cancelled, start what there is room for. Whether anything is at
+        work or waits.
+        """
+        with queue.changing(self.workspace):
+            for job in queue.jobs(self.workspace):
+                if job.state == "running":
+                    self._watch(job)
+            while self._start_next():
+                pass
+            return any(not job.over for job in queue.jobs(self.workspace))
+
+    def _watch(self, job: Job) -> None:
+        process = self._process(job)
+        if process is not None:
+            if job.cancel:
+                self._ask_to_end(job, process)
+            return
+        code = end_of(queue.job_folder(self.workspace, job.id))
+        if code is None:
+            self._died(job)
+        else:
+            self._finish(job, code)
+
+    def _process(self, job: Job) -> psutil.Process | None:
+        """The living process of a job, whoever started it."""
+        child = self.children.get(job.id)
+        if child is not None and child.poll() is None:
+            return psutil.Process(child.pid)
+        begun = attempts(queue.job_folder(self.workspace, job.id))
+        return living(begun[-1]) if begun else None
+
+    def _finish(self, job: Job, code: int) -> None:
+        state, reason = "done", ""
+        if job.cancel and code != 0:
+            state, reason = "cancelled", "cancelled; the same command goes on where it stopped"
+        elif code != 0:
+            state, reason = "failed", last_complaint(queue.job_folder(self.workspace, job.id) / "log.txt", code)
+        self._over(job, state, reason, code)
+
+    def _died(self, job: Job) -> None:
+        """Its process is gone and left no end: killed, or out of memory."""
+        tries = len(attempts(queue.job_folder(self.workspace, job.id)))
+        if job.cancel:
+            self._over(job, "cancelled", "cancelled; it did not end by itself and was stopped", None)
+        elif tries >= MOST_TRIES:
+            reason = "its process was killed twice (out of memory?); what it wrote is kept, start it again to go on"
+            self._over(job, "failed", reason, None)
+        elif self.starts.get(job.id, 0) >= MOST_STARTS:
+            self._over(job, "failed", "it could not be started; see its log", None)
+        else:
+            self._start(job, job.card)
+
+    def _over(self, job: Job, state: str, reason: str, code: int | None) -> None:
+        self.children.pop(job.id, None)
+        self.asked.pop(job.id, None)
+        queue.change(
+            self.workspace,
+            job,
+            state=state,
+            reason=reason,
+            exit_code=code,
+            ended=time.time(),
+            tries=len(attempts(queue.job_folder(self.workspace, job.id))),
+        )
+
+    def _ask_to_end(self, job: Job, process: psutil.Process) -> None:
+        if job.id not in self.asked:
+            self.asked[job.id] = time.monotonic()
+            with suppress(psutil.Error):
+                process.terminate()
+        elif time.monotonic() - self.asked[job.id] > self.grace_sec:
+            end_tree(process)
+
+    def _start_next(self) -> bool:
+        running = [job for job in queue.jobs(self.workspace) if job.state == "running"]
+        found = next_job(queue.waiting(self.workspace), running, self.lanes)
+        if found is not None:
+            self._start(*found)
+        return found is not None
+
+    def _start(self, job: Job, card: int | None) -> None:
+        """The record is written first: a worker that is killed here has started nothing that the next does not see."""
+        queue.change(self.workspace, job, state="running", started=job.started or time.time(), card=card)
+        folder = queue.job_folder(self.workspace, job.id)
+        environment = {"PYTHONUNBUFFERED": "1"} | ({} if card is None else {"CUDA_VISIBLE_DEVICES": str(card)})
+        self.starts[job.id] = self.starts.get(job.id, 0) + 1
+        self.children[job.id] = start_detached(
+            "brandsmith.studio.jobs.run_one",
+            [str(folder)],
+            folder / "log.txt",
+            folder=self.workspace.folder,
+            environment=environment,
+        )
+
+
+def attempts(folder: Path) -> list[Process]:
+    """The processes that began a job, oldest first."""
+    return read_rows(folder / "attempts.jsonl", PROCESS)
+
+
+def end_of(folder: Path) -> int | None:
+    """The exit code a job's process left; None when it left none."""
+    with suppress(InvalidInput, KeyError, TypeError):
+        return int(read_object(folder / "end.json")["exit_code"])
+    return None
+
+
+def last_complaint(log: Path, code: int) -> str:
+    """The last error a command printed, as one text; what it exited with when it printed none."""
+    lines = _tail(log)
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if starts:
+        return " ".join(line.strip() for line in lines[starts[-1] : starts[-1] + 2]).removeprefix("error: ")
+    return f"it ended with exit code {code}; see its log"
+
+
+def _tail(log: Path, most_bytes: int = 16_384) -> list[str]:
+    try:
+        with log.open("rb") as opened:
+            opened.seek(max(0, log.stat().st_size - most_bytes))
+            return opened.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+# ----------------------------------------------------------------------------- the process
+
+
+def worker_folder(workspace: Workspace) -> Path:
+    return workspace.own / "worker"
+
+
+def living_worker(workspace: Workspace) -> psutil.Process | None:
+    """The worker, if one lives and gave a sign of life of late."""
+    file = worker_folder(workspace) / "worker.json"
+    try:
+        process = living(read_record(file, PROCESS))
+        fresh = time.time() - file.stat().st_mtime < DEAD_AFTER_SEC
+    except (BrandsmithError, OSError):
+        return None
+    if process is not None and not fresh:
+        with suppress(psutil.Error):
+            process.kill()
+        return None
+    return process
+
+
+def ensure_worker(workspace: Workspace) -> None:
+    """Start a worker when none lives and something waits or is at work."""
+    _STARTED[:] = [child for child in _STARTED if child.poll() is None]
+    if _STARTED or all(job.over for job in queue.jobs(workspace)) or living_worker(workspace) is not None:
+        return
+    worker_folder(workspace).mkdir(exist_ok=True)
+    log = worker_folder(workspace) / "log.txt"
+    _STARTED.append(start_detached(__name__, [str(workspace.folder)], log, folder=workspace.folder))
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Workers of this process: asked how they are, so that none stays as a zombie."""
+
+
+def main(folder: Path, idle_sec: float = 300.0) -> int:
+    """Work until nothing has waited for `idle_sec`. A second worker leaves at once."""
+    workspace = Workspace.open(folder)
+    try:
+        with only_one(worker_folder(workspace), BrandsmithError("a worker is at work already")):
+            _work(workspace, idle_sec)
+    except BrandsmithError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _work(workspace: Workspace, idle_sec: float) -> None:
+    worker = Worker(workspace)
+    idle_since = time.monotonic()
+    beat = 0.0
+    while time.monotonic() - idle_since < idle_sec:
+        if time.monotonic() - beat > BEAT_EVERY_SEC:
+            write_json(worker_folder(workspace) / "worker.json", asdict(process_of(os.getpid())))
+            beat = time.monotonic()
+        if worker.look():
+            idle_since = time.monotonic()
+        time.sleep(LOOK_EVERY_SEC)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
