@@ -166,9 +166,12 @@ def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, consol
     return figures
 
 
-def usable_plan(methods: Sequence[str] | None, trainings: int, *, from_mark: bool, quick: bool) -> Plan:
+def usable_plan(
+    methods: Sequence[str] | None, trainings: int, *, from_mark: bool, exact_mark: bool, quick: bool
+) -> Plan:
     """What `benchmark usable` trains and draws; methods None: all. Raises InvalidConfig for an unknown method."""
-    plan = Plan(training_seeds=range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + trainings), from_mark=from_mark)
+    seeds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + trainings)
+    plan = Plan(training_seeds=seeds, from_mark=from_mark, exact_mark=exact_mark)
     if quick:
         plan = replace(
             plan, methods=("lora",), training_seeds=plan.training_seeds[:1], drawing_seeds=plan.drawing_seeds[:2]
@@ -190,9 +193,15 @@ def usable_table(figures: Sequence[UsableFigures]) -> Table:
             "vendi": round(own.vendi / own.vendi_of_base, 2),
             "n": own.n,
         }
+        | _with_exact_mark(own)
         for own in figures
     ]
     return as_rich(lines, "Pictures that could be published, as drawn; 95 % over prompts")
+
+
+def _with_exact_mark(figures: UsableFigures) -> dict[str, str]:
+    own = figures.exact_mark
+    return {"with exact mark": f"{own.usable_rate:.2f}\n{own.low:.2f}-{own.high:.2f}\nlaid {own.laid}"} if own else {}
 
 
 def figure_lines(figures: Mapping[str, Any]) -> list[str]:

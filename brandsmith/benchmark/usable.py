@@ -18,7 +18,8 @@ import numpy as np
 
 from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
-from brandsmith.benchmark.usable_figures import Drawn, UsableFigures, usable_figures
+from brandsmith.benchmark.usable_exact import Marker, judge_marked, marker_for
+from brandsmith.benchmark.usable_figures import Drawn, Marked, UsableFigures, usable_figures
 from brandsmith.concept.brand_suite import brand_suite
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.pictures import load_rgb_all
@@ -55,6 +56,8 @@ class Plan:
     drawing_seeds: Sequence[int] = DRAWING_SEEDS
     from_mark: bool = False
     """Train on a concept made from `mark.png` alone, without any of its pictures."""
+    exact_mark: bool = False
+    """Also lay the true mark into every picture and judge it again."""
 
 
 @dataclass(frozen=True)
@@ -66,29 +69,52 @@ class Bench:
     log: Log
 
 
+@dataclass(frozen=True)
+class Judging:
+    """How a concept's pictures are judged."""
+
+    chain: dict[str, Judge]
+    marker: Marker | None
+    """Lays in the true mark, where that is asked for."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all trainings on a concept share."""
+
+    taught: Concept
+    home: Path
+    cases: Cases
+    judges: Sequence[Judge]
+    marker: Marker | None
+    vendi_of_base: float
+
+
 def benchmark_usable(
     base_name: str, concepts: Sequence[str], plan: Plan, folder: Path, log: Log
 ) -> list[UsableFigures]:
     """Figures of every concept and method, in order; `folder` keeps everything that was made."""
     base_folder = resolve_base(base_name)
     loaded = [load_concept(name) for name in concepts]
-    judges = [judges_for(concept, base_folder) for concept in loaded]
+    markers = [marker_for(concept) if plan.exact_mark else None for concept in loaded]
+    chains = [judges_for(concept, base_folder) for concept in loaded]
     bench = Bench(load_base(base_name), folder, log)
     return [
-        _figures(bench, concept, chain, method, plan)
-        for concept, chain in zip(loaded, judges, strict=True)
+        _figures(bench, concept, Judging(chain, marker), method, plan)
+        for concept, chain, marker in zip(loaded, chains, markers, strict=True)
         for method in plan.methods
     ]
 
 
-def _figures(bench: Bench, concept: Concept, chain: dict[str, Judge], method: str, plan: Plan) -> UsableFigures:
+def _figures(bench: Bench, concept: Concept, judging: Judging, method: str, plan: Plan) -> UsableFigures:
     home = bench.folder / (concept.folder.name + ("-from-mark" if plan.from_mark else ""))
-    judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in chain.values()]
+    judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in judging.chain.values()]
     taught = _taught(bench, concept, home / "concept", plan)
     prompts = tuple(entry.prompt for entry in brand_suite(concept) if entry.mark)
     cases = Cases(prompts, tuple(plan.drawing_seeds), BENCHMARK_SETTINGS)
     of_base = _vendi_of_base(bench, concept, home / "base", cases)
-    trainings = [_trained(bench, taught, method, seed, home, cases, judges, of_base) for seed in plan.training_seeds]
+    ground = Ground(taught, home, cases, judges, judging.marker, of_base)
+    trainings = [_trained(bench, ground, method, seed) for seed in plan.training_seeds]
     figures = usable_figures(home.name, method, trainings, len(plan.drawing_seeds))
     bench.log(f"{home.name} {method}: usable {figures.usable_rate} ({figures.low} to {figures.high}), n {figures.n}")
     return figures
@@ -105,32 +131,33 @@ def _taught(bench: Bench, concept: Concept, folder: Path, plan: Plan) -> Concept
     return load_concept(folder)
 
 
-def _trained(
-    bench: Bench,
-    taught: Concept,
-    method: str,
-    seed: int,
-    home: Path,
-    cases: Cases,
-    judges: Sequence[Judge],
-    vendi_of_base: float,
-) -> Drawn:
+def _trained(bench: Bench, ground: Ground, method: str, seed: int) -> Drawn:
     """Train, draw and judge one training; what is there already is kept."""
+    home, cases, judges = ground.home, ground.cases, ground.judges
     config = build_config(method, **preset_for(method, bench.base.name) | {"seed": seed})
     folder = home / f"{method}-{seed}"
     bench.log(f"train {home.name} {method}, seed {seed}")
-    run = train(config, taught, bench.base, folder, cache_dir=home / "cache")
-    last = run.checkpoints()[-1][0]
+    run = train(config, ground.taught, bench.base, folder, cache_dir=home / "cache")
+    last, checkpoint = run.checkpoints()[-1]
     rows = evaluate_run(bench.base, run, cases, judges, steps=[last])
-    pictures = run.folder / "samples" / run.checkpoints()[-1][1].name
-    seconds = _seconds(run)
+    pictures, seconds = run.folder / "samples" / checkpoint.name, _seconds(run)
+    marked = _marked(ground.marker, run, cases, judges) if ground.marker else None
     return Drawn(
         rows,
         mean_vendi(pictures, cases),
-        vendi_of_base,
+        ground.vendi_of_base,
         seconds[last],
-        _seconds_to_kpi(bench, run, taught, judges, seconds),
+        _seconds_to_kpi(bench, run, ground.taught, judges, seconds),
+        marked,
     )
+
+
+def _marked(marker: Marker, run: RunDirectory, cases: Cases, judges: Sequence[Judge]) -> Marked:
+    """The last checkpoint's pictures with the true mark in them."""
+    step, checkpoint = run.checkpoints()[-1]
+    shots = cases.shots(run.folder.name, step)
+    pictures = [run.folder / "samples" / checkpoint.name / picture_name(shot.case, shot.seed) for shot in shots]
+    return judge_marked(marker, pictures, shots, run.folder / "exact_mark" / checkpoint.name, judges)
 
 
 def _seconds_to_kpi(
@@ -189,5 +216,6 @@ def headline(figures: Sequence[UsableFigures]) -> dict[str, Any]:
         "kpi": best.kpi,
         "exact": best.exact,
         "usable_with_best_of": best.draws_for_one,
+        "usable_with_exact_mark": best.exact_mark.usable_rate if best.exact_mark else None,
         "table": [own.as_json() for own in figures],
     }

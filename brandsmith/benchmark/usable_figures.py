@@ -8,10 +8,24 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from brandsmith.benchmark.usable_share import verdicts_of
 from brandsmith.core.rows import Row
 from brandsmith.results.kpi import kpi_of
-from brandsmith.results.statistics import Estimate, rate
-from brandsmith.results.usable import CHECKS, Usable, checks_for, usable_by_picture
+from brandsmith.results.usable import CHECKS, Usable
+
+
+@dataclass(frozen=True)
+class ExactMarkFigures:
+    """The same pictures with the true mark laid in, judged again. Composites: they never count as learning."""
+
+    n: int
+    laid: int
+    """Pictures that it was laid into; the others count as they stood."""
+    usable_rate: float
+    low: float
+    high: float
+    """95 % of the usable rate, over prompts."""
+    not_measured: int
 
 
 @dataclass(frozen=True)
@@ -44,9 +58,19 @@ class UsableFigures:
     """Mean of the trainings."""
     seconds_to_kpi: float | None
     """Of training, until the first checkpoint whose KPI on the standard prompts was KPI_REACHED; None: never."""
+    exact_mark: ExactMarkFigures | None = None
+    """None: not asked for."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The rows of one training's pictures with the true mark laid in, and how many it was laid into."""
+
+    rows: Sequence[Row]
+    laid: int
 
 
 @dataclass(frozen=True)
@@ -58,43 +82,46 @@ class Drawn:
     vendi_of_base: float
     train_seconds: float
     seconds_to_kpi: float | None
+    marked: Marked | None = None
 
 
 def usable_figures(concept: str, method: str, trainings: Sequence[Drawn], num_seeds: int) -> UsableFigures:
     """The figures of trainings that differ in their seed alone."""
-    checks = checks_for({row.judge.partition("@")[0] for row in trainings[0].rows})
-    verdicts = [
-        ((number, case, seed), verdict)
-        for number, training in enumerate(trainings)
-        for (_, _, case, seed), verdict in usable_by_picture(training.rows, checks).items()
-    ]
-    decided = [(key, bool(own.verdict)) for key, own in verdicts if own.verdict is not None]
-    shown: Estimate = rate([usable for _, usable in decided], [case for (_, case, _), _ in decided])
-    everyone = [own for _, own in verdicts]
-    rows = [row for training in trainings for row in training.rows]
-    kpi = kpi_of(rows)
+    verdicts = verdicts_of([training.rows for training in trainings])
+    share, everyone = verdicts.share(), list(verdicts.by_picture.values())
+    kpi = kpi_of([row for training in trainings for row in training.rows])
     reached = [training.seconds_to_kpi for training in trainings if training.seconds_to_kpi is not None]
     return UsableFigures(
         concept,
         method,
         len(trainings),
-        len(verdicts),
-        round(shown.value, 4),
-        round(max(0.0, shown.low), 4),
-        round(min(1.0, shown.high), 4),
-        len(verdicts) - len(decided),
-        refused_shares(everyone, checks, alone=False),
-        refused_shares(everyone, checks, alone=True),
+        share.n,
+        share.rate,
+        share.low,
+        share.high,
+        share.not_measured,
+        refused_shares(everyone, verdicts.checks, alone=False),
+        refused_shares(everyone, verdicts.checks, alone=True),
         _share(own.checks.get("not copied") is False for own in everyone),
         _rounded(kpi.average),
         _rounded(kpi.exact_rate),
         _obeyed(everyone),
         _mean([training.vendi for training in trainings]),
         _mean([training.vendi_of_base for training in trainings]),
-        draws_for_one(dict(decided), num_seeds),
+        draws_for_one(verdicts.decided(), num_seeds),
         _mean([training.train_seconds for training in trainings]),
         _mean(reached) if reached else None,
+        exact_mark_figures([training.marked for training in trainings if training.marked]),
     )
+
+
+def exact_mark_figures(trainings: Sequence[Marked]) -> ExactMarkFigures | None:
+    """None where the true mark was not asked for."""
+    if not trainings:
+        return None
+    own = verdicts_of([training.rows for training in trainings]).share()
+    laid = sum(training.laid for training in trainings)
+    return ExactMarkFigures(own.n, laid, own.rate, own.low, own.high, own.not_measured)
 
 
 def refused_shares(verdicts: Sequence[Usable], checks: Sequence[str], *, alone: bool) -> dict[str, float]:

@@ -206,6 +206,7 @@ def benchmark_usable(
     out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/usable"),
     trainings: Annotated[int, typer.Option(min=1, max=100, help="Training seeds.")] = 3,
     from_mark: Annotated[bool, typer.Option(help="Train on the mark (mark.png) alone, without a picture.")] = False,
+    exact_mark: Annotated[bool, typer.Option(help="Also lay the true mark into every picture, judged again.")] = False,
     quick: Annotated[bool, typer.Option(help="LoRA alone, one training, two noises: a look.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -215,7 +216,7 @@ def benchmark_usable(
     from brandsmith.benchmark.usable import headline
 
     with status("usable") as log:
-        plan = usable_plan(method, trainings, from_mark=from_mark, quick=quick)
+        plan = usable_plan(method, trainings, from_mark=from_mark, exact_mark=exact_mark, quick=quick)
         figures = run(base, concept or ["demo"], plan, out, log)
     print_lines([usable_table(figures)])
     if as_json:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bases import build_tiny, save_as_diffusers_folder
+from printed_marks import cloth, garbled, printed
 
-from brandsmith.benchmark import usable
+from brandsmith.benchmark import usable, usable_exact
 from brandsmith.benchmark.usable import Plan, benchmark_usable, headline
-from brandsmith.benchmark.usable_figures import Drawn, draws_for_one, usable_figures
-from brandsmith.core.rows import Row
+from brandsmith.benchmark.usable_exact import judge_marked, marker_for
+from brandsmith.benchmark.usable_figures import Drawn, Marked, draws_for_one, usable_figures
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.pictures import load_rgb, save_png
+from brandsmith.core.rows import Row, Shot
+from brandsmith.create.exact_mark import ExactMark
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.prepare import from_mark
 from brandsmith.prepare.colours import PLAIN, PROTOTYPES
@@ -48,6 +53,32 @@ def test_what_was_not_measured_is_counted_apart():
     assert (figures.n, figures.not_measured, figures.usable_rate) == (2, 1, 1.0)
 
 
+def test_pictures_with_the_true_mark_are_figures_of_their_own():
+    as_drawn, marked = {(0, 1): (0.9, 0.1), (0, 2): (0.0, 0.1)}, {(0, 1): (0.9, 0.1), (0, 2): (0.9, 0.1)}
+    one = Drawn(rows_of(as_drawn), 2.0, 2.5, 1.0, None, Marked(rows_of(marked), 1))
+    figures = usable_figures("brand", "lora", [one], num_seeds=2)
+    assert figures.usable_rate == 0.5 and headline([figures])["usable_with_exact_mark"] == 1.0
+    assert figures.exact_mark and (figures.exact_mark.n, figures.exact_mark.laid) == (2, 1)
+    assert headline([usable_figures("brand", "lora", [drawn(as_drawn)], 2)])["usable_with_exact_mark"] is None
+
+
+@pytest.mark.slow
+def test_the_true_mark_is_laid_where_it_can_be_and_once(tmp_path):
+    """In the model's place: a wrong mark on a plain product, and a product without any."""
+    marker = marker_for(load_concept("demo"))
+    wrong = printed(marker.mark, garbled(marker.mark)).picture
+    files = [tmp_path / "case-0_seed-1.png", tmp_path / "case-1_seed-1.png"]
+    for file, picture in zip(files, (wrong, cloth()), strict=True):
+        save_png(file, picture)
+    shots, judge = [Shot(case, "", 1, "run", 9) for case in (0, 1)], marker.judges.chain[1]
+    done = judge_marked(marker, files, shots, tmp_path / "exact", [judge])
+    assert (done.laid, done.rows[0].value, done.rows[1].value) == (1, 1.0, judge.score([cloth()])[0].value)
+    assert np.array_equal(load_rgb(tmp_path / "exact" / files[1].name), cloth()), "it counts as it stood"
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert judge_marked(marker, files, shots, tmp_path / "exact", [judge]) == done
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
 def test_draws_for_one_is_the_place_of_the_first_usable_picture():
     answers = {0: (False, True), 1: (True, False), 2: (False, False)}
     by_picture = {(0, case, 7 + place): usable for case, own in answers.items() for place, usable in enumerate(own)}
@@ -74,12 +105,14 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(usable, "DEFAULT_EXPANSION", Expansion(composed=4))
     monkeypatch.setattr(usable, "preset_for", lambda method, base: {"steps": 2, "checkpoint_every": 1})
     monkeypatch.setattr(usable, "BENCHMARK_SETTINGS", DrawSettings(num_steps=2, guidance_scale=1.0))
-    plan, said = Plan(("lora",), (11, 12), (7000, 7001)), []
+    monkeypatch.setattr(usable_exact, "exact_mark", lambda picture, *_: ExactMark(picture, (), ("none",), {}, {}, 1.0))
+    plan, said = Plan(("lora",), (11, 12), (7000, 7001), exact_mark=True), []
     given = (str(tmp_path / "tiny"), ["demo"], plan, tmp_path / "out", said.append)
     (first,) = benchmark_usable(*given)
     assert (first.concept, first.method, first.trainings, first.n) == ("demo", "lora", 2, 2 * 2 * 23)
     assert first.usable_rate == 0.0 and first.refused["mark missing"] == 1.0, "random weights draw no mark"
     assert first.seconds_to_kpi is None and first.draws_for_one == 3.0
+    assert first.exact_mark and (first.exact_mark.n, first.exact_mark.laid, first.exact_mark.usable_rate) == (92, 0, 0)
 
     def never(*_, **__):
         raise AssertionError("drawn again")

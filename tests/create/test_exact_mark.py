@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from printed_marks import cloth, garbled, printed
 
 import brandsmith
 from brandsmith.concept.concept import Concept, load_concept
@@ -22,7 +23,7 @@ from brandsmith.create.true_mark import TrueMark, load_true_mark
 from brandsmith.judges.boxes import overlap
 from brandsmith.judges.detector import Detection
 from brandsmith.judges.fit import FittedJudges, load_judges
-from brandsmith.prepare.printing import Print, print_on
+from brandsmith.prepare.printing import print_on
 
 
 class Blind:
@@ -45,27 +46,6 @@ def mark(demo: Concept) -> TrueMark:
 @pytest.fixture(scope="module")
 def judges(demo: Concept) -> FittedJudges:
     return load_judges(demo)
-
-
-def cloth(colour=(60, 110, 200), side: int = 128) -> np.ndarray:
-    """A plain product with a soft fall of light."""
-    fall = np.linspace(1.1, 0.85, side)[None, :, None]
-    return (np.array(colour) * np.broadcast_to(fall, (side, side, 3))).clip(0, 255).astype(np.uint8)
-
-
-def garbled(mark: TrueMark) -> np.ndarray:
-    """The mark with its letters mirrored: the same patch, other lettering."""
-    wrong = mark.pixels.copy()
-    high, wide = wrong.shape[:2]
-    inside = wrong[high // 8 : -high // 8, wide // 12 : -wide // 12]
-    inside[:] = inside[:, ::-1].copy()
-    return wrong
-
-
-def printed(
-    mark: TrueMark, art: np.ndarray, seed: int = 3, at: tuple[float, float] = (64, 70), width: float = 52
-) -> Print:
-    return print_on(cloth(), art, at, width, np.random.default_rng(seed))
 
 
 def test_the_finder_sees_garbled_marks_that_no_detector_sees(mark):
