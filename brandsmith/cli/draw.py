@@ -26,7 +26,7 @@ from brandsmith.cli.options import (
 from brandsmith.cli.signing_options import OPTIONS as SIGNING_OPTIONS
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.draw.choice import DEFAULT_FIRST_SEED, DEFAULT_SEEDS, ModelChoice, SeedsChoice
+from brandsmith.draw.choice import DEFAULT_FIRST_SEED, DEFAULT_SEEDS, BesideChoice, ModelChoice, SeedsChoice
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from brandsmith.draw.leaving import Leaving
     from brandsmith.draw.prompts import ReadPrompt
     from brandsmith.draw.source import Source
+    from brandsmith.results.usable import Usable
 
 commands = typer.Typer()
 
@@ -53,6 +54,24 @@ SEEDS_OPTIONS = {
     "first_seed": Annotated[
         int | None,
         typer.Option("--first-seed", min=0, max=2**62, help=f"The first seed; default {DEFAULT_FIRST_SEED}."),
+    ],
+}
+BESIDE_OPTIONS = {
+    "explain": Annotated[
+        bool | None, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
+    ],
+    "judge": Annotated[
+        bool | None,
+        typer.Option("--judge", help="Beside each picture what the judges of --concept say of it, as JSON lines."),
+    ],
+    "preview_every": Annotated[
+        int | None,
+        typer.Option(
+            "--preview-every",
+            min=1,
+            max=1000,
+            help="Show what is being drawn after every so many steps, in OUT/.glances; gone at the end.",
+        ),
     ],
 }
 BEST_OF_OPTIONS = {
@@ -90,6 +109,7 @@ def best_of_options(number: int | None, budget: int | None) -> BestOf | None:
 @options_as("seeds", SEEDS_OPTIONS, SeedsChoice)
 @draw_options()
 @language_options()
+@options_as("beside", BESIDE_OPTIONS, BesideChoice)
 @signing_options()
 @options_as("best_of", BEST_OF_OPTIONS, best_of_options)
 def sample(
@@ -105,9 +125,7 @@ def sample(
     seeds: SeedsChoice,
     settings: DrawSettings,
     language: LanguageChoice,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Beside each picture a folder that shows how it came about.")
-    ] = False,
+    beside: BesideChoice,
     best_of: BestOf | None,
     signing: Signing,
     picture: Annotated[
@@ -117,10 +135,9 @@ def sample(
 ) -> None:
     """Draw pictures: prompts × seeds, one generator per picture. Stop it any time: the same command goes on."""
     from brandsmith.concept.concept import load_concept
-    from brandsmith.draw.again import draw_again
     from brandsmith.draw.leaving import load_leaving
     from brandsmith.draw.prompts import read_prompts, with_english_negative
-    from brandsmith.draw.to_folder import draw_to_folder, pictures_as_json, suite_prompts
+    from brandsmith.draw.to_folder import pictures_as_json, suite_prompts
 
     if picture:
         refuse_unread(
@@ -128,38 +145,67 @@ def sample(
             context.params.keys() - {"picture", "run", "out", *SIGNING_OPTIONS} | {"watermark"},
             "--from draws by the recipe in the picture",
         )
-        redrawn = draw_again(picture, out, model.run, load_leaving(signing))
-        console.print(redrawn.line)
-        print_lines([str(redrawn.path)])
+        _draw_again(picture, out, model, load_leaving(signing))
         return
     if prompts:
-        refuse_unread(context, ("suite",) if best_of else ("suite", "concept"), "prompts are given")
+        refuse_unread(context, ("suite",) if best_of or beside.judge else ("suite", "concept"), "prompts are given")
     if best_of:
-        refuse_unread(context, ("seeds", "explain"), "--best-of draws until pictures are usable")
+        refuse_unread(context, ("seeds", *BESIDE_OPTIONS), "--best-of draws until pictures are usable")
     source = model.find()
     leaving = load_leaving(signing)
-    known = [load_concept(concept).token] if best_of or not prompts else []
+    known = [load_concept(concept).token] if best_of or beside.judge or not prompts else []
     wanted = read_prompts(prompts or suite_prompts(concept, suite), source, language, known)
     settings = with_english_negative(settings, source, language)
     if best_of:
         files = _draw_best(wanted, replace(best_of, first_seed=seeds.first), settings, source, concept, out, leaving)
-        if as_json:
-            print_json(pictures_as_json(files))
-        return
+        verdicts: dict[Path, Usable] = {}
+    else:
+        files, verdicts = _draw(wanted, seeds.numbers(), settings, source, out, beside, concept, leaving)
+    if as_json:
+        print_json(pictures_as_json(files, verdicts))
+
+
+def _draw_again(picture: Path, out: Path, model: ModelChoice, leaving: Leaving) -> None:
+    from brandsmith.draw.again import draw_again
+
+    redrawn = draw_again(picture, out, model.run, leaving)
+    console.print(redrawn.line)
+    print_lines([str(redrawn.path)])
+
+
+def _draw(
+    prompts: list[ReadPrompt],
+    seeds: range,
+    settings: DrawSettings,
+    source: Source,
+    out: Path,
+    beside: BesideChoice,
+    concept: str,
+    leaving: Leaving,
+) -> tuple[list[Path], dict[Path, Usable]]:
+    """Draws and prints; returns the pictures, and what the judges say where they were asked."""
+    from brandsmith.draw.to_folder import draw_to_folder
+    from brandsmith.evaluate.picture_rows import drawn_judges
+    from brandsmith.results.usable import verdicts_line
+
+    judges = drawn_judges(concept, source) if beside.judge else None
     with status("loading the base") as log:
         files = draw_to_folder(
-            wanted,
-            seeds.numbers(),
+            prompts,
+            seeds,
             settings,
             source,
             out,
-            explained=explain,
+            beside=beside,
             leaving=leaving,
             progress=lambda done, total: log(f"drawn {done} of {total} pictures"),
         )
-    print_lines(str(file) for file in files)
-    if as_json:
-        print_json(pictures_as_json(files))
+        log("judging")
+        verdicts = judges.verdicts(files) if judges else {}
+    if verdicts:
+        console.print(verdicts_line(verdicts.values()))
+    print_lines(map(str, files))
+    return files, verdicts
 
 
 def _draw_best(

@@ -51,6 +51,10 @@ VaeOption = Annotated[
 RunOption = Annotated[Path | None, typer.Option(help="Run directory whose adapter to use.")]
 RunArgument = Annotated[Path | None, typer.Argument(help="Run directory; none: the untrained base.")]
 StepOption = Annotated[int | None, typer.Option(min=0, max=MOST_STEPS, help="Checkpoint step; default the last.")]
+AdapterStrengthOption = Annotated[
+    float | None,
+    typer.Option("--adapter-strength", help="How much a LoRA counts; default 1, as it was trained."),
+]
 StudyArgument = Annotated[Path, typer.Argument(help="Folder that 'brandsmith study run' wrote.")]
 WeightsFolder = Annotated[
     Path | None, typer.Option(help="Where weights are; default $BRANDSMITH_WEIGHTS, else the user's cache.")

@@ -9,7 +9,6 @@ Choosing is never hidden: every candidate's verdict goes into the manifest. Not 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,20 +19,16 @@ from typing import Any
 from brandsmith.base.base import Base
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept
-from brandsmith.core.files import write_text
-from brandsmith.core.pictures import load_rgb_all
-from brandsmith.core.rows import Row, Shot, judge_name, read_score_rows
+from brandsmith.core.rows import Row, judge_name
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
 from brandsmith.draw.writer import Request, write_pictures
 from brandsmith.evaluate.chain import judges_for
+from brandsmith.evaluate.picture_rows import judge_beside
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.judges.judge import Judge, judge_id, score_shots
-from brandsmith.results.usable import Usable, checks_for, judge_usable
-
-WITHOUT_MARK = ("obeyed", "not copied")
-"""What is asked of a picture whose prompt does not name the concept."""
+from brandsmith.judges.judge import Judge
+from brandsmith.results.usable import Usable, usable_as_asked
 
 
 @dataclass(frozen=True)
@@ -147,10 +142,8 @@ def _report(progress: Callable[[int, int], None], before: int, done: int, total:
 
 def judge_candidates(drawing: Drawing, requests: Sequence[Request]) -> list[Candidate]:
     """The candidates of pictures that are there, in the order given; each is judged once."""
-    known = {request.path: _known_rows(request.path, drawing.judges) for request in requests}
-    missing = [request for request in requests if not known[request.path]]
-    known |= dict(zip((request.path for request in missing), _judged(missing, drawing.judges), strict=True))
-    return [_candidate(request, known[request.path], drawing.concept.token) for request in requests]
+    rows = judge_beside([(own.path, own.prompt, own.seed) for own in requests], drawing.judges)
+    return [_candidate(own, found, drawing.concept.token) for own, found in zip(requests, rows, strict=True)]
 
 
 def best_first(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -167,32 +160,6 @@ def _passed(usable: Usable) -> int:
 
 
 def _candidate(request: Request, rows: Sequence[Row], token: str) -> Candidate:
-    checks = checks_for(judge_name(row) for row in rows)
-    if token not in request.prompt:
-        checks = tuple(name for name in checks if name in WITHOUT_MARK)
-    return Candidate(request.path, request.prompt, request.seed, tuple(rows), judge_usable(rows, checks))
-
-
-def _rows_file(picture: Path) -> Path:
-    return picture.with_suffix(".jsonl")
-
-
-def _known_rows(picture: Path, judges: Mapping[str, Judge]) -> list[Row]:
-    """The rows beside a picture; none where these judges did not give them."""
-    rows = read_score_rows(_rows_file(picture))
-    given = [(row.judge, row.weights) for row in rows]
-    return rows if given == [(judge_id(judge), judge.weights_hash) for judge in judges.values()] else []
-
-
-def _judged(requests: Sequence[Request], judges: Mapping[str, Judge]) -> list[list[Row]]:
-    if not requests:
-        return []
-    pictures = load_rgb_all([request.path for request in requests])
-    shots = [Shot(0, request.prompt, request.seed, "", 0) for request in requests]
-    by_judge = [score_shots(judge, shots, pictures) for judge in judges.values()]
-    by_picture = [list(rows) for rows in zip(*by_judge, strict=True)]
-    for request, rows in zip(requests, by_picture, strict=True):
-        write_text(
-            _rows_file(request.path), "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows)
-        )
-    return by_picture
+    return Candidate(
+        request.path, request.prompt, request.seed, tuple(rows), usable_as_asked(rows, request.prompt, token)
+    )

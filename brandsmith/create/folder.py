@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class CreatedFolder:
 
         Raises InvalidConfig when another one drew what is there already.
         """
-        now = asdict(origin)
+        now = origin.as_json()
         before = self._drawn_by
         if before and before["base_fingerprint"] and now["base_fingerprint"]:
             changed = [key for key in now if key != "adapter" and before.get(key) != now[key]]

@@ -55,7 +55,7 @@ def draw_again(picture: Path, folder: Path, run: Path | None = None, leaving: Le
     if leaving:
         check_signing(leaving.signing)
     resolve_recorded_base(recipe.origin.base, picture)
-    source = Source(recipe.origin.base, _find_adapter(recipe, picture, run))
+    source = Source(recipe.origin.base, _find_adapter(recipe, picture, run), recipe.origin.adapter_strength)
     prompts, seeds = [prompt for prompt, _ in recipe.batch], [seed for _, seed in recipe.batch]
     family = family_of(source.base)
     check_drawable(prompts, recipe.settings, family)

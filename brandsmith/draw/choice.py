@@ -18,12 +18,24 @@ class ModelChoice:
     step: int | None = None
     base: str | None = None
     vae: str | None = None
+    strength: float | None = None
+    """Of the adapter; None: as it was trained, 1."""
 
     def find(self) -> Source:
         """Raises as `draw.source.find_source` does."""
         from brandsmith.draw.source import find_source
 
-        return find_source(self.run, self.step, self.base, self.vae)
+        return find_source(self.run, self.step, self.base, self.vae, self.strength)
+
+
+@dataclass(frozen=True)
+class BesideChoice:
+    """What is written beside each picture. None is no."""
+
+    explain: bool | None = None
+    judge: bool | None = None
+    preview_every: int | None = None
+    """Steps between two glances at what is being drawn."""
 
 
 DEFAULT_SEEDS, DEFAULT_FIRST_SEED = 4, 1000

@@ -33,6 +33,9 @@ from brandsmith.core.version import package_version
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.found import KEYWORD, recipe_text
 
+MOST_STRENGTH = 10.0
+"""Of an adapter, either way."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -42,6 +45,12 @@ class Origin:
     base_fingerprint: str
     adapter: str | None = None
     adapter_hash: str | None = None
+    adapter_strength: float = 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Without a strength of 1, which is how an adapter was trained."""
+        told = asdict(self)
+        return told if self.adapter_strength != 1 else {k: v for k, v in told.items() if k != "adapter_strength"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Recipe:
     def as_text(self) -> dict[str, str]:
         """For `core.pictures.save_png`."""
         record = {"version": self.version or package_version(), "prompt": self.prompt, "seed": self.seed}
-        record |= {"settings": self.settings.model_dump(mode="json")} | asdict(self.origin)
+        record |= {"settings": self.settings.model_dump(mode="json")} | self.origin.as_json()
         record |= {"batch": [list(pair) for pair in self.batch], "place": self.place}
         record |= {"pixels": self.pixels} if self.pixels else {}
         record |= {"watermark": True} if self.watermark else {}
@@ -90,6 +99,7 @@ class Recipe:
         now["adapter"] = origin.adapter_hash
         before = {"prompt": self.prompt, "seed": self.seed, **_counted(self.settings), "base": self.origin.base}
         before["adapter"] = self.origin.adapter_hash
+        now["adapter strength"], before["adapter strength"] = origin.adapter_strength, self.origin.adapter_strength
         if origin.base_fingerprint:
             now["base weights"], before["base weights"] = origin.base_fingerprint, self.origin.base_fingerprint
         return [f"{key} was {before[key]}, now {now[key]}" for key in now if before[key] != now[key]]
@@ -136,6 +146,7 @@ class _RecipeJson(TypedDict):
     base_fingerprint: str
     adapter: str | None
     adapter_hash: str | None
+    adapter_strength: NotRequired[Annotated[float, Field(ge=-MOST_STRENGTH, le=MOST_STRENGTH)]]
     batch: Annotated[
         list[Annotated[list[Any], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=1000)
     ]
@@ -150,7 +161,8 @@ _RECIPE, _BATCH = TypeAdapter(_RecipeJson), TypeAdapter(list[tuple[str, _Seed]])
 
 def _recipe_from(record: _RecipeJson) -> Recipe:
     """Raises ValueError or ValidationError where the parts do not agree."""
-    origin = Origin(record["base"], record["base_fingerprint"], record["adapter"], record["adapter_hash"])
+    strength = record.get("adapter_strength", 1.0)
+    origin = Origin(record["base"], record["base_fingerprint"], record["adapter"], record["adapter_hash"], strength)
     batch = tuple(_BATCH.validate_python(record["batch"]))
     place = record["place"]
     if place >= len(batch) or batch[place] != (record["prompt"], record["seed"]):

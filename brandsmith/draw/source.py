@@ -14,7 +14,7 @@ from brandsmith.base.names import with_vae
 from brandsmith.base.sources import check_base, load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
-from brandsmith.draw.recipe import Origin, adapter_hash
+from brandsmith.draw.recipe import MOST_STRENGTH, Origin, adapter_hash
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.adapter import check_adapter, load_adapter, read_adapter_info, recorded_base
 
@@ -25,6 +25,8 @@ class Source:
 
     base: str
     checkpoint: Path | None = None
+    strength: float = 1.0
+    """Of the adapter: what a LoRA adds counts so much; 1 as it was trained."""
 
     @property
     def fine_tuned(self) -> bool:
@@ -33,7 +35,7 @@ class Source:
     def origin(self, fingerprint: str = "") -> Origin:
         """For recipes; before the weights are loaded the fingerprint is empty."""
         where = None if self.checkpoint is None else short_path(self.checkpoint)
-        return Origin(self.base, fingerprint, where, adapter_hash(self.checkpoint))
+        return Origin(self.base, fingerprint, where, adapter_hash(self.checkpoint), self.strength)
 
     def resolved(self, settings: DrawSettings) -> DrawSettings:
         """The settings with the base's own guidance scale, and with the clip skip that the adapter was trained with,
@@ -51,15 +53,17 @@ class Source:
         """The base with the adapter on inside the `with`, and where its pictures come from."""
         base = load_base(self.base)
         origin = self.origin(base_fingerprint(base))
-        with load_adapter(base, self.checkpoint) if self.checkpoint else nullcontext():
+        with load_adapter(base, self.checkpoint, strength=self.strength) if self.checkpoint else nullcontext():
             yield base, origin
 
 
-def find_source(run: Path | None, step: int | None, base_name: str | None, vae: str | None = None) -> Source:
+def find_source(
+    run: Path | None, step: int | None, base_name: str | None, vae: str | None = None, strength: float | None = None
+) -> Source:
     """The checkpoint of a run at `step` (None: the last) on the base it was trained on, or on `base_name`.
 
-    Without a run `base_name`, or pocket. vae: an autoencoder in place of the base's. Loads no weights. Raises
-    MissingResource or InvalidConfig.
+    Without a run `base_name`, or pocket. vae: an autoencoder in place of the base's. strength: of the adapter. Loads no
+    weights. Raises MissingResource or InvalidConfig.
     """
     if step is not None and run is None:
         raise InvalidConfig(f"--step {step} is a checkpoint of a run, and no run is given", hint="add --run FOLDER")
@@ -69,7 +73,26 @@ def find_source(run: Path | None, step: int | None, base_name: str | None, vae: 
         check_adapter(name, checkpoint)
     else:
         check_base(name)
-    return Source(name, checkpoint)
+    return Source(name, checkpoint, _checked_strength(strength, checkpoint))
+
+
+def _checked_strength(strength: float | None, checkpoint: Path | None) -> float:
+    if strength is None:
+        return 1.0
+    if checkpoint is None:
+        raise InvalidConfig(
+            f"--adapter-strength {strength:g} is of a run, and no run is given", hint="add --run FOLDER"
+        )
+    if not abs(strength) <= MOST_STRENGTH:  # NaN neither
+        raise InvalidConfig(
+            f"--adapter-strength is {strength:g}", hint=f"give a number from {-MOST_STRENGTH:g} to {MOST_STRENGTH:g}"
+        )
+    method = read_adapter_info(checkpoint).method
+    if strength != 1 and method != "lora":
+        raise InvalidConfig(
+            f"--adapter-strength {strength:g}, but this is a {method} run", hint="only a LoRA has a strength"
+        )
+    return strength
 
 
 def short_path(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,35 @@ from brandsmith.base.inpainting import note_inpainting
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.concept.brand_suite import brand_suite, leakage_prompts
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import unknown_name
+from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
+from brandsmith.draw.choice import BesideChoice
 from brandsmith.draw.explained import check_explanation_folder
+from brandsmith.draw.glances import glancing
 from brandsmith.draw.leaving import Leaving, note_unlike
 from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.draw.source import Source
-from brandsmith.draw.writer import Draw, Request, check_no_others, missing_pictures, picture_name, write_pictures
+from brandsmith.draw.writer import (
+    Draw,
+    Request,
+    check_no_others,
+    missing_pictures,
+    picture_name,
+    sampled,
+    write_pictures,
+)
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.signature import check_signing
+from brandsmith.results.usable import Usable
+
+NOTHING_BESIDE = BesideChoice()
 
 
 def suite_prompts(concept_name: str, suite: str) -> list[str]:
@@ -53,18 +67,23 @@ def draw_to_folder(
     source: Source,
     folder: Path,
     *,
-    explained: bool = False,
+    beside: BesideChoice = NOTHING_BESIDE,
     leaving: Leaving | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Draw prompts × seeds into `folder`, a batch at a time; returns the files. What is there already stays.
 
-    Prompts are read as `read_prompts` does, unless they are read already. explained: beside each picture a folder of
-    its name that shows how it came about, one picture at a time. leaving: sign the pictures (None: not). Everything is
-    checked before weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other prompts
-    or of somebody else.
+    Prompts are read as `read_prompts` does, unless they are read already. beside: `explain` writes a folder beside each
+    picture that shows how it came about, one picture at a time; `preview_every` shows what is being drawn
+    (`glances.py`); `judge` is another's work. leaving: sign the pictures (None: not). Everything is checked before
+    weights load. Raises InvalidInput or InvalidConfig, also for a folder with pictures of other prompts or of somebody
+    else.
     """
-    if explained:
+    if beside.explain and beside.preview_every:
+        raise InvalidConfig(
+            "an explanation shows every step already", hint="leave out --preview-every, or leave out --explain"
+        )
+    if beside.explain:
         settings = settings.model_copy(update={"batch_size": 1})
         check_reads_text(family_of(source.base), "an explanation")
     read = as_read(prompts, source)
@@ -81,18 +100,20 @@ def draw_to_folder(
     check_no_others(folder, requests, settings, source.origin())
     if leaving:
         note_unlike([own.path for own in requests if own not in missing], leaving)
-    if explained:
+    if beside.explain:
         for request in missing:
             check_explanation_folder(request.path.with_suffix(""))
-    draw: Draw | None = _explained if explained else None
-    with source.loaded() as (base, origin):
+    with source.loaded() as (base, origin), _how_to_draw(folder, beside) as draw:
         write_pictures(base, requests, settings, origin, draw=draw, leaving=leaving, progress=progress)
     return [request.path for request in requests]
 
 
-def pictures_as_json(files: Sequence[Path]) -> dict[str, Any]:
-    """What each picture was drawn from, by its own file: `prompt` as drawn, `written` as the user has it."""
-    return {"pictures": [_as_json(file) for file in files]}
+def pictures_as_json(files: Sequence[Path], verdicts: Mapping[Path, Usable] | None = None) -> dict[str, Any]:
+    """What each picture was drawn from, by its own file: `prompt` as drawn, `written` as the user has it; and what the
+    judges say of it, where they were asked.
+    """
+    said = {file: usable.as_json() for file, usable in (verdicts or {}).items()}
+    return {"pictures": [_as_json(file) | said.get(file, {}) for file in files]}
 
 
 def _as_json(file: Path) -> dict[str, Any]:
@@ -129,6 +150,17 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     note_inpainting(source.base)
     warn_of_long_prompts(prompts, settings, source)
     return settings
+
+
+@contextmanager
+def _how_to_draw(folder: Path, beside: BesideChoice) -> Iterator[Draw]:
+    if beside.explain:
+        yield _explained
+    elif beside.preview_every:
+        with glancing(folder, beside.preview_every) as draw:
+            yield draw
+    else:
+        yield sampled
 
 
 def _explained(base: Base, batch: Sequence[Request], settings: DrawSettings) -> list[np.ndarray]:

@@ -21,6 +21,7 @@ from brandsmith.core.files import replacing_folder, write_safetensors
 from brandsmith.core.json_files import parse_json
 from brandsmith.core.safe_weights import Header, check_finite_file, check_floats, differences, read_header
 from brandsmith.core.version import package_version
+from brandsmith.methods.low_rank import scale_layers
 from brandsmith.methods.method import Attached, Words, shapes
 from brandsmith.methods.pivotal import without_word
 from brandsmith.methods.registry import METHODS, method_named, parse_config
@@ -196,11 +197,13 @@ def expected_files(info: AdapterInfo, outline: Base, folder: Path) -> dict[str, 
 
 
 @contextmanager
-def load_adapter(base: Base, folder: Path | str, *, with_word: bool = True) -> Iterator[AdapterInfo]:
+def load_adapter(
+    base: Base, folder: Path | str, *, with_word: bool = True, strength: float = 1.0
+) -> Iterator[AdapterInfo]:
     """Put a checkpoint on a loaded base; on leaving, the base is bit-identical to before. Nests, last in first out.
 
     with_word: also its new word, where it has one beside the method (`methods/pivotal.py`); an export writes that to a
-    file of its own.
+    file of its own. strength: what a LoRA adds counts so much; its new word stays whole.
 
     Raises InvalidConfig when the adapter was made for another architecture, InvalidInput when it is damaged.
     """
@@ -209,6 +212,8 @@ def load_adapter(base: Base, folder: Path | str, *, with_word: bool = True) -> I
     attached = method_named(info.method).attach(base, settings, info.words, dtype=None)
     try:
         attached.read(Path(folder))
+        if strength != 1:
+            scale_layers((base.denoiser, *base.named_encoders().values()), strength)
         for group in attached.groups:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)

@@ -111,6 +111,14 @@ class LowRankLayers:
         del self.module.peft_config
 
 
+def scale_layers(modules: Iterable[torch.nn.Module], strength: float) -> None:
+    """What the low-rank layers in `modules` add counts so much from now on, until they are detached."""
+    for module in modules:
+        for layer in module.modules():
+            if isinstance(layer, BaseTunerLayer):
+                layer.scale_layer(strength)
+
+
 def _is_convolution(layer: BaseTunerLayer) -> bool:
     return bool(layer.get_base_layer().weight.dim() == 4)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from brandsmith.core.rows import Row
 
@@ -46,6 +47,9 @@ class Usable:
     reason: str
     checks: Mapping[str, bool | None]
 
+    def as_json(self) -> dict[str, Any]:
+        return {"usable": self.verdict, "reason": self.reason, "checks": dict(self.checks)}
+
 
 def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right", "spelled", "not copied")) -> Usable:
     """The verdict on one picture from its rows. `checks` names the requirements, in order."""
@@ -61,6 +65,18 @@ def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right
     if failed:
         return Usable(False, CHECKS[failed[0]].failure, answers)
     return Usable(None, f"not measured ({unmeasured})", answers) if unmeasured else Usable(True, "", answers)
+
+
+WITHOUT_MARK = ("obeyed", "not copied")
+"""What is asked of a picture whose prompt does not name the concept."""
+
+
+def usable_as_asked(rows: Sequence[Row], prompt: str, token: str) -> Usable:
+    """The verdict on one picture by every check that its judges measure and its prompt asks for."""
+    checks = checks_for(row.judge.partition("@")[0] for row in rows)
+    if token not in prompt:
+        checks = tuple(name for name in checks if name in WITHOUT_MARK)
+    return judge_usable(rows, checks)
 
 
 def checks_for(judges: Iterable[str]) -> tuple[str, ...]:
@@ -88,3 +104,12 @@ def usable_rate(rows: Iterable[Row]) -> float | None:
 def reasons(verdicts: Iterable[Usable]) -> Counter[str]:
     """How often each reason kept a picture from being usable."""
     return Counter(v.reason for v in verdicts if v.verdict is not True)
+
+
+def verdicts_line(verdicts: Iterable[Usable]) -> str:
+    """A sentence: how many are usable, and why the others are not."""
+    verdicts = list(verdicts)
+    counts = ", ".join(f"{number} {reason}" for reason, number in reasons(verdicts).most_common())
+    return f"{sum(own.verdict is True for own in verdicts)} of {len(verdicts)} usable" + (
+        f": {counts}" if counts else ""
+    )

@@ -11,6 +11,7 @@ from bases import build_tiny
 from drawing import explain, sample, sample_latents
 from PIL import Image
 
+from brandsmith.draw.choice import BesideChoice
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import draw_to_folder
 from brandsmith.guidance.attend_excite import AttendExcite
@@ -137,7 +138,9 @@ def test_sample_explains_the_pictures_that_it_draws(tmp_path, monkeypatch, guida
     settings, source = build_draw_settings(guidance, num_steps=2, guidance_scale=3.0), Source("pocket")
     prompts, seeds = ["a cat", PROMPT], [1, 2]
     plain = draw_to_folder(prompts, seeds, settings, source, tmp_path / "plain")
-    explained = draw_to_folder(prompts, seeds, settings, source, tmp_path / "explained", explained=True)
+    explained = draw_to_folder(
+        prompts, seeds, settings, source, tmp_path / "explained", beside=BesideChoice(explain=True)
+    )
     for before, after in zip(plain, explained, strict=True):
         assert before.name == after.name
         pixels = [np.asarray(Image.open(file), int) for file in (before, after)]
