@@ -20,6 +20,7 @@ from brandsmith.core.output import check_output_folder
 from brandsmith.report import figures, sheets, words
 from brandsmith.report.advice import RULE, THESIS_TABLE, advise
 from brandsmith.report.certainty import compare_winner, headline, verdict_line
+from brandsmith.report.design import PLOTS, TOKENS
 from brandsmith.report.pictures import HERO_PX, Album
 from brandsmith.report.plots import draw_bar, draw_key
 from brandsmith.report.provenance import judge_lines, provenance, recorded_verdicts, trial_lines
@@ -30,7 +31,7 @@ from brandsmith.results.study_files import read_study
 from brandsmith.results.study_records import StudyFiles
 
 ASSETS = Path(__file__).resolve().parent.parent / "data" / "report"
-NUM_COLOURS = 6  # of page.css
+NUM_COLOURS = 6  # of tokens.css
 GENERATOR = b'<meta name="generator" content="brandsmith report">'
 _HEAD_BYTES = 4096
 NAMES = ("report.html", "report.csv", "report.md")
@@ -112,7 +113,8 @@ def _environment() -> Environment:
         breakable,
     )
     environment.filters |= {function.__name__: function for function in plain}
-    environment.globals |= {"draw_bar": draw_bar, "style": _asset("page.css"), "script": _asset("page.js")}
+    style = _asset(TOKENS) + _asset(PLOTS) + _asset(ASSETS / "page.css")
+    environment.globals |= {"draw_bar": draw_bar, "style": style, "script": _asset(ASSETS / "page.js")}
     return environment
 
 
@@ -121,9 +123,9 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-def _asset(name: str) -> Markup:
+def _asset(path: Path) -> Markup:
     """Our own style or script, which goes into the page as it is."""
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+    return Markup(path.read_text(encoding="utf-8"))
 
 
 def _context(study: StudyFiles, standings: Sequence[Standing]) -> dict[str, Any]:

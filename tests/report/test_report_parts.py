@@ -8,7 +8,6 @@ import csv
 import re
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,8 +17,8 @@ from studies import build_study
 
 from brandsmith.report.advice import KEEP, advise
 from brandsmith.report.certainty import compare_winner, headline, verdict_line
+from brandsmith.report.design import TOKENS
 from brandsmith.report.figures import not_beaten, pareto_figures, steps_figures
-from brandsmith.report.html import ASSETS
 from brandsmith.report.pictures import Album, Picture, seen_in
 from brandsmith.report.plots import Point, Series, draw_bar, draw_plot, linear_axis, log_axis, unit_axis
 from brandsmith.report.tables import report_csv
@@ -270,12 +269,19 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def palettes_of(tokens: str) -> list[dict[str, str]]:
+    """Light, dark and print, each {name: #rrggbb}."""
+    pairs = re.findall(r"--(\w+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", tokens)
+    light, dark = {name: own for name, own, _ in pairs}, {name: own for name, _, own in pairs}
+    print_block = tokens[tokens.index("@media print") :]
+    return [light, dark, light | dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", print_block))]
+
+
 def test_every_colour_can_be_read_in_light_dark_and_print():
-    palettes = re.findall(r":root \{([^}]*--paper[^}]*)\}", Path(ASSETS / "page.css").read_text(encoding="utf-8"))
-    assert len(palettes) == 3
-    for palette in palettes:
-        colours = dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})", palette))
-        for name in ("ink", "quiet", "good", "bad"):
+    palettes = palettes_of(TOKENS.read_text(encoding="utf-8"))
+    assert [len(palette) for palette in palettes] == [14, 14, 14] and palettes[2]["ink"] == "#000000"
+    for colours in palettes:
+        for name in ("ink", "quiet", "good", "bad", "wait"):
             assert (
                 contrast(colours[name], colours["paper"]) >= 4.5 and contrast(colours[name], colours["wash"]) >= 4.5
             ), name

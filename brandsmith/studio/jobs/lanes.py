@@ -1,4 +1,5 @@
 """How many jobs run at once: one on each card, light ones beside. Without a card one heavy job has the processor."""
+
 from __future__ import annotations
 
 import os

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from brandsmith.studio.pages import home, login
+from brandsmith.studio.pages import design, home, jobs, login, tour
 
-ROUTERS: tuple[APIRouter, ...] = (home.router, login.router)
+ROUTERS: tuple[APIRouter, ...] = (home.router, login.router, design.router, jobs.router, tour.router)
