@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from brandsmith.cli.options import BaseOption, ConceptArgument, console, print_lines
+from brandsmith.cli.option_groups import options_as
+from brandsmith.cli.options import BaseOption, ConceptArgument, Json, console, print_lines, print_result, status
+from brandsmith.prepare.layouts.choice import ImportChoice, Layout
 
 commands = typer.Typer(help="Prepare what is taught: captions, more pictures, a mark alone.", no_args_is_help=True)
 
@@ -19,6 +21,51 @@ Products = Annotated[
     str, typer.Option(help="What the base draws for the mark, by commas; default garments, bags, packaging, signs.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Names every random choice.")]
+
+
+IMPORT_OPTIONS: dict[str, Any] = {
+    "token": Annotated[str | None, typer.Option(help="The word that will mean the concept; default the source's own.")],
+    "class_word": Annotated[
+        str | None, typer.Option(help="What kind of thing it is; default the source's own, else logo.")
+    ],
+    "expected_text": Annotated[
+        str | None, typer.Option("--text", help="What the mark spells; empty when it has no letters.")
+    ],
+    "only": Annotated[
+        str | None, typer.Option(help="Token of the one concept to take, where the source holds several.")
+    ],
+    "layout": Annotated[
+        Layout | None, typer.Option("--as", help="Read it as this layout; default by what lies in it.")
+    ],
+    "class_images": Annotated[Path | None, typer.Option(help="Folder with pictures of the class (regularisation).")],
+    "allow": Annotated[
+        list[Path] | None, typer.Option(help="Folder outside that paths in the source may lead to; repeat it.")
+    ],
+    "caption_key": Annotated[str | None, typer.Option(help="Which key of Hugging Face's rows is the caption.")],
+    "skip_faulty": Annotated[
+        bool | None, typer.Option("--skip-faulty", help="Leave out what cannot be read, and say it.")
+    ],
+}
+
+
+@commands.command("import", epilog="Example: [cyan]brandsmith concept import ./train_data --out my-brand[/]")
+@options_as("choice", IMPORT_OPTIONS, ImportChoice)
+def concept_import(
+    source: Annotated[Path, typer.Argument(help="A folder, or a file of kohya, OneTrainer or ai-toolkit.")],
+    out: Annotated[Path, typer.Option(help="New folder for the concept; nothing is overwritten.")],
+    *,
+    choice: ImportChoice,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be taken; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A concept from another trainer's folder or file; what is yours is copied and never changed."""
+    from brandsmith.prepare.import_concept import plan_import, write_import
+
+    with status("looking at pictures and captions"):
+        planned = plan_import(choice.source(source), choice.wanted(), out, skip_faulty=bool(choice.skip_faulty))
+        if not dry_run:
+            write_import(planned)
+    print_result(planned, as_json)
 
 
 @commands.command("caption", epilog="Example: [cyan]brandsmith concept caption demo --out my-copy[/]")

@@ -1,7 +1,7 @@
 """WHAT is taught: a folder of images with `.txt` captions and one `concept.yaml`, read and checked whole.
 
     my-brand/
-      concept.yaml        token, class_word, expected_text, prompts
+      concept.yaml        token, class_word, expected_text, prompts, repeats, weights
       brand.yaml          optional: mark files, palette, fonts, words, rights (`concept/brand_kit.py`)
       images/ 01.png 01.txt …        training pictures; captions contain the token
       made/ *.png *.txt              optional: trained on in the true ones' place (`brandsmith concept expand`)
@@ -17,12 +17,14 @@ Nothing here writes into the folder.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from brandsmith.concept.counting import COUNTED, fits, patterns_of, repeats_of, weight_of
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, MissingResource
 from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import PICTURE_SUFFIXES, list_pictures, load_image
@@ -37,6 +39,10 @@ STANDARD_PROMPTS = (
     "A billboard with the latest {token} products",
     "The new {token} fragrance",
 )  # the thesis' five (product.md)
+
+
+Repeats = Annotated[int, Field(ge=1, le=100_000, strict=True)]
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
 
 class ConceptConfig(BaseModel):
@@ -54,6 +60,12 @@ class ConceptConfig(BaseModel):
     """What the mark spells; empty when it carries no text."""
     prompts: tuple[str, ...] = Field(STANDARD_PROMPTS, min_length=1)
     """Standard cases; each must contain `{token}`."""
+    repeats: Repeats | dict[str, Repeats] = 1
+    """How often a training picture comes in an epoch; or for pictures by pattern: `images/front-*: 10`
+    (`concept/counting.py`).
+    """
+    weights: Weight | dict[str, Weight] = 1.0
+    """How much a training picture counts in the loss; or by pattern, as `repeats`."""
 
 
 def check_token(token: str) -> str:
@@ -81,6 +93,10 @@ class Example:
     caption: str
     mask: Path | None = None
     """White where the picture counts more; same name as the picture, in `masks/`."""
+    repeats: int = 1
+    """How often it comes in an epoch."""
+    weight: float = 1.0
+    """How much it counts in the loss."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +138,33 @@ def load_concept(name_or_folder: str | Path) -> Concept:
         )
     config = load_config(folder / "concept.yaml")
     made = load_examples(folder / "made", config.token) if (folder / "made").is_dir() else ()
-    if made and not (folder / "images").is_dir():
-        return Concept(folder, config, (), made)
-    return Concept(folder, config, load_examples(folder / "images", config.token), made)
+    only_made = made and not (folder / "images").is_dir()
+    true = () if only_made else load_examples(folder / "images", config.token)
+    check_patterns(folder, config)
+    return Concept(folder, config, _counted(true, config), _counted(made, config))
+
+
+def _counted(examples: tuple[Example, ...], config: ConceptConfig) -> tuple[Example, ...]:
+    if config.repeats == 1 and config.weights == 1:
+        return examples
+    return tuple(
+        replace(own, repeats=repeats_of(own.image, config.repeats), weight=weight_of(own.image, config.weights))
+        for own in examples
+    )
+
+
+def check_patterns(folder: Path, config: ConceptConfig) -> None:
+    """Raise InvalidConcept for a pattern of `repeats` or `weights` that fits no picture of the folder."""
+    patterns = [(key, own) for key in ("repeats", "weights") for own in patterns_of(getattr(config, key))]
+    if not patterns:
+        return
+    files = [path for name in COUNTED for path in list_pictures(folder / name, quiet=True)]
+    for key, pattern in patterns:
+        if not any(fits(path, pattern) for path in files):
+            raise InvalidConcept(
+                f"'{folder / 'concept.yaml'}': {key}: {shortened(pattern)} fits no picture",
+                hint="a pattern is of folder and name, such as images/front-* or class_images/*",
+            )
 
 
 def token_of(folder: Path) -> str | None:

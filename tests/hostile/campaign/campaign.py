@@ -23,6 +23,7 @@ import campaign_commands as commands  # noqa: E402
 import campaign_create as create  # noqa: E402
 import campaign_equal as equal  # noqa: E402
 import campaign_folders as folders  # noqa: E402
+import campaign_imports as imports  # noqa: E402
 import campaign_pictures as pictures  # noqa: E402
 import campaign_rows as rows  # noqa: E402
 from campaign_harness import Campaign, Input, Log  # noqa: E402
@@ -62,6 +63,7 @@ BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
     create.products: 250,
     create.marks: 60,
     create.signed_pictures: 150,
+    imports.layouts: 300,
 }
 """How many inputs of each."""
 
