@@ -59,12 +59,10 @@ def concept_import(
     as_json: Json = False,
 ) -> None:
     """A concept from another trainer's folder or file; what is yours is copied and never changed."""
-    from brandsmith.prepare.import_concept import plan_import, write_import
+    from brandsmith.prepare.import_concept import import_concept
 
     with status("looking at pictures and captions"):
-        planned = plan_import(choice.source(source), choice.wanted(), out, skip_faulty=bool(choice.skip_faulty))
-        if not dry_run:
-            write_import(planned)
+        planned = import_concept(choice, source, out, write=not dry_run)
     print_result(planned, as_json)
 
 

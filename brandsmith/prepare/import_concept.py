@@ -23,7 +23,7 @@ from brandsmith.core.heic import HEIC_SUFFIXES, load_heic
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import glance_at, save_png
 from brandsmith.prepare.import_plan import PlannedConcept, PlannedPicture, plan_concepts
-from brandsmith.prepare.layouts.choice import Source, Wanted
+from brandsmith.prepare.layouts.choice import ImportChoice, Source, Wanted
 from brandsmith.prepare.layouts.detect import take_inventory
 from brandsmith.prepare.layouts.source import Inventory, SourceSet
 
@@ -116,6 +116,14 @@ class Import:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
+
+
+def import_concept(choice: ImportChoice, source: Path, out: Path, *, write: bool) -> Import:
+    """`plan_import` with the options of a command line, and `write_import` where that is wanted."""
+    planned = plan_import(choice.source(source), choice.wanted(), out, skip_faulty=bool(choice.skip_faulty))
+    if write:
+        write_import(planned)
+    return planned
 
 
 def plan_import(source: Source, wanted: Wanted, out: Path, *, skip_faulty: bool = False) -> Import:
