@@ -221,6 +221,11 @@ def picture_size(path: Path) -> tuple[int, int]:
     return _opened(path, _upright_size)
 
 
+def picture_format(path: Path) -> str:
+    """One of FORMATS, by content (`MPO` for a phone's JPEG with a second picture in it). Raises as `load_rgb`."""
+    return _opened(path, lambda opened: opened.format or "")
+
+
 def open_upright(path: Path) -> Image.Image:
     """The picture in the mode it is stored in, its first frame, decoded and upright. Raises as `load_rgb`."""
     return _opened(path, lambda opened: _decoded(path, opened))

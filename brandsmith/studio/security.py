@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -119,12 +120,14 @@ class Pace:
         return True
 
 
-class TooLarge(Exception):
-    pass
+class TooLarge(HTTPException):
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"a body of at most {most} bytes is taken")
 
 
-class TooSlow(Exception):
-    pass
+class TooSlow(HTTPException):
+    def __init__(self) -> None:
+        super().__init__(408, "the body came too slowly")
 
 
 class BodyLimits:
@@ -141,7 +144,7 @@ class BodyLimits:
         most = self.settings.most_upload_bytes if upload else self.settings.most_body_bytes
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
-            return await _refuse_body(413, most)(scope, receive, send)
+            return await _refused(TooLarge(most))(scope, receive, send)
         started = False
 
         async def sending(message: Message) -> None:
@@ -153,7 +156,7 @@ class BodyLimits:
             await self.app(scope, self._counting(receive, most), sending)
         except (TooLarge, TooSlow) as refusal:
             if not started:
-                await _refuse_body(413 if isinstance(refusal, TooLarge) else 408, most)(scope, receive, send)
+                await _refused(refusal)(scope, receive, send)
 
     def _counting(self, receive: Receive, most: int) -> Receive:
         begun, got, over = time.monotonic(), 0, False
@@ -166,16 +169,15 @@ class BodyLimits:
             try:
                 message = await asyncio.wait_for(receive(), max(left, 0.01))
             except TimeoutError:
-                raise TooSlow from None
+                raise TooSlow() from None
             got += len(message.get("body", b""))
             over = not message.get("more_body", False)
             if got > most:
-                raise TooLarge
+                raise TooLarge(most)
             return message
 
         return counted
 
 
-def _refuse_body(status: int, most: int) -> PlainTextResponse:
-    text = f"a body of at most {most} bytes is taken\n" if status == 413 else "the body came too slowly\n"
-    return PlainTextResponse(text, status, {"connection": "close"})
+def _refused(refusal: HTTPException) -> PlainTextResponse:
+    return PlainTextResponse(f"{refusal.detail}\n", refusal.status_code, {"connection": "close"})

@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.core.errors import InvalidInput, unknown_name
+from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
 from brandsmith.core.files import legal_name
 from brandsmith.core.text import shortened
 
@@ -66,6 +66,24 @@ class Workspace:
         taken = {entry.name.lower() for entry in self.kind(kind).iterdir()}
         numbered = (f"{base[: LONGEST_ID - 6]}-{number}" for number in range(2, 10_000))
         return base if base not in taken else next((one for one in numbered if one not in taken), secrets.token_hex(8))
+
+    def reserve(self, kind: str, wish: str) -> str:
+        """As `new_id`, with its folder made: nobody else gets it."""
+        while True:
+            identity = self.new_id(kind, wish)
+            try:
+                (self.kind(kind) / identity).mkdir()
+            except FileExistsError:
+                continue
+            return identity
+
+    def there(self, kind: str, identity: str) -> Path:
+        """The folder of an item. Raises MissingResource when there is none."""
+        folder = self.item(kind, identity)
+        if not folder.is_dir() or folder.is_symlink():
+            names = ", ".join(self.items(kind)[:20]) or "none yet"
+            raise MissingResource(f"there is no '{identity}' among the {kind}", hint=f"there are: {names}")
+        return folder
 
     def relative(self, folder: Path) -> str:
         """A folder of the workspace as records keep it: `runs/red-hugo-lora`."""

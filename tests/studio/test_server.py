@@ -98,6 +98,10 @@ def test_strangers_need_a_file_of_users(here, tmp_path):
 
 
 def test_bodies_are_limited(here):
-    client = client_of(here.folder, StudioSettings(most_body_bytes=1000))
-    token = csrf_of(client)
-    assert client.post("/logout", content=b"x" * 1001, headers={"x-csrf-token": token}).status_code == 413
+    client = client_of(here.folder, StudioSettings(most_body_bytes=1000, most_upload_bytes=2000))
+    headers = {"x-csrf-token": csrf_of(client)}
+    assert client.post("/logout", content=b"x" * 1001, headers=headers).status_code == 413
+    unsaid = (b"x" * 600 for _ in range(3))
+    assert client.post("/api/v1/orders/doctor", content=unsaid, headers=headers).status_code == 413
+    file = {"files": ("a.png", b"x" * 2001)}
+    assert client.post("/api/v1/concepts/x/pictures", files=file, headers=headers).status_code == 413

@@ -44,15 +44,21 @@ def add(workspace: Workspace, request: JobRequest) -> Job:
     """
     check_request(request)
     with changing(workspace):
+        if job := with_key(workspace, request.key, request.user):
+            return job
         known = jobs(workspace)
-        for job in known:
-            if request.key and (job.request.key, job.request.user) == (request.key, request.user):
-                return job
         if sum(job.state == "queued" for job in known) >= MOST_WAITING:
             raise InvalidInput(f"{MOST_WAITING} jobs wait already", hint="cancel some, or come back later")
         job = new_job(f"{max((int(job.id) for job in known), default=0) + 1:06d}", request)
         write_json(_file(workspace, job.id), job.as_json())
     return job
+
+
+def with_key(workspace: Workspace, key: str, user: str) -> Job | None:
+    """The job that a user asked for under a key; None for no key and for a new one."""
+    if not key:
+        return None
+    return next((job for job in jobs(workspace) if (job.request.key, job.request.user) == (key, user)), None)
 
 
 def check_request(request: JobRequest) -> None:

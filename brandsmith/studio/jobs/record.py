@@ -37,6 +37,8 @@ class JobRequest:
     """What people read in the queue."""
     priority: int = 0
     """-1 low, 0, 1 high."""
+    accepts: tuple[int, ...] = (0,)
+    """Exit codes that mean that the work is done: the doctor's 1 says that it found something."""
     key: str = ""
     """A second request with the same key of the same user is the same job."""
 

@@ -83,9 +83,10 @@ class Worker:
 
     def _finish(self, job: Job, code: int) -> None:
         state, reason = "done", ""
-        if job.cancel and code != 0:
+        accepted = code in job.request.accepts
+        if job.cancel and not accepted:
             state, reason = "cancelled", "cancelled; the same command goes on where it stopped"
-        elif code != 0:
+        elif not accepted:
             state, reason = "failed", last_complaint(queue.job_folder(self.workspace, job.id) / "log.txt", code)
         self._over(job, state, reason, code)
 
