@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from brandsmith.cli.draw_options import draw_options
+from brandsmith.cli.finish_options import finish_options
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.language_options import language_options
 from brandsmith.cli.model_options import model_options
 from brandsmith.cli.options import FittedConceptOption, Json, console, print_result
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.core.progress import training_bar
+from brandsmith.create.finish import Finish
 from brandsmith.draw.choice import ModelChoice
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
@@ -31,6 +33,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and co
 @hardware_options()
 @model_options()
 @draw_options()
+@finish_options()
+@language_options()
 @signing_options(without=("kit",))
 def create_catalogue(
     products: Annotated[Path, typer.Argument(help="CSV: id, name, garments, colours, views, section, text, price.")],
@@ -44,6 +48,8 @@ def create_catalogue(
     ] = 4,
     first_seed: FirstSeed = 1000,
     settings: DrawSettings,
+    finish: Finish,
+    language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -54,16 +60,20 @@ def create_catalogue(
     """
     from brandsmith.concept.concept import load_concept
     from brandsmith.create.catalogue_command import CatalogueBrief, make_catalogue, title_of
+    from brandsmith.draw.prompts import with_english_negative
 
+    source = model.find()
     brief = CatalogueBrief(
         products,
         title or title_of(products),
-        model.find(),
+        source,
         load_concept(concept),
-        settings,
+        with_english_negative(settings, source, language),
         first_seed,
         budget,
         signing,
+        finish,
+        language,
     )
     with training_bar(console, "catalogue") as progress:
         result = make_catalogue(brief, out, dry_run=dry_run, progress=progress)
@@ -76,6 +86,7 @@ def create_catalogue(
 @hardware_options()
 @model_options()
 @draw_options()
+@finish_options()
 @language_options()
 @signing_options(without=("kit",))
 def create_moodboard(
@@ -97,6 +108,7 @@ def create_moodboard(
     choose: Annotated[str, typer.Option(help="How the most different ones are found: vendi, dpp.")] = "vendi",
     first_seed: FirstSeed = 1000,
     settings: DrawSettings,
+    finish: Finish,
     language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
@@ -119,6 +131,7 @@ def create_moodboard(
         first_seed,
         choose,
         signing=signing,
+        finish=finish,
     )
     with training_bar(console, "mood board") as progress:
         result = make_mood_board(brief, out, dry_run=dry_run, progress=progress)
@@ -132,6 +145,8 @@ def create_moodboard(
 @hardware_options()
 @model_options()
 @draw_options()
+@finish_options()
+@language_options()
 @signing_options(without=("kit",))
 def create_views(
     thing: Annotated[
@@ -157,26 +172,31 @@ def create_views(
     seeds: Annotated[int, typer.Option(min=2, max=16, help="Pictures of each view and strength.")] = 4,
     first_seed: FirstSeed = 1000,
     settings: DrawSettings,
+    finish: Finish,
+    language: LanguageChoice,
     signing: Signing,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Other views of one product, by words and from a real picture, and plainly which of them the base cannot do."""
     from brandsmith.concept.concept import load_concept
-    from brandsmith.create.views_command import ANGLES, STRENGTHS, ViewsBrief, make_views
+    from brandsmith.create.views_command import ANGLES, STRENGTHS, ViewsBrief, in_english, make_views
+    from brandsmith.draw.prompts import with_english_negative
 
+    source = model.find()
     brief = ViewsBrief(
         thing,
-        model.find(),
+        source,
         load_concept(concept),
-        settings,
+        with_english_negative(settings, source, language),
         picture,
         tuple(view or ANGLES),
         tuple(strength or STRENGTHS),
         seeds,
         first_seed,
         signing,
+        finish,
     )
     with training_bar(console, "views") as progress:
-        result = make_views(brief, out, dry_run=dry_run, progress=progress)
+        result = make_views(in_english(brief, language), out, dry_run=dry_run, progress=progress)
     print_result(result, as_json)

@@ -24,22 +24,23 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.notes import note_once
 from brandsmith.create.ad_brief import AdBrief
 from brandsmith.create.ad_compose import ComposedAd, compose_ad
-from brandsmith.create.ad_product import AdProduct, TrueMarks, build_product
+from brandsmith.create.ad_product import AdProduct, build_product
 from brandsmith.create.ad_reading import read_ad
 from brandsmith.create.ad_slots import FormatRefused
 from brandsmith.create.candidates import Candidate, Drawing, check_drawing, draw_until_usable, open_drawing
+from brandsmith.create.exact_pictures import load_true_marks
+from brandsmith.create.finish import Finish
+from brandsmith.create.finish_chain import finishing_judges
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.formats import Format
 from brandsmith.create.measurable import check_measurable, unlooked
 from brandsmith.create.psd import write_psd
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import write_svg
-from brandsmith.create.true_mark import load_true_mark
 from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, picture_name
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.judges.fit import load_judges
 from brandsmith.judges.judge import Judge
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -113,7 +114,8 @@ def plan_ad(brief: AdBrief, concept_name: str, source: Source, signing: Signing 
     language = LanguageChoice(brief.language)
     read = read_prompts([brief.prompt(concept.token)], source, language, [concept.token])[0]
     draw = with_english_negative(brief.draw, source, language)
-    settings, judges = check_drawing(source, concept, draw, [read.english], None)
+    chain = finishing_judges(Finish(brief.exact_mark, brief.colour), concept, source.base)
+    settings, judges = check_drawing(source, concept, draw, [read.english], chain)
     if not brief.unmeasured:
         _check_measurable(brief, read, judges, concept.token)
     return AdPlan(brief, concept, kit, source, settings, judges, read, signing)
@@ -243,7 +245,7 @@ def choose(plan: AdPlan, candidates: Sequence[Candidate]) -> Chosen:
     best = best_of(candidates, unmeasured=plan.brief.unmeasured)
     if not plan.brief.exact_mark:
         return Chosen(best, build_product(best, None), candidates)
-    marks = TrueMarks(load_true_mark(plan.concept), load_judges(plan.concept))
+    marks = load_true_marks(plan.concept)
     tried: list[Chosen] = []
     for own in candidates[:TRIED]:
         if own.usable.verdict == best.usable.verdict:

@@ -69,6 +69,8 @@ class AdBrief(BaseModel):
     file_type: Literal["png", "jpeg"] = "png"
     exact_mark: bool = True
     """Whether the true mark is laid over the drawn one, where that can be done well."""
+    colour: bool = False
+    """Whether a picture is usable only in the kit's colours, within its tolerances."""
     draw: DrawSettings = DrawSettings()
     """How candidates are drawn; `brandsmith sample --help` has the same names."""
 

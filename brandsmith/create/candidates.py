@@ -28,7 +28,10 @@ from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.picture_rows import judge_beside
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.judge import Judge
-from brandsmith.results.usable import Usable, usable_as_asked
+from brandsmith.results.usable import COLOUR_CHECKS, Usable, usable_as_asked
+
+DISTANCES = tuple(check.judge for check in COLOUR_CHECKS.values())
+"""Judges whose value is a distance, asked only where colour decides."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,13 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """Mean of what the judges measured, 0 to 1, higher is better: copying counts from its other end."""
+        """Mean of what the judges measured, 0 to 1, higher is better: copying counts from its other end, and what is no
+        share (a colour's distance) does not count.
+        """
         values = [
-            1 - row.value if judge_name(row) == "copying" else row.value for row in self.rows if row.value is not None
+            1 - row.value if judge_name(row) == "copying" else row.value
+            for row in self.rows
+            if row.value is not None and judge_name(row) not in DISTANCES
         ]
         return sum(values) / len(values) if values else 0.0
 
@@ -160,6 +167,5 @@ def _passed(usable: Usable) -> int:
 
 
 def _candidate(request: Request, rows: Sequence[Row], token: str) -> Candidate:
-    return Candidate(
-        request.path, request.prompt, request.seed, tuple(rows), usable_as_asked(rows, request.prompt, token)
-    )
+    usable = usable_as_asked(rows, request.prompt, token, colour=True)  # its judges are in the chain on request alone
+    return Candidate(request.path, request.prompt, request.seed, tuple(rows), usable)

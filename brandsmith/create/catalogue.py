@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from brandsmith.core.files import write_text
+from brandsmith.core.pictures import load_rgb
 from brandsmith.create.candidates import Candidate, Drawing, best_first, judge_candidates
+from brandsmith.create.exact_pictures import TrueMarks, save_marked_copy, with_true_mark
 from brandsmith.create.folder import CreatedFolder
 from brandsmith.create.products import Item, csv_text
-from brandsmith.draw.leaving import Leaving, save_copy
+from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.writer import Request, write_pictures
 
 USABLE, UNCHECKED, FLAGGED = "usable", "not fully checked", "flagged"
@@ -41,17 +43,29 @@ class Entry:
     twin: int = 0
     """How many earlier items have the same prompt: they are drawn from other seeds, or they would be one picture."""
     attempts: list[Candidate] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
+    """Where the true mark was wanted: usable picture → why it could not be laid in, or nothing."""
 
     @property
     def best(self) -> Candidate:
-        """Of the attempts; there is at least one."""
-        return best_first(self.attempts)[0]
+        """Of the attempts, one with the true mark before others; there is at least one."""
+        return min(best_first(self.attempts), key=lambda own: self.marks.get(own.path.name) != "")
 
     @property
     def settled(self) -> bool:
-        """Whether another attempt is not needed: one passed, or in two nothing failed that could be measured."""
-        verdicts = [own.usable.verdict for own in self.attempts]
-        return True in verdicts or verdicts.count(None) > 1
+        """Whether another attempt is not needed: one passed (with the true mark, where that is wanted), or in two
+        nothing failed that could be measured.
+        """
+        passed = [own for own in self.attempts if own.usable.verdict is True]
+        if any(not self.marks.get(own.path.name) for own in passed):
+            return True
+        return not passed and sum(own.usable.verdict is None for own in self.attempts) > 1
+
+    @property
+    def mark(self) -> str:
+        """`exact`, `drawn` with the reason, or nothing where the true mark was not wanted or the picture not usable."""
+        note = self.marks.get(self.best.path.name)
+        return "" if note is None else f"drawn: {note}" if note else "exact"
 
     @property
     def status(self) -> str:
@@ -73,7 +87,7 @@ class Entry:
             "status": self.status,
             "attempts": [attempt.as_json() for attempt in self.attempts],
             "chosen": self.best.path.name,
-        }
+        } | ({"marks": dict(self.marks)} if self.marks else {})
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,8 @@ class Rounds:
     leaving: Leaving
     first_seed: int
     budget: int
+    marks: TrueMarks | None = None
+    """What lays true marks, where they are wanted."""
 
     def draw(self, wanting: Sequence[Entry], attempt: int, report: Callable[[int], None]) -> None:
         """Attempt number `attempt` of each; a batch is drawn, judged and finished before the next."""
@@ -95,6 +111,7 @@ class Rounds:
             write_pictures(self.drawing.base, requests, self.drawing.settings, self.drawing.origin)
             for entry, candidate in zip(batch, judge_candidates(self.drawing, requests), strict=True):
                 entry.attempts.append(candidate)
+                self._lay_mark(entry, candidate)
                 if entry.settled:
                     self.ship(entry)
             report(start + len(batch))
@@ -102,14 +119,24 @@ class Rounds:
     def _request(self, entry: Entry, attempt: int) -> Request:
         seed = self.first_seed + attempt + entry.twin * self.budget
         path = self.created.folder / "drawn" / f"{entry.item.name}_seed-{seed}.png"
-        return Request(path, entry.item.prompt, seed)
+        return Request(path, entry.item.prompt, seed, entry.item.written)
+
+    def _lay_mark(self, entry: Entry, candidate: Candidate) -> None:
+        """Note whether the true mark can be laid into a usable picture; a finished item has it noted."""
+        if self.marks is None or candidate.usable.verdict is not True:
+            return
+        name, part = candidate.path.name, self.created.finished(entry.item.name)
+        known = part.record.get("marks", {}) if part else {}
+        if name not in known:
+            known = {name: with_true_mark(load_rgb(candidate.path), self.marks).note}
+        entry.marks[name] = known[name]
 
     def ship(self, entry: Entry) -> None:
         """A signed copy of the chosen picture, noted in the manifest."""
         if self.created.finished(entry.item.name):
             return
-        file = self.created.folder / entry.file
-        save_copy(entry.best.path, file, self.leaving)
+        file, marks = self.created.folder / entry.file, self.marks if entry.mark == "exact" else None
+        save_marked_copy(entry.best.path, file, marks, self.leaving)
         self.created.finish(entry.item.name, [file], entry.as_json())
 
 
@@ -143,7 +170,7 @@ def _report(progress: Progress, what: str, total: int, done: int) -> None:
 def write_scores(entries: Sequence[Entry], file: Path) -> None:
     """One line a picture, as spreadsheets take it: nothing in it is computed."""
     judges = list(dict.fromkeys(row.judge for entry in entries for row in entry.best.rows))
-    header = ("id", "name", "section", "garment", "colour", "view", "status", "reason", "attempts", "seed")
+    header = ("id", "name", "section", "garment", "colour", "view", "status", "reason", "mark", "attempts", "seed")
     rows = [_score_row(entry, judges) for entry in entries]
     write_text(file, csv_text((*header, "file", "prompt", *judges), rows))
 
@@ -152,7 +179,15 @@ def _score_row(entry: Entry, judges: Sequence[str]) -> list[object]:
     own, item, best = entry.item.product, entry.item, entry.best
     values: Mapping[str, float | None] = {row.judge: row.value for row in best.rows}
     told = [own.id, own.name, own.section, item.garment, item.colour, item.view, entry.status, best.usable.reason]
-    return [*told, len(entry.attempts), best.seed, entry.file, best.prompt, *(values.get(judge) for judge in judges)]
+    return [
+        *told,
+        entry.mark,
+        len(entry.attempts),
+        best.seed,
+        entry.file,
+        best.prompt,
+        *(values.get(judge) for judge in judges),
+    ]
 
 
 def summary_of(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -164,4 +199,13 @@ def summary_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "status": {status: statuses[status] for status in (USABLE, UNCHECKED, FLAGGED)},
         "drawn": sum(len(entry.attempts) for entry in entries),
         "reasons": dict(sorted(reasons.items())),
-    }
+    } | _marks_of(entries)
+
+
+def _marks_of(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Where true marks were wanted: in how many pictures they are, and why not in others."""
+    wanted = [entry for entry in entries if entry.marks]
+    if not wanted:
+        return {}
+    left = Counter(entry.mark.removeprefix("drawn: ") for entry in wanted if entry.mark != "exact")
+    return {"exact_marks": sum(entry.mark == "exact" for entry in wanted), "drawn_marks": dict(sorted(left.items()))}

@@ -25,13 +25,17 @@ from brandsmith.create.catalogue import (
     write_scores,
 )
 from brandsmith.create.catalogue_pages import SHEET_PICTURES, Cover, typeset_catalogue, typeset_contact_sheet
+from brandsmith.create.finish import AS_DRAWN, Finish
+from brandsmith.create.finish_chain import finishing_judges, finishing_marks
 from brandsmith.create.folder import CreatedFolder, open_created
+from brandsmith.create.in_english import words_in_english
 from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
-from brandsmith.create.products import Item, Product, items_of, read_products
+from brandsmith.create.products import Product, items_of, read_products
 from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import AS_THEY_COME, LanguageChoice
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.signature import check_signing
 
@@ -53,6 +57,8 @@ class CatalogueBrief:
     first_seed: int = 1000
     budget: int = 4
     signing: Signing = field(default_factory=Signing)
+    finish: Finish = AS_DRAWN
+    language: LanguageChoice = AS_THEY_COME
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest: the table by its content, not by its place."""
@@ -65,6 +71,8 @@ class CatalogueBrief:
             "signing": signing_json(self.signing),
             "first_seed": self.first_seed,
             "budget": self.budget,
+            "finish": self.finish.as_json(),
+            "language": self.language.code,
         }
 
 
@@ -92,7 +100,15 @@ class CatalogueResult:
             if status[name]:
                 yield f"{status[name]} {name}"
         yield from (f"  {number} × {reason}" for reason, number in self.counts["reasons"].items())
+        yield from mark_lines(self.counts)
         yield from (str(self.folder / file) for file in (PDF, SCORES))
+
+
+def mark_lines(counts: Mapping[str, Any]) -> Iterator[str]:
+    """Where true marks were wanted: in how many pictures they are, and why not in the others."""
+    if "exact_marks" in counts:
+        yield f"the true mark laid in {counts['exact_marks']}"
+        yield from (f"  {number} × as drawn: {reason}" for reason, number in counts["drawn_marks"].items())
 
 
 def title_of(products: Path) -> str:
@@ -116,15 +132,22 @@ def make_catalogue(
     products = read_products(brief.products)
     kit = load_brand_kit(brief.concept.folder) if has_brand_kit(brief.concept.folder) else None
     _check_words(brief.products, products, kit)
-    items = items_of(products, brief.concept.token)
-    check_drawing(brief.source, brief.concept, brief.settings, [item.prompt for item in items], None)
+    said = words_in_english(brief.products, products, brief.source, brief.language, brief.concept.token)
+    items = items_of(products, brief.concept.token, said)
+    prompts = [item.prompt for item in items]
+    judges = finishing_judges(brief.finish, brief.concept, brief.source.base)
+    check_drawing(brief.source, brief.concept, brief.settings, prompts, judges)
+    marks = finishing_marks(brief.finish, brief.concept)
     leaving = leaving_of(brief.concept, brief.signing)
     check_signing(brief.signing)
     plan = [*(item.name for item in items), SCORES_PART, SHEETS_PART, PDF_PART]
     created = open_created(folder, "catalogue", brief.as_json(), plan)
     if dry_run:
         return CatalogueResult(folder, {"pictures": len(items)}, len(products), finished=False)
-    entries, origin = _drawn(brief, items, created, leaving, progress)
+    with open_drawing(brief.source, brief.concept, brief.settings, prompts, judges) as drawing:
+        created.drawn_by(drawing.origin)
+        rounds = Rounds(drawing, created, leaving, brief.first_seed, brief.budget, marks)
+        entries, origin = draw_entries(rounds, items, progress), drawing.origin
     _Pages(entries, Cover(brief.title, kit), folder, origin, leaving).write(created, progress)
     created.summarise(summary_of(entries))
     return CatalogueResult(folder, summary_of(entries), len(products))
@@ -142,16 +165,6 @@ def _check_words(file: Path, products: Sequence[Product], kit: BrandKit | None) 
     ]
     if found:
         raise mistakes(str(file), found, InvalidInput)
-
-
-def _drawn(
-    brief: CatalogueBrief, items: Sequence[Item], created: CreatedFolder, leaving: Leaving, progress: Progress
-) -> tuple[list[Entry], Origin]:
-    prompts = [item.prompt for item in items]
-    with open_drawing(brief.source, brief.concept, brief.settings, prompts) as drawing:
-        created.drawn_by(drawing.origin)
-        rounds = Rounds(drawing, created, leaving, brief.first_seed, brief.budget)
-        return draw_entries(rounds, items, progress), drawing.origin
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from brandsmith.concept.brand_kit import has_brand_kit, load_brand_kit
-from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.pictures import load_rgb
 from brandsmith.create.exact_mark import ExactMark, exact_mark
+from brandsmith.create.exact_pictures import composite_claim
 from brandsmith.create.true_mark import load_true_mark
-from brandsmith.draw.recipe import KEYWORD, read_recipe
 from brandsmith.judges.fit import load_judges
 from brandsmith.provenance.certificate import Signing
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role, Source
+from brandsmith.provenance.claim import Rights
 from brandsmith.provenance.rights import kit_rights
 from brandsmith.provenance.signature import FORMATS, check_signing, save_signed
-
-EDIT = Edit("c2pa.edited", "the true mark laid in place of the drawn one")
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,8 @@ def lay_exact_mark(
     mark, picture = load_true_mark(concept), load_rgb(image)
     exact = exact_mark(picture, mark, load_judges(concept))
     check_publishable(exact, str(image))
-    save_signed(out, exact.picture, claim_of(image, concept), signing)
+    rights = kit_rights(load_brand_kit(concept.folder)) if has_brand_kit(concept.folder) else Rights()
+    save_signed(out, exact.picture, composite_claim(image, rights), signing)
     return MarkedPicture(out, exact)
 
 
@@ -63,17 +62,6 @@ def check_publishable(exact: ExactMark, named: str) -> None:
         reasons.append(f"misspelt afterwards: read {exact.after['ocr'].details.get('read')}")
     if reasons:
         raise InvalidInput(f"'{named}': {'; '.join(reasons)}", hint="nothing is written")
-
-
-def claim_of(image: Path, concept: Concept) -> Claim:
-    """A composite: an edit of `image`, by the model that drew it where that is known."""
-    recipe = read_recipe(image)
-    origin = recipe.origin if recipe else None
-    models = (Model(origin.base, origin.base_fingerprint, origin.adapter_hash),) if origin else ()
-    rights = kit_rights(load_brand_kit(concept.folder)) if has_brand_kit(concept.folder) else Rights()
-    inputs = (Input(image, Role.PARENT, "drawn picture"),)
-    drawn_from = recipe.as_text()[KEYWORD] if recipe else None
-    return Claim(Source.COMPOSITE, drawn_from, models, inputs, (EDIT,), rights)
 
 
 def exact_mark_lines(done: MarkedPicture) -> Iterator[str]:

@@ -9,7 +9,7 @@ OUT/manifest.json
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from brandsmith.core.pictures import load_rgb_all
 from brandsmith.create.candidates import Candidate, check_drawing, draw_candidates, open_drawing
 from brandsmith.create.catalogue import Progress
 from brandsmith.create.diverse import CHOICES
+from brandsmith.create.exact_pictures import TrueMarks, save_marked_copy
+from brandsmith.create.finish import AS_DRAWN, Finish
+from brandsmith.create.finish_chain import finishing_judges, finishing_marks
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.mood_board import (
     Choice,
@@ -36,11 +39,12 @@ from brandsmith.create.mood_board_page import LAYOUTS, BoardPage, typeset_board
 from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.palette import Swatch, swatches_of
 from brandsmith.create.picture_vectors import picture_vectors
-from brandsmith.draw.leaving import Leaving, save_copy
+from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.prompts import ReadPrompt
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.judges.judge import Judge
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.signature import check_signing
 
@@ -65,6 +69,7 @@ class MoodBoardBrief:
     by: str = "vendi"
     swatches: int = 6
     signing: Signing = field(default_factory=Signing)
+    finish: Finish = AS_DRAWN
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -80,6 +85,7 @@ class MoodBoardBrief:
             "first_seed": self.first_seed,
             "by": self.by,
             "swatches": self.swatches,
+            "finish": self.finish.as_json(),
         }
 
     def _noted(self) -> dict[str, Any]:
@@ -99,10 +105,13 @@ class MoodBoardResult:
     files: tuple[Path, ...]
     prompts: int
     candidates: int
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Where true marks were wanted: picture → why it is as drawn, or nothing."""
 
     def as_json(self) -> dict[str, Any]:
         choice = self.choice.as_json() if self.choice else None
-        return {"folder": str(self.folder), "choice": choice, "files": [str(file) for file in self.files]}
+        told = {"folder": str(self.folder), "choice": choice, "files": [str(file) for file in self.files]}
+        return told | ({"marks": dict(self.marks)} if self.marks else {})
 
     def lines(self) -> Iterator[str]:
         """For a terminal."""
@@ -112,6 +121,9 @@ class MoodBoardResult:
         own = self.choice
         yield f"{len(own.chosen)} of {own.usable} usable of {own.drawn} candidates"
         yield f"Vendi score {own.vendi:.2f}; random choice of the usable {own.random_vendi:.2f} ({own.gain:.2f} times)"
+        if self.marks:
+            yield f"the true mark laid in {sum(not note for note in self.marks.values())} of {len(self.marks)}"
+            yield from (f"  as drawn: {name}: {note}" for name, note in self.marks.items() if note)
         yield from map(str, self.files)
 
 
@@ -123,31 +135,36 @@ def make_mood_board(
     Raises InvalidInput, InvalidConfig or MissingResource before weights load; BrandsmithError when too few candidates
     pass the judges: a board is never filled up with what they refused.
     """
-    created = _checked_folder(brief, folder)
+    created, judges = _checked_folder(brief, folder)
+    marks = finishing_marks(brief.finish, brief.concept)
     kit = load_brand_kit(brief.concept.folder) if has_brand_kit(brief.concept.folder) else None
     leaving = leaving_of(brief.concept, brief.signing)
     if dry_run:
         return MoodBoardResult(folder, None, (), len(brief.drawn_prompts()), brief.candidates)
-    candidates, origin = _drawn(brief, created, progress)
+    candidates, origin = _drawn(brief, created, judges, progress)
     progress("choosing", 0, 1)
     choice = _chosen(brief, candidates)
-    files = _Board(brief, kit, choice, created, origin, leaving).write(progress)
+    files = _Board(brief, kit, choice, created, origin, leaving, marks).write(progress)
     created.summarise(choice.as_json())
-    return MoodBoardResult(folder, choice, tuple(files), len(brief.drawn_prompts()), brief.candidates)
+    part = created.finished(PICTURES_PART)
+    told = part.record["candidates"] if part else []
+    laid = {one["picture"]: one["note"] for one in told if "note" in one}
+    return MoodBoardResult(folder, choice, tuple(files), len(brief.drawn_prompts()), brief.candidates, laid)
 
 
 def draw_board(
     brief: MoodBoardBrief, folder: Path, progress: Progress = lambda what, done, total: None
 ) -> tuple[list[Candidate], Origin]:
     """The candidates alone, drawn and judged, and what drew them. Raises as `make_mood_board`."""
-    return _drawn(brief, _checked_folder(brief, folder), progress)
+    return _drawn(brief, *_checked_folder(brief, folder), progress)
 
 
-def _checked_folder(brief: MoodBoardBrief, folder: Path) -> CreatedFolder:
+def _checked_folder(brief: MoodBoardBrief, folder: Path) -> tuple[CreatedFolder, Mapping[str, Judge]]:
     check_brief(brief)
-    check_drawing(brief.source, brief.concept, brief.settings, brief.drawn_prompts(), None)
+    judges = finishing_judges(brief.finish, brief.concept, brief.source.base)
+    check_drawing(brief.source, brief.concept, brief.settings, brief.drawn_prompts(), judges)
     check_signing(brief.signing)
-    return open_created(folder, "moodboard", brief.as_json(), [PICTURES_PART, *LAYOUTS])
+    return open_created(folder, "moodboard", brief.as_json(), [PICTURES_PART, *LAYOUTS]), judges
 
 
 def check_brief(brief: MoodBoardBrief) -> None:
@@ -167,12 +184,14 @@ def check_brief(brief: MoodBoardBrief) -> None:
         raise InvalidConfig("a prompt is empty", hint="leave it out")
 
 
-def _drawn(brief: MoodBoardBrief, created: CreatedFolder, progress: Progress) -> tuple[list[Candidate], Origin]:
+def _drawn(
+    brief: MoodBoardBrief, created: CreatedFolder, judges: Mapping[str, Judge], progress: Progress
+) -> tuple[list[Candidate], Origin]:
     prompts = brief.drawn_prompts()
     requests = board_requests(prompts, brief.candidates, brief.first_seed, created.folder / "drawn")
     together = brief.settings.batch_size
     candidates: list[Candidate] = []
-    with open_drawing(brief.source, brief.concept, brief.settings, prompts) as drawing:
+    with open_drawing(brief.source, brief.concept, brief.settings, prompts, judges) as drawing:
         created.drawn_by(drawing.origin)
         for start in range(0, len(requests), together):  # judged as they are drawn: an interruption loses one batch
             candidates += draw_candidates(drawing, requests[start : start + together])
@@ -199,6 +218,8 @@ class _Board:
     created: CreatedFolder
     origin: Origin
     leaving: Leaving
+    marks: TrueMarks | None = None
+    """What lays true marks, where they are wanted."""
 
     def write(self, progress: Progress) -> list[Path]:
         """Whatever is missing; all files of the boards."""
@@ -207,15 +228,20 @@ class _Board:
             for number, own in enumerate(self.choice.chosen, 1)
         ]
         if not self.created.finished(PICTURES_PART):
-            for own, copy in zip(self.choice.chosen, pictures, strict=True):
-                save_copy(own.path, copy, self.leaving)
-            self.created.finish(PICTURES_PART, pictures, {"candidates": [own.as_json() for own in self.choice.chosen]})
+            told = [self._leave(own, copy) for own, copy in zip(self.choice.chosen, pictures, strict=True)]
+            self.created.finish(PICTURES_PART, pictures, {"candidates": told})
         swatches = swatches_of(load_rgb_all(pictures), self.brief.swatches, kit_colours(self.kit))
         files = []
         for done, layout in enumerate(LAYOUTS):
             progress("setting boards", done, len(LAYOUTS))
             files += self._board(layout, pictures, swatches)
         return files
+
+    def _leave(self, own: Candidate, copy: Path) -> dict[str, Any]:
+        """A chosen picture leaves; what the manifest says of it. A prompt without the token asks for no mark."""
+        marks = self.marks if self.brief.concept.token in own.prompt else None
+        note = save_marked_copy(own.path, copy, marks, self.leaving)
+        return own.as_json() | ({"exact_mark": not note, "note": note} if marks else {})
 
     def _board(self, layout: str, pictures: Sequence[Path], swatches: Sequence[Swatch]) -> list[Path]:
         files = [self.created.folder / f"board-{layout}{suffix}" for suffix in (".png", ".pdf")]

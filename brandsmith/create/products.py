@@ -18,12 +18,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.notes import warn_once
 from brandsmith.core.text import one_line, read_text
 from brandsmith.core.yaml_record import mistakes
 from brandsmith.create.view_prompts import VIEWS, is_view, prompt_of, view_label
+from brandsmith.draw.recipe import Written
 
 COLUMNS: dict[str, str] = {
     "id": "the product's own number: letters, digits, dot, dash, underscore; once in the file",
@@ -74,6 +76,8 @@ class Item:
     view: str
     name: str
     prompt: str
+    written: Written | None = None
+    """The prompt in the words of the table, where those were read as something else."""
 
     @property
     def variant(self) -> str:
@@ -83,6 +87,22 @@ class Item:
         return ", ".join(word for word in (self.colour, self.garment if several else "", view) if word)
 
 
+@dataclass(frozen=True)
+class EnglishWords:
+    """What every cell that is drawn says in English, by what is written there; empty where all is English."""
+
+    code: str
+    words: Mapping[str, str]
+
+    def of(self, text: str) -> str:
+        return self.words.get(text, text)
+
+    def written(self, prompt: str) -> Written | None:
+        """A prompt in the words of the table, where those were read as something else."""
+        return Written(prompt, self.code) if self.words else None
+
+
+AS_WRITTEN = EnglishWords("en", {})
 Fault = tuple[int, str]
 
 
@@ -114,8 +134,11 @@ def read_products(file: Path) -> list[Product]:
     return products
 
 
-def items_of(products: Sequence[Product], token: str) -> list[Item]:
-    """Every picture, in the order of the file. `token` names the concept in prompts."""
+def items_of(products: Sequence[Product], token: str, said: EnglishWords = AS_WRITTEN) -> list[Item]:
+    """Every picture, in the order of the file. `token` names the concept in prompts; `said`: the cells in English.
+
+    Names of files and captions stay as they are written.
+    """
     return [
         Item(
             own,
@@ -123,17 +146,27 @@ def items_of(products: Sequence[Product], token: str) -> list[Item]:
             colour,
             view,
             _file_name(own.id, colour, garment, view),
-            _prompt(own, garment, colour, view, token),
+            _prompt(_Said(*map(said.of, (own.prompt, garment, colour, view))), token),
+            said.written(_prompt(_Said(own.prompt, garment, colour, view), token)),
         )
         for own in products
         for garment, colour, view in combinations(own.garments, own.colours or ("",), own.views)
     ]
 
 
-def _prompt(own: Product, garment: str, colour: str, view: str, token: str) -> str:
-    if own.prompt:
-        return one_line(own.prompt.format(token=token, garment=garment, colour=colour))
-    return prompt_of(view, one_line(f"{colour} {token} {garment}"))
+class _Said(NamedTuple):
+    """The cells of one picture in English."""
+
+    prompt: str
+    garment: str
+    colour: str
+    view: str
+
+
+def _prompt(said: _Said, token: str) -> str:
+    if said.prompt:
+        return one_line(said.prompt.format(token=token, garment=said.garment, colour=said.colour))
+    return prompt_of(said.view, one_line(f"{said.colour} {token} {said.garment}"))
 
 
 def _file_name(*words: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from brandsmith.core.files import replacing, sha256_of
 from brandsmith.core.pictures import load_rgb, load_rgb_all
 from brandsmith.create.candidates import Candidate, check_drawing, open_drawing
 from brandsmith.create.catalogue import Progress
+from brandsmith.create.exact_pictures import TrueMarks, save_exact_copy
+from brandsmith.create.finish import AS_DRAWN, Finish
+from brandsmith.create.finish_chain import finishing_judges, finishing_marks
 from brandsmith.create.folder import CreatedFolder, open_created
+from brandsmith.create.in_english import thing_in_english
 from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.create.view_prompts import VIEWS, filled, is_view
@@ -36,6 +40,7 @@ from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.signature import check_signing
 
@@ -60,6 +65,9 @@ class ViewsBrief:
     seeds: int = 4
     first_seed: int = 1000
     signing: Signing = field(default_factory=Signing)
+    finish: Finish = AS_DRAWN
+    written: str = ""
+    """The thing in its user's words, where those were read as something else."""
 
     def task(self) -> ViewsTask:
         thing = filled(self.thing, {"token": self.concept.token})
@@ -78,7 +86,8 @@ class ViewsBrief:
             "concept": self.concept.token,
             "settings": self.settings.model_dump(mode="json"),
             "signing": signing_json(self.signing),
-        }
+            "finish": self.finish.as_json(),
+        } | ({"written": self.written} if self.written else {})
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,14 @@ class ViewsResult:
         yield from (str(self.folder / f"sheet{suffix}") for suffix in (".png", ".pdf"))
 
 
+def in_english(brief: ViewsBrief, choice: LanguageChoice) -> ViewsBrief:
+    """The brief with thing and views in English. Raises as `thing_in_english`."""
+    thing, views = thing_in_english(brief.thing, brief.views, brief.source, choice, brief.concept.token)
+    if (thing, views) == (brief.thing, brief.views):
+        return brief
+    return replace(brief, thing=thing, views=views, written=brief.thing)
+
+
 def make_views(
     brief: ViewsBrief, folder: Path, *, dry_run: bool = False, progress: Progress = lambda what, done, total: None
 ) -> ViewsResult:
@@ -116,16 +133,19 @@ def make_views(
     task = brief.task()
     kit = load_brand_kit(brief.concept.folder) if has_brand_kit(brief.concept.folder) else None
     prompts = [task.prompt(view) for view in (PLAIN, *task.views)]
-    check_drawing(brief.source, brief.concept, brief.settings, prompts, None)
+    judges = finishing_judges(brief.finish, brief.concept, brief.source.base)
+    check_drawing(brief.source, brief.concept, brief.settings, prompts, judges)
+    marks = finishing_marks(brief.finish, brief.concept)
     check_signing(brief.signing)
     leaving = leaving_of(brief.concept, brief.signing)
     created = open_created(folder, "views", brief.as_json(), [*task.parts(), *task.views, SHEET_PART])
     pictures = len(task.parts()) * len(task.seeds)
     if dry_run:
         return ViewsResult(folder, {}, (), pictures)
-    attempts, origin = _drawn(brief, task, created, leaving, progress)
+    with open_drawing(brief.source, brief.concept, brief.settings, prompts, judges) as drawing:
+        attempts, origin = _drawn(brief, Turning(task, drawing, created, leaving), progress), drawing.origin
     sentences = {view: sentence_for(view, attempts) for view in task.views}
-    _keep_working(task, attempts, created)
+    _keep_working(task, attempts, created, _Leaves(marks, leaving, origin))
     _set_sheet(brief, attempts, kit, created, leaving, origin)
     created.summarise({"views": sentences})
     return ViewsResult(folder, sentences, attempts, pictures)
@@ -156,24 +176,20 @@ def check_brief(brief: ViewsBrief) -> None:
         load_rgb(brief.picture)
 
 
-def _drawn(
-    brief: ViewsBrief, task: ViewsTask, created: CreatedFolder, leaving: Leaving, progress: Progress
-) -> tuple[list[Attempt], Origin]:
-    prompts = [task.prompt(view) for view in (PLAIN, *task.views)]
+def _drawn(brief: ViewsBrief, turning: Turning, progress: Progress) -> list[Attempt]:
+    task, created = turning.task, turning.created
     arms = [(view, arm) for view in (PLAIN, *task.views) for arm in task.arms]
     drawn: dict[tuple[str, float], Sequence[Candidate]] = {}
-    with open_drawing(brief.source, brief.concept, brief.settings, prompts) as drawing:
-        created.drawn_by(drawing.origin)
-        turning = Turning(task, drawing, created, leaving)
-        for done, (view, arm) in enumerate(arms, 1):
-            drawn[view, arm] = turning.draw(view, arm)
-            progress("drawing views", done, len(arms))
-        attempts = measured_attempts(task, drawn, _likeness(brief, drawn))
+    created.drawn_by(turning.drawing.origin)
+    for done, (view, arm) in enumerate(arms, 1):
+        drawn[view, arm] = turning.draw(view, arm)
+        progress("drawing views", done, len(arms))
+    attempts = measured_attempts(task, drawn, _likeness(brief, drawn))
     for attempt in attempts:
         name = part_name(attempt.view, attempt.strength)
         if not created.finished(name):
             created.finish(name, [own.path for own in attempt.candidates], attempt.as_json())
-    return attempts, drawing.origin
+    return attempts
 
 
 def _likeness(brief: ViewsBrief, drawn: Mapping[tuple[str, float], Sequence[Candidate]]) -> dict[Path, float]:
@@ -185,18 +201,37 @@ def _likeness(brief: ViewsBrief, drawn: Mapping[tuple[str, float], Sequence[Cand
     return dict(zip(paths, (vectors[1:] @ vectors[0]).tolist(), strict=True))
 
 
-def _keep_working(task: ViewsTask, attempts: Sequence[Attempt], created: CreatedFolder) -> None:
+@dataclass(frozen=True)
+class _Leaves:
+    """How the picture of a view that works leaves: with the true mark, where `marks` are given."""
+
+    marks: TrueMarks | None
+    leaving: Leaving
+    origin: Origin
+
+    def save(self, chosen: Path, copy: Path) -> dict[str, Any]:
+        """What the manifest says of the mark."""
+        if self.marks is None:
+            _copy(chosen, copy)
+            return {}
+        note = save_exact_copy(chosen, copy, self.marks, self.leaving, self.origin)
+        if note:
+            _copy(chosen, copy)
+        return {"exact_mark": not note, "note": note}
+
+
+def _keep_working(task: ViewsTask, attempts: Sequence[Attempt], created: CreatedFolder, leaves: _Leaves) -> None:
     """A copy of the best picture of every view that works; a view that does not gets none."""
     for view in task.views:
         working = [own for own in attempts if own.view == view and own.works]
         if created.finished(view):
             continue
-        files = []
+        files, mark = [], {}
         if working:
             chosen = working[0].best.path
             files = [created.folder / "views" / f"{file_stem(view, working[0].strength)}.png"]
-            _copy(chosen, files[0])
-        created.finish(view, files, {"works": bool(working), "sentence": sentence_for(view, attempts)})
+            mark = leaves.save(chosen, files[0])
+        created.finish(view, files, {"works": bool(working), "sentence": sentence_for(view, attempts)} | mark)
 
 
 def _copy(picture: Path, copy: Path) -> None:

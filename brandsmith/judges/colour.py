@@ -2,8 +2,9 @@
 
 The value is a distance (CIEDE2000, Sharma et al. 2005, by coloraide): 0 is the colour itself, and each colour of a kit
 says up to where it still counts (`tolerance`). Measured is the median colour of a region in CIELAB (D65): of the patch
-of the mark laid over the reference (`rectify`), or of the product that surrounds the mark. They inform and decide
-nothing: neither KPI nor usable rate uses them. Their own error is measured in `colour_error`.
+of the mark laid over the reference (`rectify`), or of the product that surrounds the mark. They inform, and
+decide only where `create` is asked for colour: neither KPI nor usable rate uses them. Their own error is measured in
+`colour_error`.
 """
 
 from __future__ import annotations

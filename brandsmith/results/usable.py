@@ -38,6 +38,17 @@ CHECKS: dict[str, Check] = {
     "not copied": Check("copying", lambda value, row: value < 0.5, "copy of a training picture"),
 }
 
+COLOUR_CHECKS: dict[str, Check] = {
+    "mark in colour": Check("mark_colour", lambda value, row: bool(row.details.get("within")), "mark off colour"),
+    "product in colour": Check(
+        "product_colour",
+        lambda value, row: bool(row.details.get("within")) or not row.details.get("named"),
+        "product off colour",
+    ),
+}
+"""Asked only on request. A product passes where its prompt names no colour of the palette."""
+_EVERY = CHECKS | COLOUR_CHECKS
+
 
 @dataclass(frozen=True)
 class Usable:
@@ -57,13 +68,13 @@ def judge_usable(rows: Iterable[Row], checks: Sequence[str] = ("present", "right
     answers: dict[str, bool | None] = {}
     unmeasured = ""
     for name in checks:
-        check, row = CHECKS[name], by_judge.get(CHECKS[name].judge)
+        check, row = _EVERY[name], by_judge.get(_EVERY[name].judge)
         answers[name] = None if row is None or row.value is None else bool(check.passes(row.value, row))
         if answers[name] is None and not unmeasured:
             unmeasured = f"{name}: {row.reason if row else f'judge {check.judge} did not run'}"
     failed = [name for name in checks if answers[name] is False]
     if failed:
-        return Usable(False, CHECKS[failed[0]].failure, answers)
+        return Usable(False, _EVERY[failed[0]].failure, answers)
     return Usable(None, f"not measured ({unmeasured})", answers) if unmeasured else Usable(True, "", answers)
 
 
@@ -71,18 +82,20 @@ WITHOUT_MARK = ("obeyed", "not copied")
 """What is asked of a picture whose prompt does not name the concept."""
 
 
-def usable_as_asked(rows: Sequence[Row], prompt: str, token: str) -> Usable:
-    """The verdict on one picture by every check that its judges measure and its prompt asks for."""
-    checks = checks_for(row.judge.partition("@")[0] for row in rows)
+def usable_as_asked(rows: Sequence[Row], prompt: str, token: str, *, colour: bool = False) -> Usable:
+    """The verdict on one picture by every check that its judges measure and its prompt asks for; by those of colour
+    where they are asked for.
+    """
+    checks = checks_for((row.judge.partition("@")[0] for row in rows), colour=colour)
     if token not in prompt:
         checks = tuple(name for name in checks if name in WITHOUT_MARK)
     return judge_usable(rows, checks)
 
 
-def checks_for(judges: Iterable[str]) -> tuple[str, ...]:
-    """The checks that a chain of judges (by name) can measure."""
+def checks_for(judges: Iterable[str], *, colour: bool = False) -> tuple[str, ...]:
+    """The checks that a chain of judges (by name) can measure; those of colour where they are asked for."""
     present = set(judges)
-    return tuple(name for name, check in CHECKS.items() if check.judge in present)
+    return tuple(name for name, check in (_EVERY if colour else CHECKS).items() if check.judge in present)
 
 
 def usable_by_picture(rows: Iterable[Row], checks: Sequence[str]) -> dict[tuple[str, int, int, int], Usable]:

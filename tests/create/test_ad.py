@@ -12,9 +12,9 @@ from brandsmith.concept.brand_kit import load_brand_kit
 from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.create.ad import AdPlan, best_of, create_ad, make_formats, open_ad_folder
 from brandsmith.create.ad_brief import AdBrief
-from brandsmith.create.ad_product import what_is_wrong
 from brandsmith.create.ad_slots import FormatRefused
 from brandsmith.create.candidates import Candidate, best_first
+from brandsmith.create.exact_pictures import what_is_wrong
 from brandsmith.create.srgb import srgb_profile
 from brandsmith.draw.prompts import ReadPrompt
 from brandsmith.draw.recipe import Origin
