@@ -18,7 +18,7 @@ commands = typer.Typer(
 
 @commands.command("build", epilog="Example: [cyan]brandsmith base build pocket --photos data/garments[/]")
 def base_build(
-    name: Annotated[str, typer.Argument(help="Only 'pocket' can be built.")] = "pocket",
+    name: Annotated[str, typer.Argument(help="'pocket', or 'pocket-motion': its temporal layers.")] = "pocket",
     work: Annotated[Path, typer.Option(help="Working folder: scenes, checkpoints, logs.")] = Path("build/pocket"),
     out: Annotated[Path, typer.Option(help="Where the finished base goes.")] = Path("build/pocket/base"),
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
@@ -28,7 +28,12 @@ def base_build(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.1, max=100_000, callback=finite, help="With --start-from: training time (on a GPU)."),
+        typer.Option(
+            min=0.1,
+            max=100_000,
+            callback=finite,
+            help="Training time: with --start-from (on a GPU), or of pocket-motion.",
+        ),
     ] = None,
 ) -> None:
     """Train the embedded base from scratch, or a finished one further. Resumable; uses a GPU when there is one."""

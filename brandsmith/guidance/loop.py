@@ -25,7 +25,6 @@ from brandsmith.base.base import predict as predict_rows
 from brandsmith.base.decoding import decode_in_budget
 from brandsmith.base.memory_format import channels_last
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.core.seeds import starting_noise
 from brandsmith.guidance.attention import recording
 from brandsmith.guidance.batch import chunks_of, prepare_batch
 from brandsmith.guidance.branches import Branch, with_class_word
@@ -111,6 +110,8 @@ def latents_of_branches(
             images=images,
         )
         batches = _stretches(base, steps, branches[images], batch_of)
+        if parts.noise:
+            batches = [replace(part, batch=replace(part.batch, noise=parts.noise)) for part in batches]
         if parts.keeper:
             batches = [replace(part, batch=parts.keeper.prepare(part.batch)) for part in batches]
         clean = [start for start in starts[images] if start is not None]
@@ -180,7 +181,7 @@ def _first_latents(batch: Batch, clean: Sequence[torch.Tensor], strength: float)
     if not clean:
         return batch.noise_of(batch.seeds), 0
     steps = batch.scheduler
-    noise = starting_noise(batch.seeds, batch.latent_shape).to(batch.base.device, batch.base.dtype)
+    noise = batch.plain_noise(batch.seeds)
     run_steps = steps.num_inference_steps
     skipped = (run_steps - max(1, round(run_steps * strength))) * steps.order
     if hasattr(steps, "set_begin_index"):

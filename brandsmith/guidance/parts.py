@@ -12,7 +12,7 @@ They stack: each has a place of its own, so that Attend-and-Excite over AND need
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +28,9 @@ from brandsmith.guidance.combiners import Cfg, Combiner
 from brandsmith.guidance.regional import Regions
 from brandsmith.guidance.schedulers import first_latents, model_input
 from brandsmith.guidance.settings import DrawSettings
+
+Noise = Callable[[list[int], Sequence[int]], torch.Tensor]
+"""From the images' seeds and the shape of one image's latents to standard normal noise (N, C, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,18 @@ class Batch:
     """(C, h, w) of one picture's latents."""
     regions: Regions | None = None
     """Where parts act that act in a region; None when there are none."""
+    noise: Noise = starting_noise
 
     def model_input(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         return model_input(self.scheduler, latents, step.timestep)
 
     def noise_of(self, seeds: list[int]) -> torch.Tensor:
         """Starting noise (len(seeds), C, h, w), scaled as the scheduler wants it: what a sampling starts from."""
-        noise = starting_noise(seeds, self.latent_shape).to(self.base.device, self.base.dtype)
-        return first_latents(self.scheduler, noise)
+        return first_latents(self.scheduler, self.plain_noise(seeds))
+
+    def plain_noise(self, seeds: list[int]) -> torch.Tensor:
+        """Standard normal noise (len(seeds), C, h, w)."""
+        return self.noise(seeds, self.latent_shape).to(self.base.device, self.base.dtype)
 
     def row_of(self, image: int, branch: int) -> int:
         """The row that predicts branch `branch` of image `image`."""
@@ -169,6 +176,9 @@ class Parts:
     screener: Screener | None = None
     keeper: Keeper | None = None
     finisher: Finisher | None = None
+    noise: Noise | None = None
+    """What images start from; None: noise of its own for each seed. A clip's frames have theirs in common
+    (`guidance/clip.py`)."""
     scheduler: SchedulerMixin | type[SchedulerMixin] | None = None
     """A scheduler's class, or an instance whose configuration wins over the base's. None: the one the settings name.
     Pictures that a starter or finisher draws beside the main one use the settings' in any case."""

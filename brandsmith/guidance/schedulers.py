@@ -38,6 +38,14 @@ def build_scheduler(
     return _with_steps(kind, config, num_steps, base.device)
 
 
+def with_betas(base: Base, scheduler: str, num_steps: int, betas: str) -> SchedulerMixin:
+    """The named scheduler with another `beta_schedule` than the base declares; `base` is the base's own as it is."""
+    built = build_scheduler(base, scheduler, num_steps)
+    if scheduler == "base":
+        return built
+    return type(built).from_config(built.config, beta_schedule=betas, trained_betas=None)
+
+
 def _with_steps(kind: type[SchedulerMixin], config: Any, num_steps: int, device: torch.device | str) -> SchedulerMixin:
     """Raises InvalidConfig for a number of steps that the class cannot take with this configuration."""
     try:

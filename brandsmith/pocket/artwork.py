@@ -134,31 +134,36 @@ HEADS = {
 
 
 def fetch_artwork(folder: Path) -> Path:
-    """Download and unpack the artwork package below `folder` once; returns the folder of .webp files.
+    """Download and unpack the artwork package below `folder` once; returns the folder of .webp files."""
+    return fetch_package(folder, ARTWORK_PACKAGE, ARTWORK_VERSION, ARTWORK_SHA1) / "assets"
+
+
+def fetch_package(folder: Path, name: str, version: str, sha1: str) -> Path:
+    """Download an npm package and unpack it below `folder` once; returns the folder `package`.
 
     Raises MissingResource when there is no npm client, no network, or the digest differs.
     """
-    assets = folder / "package" / "assets"
-    if assets.is_dir():
-        return assets
+    package = folder / "package"
+    if package.is_dir():
+        return package
     npm = shutil.which("npm")  # its path, since Windows calls it npm.cmd
+    spec = f"{name}@{version}"
     if npm is None:
         raise MissingResource(
             f"pocket's artwork is not in {folder} and there is no `npm` to fetch it",
-            hint=f"install Node.js, or unpack {ARTWORK_PACKAGE}@{ARTWORK_VERSION} into {folder}",
+            hint=f"install Node.js, or unpack {spec} into {folder}",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    spec = f"{ARTWORK_PACKAGE}@{ARTWORK_VERSION}"
     done = subprocess.run([npm, "pack", "--silent", spec], cwd=folder, capture_output=True, encoding="utf-8")
     if done.returncode != 0:
         raise MissingResource(f"`npm pack {spec}` failed: {done.stderr.strip()[-200:]}", hint="check the network")
     archive = folder / done.stdout.strip().splitlines()[-1]
     digest = hashlib.sha1(archive.read_bytes()).hexdigest()
-    if digest != ARTWORK_SHA1:
-        raise MissingResource(f"{archive} has SHA-1 {digest}, expected {ARTWORK_SHA1}", hint="delete it, try again")
+    if digest != sha1:
+        raise MissingResource(f"{archive} has SHA-1 {digest}, expected {sha1}", hint="delete it, try again")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
-    return assets
+    return package
 
 
 def inflate(mask: np.ndarray, puff: float = 1.0, detail: np.ndarray | None = None) -> Image.Image:
