@@ -24,7 +24,9 @@ class Checkpoint:
 
     step: int
     selection_kpi: float | None
-    """Mean over the pictures of the selection seeds; None: not measured."""
+    """Mean over the pictures of the selection seeds; None: of fewer than the study chooses from, or of none."""
+    num_judged: int
+    """Pictures of the selection seeds that the KPI was measured of."""
     trainings: Sequence[Values]
 
     def on(self, seeds: Collection[int]) -> list[dict[tuple[int, int], float]]:
@@ -77,6 +79,18 @@ class ScoredSetting:
     def selection_kpi(self, step: int) -> float | None:
         return self._by_step[step].selection_kpi if step in self._by_step else None
 
+    def num_judged(self, step: int) -> int:
+        """Pictures of the selection seeds that a checkpoint's KPI was measured of."""
+        return self._by_step[step].num_judged if step in self._by_step else 0
+
+    @property
+    def why_not_chosen(self) -> str:
+        """Why no checkpoint could be chosen, though trainings came to their end; empty where one was, or none could."""
+        fewest, most = self.study.fewest_judged, max(map(self.num_judged, self.steps), default=0)
+        if self.state not in ("finished", "stopped") or self.chosen_step is not None or most >= fewest:
+            return ""
+        return f"not chosen: {fewest} measured selection pictures are needed, no checkpoint has more than {most}"
+
     @cached_property
     def _by_step(self) -> dict[int, Checkpoint]:
         return {step: self._checkpoint(step) for step in sorted({row.step for t in self.trials for row in t.rows})}
@@ -84,9 +98,9 @@ class ScoredSetting:
     def _checkpoint(self, step: int) -> Checkpoint:
         found = [picture_values((r for r in t.rows if r.step == step), self.study.measure) for t in self.trials]
         trainings = [values for values in found if values]
-        return Checkpoint(
-            step, mean(v for values in trainings for (_, seed), v in values.items() if self._chooses(seed)), trainings
-        )
+        judged = [v for values in trainings for (_, seed), v in values.items() if self._chooses(seed)]
+        enough = len(judged) >= self.study.fewest_judged
+        return Checkpoint(step, mean(judged) if enough else None, len(judged), trainings)
 
     @cached_property
     def checkpoints(self) -> list[Checkpoint]:

@@ -9,6 +9,7 @@ from brandsmith.results.kpi import CONFIDENCE_JUDGES
 from brandsmith.results.usable import checks_for, judge_usable
 
 THESIS_KPI = "average(ocr, yolo)"
+USABLE_RATE = "usable_rate"
 Picture = tuple[int, int]
 """(case, seed)"""
 ByJudge = Mapping[str, Row]
@@ -31,7 +32,7 @@ def _usable(rows: ByJudge) -> float | None:
 
 MEASURES: dict[str, Callable[[ByJudge], float | None]] = {
     THESIS_KPI: _thesis,
-    "usable_rate": _usable,
+    USABLE_RATE: _usable,
     "detector": lambda rows: _value(rows, *CONFIDENCE_JUDGES),
     "ocr": lambda rows: _value(rows, "ocr"),
     "correctness": lambda rows: _value(rows, "correctness"),

@@ -107,6 +107,7 @@ class _StudyJson(_Lenient):
     base: str | None = None
     cases: Annotated[_Cases, BeforeValidator(_none_as_default)] = _Cases()
     kpi: str | None = None
+    fewest_judged: int | None = Field(None, ge=0, le=10**9)
     checkpoints: int | None = Field(None, ge=0, le=10**9)
     training_seeds: list[int] | None = None
     trackers: list[str] | None = None
@@ -140,6 +141,7 @@ def read_description(folder: Path) -> StudyDescription:
         halving=record.halving,
         versions=record.versions or {},
         created=record.created or "not recorded",
+        fewest_judged=record.fewest_judged or 0,
     )
 
 

@@ -105,6 +105,8 @@ class StudyDescription:
     halving: Mapping[str, Any] | None
     versions: Mapping[str, str]
     created: str
+    fewest_judged: int = 0
+    """Selection pictures that a checkpoint must have measured to be chosen."""
 
     def as_json(self) -> dict[str, Any]:
         concept = {"token": self.token, "folder": self.concept_folder, "expected_text": self.expected_text}
@@ -121,7 +123,7 @@ class StudyDescription:
             "halving": self.halving,
             "versions": dict(self.versions),
             "created": self.created,
-        }
+        } | ({"fewest_judged": self.fewest_judged} if self.fewest_judged else {})
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ class StudyRecords:
     @property
     def kpi(self) -> str:
         return self.about.kpi
+
+    @property
+    def fewest_judged(self) -> int:
+        return self.about.fewest_judged
 
     @property
     def selection_seeds(self) -> Sequence[int]:

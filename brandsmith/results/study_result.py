@@ -58,7 +58,7 @@ class LeaderboardLine:
     trials: Sequence[str]
     kpi_by_trial: Sequence[float]
     checkpoints: Sequence[Mapping[str, Any]]
-    """step and selection_kpi of each"""
+    """step and selection_kpi of each; where enough pictures must be judged, also judged: of how many it is"""
 
     def as_json(self) -> dict[str, Any]:
         """Under the thesis' column names."""
@@ -199,10 +199,15 @@ def _line(setting: ScoredSetting, varying: set[str]) -> LeaderboardLine:
         setting=setting.name,
         settings=dict(first.settings),
         state=setting.state,
-        reason=next((t.reason for t in setting.trials if t.reason), ""),
+        reason=next((t.reason for t in setting.trials if t.reason), setting.why_not_chosen),
         trials=[t.name for t in setting.trials],
-        checkpoints=[{"step": s, "selection_kpi": setting.selection_kpi(s)} for s in setting.steps],
+        checkpoints=[_checkpoint(setting, step) for step in setting.steps],
     )
+
+
+def _checkpoint(setting: ScoredSetting, step: int) -> dict[str, Any]:
+    judged = {"judged": setting.num_judged(step)} if setting.study.fewest_judged else {}
+    return {"step": step, "selection_kpi": setting.selection_kpi(step)} | judged
 
 
 def _figures(standing: Standing | None) -> dict[str, Any]:

@@ -98,6 +98,9 @@ def result_lines(result: StudyResult, folder: Path) -> Iterator[RenderableType]:
         yield result.winner.sentence
         if result.winner.kpi:
             yield f"recommended: {folder / result.winner.checkpoint}"
+    for line in result.leaderboard:
+        if line.state == "finished" and line.reason:
+            yield f"  {line.setting}: {line.reason}"
     for comparison in result.comparisons:
         yield f"  against {comparison.second}: {comparison.verdict}"
 

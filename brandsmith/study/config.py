@@ -21,8 +21,11 @@ from brandsmith.core.text import is_there, read_text
 from brandsmith.core.yaml_lines import Located, read_yaml
 from brandsmith.core.yaml_record import mistakes, sentence
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.results.measures import THESIS_KPI
+from brandsmith.results.measures import THESIS_KPI, USABLE_RATE
 from brandsmith.study.old_keys import renamed
+
+FEWEST_JUDGED = 10
+"""What a study draws of a checkpoint when it says nothing: five prompts, two selection seeds, at least one training."""
 
 _UNITS_SEC = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hours": 3600, "days": 86400}
 
@@ -117,6 +120,10 @@ class StudyConfig(_Strict):
     """Evenly spaced checkpoints of each trial."""
     cases: StudyCases = StudyCases()
     kpi: str = THESIS_KPI
+    fewest_judged: int | None = Field(default=None, ge=1)
+    """Where `kpi` is `usable_rate`: a checkpoint with fewer measured selection pictures, all trainings together, cannot
+    be chosen. A rate of few pictures is high or low by chance. None: FEWEST_JUDGED.
+    """
     search: Search = Search()
     halving: Halving | None = None
     """None: every trial runs to its end (the full grid)."""
@@ -129,6 +136,11 @@ class StudyConfig(_Strict):
     """
     storage: str | None = None
     """Where Optuna keeps its trials: any SQLAlchemy URL; None is a SQLite file in the study's folder."""
+
+    @property
+    def fewest_to_choose(self) -> int:
+        """The floor on the measured selection pictures of a checkpoint; 0 for a KPI without one."""
+        return (self.fewest_judged or FEWEST_JUDGED) if self.kpi == USABLE_RATE else 0
 
     @property
     def base_name(self) -> str:

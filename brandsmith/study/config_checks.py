@@ -23,7 +23,8 @@ from brandsmith.guidance.schedulers import SHORT_NAMES
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.results.measures import MEASURES, NEEDS_TEXT, THESIS_KPI
+from brandsmith.results.measures import MEASURES, NEEDS_TEXT, THESIS_KPI, USABLE_RATE
+from brandsmith.study.config import FEWEST_JUDGED
 
 Problem = tuple[int, str]
 SET_BY_STUDY = {"method": "methods", "seed": "training_seeds", "checkpoint_every": "checkpoints"}
@@ -34,7 +35,7 @@ def meaning_problems(found: Located) -> list[Problem]:
     """Every mistake that the schema alone cannot see."""
     document = found.value
     concept, problems = _concept(found)
-    for check in (_base, _kpi, _seeds, _rungs, _methods, _draw):
+    for check in (_base, _kpi, _fewest_judged, _seeds, _rungs, _methods, _draw):
         problems += [(found.line_of(path), message) for path, message in check(document, concept)]
     return problems
 
@@ -86,6 +87,27 @@ def _kpi(document: dict, concept: Concept | None) -> Complaints:
         yield (
             ("kpi",),
             f"'{given}' reads text, and the concept has no expected_text (use detector, correctness or usable_rate)",
+        )
+
+
+def _fewest_judged(document: dict, concept: Concept | None) -> Complaints:
+    """A floor that no checkpoint of the study could reach, or that nothing looks at."""
+    given, kpi = document.get("fewest_judged"), document.get("kpi", THESIS_KPI)
+    if given is not None and kpi != USABLE_RATE:
+        yield ("fewest_judged",), f"fewest_judged counts where kpi is {USABLE_RATE}, and kpi is {kpi}"
+    if kpi != USABLE_RATE or not (given is None or isinstance(given, int)):
+        return
+    cases = _mapping(document.get("cases"))
+    prompts = _list(cases.get("prompts")) or (concept.prompts() if concept else [])
+    seeds, trainings = (
+        len(_list(found.get(key))) or 2 for found, key in ((cases, "selection_seeds"), (document, "training_seeds"))
+    )
+    drawn, fewest = len(prompts) * seeds * trainings, given or FEWEST_JUDGED
+    if prompts and drawn < fewest:
+        yield (
+            ("fewest_judged",) if given else ("kpi",),
+            f"no checkpoint could be chosen: it takes {fewest} measured selection pictures (fewest_judged), and the"
+            f" study draws {drawn} ({len(prompts)} prompts, {seeds} selection seeds, {trainings} training seeds)",
         )
 
 

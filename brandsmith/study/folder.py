@@ -160,6 +160,7 @@ def describe_study(config: StudyConfig, concept: Concept) -> StudyDescription:
         report_seeds=config.cases.report_seeds,
         sampler=config.cases.draw.resolved(config.base_name, fine_tuned=True).model_dump(mode="json"),
         kpi=config.kpi,
+        fewest_judged=config.fewest_to_choose,
         checkpoints=config.checkpoints,
         training_seeds=config.training_seeds,
         trackers=config.trackers,

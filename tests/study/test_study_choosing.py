@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from brandsmith.benchmark.early_stop import benchmark_early_stop, replay_study
 from brandsmith.cli.main import app
 from brandsmith.core.errors import InvalidInput
+from brandsmith.core.rows import Row
 from brandsmith.results.choosing import group_settings, reported_values
 from brandsmith.results.comparing import (
     Gap,
@@ -94,6 +95,26 @@ def test_the_winner_is_chosen_on_selection_seeds_and_reported_on_the_others(tmp_
     assert (
         honest["leaderboard"][0]["selection_kpi"] == result_of(records).as_json()["leaderboard"][0]["selection_kpi"]
     ), "report pictures choose nothing"
+
+
+def test_a_rate_of_few_pictures_cannot_win(tmp_path):
+    """Of lora_a two pictures could be measured, both usable; of lora_b all, and three in five are."""
+
+    def seen(row: Row) -> Row:
+        if row.run.startswith("lora_b"):
+            return replace(row, value=float(row.case < 3))
+        known = row.case == 0 and row.seed in (SELECTION[0], REPORT[0])
+        return replace(row, value=1.0) if known else replace(row, value=None, reason="not measured")
+
+    records = build_grid(tmp_path / "s", {"lora_a": 0.6, "lora_b": 0.6}).records()
+    trials = [replace(t, rows=[seen(r) for r in t.rows if r.judge == "detector@1"]) for t in records.trials]
+    by_chance = StudyRecords(replace(records.about, kpi="usable_rate"), tuple(trials))
+    assert result_of(by_chance).as_json()["winner"]["setting"] == "lora_a"
+    result = result_of(replace(by_chance, about=replace(by_chance.about, fewest_judged=10)))
+    assert result.winner and result.winner.setting == "lora_b"
+    barred = next(line for line in result.leaderboard if line.setting == "lora_a")
+    assert barred.step is None and "10 measured selection pictures are needed" in barred.reason
+    assert "more than 2" in barred.reason and barred.checkpoints[0] == {"step": 60, "selection_kpi": None, "judged": 2}
 
 
 def raised(records: StudyRecords, setting: str, seeds: tuple[int, ...], by: float) -> StudyRecords:

@@ -136,6 +136,16 @@ def test_a_concept_without_text_cannot_be_ranked_by_reading(tmp_path):
     assert parse_study(GOOD.replace("demo", str(folder)) + "kpi: detector\n").kpi == "detector"
 
 
+def test_a_rate_chooses_from_enough_pictures():
+    ranked = GOOD + "kpi: usable_rate\n"
+    assert parse_study(GOOD).fewest_to_choose == 0 and parse_study(ranked).fewest_to_choose == 10
+    assert parse_study(ranked + "fewest_judged: 20\n").fewest_to_choose == 20
+    assert "the study draws 20 (5 prompts, 2 selection seeds, 2" in mistakes(ranked + "fewest_judged: 21\n")[0][1]
+    few = ranked + "training_seeds: [0]\ncases: {selection_seeds: [1]}\n"
+    assert "it takes 10 measured selection pictures" in mistakes(few)[0][1]
+    assert "counts where kpi is usable_rate" in mistakes(GOOD + "fewest_judged: 5\n")[0][1]
+
+
 def test_numbers_in_scientific_notation_are_numbers():
     assert read_yaml("a: [1e-4, 1E+3, -2e5, .5e-1, 1.0e-4]\nb: 1e\nc: e5").value == {
         "a": [1e-4, 1e3, -2e5, 0.05, 1e-4],
