@@ -1,4 +1,4 @@
-"""`brandsmith studio`."""
+"""`brandsmith studio`, `mcp` and `studio-user`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def studio(
         names=tuple(name or ()),
     )
     serve(workspace, settings, open_browser=not no_browser, say=console.print)
+
+
+@commands.command(epilog="Example: [cyan]brandsmith mcp my-workspace[/]")
+def mcp(
+    workspace: Annotated[Path, typer.Argument(help="Folder to work in; made when it is not there.")] = Path("studio"),
+) -> None:
+    """The studio's verbs for agents, by the Model Context Protocol, over this process' input and output."""
+    from brandsmith.core.optional import need_package
+
+    need_package("mcp", "mcp", "brandsmith mcp")
+    need_package("fastapi", "studio", "brandsmith mcp")
+    from brandsmith.studio.mcp import build_server
+    from brandsmith.studio.workspace import Workspace
+
+    build_server(Workspace.open(workspace)).run("stdio")
 
 
 @commands.command("studio-user", epilog="Example: [cyan]brandsmith studio-user users.txt ada --role maker[/]")

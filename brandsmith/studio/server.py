@@ -58,7 +58,9 @@ def create_app(workspace: Workspace, settings: StudioSettings | None = None, *, 
         ],
     )
     app.state.workspace, app.state.settings, app.state.sessions = workspace, settings, sessions
-    for router in (*ROUTERS, files.router, events.router, api.router):
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    for router in (files.router, events.router, api.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     _answer_errors(app)

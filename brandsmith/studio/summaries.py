@@ -46,14 +46,15 @@ def make_concept(workspace: Workspace, concept: NewConcept) -> str:
 def item(workspace: Workspace, kind: str, identity: str, most: int = 60) -> dict[str, Any]:
     """Raises MissingResource when there is no such item."""
     folder = workspace.there(kind, identity)
-    own = {"concepts": _concept, "runs": _run, "studies": _study, "creations": _creation}[kind]
+    own = {"concepts": concept_json, "runs": _run, "studies": _study, "creations": _creation}[kind]
     pictures = pictures_with_verdicts(workspace, kind, identity, most)
     address = f"/pictures/{kind}/{identity}"
     shown = [picture.as_json() | {"address": f"{address}/{picture.path}"} for picture in pictures]
     return {"kind": kind, "id": identity, **own(folder), "pictures": shown}
 
 
-def _concept(folder: Path) -> dict[str, Any]:
+def concept_json(folder: Path) -> dict[str, Any]:
+    """What `concept.yaml` says, and how many pictures there are."""
     found: dict[str, Any] = {"num_pictures": len(list_pictures(folder / "images", quiet=True))}
     with suppress(BrandsmithError):
         found["config"] = read_yaml(read_text(folder / "concept.yaml")).value

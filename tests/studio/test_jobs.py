@@ -9,8 +9,9 @@ import pytest
 from brandsmith.core.errors import InvalidInput
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.lanes import Lanes, next_job
+from brandsmith.studio.jobs.process import living
 from brandsmith.studio.jobs.record import JobRequest
-from brandsmith.studio.jobs.worker import Worker, attempts
+from brandsmith.studio.jobs.worker import Worker, attempts, ensure_worker, living_worker
 from brandsmith.studio.workspace import Workspace
 
 QUICK = ("brandsmith", "--help")
@@ -61,9 +62,67 @@ def test_one_heavy_job_a_card_and_light_ones_beside(here):
 @pytest.mark.slow
 def test_a_job_runs_and_says_how_it_ended(here):
     good = queue.add(here, JobRequest(("brandsmith", "explain", "--help"), "ada", lane="cpu"))
-    bad = queue.add(here, JobRequest(("brandsmith", "doctor", "nowhere"), "ada"))
+    bad = queue.add(here, JobRequest(("brandsmith", "report", "nowhere"), "ada"))
     work_until_over(Worker(here, ONE))
     good, bad = queue.find(here, good.id), queue.find(here, bad.id)
     assert (good.state, good.exit_code, good.tries) == ("done", 0, 1)
     assert (bad.state, bad.exit_code, bad.tries) == ("failed", 2, 1) and "nowhere" in bad.reason
     assert len(attempts(queue.job_folder(here, good.id))) == 1
+
+
+LONG = ("brandsmith", "train", "lora", "--concept=demo", "--run=runs/x", "--set=steps=100000")
+
+
+def begun(here: Workspace, job, worker: Worker, times: int):
+    """The process of a job once it was begun so often."""
+    end = time.monotonic() + 60
+    while len(found := attempts(queue.job_folder(here, job.id))) < times:
+        assert time.monotonic() < end and worker.look()
+        time.sleep(0.02)
+    return living(found[-1])
+
+
+@pytest.mark.slow
+def test_a_killed_job_is_begun_once_more_then_reported(here):
+    worker = Worker(here, ONE)
+    job = queue.add(here, JobRequest(LONG, "ada", folder="runs/x"))
+    for time_of_it in (1, 2):
+        begun(here, job, worker, time_of_it).kill()
+    work_until_over(worker)
+    job = queue.find(here, job.id)
+    assert (job.state, job.tries) == ("failed", 2) and "killed twice" in job.reason
+
+
+@pytest.mark.slow
+def test_another_worker_takes_over_what_is_at_work_and_ends_what_is_cancelled(here):
+    job = queue.add(here, JobRequest(LONG, "ada", folder="runs/x"))
+    begun(here, job, Worker(here, ONE), 1)
+    second = Worker(here, ONE, grace_sec=0.5)
+    for _ in range(3):
+        assert second.look()
+    assert queue.find(here, job.id).state == "running" and len(attempts(queue.job_folder(here, job.id))) == 1
+    queue.cancel(here, job.id)
+    work_until_over(second)
+    assert (
+        queue.find(here, job.id).state == "cancelled" and living(attempts(queue.job_folder(here, job.id))[-1]) is None
+    )
+
+
+@pytest.mark.slow
+def test_the_worker_is_a_process_of_its_own_and_is_replaced(here):
+    ensure_worker(here)
+    assert living_worker(here) is None, "nothing waits"
+    job = queue.add(here, JobRequest(("brandsmith", "explain", "--help"), "ada"))
+    ensure_worker(here)
+    end = time.monotonic() + 60
+    while (first := living_worker(here)) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    first.kill()
+    while not queue.find(here, job.id).over:
+        ensure_worker(here)
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert queue.find(here, job.id).state == "done" and queue.find(here, job.id).tries == 1
+    if second := living_worker(here):
+        second.kill()
