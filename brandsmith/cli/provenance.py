@@ -21,7 +21,7 @@ TrustOption = Annotated[
 
 @commands.command("show", epilog="Example: [cyan]brandsmith provenance show out/samples/case-0_seed-1000.png[/]")
 def provenance_show(
-    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP.")],
+    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP, SVG, PDF or PSD.")],
     trust: TrustOption = None,
     as_json: Json = False,
 ) -> None:

@@ -34,9 +34,9 @@ from brandsmith.create.finish_chain import finishing_judges
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.formats import Format
 from brandsmith.create.measurable import check_measurable, unlooked
-from brandsmith.create.psd import write_psd
+from brandsmith.create.psd import psd_bytes
 from brandsmith.create.srgb import tagged
-from brandsmith.create.svg import write_svg
+from brandsmith.create.svg import svg_bytes
 from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, picture_name
@@ -47,7 +47,7 @@ from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role
 from brandsmith.provenance.claim import Source as SourceType
 from brandsmith.provenance.rights import kit_rights
-from brandsmith.provenance.signature import check_signing, save_signed
+from brandsmith.provenance.signature import check_signing, save_signed, save_signed_bytes
 
 ASPECTS_FROM_PX = 512
 """Bases of this native size draw broad and high pictures well; smaller ones draw squares alone."""
@@ -261,9 +261,10 @@ def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, chosen: C
     stem = created.folder / wanted.file_stem
     picture = stem.with_suffix(".jpg" if plan.brief.file_type == "jpeg" else ".png")
     flat = ad.flattened()
-    save_signed(picture, tagged(flat), claim_of(plan, created, chosen, ad), plan.signing)
-    write_psd(stem.with_suffix(".psd"), ad)
-    write_svg(stem.with_suffix(".svg"), ad, plan.kit)
+    claim = claim_of(plan, created, chosen, ad)
+    save_signed(picture, tagged(flat), claim, plan.signing)
+    save_signed_bytes(stem.with_suffix(".psd"), psd_bytes(ad), claim, plan.signing)
+    save_signed_bytes(stem.with_suffix(".svg"), svg_bytes(ad, plan.kit), claim, plan.signing)
     record = {
         "format": wanted.name,
         "layout": ad.as_json(),

@@ -29,7 +29,7 @@ from brandsmith.create.finish import AS_DRAWN, Finish
 from brandsmith.create.finish_chain import finishing_judges, finishing_marks
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.in_english import words_in_english
-from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
+from brandsmith.create.pages_out import leaving_of, save_pages, save_pdf, signing_json
 from brandsmith.create.products import Product, items_of, read_products
 from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.recipe import Origin
@@ -190,7 +190,9 @@ class _Pages:
         return files
 
     def catalogue(self, scratch: Path) -> list[Path]:
-        typeset_catalogue(self.entries, self.cover, self.folder, scratch).write_pdf(self.folder / PDF)
+        page = typeset_catalogue(self.entries, self.cover, self.folder, scratch)
+        shown = [self.folder / own.file for own in self.entries]
+        save_pdf(page, self.folder / PDF, shown, self.origin, self.leaving)
         return [self.folder / PDF]
 
     def write(self, created: CreatedFolder, progress: Progress) -> None:

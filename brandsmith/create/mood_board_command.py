@@ -36,7 +36,7 @@ from brandsmith.create.mood_board import (
     kit_colours,
 )
 from brandsmith.create.mood_board_page import LAYOUTS, BoardPage, typeset_board
-from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
+from brandsmith.create.pages_out import leaving_of, save_pages, save_pdf, signing_json
 from brandsmith.create.palette import Swatch, swatches_of
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.draw.leaving import Leaving
@@ -249,7 +249,7 @@ class _Board:
             with tempfile.TemporaryDirectory() as scratch:
                 page = typeset_board(self._page(pictures, swatches), layout, Path(scratch))
                 save_pages(page.as_pictures(BOARD_PPI), files[:1], [pictures], self.origin, self.leaving)
-                page.write_pdf(files[1])
+                save_pdf(page, files[1], pictures, self.origin, self.leaving)
             self.created.finish(layout, files, {"swatches": [own.as_json() for own in swatches]})
         return files
 

@@ -1,20 +1,22 @@
-"""Pages that leave as PNG, signed as composites of the drawn pictures they show."""
+"""Pages that leave as PNG or PDF, signed as composites of the drawn pictures they show."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from brandsmith.concept.brand_kit import has_brand_kit
 from brandsmith.concept.concept import Concept
+from brandsmith.create.typst_page import Typeset
 from brandsmith.draw.leaving import Leaving
 from brandsmith.draw.recipe import Origin
 from brandsmith.provenance.certificate import Signing
 from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role, Source
 from brandsmith.provenance.rights import load_rights
-from brandsmith.provenance.signature import save_signed
+from brandsmith.provenance.signature import save_signed, save_signed_bytes
 
 
 def leaving_of(concept: Concept, signing: Signing) -> Leaving:
@@ -36,6 +38,19 @@ def page_claim(shown: Sequence[Path], origin: Origin, leaving: Leaving) -> Claim
         edits=(Edit("c2pa.resized"),),
         rights=leaving.rights,
     )
+
+
+MOST_INPUTS = 100
+"""Pictures that a PDF names one by one, each with the manifest it has itself."""
+
+
+def save_pdf(page: Typeset, file: Path, shown: Sequence[Path], origin: Origin, leaving: Leaving) -> None:
+    """The pages as one PDF, signed as a composite of the pictures `shown`; of more than MOST_INPUTS their number."""
+    claim = page_claim(shown if len(shown) <= MOST_INPUTS else (), origin, leaving)
+    if len(shown) > MOST_INPUTS:
+        told = Edit("c2pa.placed", f"{len(shown)} drawn pictures, each with a manifest of its own")
+        claim = replace(claim, edits=(*claim.edits, told))
+    save_signed_bytes(file, page.as_pdf(), claim, leaving.signing)
 
 
 def save_pages(

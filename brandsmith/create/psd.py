@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from io import BytesIO
 
 from PIL import Image
 
-from brandsmith.core.files import write_with
 from brandsmith.create.ad_compose import ComposedAd, Layer
 
 
-def write_psd(path: Path, ad: ComposedAd) -> None:
+def psd_bytes(ad: ComposedAd) -> bytes:
     """RGB with transparency, 8 bits; every layer whole, the finished ad as the picture that other programs show."""
     from psd_tools import PSDImage
 
@@ -18,7 +17,9 @@ def write_psd(path: Path, ad: ComposedAd) -> None:
     for layer in ad.layers:
         inside = _inside(layer, (ad.format.width, ad.format.height))
         document.create_pixel_layer(inside.image, name=inside.name, top=inside.top, left=inside.left)
-    write_with(path, lambda partial: document.save(str(partial)))
+    out = BytesIO()
+    document.save(out)
+    return out.getvalue()
 
 
 def _inside(layer: Layer, size: tuple[int, int]) -> Layer:

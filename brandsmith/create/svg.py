@@ -16,7 +16,6 @@ from PIL import Image
 
 from brandsmith.concept.brand_kit import BrandKit
 from brandsmith.concept.mark_art import draw_mark_art, is_vector, shown_part
-from brandsmith.core.files import write_text
 from brandsmith.core.pictures import picture_size
 from brandsmith.create.ad_compose import ComposedAd, Layer, LiveText
 from brandsmith.create.contrast import Rgb
@@ -29,8 +28,8 @@ MARK_PX = 2048
 """Width at which a mark that is no vector is embedded, at most its own."""
 
 
-def write_svg(path: Path, ad: ComposedAd, kit: BrandKit) -> None:
-    write_text(path, "\n".join(_lines(ad, kit)) + "\n")
+def svg_bytes(ad: ComposedAd, kit: BrandKit) -> bytes:
+    return ("\n".join(_lines(ad, kit)) + "\n").encode()
 
 
 def _lines(ad: ComposedAd, kit: BrandKit) -> Iterator[str]:

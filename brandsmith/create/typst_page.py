@@ -40,12 +40,17 @@ class Typeset:
     fonts: tuple[Path, ...] = ()
 
     def write_pdf(self, path: Path) -> None:
-        """One file, written whole or not at all. Raises BrandsmithError where Typst refuses."""
-        (pdf,) = self._compiled("pdf")
+        """One file, written whole or not at all. Raises as `as_pdf`."""
+        pdf = self.as_pdf()
         write_with(path, lambda partial: partial.write_bytes(pdf))
 
+    def as_pdf(self) -> bytes:
+        """All pages. Raises BrandsmithError where Typst refuses."""
+        (pdf,) = self._compiled("pdf")
+        return pdf
+
     def as_pictures(self, ppi: float) -> list[Image.Image]:
-        """Every page as an RGB picture. Raises as `write_pdf`."""
+        """Every page as an RGB picture. Raises as `as_pdf`."""
         return [open_made(page).convert("RGB") for page in self._compiled("png", ppi)]
 
     def warn_of_missing(self) -> None:

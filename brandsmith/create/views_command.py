@@ -22,7 +22,7 @@ from brandsmith.create.finish import AS_DRAWN, Finish
 from brandsmith.create.finish_chain import finishing_judges, finishing_marks
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.in_english import thing_in_english
-from brandsmith.create.pages_out import leaving_of, save_pages, signing_json
+from brandsmith.create.pages_out import leaving_of, save_pages, save_pdf, signing_json
 from brandsmith.create.picture_vectors import picture_vectors
 from brandsmith.create.view_prompts import VIEWS, filled, is_view
 from brandsmith.create.views import (
@@ -254,5 +254,5 @@ def _set_sheet(
     with tempfile.TemporaryDirectory() as scratch:
         page = typeset_views(brief.task(), attempts, kit, Path(scratch), brief.concept.token)
         save_pages(page.as_pictures(SHEET_PPI), files[:1], [shown], origin, leaving)
-        page.write_pdf(files[1])
+        save_pdf(page, files[1], shown, origin, leaving)
     created.finish(SHEET_PART, files, {})

@@ -20,7 +20,8 @@ from brandsmith.core.json_files import parse_json
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import local_file
-from brandsmith.provenance.containers import MIME, BadContainer, format_of, packets, png_text
+from brandsmith.provenance.containers import BadContainer, format_of, png_text
+from brandsmith.provenance.documents import MIME, kind_of, xmp_packets
 from brandsmith.provenance.manifest import RECIPE as RECIPE_LABEL
 from brandsmith.provenance.signature import LARGEST_BYTES, SETTINGS
 from brandsmith.provenance.watermark import Mark, payload_of, read
@@ -108,17 +109,17 @@ class Found:
 
 
 def read_found(path: Path, trust: Path | None = None) -> Found:
-    """What the PNG, JPEG or WebP at `path` says. trust: PEM file of certificates whose signers are trusted.
+    """What the picture, SVG, PDF or PSD at `path` says. trust: PEM file of certificates whose signers are trusted.
 
     Raises InvalidInput for what is no such picture, and for XMP or a manifest that is damaged.
     """
     content = _content(path)
     try:
-        xmp = {} if not (own := packets(content)) else properties(own[0])
+        xmp = {} if not (own := xmp_packets(content)) else properties(own[0])
     except (BadContainer, BadXmp) as error:
         raise InvalidInput(f"'{path}' says nothing that can be read ({error})", hint=_DAMAGED) from None
     manifest = _manifest(content, path, _anchors(trust))
-    return Found(manifest, xmp, recipe_of(content), _watermark(path))
+    return Found(manifest, xmp, recipe_of(content), _watermark(path) if format_of(content) else None)
 
 
 def _watermark(path: Path) -> Mark | None:
@@ -139,8 +140,11 @@ _DAMAGED = "its metadata is damaged or hostile; ask for the file as it was first
 
 def _content(path: Path) -> bytes:
     content = read_bytes(path, LARGEST_BYTES)
-    if format_of(content) is None:
-        raise InvalidInput(f"'{path}' is neither PNG nor JPEG nor WebP", hint="give a picture of one of these formats")
+    if kind_of(content) is None:
+        raise InvalidInput(
+            f"'{path}' is neither PNG nor JPEG nor WebP, and no SVG, PDF or PSD",
+            hint="give a file of one of these formats",
+        )
     return content
 
 
@@ -193,7 +197,7 @@ def _recipe_in_text(content: bytes) -> str | None:
 
 def _recipe_in_xmp(content: bytes) -> str | None:
     ours = NAMESPACES["brandsmith"].encode()
-    texts = [text for own in packets(content) if ours in own for text in properties(own).get(RECIPE, ())]
+    texts = [text for own in xmp_packets(content) if ours in own for text in properties(own).get(RECIPE, ())]
     return texts[0] if texts else None
 
 
@@ -213,8 +217,10 @@ def _reader(content: bytes, anchors: str) -> Reader | None:
     """Raises BadContainer for a manifest that the SDK cannot read."""
     from c2pa import C2paError, Reader
 
+    if kind_of(content) == "PSD":
+        return None
     try:
-        return Reader.try_create(MIME[format_of(content) or "PNG"], BytesIO(content), context=_context(anchors))
+        return Reader.try_create(MIME[kind_of(content) or "PNG"], BytesIO(content), context=_context(anchors))
     except C2paError as error:
         raise BadContainer(f"its C2PA manifest is damaged: {str(error).splitlines()[0][:160]}") from None
 

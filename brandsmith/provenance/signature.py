@@ -24,7 +24,8 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import Identity, Signing, find_identity
 from brandsmith.provenance.claim import Claim, Edit, Rights, Source
-from brandsmith.provenance.containers import MIME, BadContainer, format_of, with_packet, with_store
+from brandsmith.provenance.containers import BadContainer
+from brandsmith.provenance.documents import MIME, SIGNED_KINDS, kind_of, with_store, with_xmp
 from brandsmith.provenance.manifest import RECIPE, ingredients, manifest
 from brandsmith.provenance.salts import resalted
 from brandsmith.provenance.watermark import embed, payload_of
@@ -52,7 +53,8 @@ SETTINGS = {
 
 
 def sign_picture(path: Path, claim: Claim, signing: Signing | None = None) -> None:
-    """Give the PNG, JPEG or WebP at `path` its XMP and signature, in place: a reader sees the old file or the new.
+    """Give the file at `path` (a picture, SVG, PDF or PSD) XMP and signature, in place: a reader sees the old file or
+    the new.
 
     signing: None is the default of `Signing`. Raises InvalidInput for what is no such picture or a certificate that
     cannot be used.
@@ -82,6 +84,13 @@ def save_signed(
     content = encoded(picture, path.suffix, text or {}, quality)
     with replacing(path) as partial:
         partial.write_bytes(signed(content, claim, signing, named=f"'{path}'"))
+
+
+def save_signed_bytes(path: Path, content: bytes, claim: Claim, signing: Signing | None = None) -> None:
+    """Write a file that was made elsewhere (SVG, PDF, PSD), signed, whole or not at all. Raises as `sign_picture`."""
+    made = signed(content, claim, signing, named=f"'{path}'")
+    with replacing(path) as partial:
+        partial.write_bytes(made)
 
 
 def _watermarked(picture: np.ndarray | Image.Image, claim: Claim) -> tuple[Image.Image, Claim]:
@@ -114,14 +123,17 @@ def encoded(picture: np.ndarray | Image.Image, suffix: str, text: Mapping[str, s
 
 
 def signed(content: bytes, claim: Claim, signing: Signing | None = None, *, named: str = "the picture") -> bytes:
-    """The bytes of a PNG, JPEG or WebP with XMP and signature. Raises as `sign_picture`; `named` is for messages."""
+    """The bytes of a PNG, JPEG, WebP, SVG or PDF with XMP and signature; a PSD gets XMP alone, for C2PA has no place in
+    it. Raises as `sign_picture`; `named` is for messages.
+    """
     signing = signing or Signing()
     try:
-        marked = with_packet(content, packet(claim))
+        marked = with_xmp(content, packet(claim))
     except BadContainer as error:
-        hint = f"give a whole {', '.join(MIME)} file, with --no-sign nothing is added"
+        hint = f"give a whole {SIGNED_KINDS} file; with --no-sign nothing is added"
         raise InvalidInput(f"{named} cannot be signed: {error}", hint=hint) from None
-    return _with_manifest(marked, claim, find_identity(signing), named) if signing.sign else marked
+    may_sign = signing.sign and kind_of(marked) in MIME
+    return _with_manifest(marked, claim, find_identity(signing), named) if may_sign else marked
 
 
 def check_signing(signing: Signing) -> None:
@@ -145,7 +157,7 @@ def _with_manifest(content: bytes, claim: Claim, identity: Identity, named: str)
 
     from brandsmith.provenance.keys import algorithm_of, signs_alike
 
-    out, mime, parts, pen = BytesIO(), MIME[format_of(content) or "PNG"], ingredients(claim), _Pen(identity)
+    out, mime, parts, pen = BytesIO(), MIME[kind_of(content) or "PNG"], ingredients(claim), _Pen(identity)
     try:
         with (
             Signer.from_callback(pen.sign, algorithm_of(identity.key), identity.chain) as signer,
@@ -180,7 +192,7 @@ def validation_state(content: bytes) -> str | None:
     """What the SDK says of a file's own manifest: Valid, Trusted or Invalid; None without a manifest."""
     from c2pa import Reader
 
-    reader = Reader.try_create(MIME[format_of(content) or "PNG"], BytesIO(content), context=_context())
+    reader = Reader.try_create(MIME[kind_of(content) or "PNG"], BytesIO(content), context=_context())
     return None if reader is None else reader.get_validation_state()
 
 

@@ -20,9 +20,9 @@ from brandsmith.create.contrast import AA, contrast_of, contrast_on
 from brandsmith.create.fonts import bundled_font
 from brandsmith.create.formats import parse_format
 from brandsmith.create.ground import find_product, fit_ground, is_plain
-from brandsmith.create.psd import write_psd
+from brandsmith.create.psd import psd_bytes
 from brandsmith.create.srgb import srgb_profile
-from brandsmith.create.svg import write_svg
+from brandsmith.create.svg import svg_bytes
 
 TEXTS = {
     "headline": "Made for the first cold morning",
@@ -117,7 +117,7 @@ def test_the_layered_file_shows_the_ad_and_has_every_layer(product, tmp_path):
 
     ad = compose_ad(product, TEXTS, KIT, parse_format("300x250"))
     for name in ("a.psd", "b.psd"):
-        write_psd(tmp_path / name, ad)
+        (tmp_path / name).write_bytes(psd_bytes(ad))
     assert (tmp_path / "a.psd").read_bytes() == (tmp_path / "b.psd").read_bytes()
     opened = PSDImage.open(tmp_path / "a.psd")
     assert [layer.name for layer in opened] == ["picture", "button", *ad.slots.texts, "mark"]
@@ -129,7 +129,7 @@ def test_the_layered_file_shows_the_ad_and_has_every_layer(product, tmp_path):
 
 def test_texts_of_the_svg_are_live_and_its_pictures_embedded(product, tmp_path):
     ad = compose_ad(product, TEXTS, KIT, parse_format("16:9"))
-    write_svg(tmp_path / "ad.svg", ad, KIT)
+    (tmp_path / "ad.svg").write_bytes(svg_bytes(ad, KIT))
     root = ElementTree.parse(tmp_path / "ad.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
     spans = [span.text for text in root.iter(f"{space}text") for span in text]
@@ -143,7 +143,7 @@ def test_a_renderer_that_knows_the_font_draws_the_svg_as_the_picture(product, tm
     import resvg_py
 
     ad = compose_ad(product, TEXTS | {"headline": headline}, KIT, parse_format("300x250"))
-    write_svg(tmp_path / "ad.svg", ad, KIT)
+    (tmp_path / "ad.svg").write_bytes(svg_bytes(ad, KIT))
     fonts = [str(bundled_font(use)) for use in ("headline", "text")]
     drawn = resvg_py.svg_to_bytes(svg_string=(tmp_path / "ad.svg").read_text(encoding="utf-8"), font_files=fonts)
     shown = np.asarray(Image.open(io.BytesIO(bytes(drawn))).convert("RGB"), int)
