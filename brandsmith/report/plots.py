@@ -28,7 +28,7 @@ class Point:
     high: float | None = None
     strong: bool = False
     area: float = 1.0
-    """Relative to the ordinary marker."""
+    """Relative to the ordinary marker; 0: none, and nothing is said of the point."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def draw_plot(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Markup:
 
 
 def _spoken(series: Sequence[Series]) -> str:
-    return "; ".join(f"{s.name}: {', '.join(p.note or f'{p.y:.2f}' for p in s.points)}" for s in series if not s.faint)[
-        :900
-    ]
+    said = ((one.name, [p.note or f"{p.y:.2f}" for p in one.points if p.area]) for one in series if not one.faint)
+    return "; ".join(f"{name}: {', '.join(notes)}" for name, notes in said)[:900]
 
 
 def _x(axis: Axis, value: float) -> float:
@@ -143,7 +142,8 @@ def _series(series: Series, x: Axis, y: Axis) -> list[str]:
                 f'<line class="whisker c{series.colour}{faint}" x1="{at:.1f}" x2="{at:.1f}" '
                 f'y1="{_y(y, point.low):.1f}" y2="{_y(y, point.high):.1f}"/>'
             )
-        parts.append(marker(series.colour, _x(x, point.x), _y(y, point.y), point, faint))
+        if point.area:
+            parts.append(marker(series.colour, _x(x, point.x), _y(y, point.y), point, faint))
     return parts
 
 

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse
 from brandsmith.report.words import duration_text, method_name, size_text
 from brandsmith.studio.access import session_of, sessions_of, workspace_of
 from brandsmith.studio.command_line import quoted
-from brandsmith.studio.inventory import page_of
+from brandsmith.studio.inventory import page_of, picture_address, title_of
 from brandsmith.studio.languages import language_of, translated, words
 
 HERE = Path(str(files("brandsmith.studio")))
@@ -42,6 +42,8 @@ def environment() -> Environment:
     made.globals |= {
         "quoted": quoted,
         "page_of": page_of,
+        "picture_address": picture_address,
+        "title_of": title_of,
         "method_name": method_name,
         "size_text": size_text,
         "spoken": duration_text,
