@@ -254,6 +254,9 @@ def explain(
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the starting noise.")] = 1000,
     settings: DrawSettings,
     language: LanguageChoice,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Also every step, each word's attention and six scales as pictures.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Draw one picture and show how it came about: noising, denoising, attention per word, a verdict per subject."""
@@ -265,6 +268,6 @@ def explain(
     source = model.find()
     read = read_prompts([prompt], source, language)[0]
     settings = with_english_negative(settings, source, language)
-    print_lines(explain_to_folder(read, seed, settings, source, out))
+    print_lines(explain_to_folder(read, seed, settings, source, out, frames=frames))
     if as_json:
         print_json(read_object(out / EXPLANATION))

@@ -28,6 +28,10 @@ class ModelChoice:
         return find_source(self.run, self.step, self.base, self.vae, self.strength)
 
 
+GLANCES = ".glances"
+"""The folder beside the pictures that shows what is being drawn. Hidden: nobody counts it among them."""
+
+
 @dataclass(frozen=True)
 class BesideChoice:
     """What is written beside each picture. None is no."""

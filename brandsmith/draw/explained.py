@@ -30,10 +30,12 @@ def explain_to_folder(
     settings: DrawSettings,
     source: Source,
     folder: Path,
+    *,
+    frames: bool = False,
 ) -> list[str]:
     """Draw one picture and write its explanation into `folder`; returns lines to print.
 
-    The prompt is read as `read_prompts` does, unless it is read already.
+    The prompt is read as `read_prompts` does, unless it is read already. frames: also every step as a picture.
     """
     read = as_read([prompt], source)[0]
     prompt = read.english
@@ -46,7 +48,6 @@ def explain_to_folder(
     check_reads_text(family, "an explanation")
     check_explanation_folder(folder)
     with source.loaded() as (base, _):
-        explanation = explain(
-            base, prompt, seed, folder, settings, written=asdict(read.written) if read.written else None
-        )
+        written = asdict(read.written) if read.written else None
+        explanation = explain(base, prompt, seed, folder, settings, written=written, frames=frames)
     return [explanation.verdict, *(str(file) for file in sorted(explanation.files) if file.suffix == ".png")]

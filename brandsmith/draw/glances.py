@@ -17,14 +17,12 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.core.pictures import save_png
+from brandsmith.draw.choice import GLANCES
 from brandsmith.draw.writer import Draw, Request
 from brandsmith.guidance.loop import decode_pictures
 from brandsmith.guidance.parts import Step
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
-
-GLANCES = ".glances"
-"""The folder beside the pictures. Hidden: nobody counts it among them."""
 
 
 @contextmanager

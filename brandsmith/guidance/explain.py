@@ -36,6 +36,7 @@ from brandsmith.guidance.explain_drawings import (
     draw_noising,
     draw_peaks,
 )
+from brandsmith.guidance.explain_frames import at_scales, write_frames
 from brandsmith.guidance.loop import decode_pictures, latents_of_branches
 from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.parts import Batch, Parts, Refine, Refiner, Step
@@ -112,6 +113,7 @@ def _imagined(batch: Batch, before: torch.Tensor, after: torch.Tensor, step: Ste
 
 
 EXPLANATION = "explain.json"
+MOST_FRAMES = 50
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,12 @@ def explain(
     *,
     parts: Parts | None = None,
     written: Mapping[str, str] | None = None,
+    frames: bool = False,
 ) -> Explanation:
     """Sample one picture and write into `folder` how it came about; with a finisher, what it made is `redrawn.png`.
 
-    written: the prompt in its user's words and language, noted beside it.
+    written: the prompt in its user's words and language, noted beside it. frames: also every step as a picture
+    (`explain_frames.py`).
     """
     folder, parts = Path(folder), parts or build_parts(settings)
     settings = settings.resolved(base.name, fine_tuned=False)
@@ -162,6 +166,9 @@ def explain(
     write_json(folder / EXPLANATION, facts)  # first: it marks the folder as ours
     for name, drawing in drawings.items():
         save_png(folder / name, drawing)
+    if frames:
+        scaled = at_scales(base, prompt, seed, settings)
+        write_frames(folder, base, _spread(watch.moments, MOST_FRAMES), finished, picture, seed, scaled)
     files = tuple(folder / name for name in (*drawings, EXPLANATION))
     return Explanation(folder, picture, shown, facts["verdict"], files)
 

@@ -54,13 +54,17 @@ def draw_grid(rows: list[list[np.ndarray]], columns: list[str], labels: list[str
 
 def draw_noising(base: Base, finished: torch.Tensor, seed: int) -> Image.Image:
     """q(z_t | z_0) of the finished picture at evenly spaced t, decoded (Ho et al. 2020, arXiv:2006.11239 eq. 4)."""
+    noised = noised_pictures(base, finished, seed, NUM_COLUMNS)
+    return draw_grid([[picture for _, picture in noised]], [f"t = {t}" for t, _ in noised], ["noise added"])
+
+
+def noised_pictures(base: Base, finished: torch.Tensor, seed: int, num: int) -> list[tuple[int, np.ndarray]]:
+    """(t, picture) at `num` evenly spaced t, the first without noise."""
     noising = base.noising
-    last = noising.num_timesteps - 1
-    times = np.linspace(0, last, NUM_COLUMNS).round().astype(int)
+    times = np.linspace(0, noising.num_timesteps - 1, num).round().astype(int)
     noise = torch.randn(finished.shape, generator=torch.Generator("cpu").manual_seed(seed)).to(finished)
     noisy = [noising.add_noise(finished, noise, torch.tensor([t], device=finished.device)) for t in times]
-    pictures = [decode_pictures(base, z)[0] for z in noisy]
-    return draw_grid([pictures], [f"t = {t}" for t in times], ["noise added"])
+    return [(int(t), decode_pictures(base, z)[0]) for t, z in zip(times, noisy, strict=True)]
 
 
 def draw_denoising(base: Base, moments: list[Moment]) -> Image.Image:
@@ -75,11 +79,12 @@ def draw_attention(picture: np.ndarray, moments: list[Moment]) -> Image.Image:
     subjects = list(moments[-1].maps) if moments else []
     if not subjects:
         return draw_grid([[picture]], ["no subject found"], [""])
-    rows = [[_heat_over(picture, m.maps[s]) for m in moments] for s in subjects]
+    rows = [[heat_over(picture, m.maps[s]) for m in moments] for s in subjects]
     return draw_grid(rows, [f"step {m.step + 1}" for m in moments], subjects)
 
 
-def _heat_over(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def heat_over(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A map (h, w) as heat over a grey picture (H, W, 3), its own peak the hottest."""
     small = Image.fromarray((heat / max(float(heat.max()), 1e-8) * 255).astype(np.uint8))
     size = (picture.shape[1], picture.shape[0])
     level = np.asarray(small.resize(size, Image.Resampling.BICUBIC), np.float32)[..., None] / 255

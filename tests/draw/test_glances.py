@@ -11,7 +11,7 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.pictures import load_rgb, picture_size
 from brandsmith.draw import glances
 from brandsmith.draw.again import draw_again
-from brandsmith.draw.choice import BesideChoice
+from brandsmith.draw.choice import GLANCES, BesideChoice
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.draw.source import Source, find_source
 from brandsmith.draw.to_folder import draw_to_folder
@@ -49,7 +49,7 @@ def test_glances_show_every_picture_change_no_bit_and_are_gone_at_the_end(tiny, 
     looked = draw_to_folder(PROMPTS, SEEDS, settings, source, tmp_path / "out", beside=BesideChoice(preview_every=2))
     assert [path.read_bytes() for path in looked] == [path.read_bytes() for path in plain]
     assert [path.name for path in seen] == [path.name for own in (looked[:2], looked[2:]) for path in own * 2]
-    assert {path.parent for path in seen} == {tmp_path / "out" / glances.GLANCES}
+    assert {path.parent for path in seen} == {tmp_path / "out" / GLANCES}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in looked)
 
 

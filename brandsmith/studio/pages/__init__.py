@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from brandsmith.studio.pages import concept, design, home, jobs, login, picture, run, teach, tour, training
+from brandsmith.studio.pages import (
+    compare,
+    concept,
+    create,
+    design,
+    home,
+    jobs,
+    learn,
+    login,
+    picture,
+    pictures,
+    run,
+    teach,
+    tour,
+    training,
+    wizards,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
@@ -17,4 +33,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     picture.router,
     concept.router,
     run.router,
+    wizards.router,
+    create.router,
+    pictures.router,
+    compare.router,
+    learn.router,
 )

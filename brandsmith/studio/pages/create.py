@@ -1,0 +1,234 @@
+"""Create: a prompt in, judged pictures out; the creations that there are; what is being drawn while it is drawn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from brandsmith.concept.brand_suite import brand_suite
+from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.text import shortened
+from brandsmith.draw.choice import GLANCES
+from brandsmith.studio.access import Here, Maker, Viewer
+from brandsmith.studio.create.drawing import Wish, checked_wish, draw, model_of, remembered
+from brandsmith.studio.files import DOWNLOADS
+from brandsmith.studio.gallery import CANDIDATES, Picture, find_picture, in_order, of_item
+from brandsmith.studio.inventory import title_of
+from brandsmith.studio.jobs import queue
+from brandsmith.studio.jobs.record import Job
+from brandsmith.studio.models import Taught, models, taught_by
+from brandsmith.studio.queue_view import line_of
+from brandsmith.studio.render import render
+from brandsmith.studio.workspace import Workspace
+
+router = APIRouter(include_in_schema=False)
+_GLANCE = re.compile(r"(?:(plain|faithful)/)?(case-\d{1,4}_seed-\d{1,20}\.png)")
+NUM_SUGGESTIONS = 23
+_MADE = (".psd", ".svg", ".pdf", ".csv")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures that are shown together: one folder of a creation."""
+
+    name: str
+    pictures: list[Picture]
+    glances: list[str]
+    """Addresses of what is being drawn."""
+    waiting: int
+    """Pictures that are not there yet."""
+
+
+@router.get("/create", response_class=HTMLResponse)
+def create(
+    request: Request, here: Here, user: Viewer, creation: str = "", like: str = "", run: str = ""
+) -> HTMLResponse:
+    """The form and what was drawn last. like: a picture whose every setting fills the form. run: what draws."""
+    creation = creation if creation in here.items("creations") else ""
+    wish = _wish_of(here, like) or (remembered(here, creation) if creation else None)
+    known = models(here)
+    chosen = wish.model if wish else next((own for own in known if own.run and own.run == run), known[0])
+    taught = taught_by(here, chosen)
+    last = creation or _newest(here)
+    return render(
+        request,
+        "create.html",
+        here="create",
+        models=known if chosen.key in {own.key for own in known} else [chosen, *known],
+        chosen=chosen,
+        taught=taught,
+        wish=wish,
+        suggestions=_suggestions(taught),
+        **(_shown(here, last) if last else {"creation": "", "groups": [], "jobs": [], "title": "", "commands": []}),
+    )
+
+
+@router.post("/create")
+def order(
+    here: Here,
+    user: Maker,
+    prompt: Annotated[str, Form()],
+    model: Annotated[str, Form()],
+    also: Annotated[list[str] | None, Form()] = None,
+    without: Annotated[list[str] | None, Form()] = None,
+    pictures: Annotated[int, Form()] = 4,
+    seed: Annotated[int, Form()] = 1000,
+    guidance: Annotated[str, Form()] = "plain",
+    strength: Annotated[float, Form()] = 1.0,
+    steps: Annotated[str, Form()] = "",
+    scale: Annotated[str, Form()] = "",
+    negative: Annotated[str, Form()] = "",
+) -> RedirectResponse:
+    given: dict[str, Any] = {"prompt": prompt, "model": model, "also": also or [], "without": without or []}
+    given |= {"pictures": pictures, "seed": seed, "guidance": guidance, "strength": strength, "negative": negative}
+    given |= {"steps": _number("steps", steps), "scale": _number("guidance scale", scale)}
+    identity, _ = draw(here, checked_wish(here, given), user.name)
+    return RedirectResponse(f"/create?creation={identity}#pictures", 303)
+
+
+@router.get("/create/pictures/{identity}", response_class=HTMLResponse)
+def pictures_part(request: Request, here: Here, user: Viewer, identity: str) -> HTMLResponse:
+    """The pictures of a creation alone: what the page puts in their place when something changes."""
+    return render(request, "parts/drawn.html", **_shown(here, identity))
+
+
+@router.get("/creations/{identity}", response_class=HTMLResponse)
+def creation_page(request: Request, here: Here, user: Viewer, identity: str) -> HTMLResponse:
+    shown = _shown(here, identity)
+    return render(
+        request, "creation.html", here="create", made=_made(here, identity), brief=_brief(here, identity), **shown
+    )
+
+
+@router.get("/glances/{identity}/{path:path}")
+def glance(here: Here, user: Viewer, identity: str, path: str) -> FileResponse:
+    """What is being drawn. Raises MissingResource when it is finished by now."""
+    match = _GLANCE.fullmatch(path)
+    if match is None:
+        raise InvalidInput(f"{shortened(path)} is no picture that is being drawn", hint="follow the links of the pages")
+    file = here.item("creations", identity) / (match[1] or "") / GLANCES / match[2]
+    if not file.is_file():
+        raise MissingResource("this picture is finished", hint="load the page again")
+    return FileResponse(file, media_type="image/png", headers={"cache-control": "no-store"})
+
+
+# ----------------------------------------------------------------------------- what is shown
+
+
+def _shown(workspace: Workspace, identity: str) -> dict[str, Any]:
+    """Raises MissingResource when there is no such creation."""
+    if identity not in workspace.items("creations"):
+        raise MissingResource(f"there is no creation {shortened(identity)}", hint="see the gallery")
+    jobs = [own for own in queue.jobs(workspace) if (own.request.folder + "/").startswith(f"creations/{identity}/")]
+    places = queue.positions(workspace)
+    return {
+        "creation": identity,
+        "title": jobs[-1].title if jobs else title_of(identity),
+        "groups": _groups(workspace, identity, jobs),
+        "jobs": [line_of(workspace, job, places.get(job.id)) for job in jobs if job.state != "done"],
+        "commands": [job.request.command for job in jobs],
+        "live": any(not job.over for job in jobs),
+    }
+
+
+def _groups(workspace: Workspace, identity: str, jobs: list[Job]) -> list[Group]:
+    by_folder: dict[str, list[Picture]] = {job.request.folder.partition("/")[2].partition("/")[2]: [] for job in jobs}
+    for picture in of_item(workspace, "creations", identity):
+        by_folder.setdefault(picture.path.rpartition("/")[0], []).append(picture)
+    if len(by_folder) > 1 and not by_folder.get("", [1]):
+        by_folder.pop("")
+    found = []
+    for folder, pictures in by_folder.items():
+        job = next((own for own in jobs if own.request.folder == f"creations/{identity}/{folder}".rstrip("/")), None)
+        finished = {own.name for own in pictures}
+        glances = [own for own in _glances(workspace, identity, folder) if own.rpartition("/")[2] not in finished]
+        wanted = _wanted(job) if job is not None and not job.over else 0
+        side_by_side = {"plain", "faithful"} & by_folder.keys()
+        shown = pictures if side_by_side else in_order(pictures)
+        found.append(Group(folder, shown, glances, max(0, wanted - len(pictures) - len(glances))))
+    return found
+
+
+def _wanted(job: Job) -> int:
+    command = job.request.command
+    return int(command[command.index("--seeds") + 1]) if command[1] == "sample" and "--seeds" in command else 0
+
+
+def _glances(workspace: Workspace, identity: str, folder: str) -> list[str]:
+    place = workspace.item("creations", identity) / folder / GLANCES
+    inside = f"{folder}/" if folder else ""
+    files = [file for file in sorted(place.glob("*.png")) if _GLANCE.fullmatch(inside + file.name)]
+    return [f"/glances/{identity}/{inside}{file.name}" for file in files]
+
+
+def _made(workspace: Workspace, identity: str) -> list[str]:
+    """Files for download beside the pictures: layers, drawings, pages, tables."""
+    item = workspace.item("creations", identity)
+    found = (path for path in sorted(item.rglob("*")) if path.suffix in _MADE and path.suffix in DOWNLOADS)
+    inside = [path.relative_to(item) for path in found]
+    return [path.as_posix() for path in inside if CANDIDATES not in path.parts and not path.name.startswith(".")][:200]
+
+
+def _brief(workspace: Workspace, identity: str) -> str:
+    """The brief that a wizard wrote."""
+    for suffix in (".yaml", ".csv"):
+        file = workspace.own / "briefs" / f"{identity}{suffix}"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")[:20_000]
+    return ""
+
+
+def _newest(workspace: Workspace) -> str:
+    known = [(workspace.item("creations", own).stat().st_mtime, own) for own in workspace.items("creations")]
+    drawn = [own for own in sorted(known, reverse=True) if not _is_grid(workspace, own[1])]
+    return drawn[0][1] if drawn else ""
+
+
+def _is_grid(workspace: Workspace, identity: str) -> bool:
+    return (workspace.item("creations", identity) / "grid.json").is_file()
+
+
+def _suggestions(taught: Taught | None) -> list[str]:
+    """Whole prompts of the brand suite: words that the base knows, with the concept where it must show."""
+    concept = taught.concept if taught else load_concept("demo")
+    suite = [own.prompt for own in brand_suite(concept) if own.mark or taught is None]
+    return suite[:NUM_SUGGESTIONS]
+
+
+def _wish_of(workspace: Workspace, address: str) -> Wish | None:
+    """What a picture was drawn from, as the form has it; None for no picture, or one whose model is gone."""
+    kind, _, rest = address.partition("/")
+    identity, _, path = rest.partition("/")
+    if not path or kind not in ("creations", "runs") or identity not in workspace.items(kind):
+        return None
+    picture = find_picture(workspace, kind, identity, path)
+    recipe = picture.recipe if picture else None
+    model = model_of(workspace, recipe) if recipe else None
+    if recipe is None or model is None or picture is None:
+        return None
+    own = recipe.settings
+    guided = own.refiner != "none" or own.redraw or own.combiner == "regional"
+    return Wish(
+        picture.prompt,
+        model,
+        taught_by(workspace, model),
+        first_seed=recipe.seed,
+        pictures=1,
+        guidance="faithful" if guided else "plain",
+        strength=recipe.origin.adapter_strength,
+        steps=own.num_steps,
+        scale=own.guidance_scale,
+        negative=own.negative_prompt,
+    )
+
+
+def _number(name: str, given: str) -> float | None:
+    try:
+        return float(given) if given.strip() else None
+    except ValueError:
+        raise InvalidInput(f"{name} is {shortened(given)}", hint="give a number, or leave it empty") from None
