@@ -223,6 +223,30 @@ def benchmark_usable(
         print_json(headline(figures))
 
 
+@commands.command("studio", epilog="Example: [cyan]brandsmith benchmark studio --only hostile --json[/]")
+def benchmark_studio(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this group of bars, such as crowd; may be given again. Default: all.")
+    ] = None,
+    users: Annotated[int, typer.Option(min=1, max=200, help="People at once.")] = 20,
+    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long they stay.")] = 5.0,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often server or worker are killed.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/studio-bars"),
+    as_json: Json = False,
+) -> None:
+    """The bars of `brandsmith studio`: pace, many people, kills, hostile requests."""
+    from brandsmith.benchmark.create import bars_as_json, bars_table
+    from brandsmith.benchmark.studio import Size
+    from brandsmith.benchmark.studio import benchmark_studio as measure
+    from brandsmith.core.table import as_rich
+
+    with status("studio") as log:
+        bars = measure(out, only or [], Size(users, minutes, kills), log)
+    print_lines([as_rich(bars_table(bars), "studio")])
+    if as_json:
+        print_json(bars_as_json(bars))
+
+
 @commands.command("create", epilog="Example: [cyan]brandsmith benchmark create --run runs/demo-dreambooth --json[/]")
 @hardware_options()
 def benchmark_create(

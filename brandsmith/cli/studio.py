@@ -25,6 +25,7 @@ def studio(
     ] = None,
     proxy: Annotated[list[str] | None, typer.Option(help="Address of that proxy; default this machine.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Another name by which browsers reach the studio.")] = None,
+    executor: Annotated[str, typer.Option(help="Where work runs: local, or ray (a shared disk).")] = "local",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:
     """Teach, create and compare in a browser."""
@@ -41,6 +42,7 @@ def studio(
         user_header=user_header,
         proxies=tuple(proxy or StudioSettings.proxies),
         names=tuple(name or ()),
+        executor=executor,
     )
     serve(workspace, settings, open_browser=not no_browser, say=console.print)
 

@@ -131,7 +131,9 @@ class TooSlow(HTTPException):
 
 
 class BodyLimits:
-    """413 for a body above the limit, 408 for one that comes too slowly. Counted as it arrives: a header may lie."""
+    """411 for a body of unsaid length, 413 for one above the limit, 408 for one that comes too slowly. Counted as it
+    arrives: a header may lie.
+    """
 
     def __init__(self, app: ASGIApp, settings: StudioSettings) -> None:
         self.app, self.settings = app, settings
@@ -142,6 +144,8 @@ class BodyLimits:
         headers = Headers(scope=scope)
         upload = headers.get("content-type", "").startswith(UPLOAD_TYPE)
         most = self.settings.most_upload_bytes if upload else self.settings.most_body_bytes
+        if "transfer-encoding" in headers:
+            return await _refused(HTTPException(411, "say how long the body is"))(scope, receive, send)
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
             return await _refused(TooLarge(most))(scope, receive, send)

@@ -70,17 +70,17 @@ def create_app(workspace: Workspace, settings: StudioSettings | None = None, *, 
 @asynccontextmanager
 async def _keeping_worker(app: FastAPI) -> AsyncIterator[None]:
     """A worker lives while there is work; it outlives this server."""
-    task = asyncio.create_task(_watch_worker(app.state.workspace))
+    task = asyncio.create_task(_watch_worker(app.state.workspace, app.state.settings.executor))
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def _watch_worker(workspace: Workspace) -> None:
+async def _watch_worker(workspace: Workspace, executor: str) -> None:
     while True:
         try:
-            await asyncio.to_thread(ensure_worker, workspace)
+            await asyncio.to_thread(ensure_worker, workspace, executor)
         except Exception:
             _LOG.exception("the worker could not be looked after")
         await asyncio.sleep(WATCH_WORKER_SEC)

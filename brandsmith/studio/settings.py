@@ -6,9 +6,11 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.core.errors import InvalidInput
+from brandsmith.core.errors import InvalidInput, unknown_name
+from brandsmith.core.optional import need_package
 
 MIB = 1 << 20
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,13 @@ def is_loopback(host: str) -> bool:
 
 
 def check_settings(settings: StudioSettings) -> None:
-    """Raises InvalidInput when others could reach the server and nothing tells who they are."""
+    """Raises InvalidInput when others could reach the server and nothing tells who they are, InvalidConfig for an
+    unknown executor, MissingResource when Ray is not installed.
+    """
+    if settings.executor not in EXECUTORS:
+        raise unknown_name("executor", settings.executor, EXECUTORS)
+    if settings.executor == "ray":
+        need_package("ray", "ray", "--executor ray")
     if settings.open_to_others and settings.users is None and settings.user_header is None:
         raise InvalidInput(
             f"--host {settings.host} lets others in, and nothing says who may",

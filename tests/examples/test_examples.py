@@ -22,7 +22,7 @@ def run_example(monkeypatch, name: str, *arguments: object) -> None:
 
 def test_each_is_short_and_uses_the_front_door_alone():
     files = sorted(EXAMPLES.glob("*.py"))
-    assert [file.stem for file in files] == ["judge_folder", "study_of_two", "teach_and_draw"]
+    assert [file.stem for file in files] == ["judge_folder", "studio_client", "study_of_two", "teach_and_draw"]
     for file in files:
         text = file.read_text(encoding="utf-8")
         tree = ast.parse(text)

@@ -102,6 +102,6 @@ def test_bodies_are_limited(here):
     headers = {"x-csrf-token": csrf_of(client)}
     assert client.post("/logout", content=b"x" * 1001, headers=headers).status_code == 413
     unsaid = (b"x" * 600 for _ in range(3))
-    assert client.post("/api/v1/orders/doctor", content=unsaid, headers=headers).status_code == 413
+    assert client.post("/api/v1/orders/doctor", content=unsaid, headers=headers).status_code == 411
     file = {"files": ("a.png", b"x" * 2001)}
     assert client.post("/api/v1/concepts/x/pictures", files=file, headers=headers).status_code == 413

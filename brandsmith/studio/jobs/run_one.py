@@ -8,31 +8,67 @@ import json
 import os
 import runpy
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
+
+import psutil
 
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import append_jsonl, only_one, write_json
 from brandsmith.studio.jobs.process import be_modest, process_of
 
+
+class AlreadyAtWork(BrandsmithError):
+    pass
+
+
 TWICE = 75
 """Exit code of a second process for a job that has one."""
 
 
+LOCK_WITHIN_SEC = 10.0
+"""How long to wait for the lock: a first process on a node that died ends a moment later."""
+PARENT = "BRANDSMITH_JOB_PARENT"
+"""Number of the process without which this one ends (on a cluster, whose scheduler begins it again elsewhere)."""
+
+
 def main(folder: Path) -> int:
-    try:
-        with only_one(folder, BrandsmithError("this job is at work already")):
-            if (folder / "end.json").exists():  # a first process ended between the look and the start
+    end_with_parent()
+    until = time.monotonic() + LOCK_WITHIN_SEC
+    while True:
+        try:
+            return work(folder)
+        except AlreadyAtWork:
+            if time.monotonic() > until:
                 return TWICE
-            append_jsonl(folder / "attempts.jsonl", asdict(process_of(os.getpid())))
-            be_modest()
-            code = run(json.loads((folder / "job.json").read_text(encoding="utf-8"))["request"]["command"])
-            sys.stdout.flush()
-            write_json(folder / "end.json", {"exit_code": code, "ended": time.time()})
-            return code
-    except BrandsmithError:
-        return TWICE
+            time.sleep(0.1)
+
+
+def work(folder: Path) -> int:
+    """Raises AlreadyAtWork while another process has the job."""
+    with only_one(folder, AlreadyAtWork("this job is at work already")):
+        if (folder / "end.json").exists():  # a first process ended between the look and the start
+            return TWICE
+        append_jsonl(folder / "attempts.jsonl", asdict(process_of(os.getpid())))
+        be_modest()
+        code = run(json.loads((folder / "job.json").read_text(encoding="utf-8"))["request"]["command"])
+        sys.stdout.flush()
+        write_json(folder / "end.json", {"exit_code": code, "ended": time.time()})
+        return code
+
+
+def end_with_parent() -> None:
+    """End at once, as if killed, when the process named in the environment is gone."""
+    if parent := os.environ.get(PARENT):
+        threading.Thread(target=_watch_parent, args=(int(parent),), daemon=True).start()
+
+
+def _watch_parent(number: int) -> None:
+    while psutil.pid_exists(number):
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def run(command: list[str]) -> int:

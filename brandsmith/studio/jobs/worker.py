@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from brandsmith.core.errors import BrandsmithError, InvalidInput
+from brandsmith.core.errors import BrandsmithError, InvalidInput, unknown_name
 from brandsmith.core.files import only_one, write_json
 from brandsmith.core.json_files import read_object, read_record, read_rows
 from brandsmith.studio.jobs import queue
@@ -33,6 +33,7 @@ LOOK_EVERY_SEC = 0.25
 BEAT_EVERY_SEC = 2.0
 DEAD_AFTER_SEC = 60.0
 """Without a sign of life a worker is taken for hung, and replaced."""
+RUN_ONE = "brandsmith.studio.jobs.run_one"
 GRACE_SEC = 60.0
 """What a cancelled job gets to save its state before it is killed."""
 MOST_TRIES = 2
@@ -135,14 +136,13 @@ class Worker:
         """The record is written first: a worker that is killed here has started nothing that the next does not see."""
         queue.change(self.workspace, job, state="running", started=job.started or time.time(), card=card)
         folder = queue.job_folder(self.workspace, job.id)
-        environment = {"PYTHONUNBUFFERED": "1"} | ({} if card is None else {"CUDA_VISIBLE_DEVICES": str(card)})
         self.starts[job.id] = self.starts.get(job.id, 0) + 1
+        self._begin(job, folder, card)
+
+    def _begin(self, job: Job, folder: Path, card: int | None) -> None:
+        environment = {"PYTHONUNBUFFERED": "1"} | ({} if card is None else {"CUDA_VISIBLE_DEVICES": str(card)})
         self.children[job.id] = start_detached(
-            "brandsmith.studio.jobs.run_one",
-            [str(folder)],
-            folder / "log.txt",
-            folder=self.workspace.folder,
-            environment=environment,
+            RUN_ONE, [str(folder)], folder / "log.txt", folder=self.workspace.folder, environment=environment
         )
 
 
@@ -198,34 +198,44 @@ def living_worker(workspace: Workspace) -> psutil.Process | None:
     return process
 
 
-def ensure_worker(workspace: Workspace) -> None:
+def ensure_worker(workspace: Workspace, executor: str = "local") -> None:
     """Start a worker when none lives and something waits or is at work."""
     _STARTED[:] = [child for child in _STARTED if child.poll() is None]
     if _STARTED or all(job.over for job in queue.jobs(workspace)) or living_worker(workspace) is not None:
         return
     worker_folder(workspace).mkdir(exist_ok=True)
     log = worker_folder(workspace) / "log.txt"
-    _STARTED.append(start_detached(__name__, [str(workspace.folder)], log, folder=workspace.folder))
+    _STARTED.append(start_detached(__name__, [str(workspace.folder), executor], log, folder=workspace.folder))
 
 
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Workers of this process: asked how they are, so that none stays as a zombie."""
 
 
-def main(folder: Path, idle_sec: float = 300.0) -> int:
+def main(folder: Path, executor: str = "local", idle_sec: float = 300.0) -> int:
     """Work until nothing has waited for `idle_sec`. A second worker leaves at once."""
     workspace = Workspace.open(folder)
     try:
         with only_one(worker_folder(workspace), BrandsmithError("a worker is at work already")):
-            _work(workspace, idle_sec)
+            _work(workspace, worker_named(executor, workspace), idle_sec)
     except BrandsmithError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def _work(workspace: Workspace, idle_sec: float) -> None:
-    worker = Worker(workspace)
+def worker_named(executor: str, workspace: Workspace) -> Worker:
+    """Raises InvalidConfig for an unknown name, MissingResource where Ray is not there."""
+    if executor == "local":
+        return Worker(workspace)
+    if executor != "ray":
+        raise unknown_name("executor", executor, ["local", "ray"])
+    from brandsmith.studio.jobs.ray_worker import RayWorker
+
+    return RayWorker(workspace)
+
+
+def _work(workspace: Workspace, worker: Worker, idle_sec: float) -> None:
     idle_since = time.monotonic()
     beat = 0.0
     while time.monotonic() - idle_since < idle_sec:
@@ -238,4 +248,4 @@ def _work(workspace: Workspace, idle_sec: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
