@@ -270,3 +270,34 @@ def benchmark_create(
     print_lines([as_rich(bars_table(bars), "create")])
     if as_json:
         print_json(bars_as_json(bars))
+
+
+@commands.command("clips", epilog="Example: [cyan]brandsmith benchmark clips --run runs/demo-lora --json[/]")
+@hardware_options()
+def benchmark_clips(
+    run: Annotated[Path, typer.Option(help="Run whose adapter draws.")],
+    step: StepOption = None,
+    concept: ConceptOption = "demo",
+    motion: Annotated[Path | None, typer.Option(help="Folder of temporal layers; pocket has its own.")] = None,
+    prompts: Annotated[int, typer.Option(min=1, max=24, help="Of the 24 prompts.")] = 24,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Clips a prompt.")] = 2,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only judges, stock, killed or clips; may be given again. Default: all.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that keeps rows, to resume from.")] = Path("out/clip-bars"),
+    as_json: Json = False,
+) -> None:
+    """The bars of `create clip`: the mark in every frame, movement, flicker, seconds, stock diffusers, kills."""
+    from brandsmith.benchmark.clips import ClipBench
+    from brandsmith.benchmark.clips import benchmark_clips as measure
+    from brandsmith.benchmark.create import bars_as_json, bars_table
+    from brandsmith.concept.concept import load_concept
+    from brandsmith.core.table import as_rich
+    from brandsmith.draw.source import find_source
+
+    with status("clips") as log:
+        source, own = find_source(run, step, None), load_concept(concept)
+        bars = measure(ClipBench(source, own, out, prompts, seeds, motion, log=log), only or [])
+    print_lines([as_rich(bars_table(bars), "clips")])
+    if as_json:
+        print_json(bars_as_json(bars))

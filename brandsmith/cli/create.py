@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brandsmith.cli import create_boards, create_edit
+from brandsmith.cli import create_boards, create_clip, create_edit
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.model_options import model_options
 from brandsmith.cli.options import (
@@ -28,6 +28,7 @@ commands = typer.Typer(
 )
 commands.add_typer(create_boards.commands)
 commands.add_typer(create_edit.commands)
+commands.add_typer(create_clip.commands)
 
 
 @commands.command("kit", epilog="Example: [cyan]brandsmith create kit demo --out kit.pdf[/]")

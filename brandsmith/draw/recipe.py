@@ -116,7 +116,10 @@ def read_recipe(picture: Path) -> Recipe | None:
         return None
     where = f"'{picture}' carries a recipe that cannot be read"
     try:
-        record = as_record(parse_json(text), _RECIPE, where, _AGAIN)
+        parsed = parse_json(text)
+        if isinstance(parsed, dict) and "clip" in parsed:
+            raise InvalidInput(f"'{picture}' is of a clip", hint="draw it again: brandsmith create clip --again FILE")
+        record = as_record(parsed, _RECIPE, where, _AGAIN)
         return _recipe_from(record)
     except ValidationError as error:
         raise InvalidInput(f"{where} (settings: {error.errors()[0]['msg']})", hint=_AGAIN) from None

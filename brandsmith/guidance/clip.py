@@ -19,7 +19,7 @@ from brandsmith.base.motion import Frames, Motion, moving
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.loop import sample_pictures
-from brandsmith.guidance.parts import OnStep, Starter
+from brandsmith.guidance.parts import OnStep, Parts, Starter
 from brandsmith.guidance.sampling import build_parts
 from brandsmith.guidance.schedulers import with_betas
 from brandsmith.guidance.settings import DrawSettings
@@ -101,13 +101,27 @@ def sample_clip(
     starter: begin from a picture (`guidance/from_picture.py`). A guidance scale of None is the base's own without an
     adapter. Raises InvalidConfig or InvalidInput before anything is computed.
     """
-    check_clip_settings(settings)
     assert isinstance(base.denoiser, UNet2DConditionModel), "the caller has checked the family"
-    count = clip.frames.count
-    noise = ClipNoise(clip.seed, clip.frames, clip.common_noise)
     scheduler = None if motion.betas is None else with_betas(base, settings.scheduler, settings.num_steps, motion.betas)
-    parts = replace(build_parts(settings), noise=noise, starter=starter, scheduler=scheduler)
+    with moving(base.denoiser, motion.adapter, clip.frames):
+        return sample_frames_apart(base, clip, settings, Parts(starter=starter, scheduler=scheduler), on_step)
+
+
+def sample_frames_apart(
+    base: Base,
+    clip: Clip,
+    settings: DrawSettings,
+    parts: Parts | None = None,
+    on_step: OnStep | None = None,
+) -> np.ndarray:
+    """The frames without temporal layers: as many pictures, from the same starting noise. What a clip is compared with.
+
+    parts: their starter and scheduler are used.
+    """
+    check_clip_settings(settings)
+    count, own = clip.frames.count, parts or Parts()
+    noise = ClipNoise(clip.seed, clip.frames, clip.common_noise)
+    used = replace(build_parts(settings), noise=noise, starter=own.starter, scheduler=own.scheduler)
     together = settings.model_copy(update={"batch_size": count})
     prompts, seeds = [clip.prompt] * count, frame_seeds(clip.seed, count)
-    with moving(base.denoiser, motion.adapter, clip.frames):
-        return np.stack(sample_pictures(base, prompts, seeds, together, parts, on_step))
+    return np.stack(sample_pictures(base, prompts, seeds, together, used, on_step))

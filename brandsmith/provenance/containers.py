@@ -1,4 +1,5 @@
-"""Where PNG, JPEG and WebP keep XMP: one packet put in, all packets found. Pixels are never touched.
+"""Where PNG, JPEG and WebP keep XMP: one packet put in, all packets found. Pixels are never touched. MP4 and GIF are in
+`film_containers.py`.
 
 Sources: PNG 1.2 with the keyword of the XMP specification part 3 (1.1.5), JPEG APP1 (1.1.3), WebP's container
 specification (VP8X, `XMP `). A packet that is there is replaced.
@@ -11,8 +12,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+from brandsmith.provenance.container_kinds import MIME, PNG, BadContainer, format_of
+from brandsmith.provenance.film_containers import gif_packets, into_gif, into_mp4, mp4_packets, with_gif_store
+
+__all__ = ["MIME", "BadContainer", "format_of", "packets", "png_text", "with_packet", "with_store"]
 LARGEST_IN_JPEG = 65_502
 """Bytes of a packet: a JPEG segment has 16 bits for its length, and the name comes first."""
 LARGEST_PACKET = 1 << 20
@@ -21,27 +24,15 @@ _PNG_NAME, _JPEG_NAME = b"XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_FLAG = 0x04
 
 
-class BadContainer(ValueError):
-    """What is wrong with the file, for a sentence about it."""
-
-
-def format_of(content: bytes) -> str | None:
-    """PNG, JPEG or WEBP by the first bytes; None for anything else."""
-    if content.startswith(PNG):
-        return "PNG"
-    if content.startswith(JPEG):
-        return "JPEG"
-    return "WEBP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
-
-
 def with_packet(content: bytes, packet: bytes) -> bytes:
     """`content` with `packet` as its only XMP. Raises BadContainer for a file of another format or a damaged one, and
     for a packet that is too large for a JPEG.
     """
     kind = format_of(content)
     if kind is None:
-        raise BadContainer("it is neither PNG nor JPEG nor WebP")
-    return {"PNG": _into_png, "JPEG": _into_jpeg, "WEBP": _into_webp}[kind](content, packet)
+        raise BadContainer("it is neither PNG nor JPEG nor WebP, nor GIF or MP4")
+    put = {"PNG": _into_png, "JPEG": _into_jpeg, "WEBP": _into_webp, "GIF": into_gif, "MP4": into_mp4}[kind]
+    return put(content, packet)
 
 
 def packets(content: bytes) -> list[bytes]:
@@ -49,7 +40,8 @@ def packets(content: bytes) -> list[bytes]:
     larger than LARGEST_PACKET.
     """
     kind = format_of(content)
-    found = {None: _no_packets, "PNG": _png_packets, "JPEG": _jpeg_packets, "WEBP": _webp_packets}[kind](content)
+    readers = {None: _no_packets, "PNG": _png_packets, "JPEG": _jpeg_packets, "WEBP": _webp_packets}
+    found = (readers | {"GIF": gif_packets, "MP4": mp4_packets})[kind](content)
     return [_not_too_large(packet) for packet in found]
 
 
@@ -67,6 +59,8 @@ def with_store(content: bytes, old: bytes, new: bytes) -> bytes:
     """
     if format_of(content) == "JPEG":
         return _with_jpeg_store(content, old, new)
+    if format_of(content) == "GIF":
+        return with_gif_store(content, old, new)
     at = content.find(old)
     if at < 0 or len(old) != len(new):
         raise BadContainer("its C2PA manifest is not where it should be")

@@ -142,7 +142,7 @@ def _content(path: Path) -> bytes:
     content = read_bytes(path, LARGEST_BYTES)
     if kind_of(content) is None:
         raise InvalidInput(
-            f"'{path}' is neither PNG nor JPEG nor WebP, and no SVG, PDF or PSD",
+            f"'{path}' is neither PNG nor JPEG nor WebP, and no GIF, MP4, SVG, PDF or PSD",
             hint="give a file of one of these formats",
         )
     return content

@@ -25,6 +25,7 @@ ORDER = (
     "export",
     "evaluate",
     "create",
+    "clips",
     "study",
     "report",
     "benchmark",
