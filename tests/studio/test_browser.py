@@ -1,0 +1,107 @@
+"""The studio as people meet it: at a desk and on a phone, light and dark, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from studio.browser import Served, chromium, page_of, serving, shown_in, sticks_out, violations  # noqa: F401
+from studio.furnished import furnish
+
+from brandsmith.studio.boxes import labelled_boxes
+from brandsmith.studio.concept_view import view_concept
+
+PAGES = (
+    "/",
+    "/tour",
+    "/teach/new",
+    "/teach/red-hugo",
+    "/teach/red-hugo/train",
+    "/teach/red-hugo/pictures/01.png",
+    "/runs/red-hugo-lora",
+    "/jobs/000001",
+    "/settings",
+    "/design",
+)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio")
+    furnish(folder)
+    with serving(folder) as served:
+        yield served
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_nobody_is_left_out_and_nothing_moves(chromium, studio: Served, width, theme):  # noqa: F811
+    """axe-core finds nothing, nor low contrast in the other theme; nothing sticks out; pictures arrive without a
+    shift.
+    """
+    found: list[str] = []
+    with page_of(chromium, studio, width) as page:
+        for path in PAGES:
+            shown_in(page, theme)
+            page.goto(path, wait_until="load")
+            assert page.locator("h1").count() == 1, path
+            found += [f"{path} sticks out: {one}" for one in sticks_out(page, width)]
+            found += [f"{path} {theme} {one}" for one in violations(page)]
+            shift = page.evaluate("window.shifted")
+            found += [f"{path} moves by {shift:.3f}"] if shift > 0.02 else []
+            if width == 1440:
+                shown_in(page, "dark")
+                found += [f"{path} dark {one}" for one in violations(page, ["color-contrast"])]
+    assert len(PAGES) >= 10 and found == []
+
+
+@pytest.mark.slow
+def test_captions_boxes_and_look_by_keyboard_alone(chromium, studio: Served):  # noqa: F811
+    with page_of(chromium, studio) as page:
+        page.goto("/teach/red-hugo")
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").inner_text() == "Skip to the content", "the first stop"
+        page.get_by_label("Caption of 01.png").fill("a red_hugo_logo on a flag")
+        page.keyboard.press("Tab")
+        page.locator("#note-1", has_text="Saved").wait_for()
+        assert view_concept(studio.workspace, "red-hugo").pictures[0].caption == "a red_hugo_logo on a flag"
+        page.goto("/teach/red-hugo/pictures/01.png")
+        page.get_by_role("button", name="Add a box").press("Enter")
+        box = page.get_by_role("button", name="Box of the mark 1")
+        for _ in range(5):
+            box.press("ArrowLeft")
+            box.press("Shift+ArrowDown")
+        page.get_by_role("button", name="Save and next").press("Enter")
+        page.wait_for_url("**/02.png?said=saved")
+        (drawn,) = labelled_boxes(studio.workspace.item("concepts", "red-hugo"), "01.png")
+        assert drawn == pytest.approx((0.30, 0.35, 0.60, 0.70), abs=0.001)
+        page.keyboard.press("g")
+        page.keyboard.press("s")
+        page.wait_for_url("**/settings")
+        page.get_by_label("Dark", exact=True).check(force=True)
+        page.wait_for_url("**/settings?said=saved")
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+        page.get_by_label("Language", exact=True).select_option("nl")
+        page.locator("h1", has_text="Instellingen").wait_for()
+
+
+@pytest.mark.slow
+def test_goals_pictures_and_the_live_queue(chromium, studio: Served):  # noqa: F811
+    with page_of(chromium, studio, 390) as page:
+        page.goto("/teach/red-hugo/train")
+        page.get_by_label(re.compile("^A style")).check(force=True)
+        page.wait_for_url("**goal=style")
+        assert page.get_by_text("A style is how everything looks").is_visible()
+        page.goto("/runs/red-hugo-lora")
+        link = page.locator("[data-enlarge]").first
+        link.press("Enter")
+        page.locator("#enlarged[open] img").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("#enlarged").wait_for(state="hidden")
+        assert link.evaluate("own => own === document.activeElement")
+        page.goto("/")
+        page.get_by_role("button", name="Stop this job: Draw a cup").click()
+        page.wait_for_url("**/?said=cancelled")
+        assert (
+            page.get_by_text("Draw a cup").count() >= 0 and "Stopped" in page.get_by_role("status").first.inner_text()
+        )
