@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from brandsmith.base.base import Base
+from brandsmith.base.sources import resolve_base
 from brandsmith.concept.brand_kit import BrandKit, load_brand_kit
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.notes import note_once
@@ -37,7 +38,9 @@ from brandsmith.create.measurable import check_measurable, unlooked
 from brandsmith.create.psd import psd_bytes
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import svg_bytes
+from brandsmith.create.typical import most_typical_first
 from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
+from brandsmith.draw.recipe import KEYWORD, read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, picture_name
 from brandsmith.guidance.settings import DrawSettings
@@ -209,7 +212,7 @@ def best_of(candidates: Sequence[Candidate], *, unmeasured: bool = False) -> Can
 
 @dataclass(frozen=True)
 class Chosen:
-    """The best candidate of a shape, as an ad shows it, and all that it was chosen from."""
+    """The chosen candidate of a shape, as an ad shows it, and all that it was chosen from."""
 
     best: Candidate
     product: AdProduct
@@ -239,19 +242,20 @@ def make_formats(
 
 
 def choose(plan: AdPlan, candidates: Sequence[Candidate]) -> Chosen:
-    """The best candidate; with the true mark in it, where the brief wants that, the best of the first few in which it
-    can be laid well. Raises FormatRefused.
+    """The most typical of the usable candidates; with the true mark in it, where the brief wants that, the first of
+    a few in which it can be laid well. Raises FormatRefused.
     """
     best = best_of(candidates, unmeasured=plan.brief.unmeasured)
+    alike = [own for own in candidates if own.usable.verdict == best.usable.verdict]
+    ordered = most_typical_first(alike, resolve_base(plan.source.base))
     if not plan.brief.exact_mark:
-        return Chosen(best, build_product(best, None), candidates)
+        return Chosen(ordered[0], build_product(ordered[0], None), candidates)
     marks = load_true_marks(plan.concept)
     tried: list[Chosen] = []
-    for own in candidates[:TRIED]:
-        if own.usable.verdict == best.usable.verdict:
-            tried.append(Chosen(own, build_product(own, marks), candidates))
-            if tried[-1].product.exact:
-                return tried[-1]
+    for own in ordered[:TRIED]:
+        tried.append(Chosen(own, build_product(own, marks), candidates))
+        if tried[-1].product.exact:
+            return tried[-1]
     return tried[0]
 
 
@@ -276,8 +280,8 @@ def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, chosen: C
 
 
 def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedAd) -> Claim:
-    """A composite: a drawn picture, with its ground carried on, real text and the true mark."""
-    origin = created.as_json()["drawn_by"]
+    """A composite: a drawn picture, with its ground carried on, real text and the true mark; it keeps the recipe."""
+    recipe, origin = read_recipe(chosen.best.path), created.as_json()["drawn_by"]
     model = Model(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
     edits = [Edit("c2pa.resized", f"enlarged {ad.staged.scale:.2f} times")]
     if chosen.product.exact:
@@ -287,6 +291,7 @@ def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedA
     edits += [Edit("c2pa.drawing", f"text set: {live.name}") for live in ad.texts]
     return Claim(
         SourceType.COMPOSITE,
+        recipe.as_text()[KEYWORD] if recipe else None,
         models=(model,),
         inputs=(
             Input(chosen.best.path, Role.COMPONENT, "drawn picture"),

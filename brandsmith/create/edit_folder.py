@@ -30,7 +30,7 @@ from brandsmith.core.rows import Shot, judge_name, read_score_rows
 from brandsmith.create.candidates import Candidate, best_first
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.seam import seam_jump
-from brandsmith.draw.recipe import Origin
+from brandsmith.draw.recipe import EDIT_KEYWORD, Origin
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
 from brandsmith.evaluate.chain import judges_for
@@ -42,8 +42,6 @@ from brandsmith.provenance.containers import format_of
 from brandsmith.provenance.signature import check_signing, save_signed
 from brandsmith.results.usable import checks_for, judge_usable
 
-KEYWORD = "brandsmith-edit"
-"""Of the PNG text that says what an edited picture was made of."""
 SMALLEST_PX = 16
 EDIT_CHECKS = ("present", "right", "spelled", "obeyed")
 """Not whether it is copied: the picture is the user's own."""
@@ -62,6 +60,10 @@ class Edit(Protocol):
 
     def brief(self) -> dict[str, Any]:
         """What was asked for beside prompt, seeds and settings, as plain JSON."""
+        ...
+
+    def placed(self, base: Base) -> Edit:
+        """The edit with its place found, where only the base can tell it. Raises InvalidInput: nothing is written."""
         ...
 
     def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
@@ -150,6 +152,7 @@ def edit_to_folder(
     order, created, judges = check_order(order, edit)
     if created.missing():
         with order.source.loaded() as (base, origin):
+            edit = edit.placed(base)
             created.drawn_by(origin)
             _draw_missing(base, origin, order, edit, created, judges, progress)
     return _result(order, edit, created)
@@ -191,7 +194,7 @@ def _keep(
 ) -> None:
     path = order.folder / f"{_name(seed)}.png"
     made_of = _brief(order, edit) | {"seed": seed, "base_fingerprint": origin.base_fingerprint}
-    text = {KEYWORD: json.dumps(made_of, ensure_ascii=False)}
+    text = {EDIT_KEYWORD: json.dumps(made_of, ensure_ascii=False)}
     save_signed(path, edited.picture, _claim(order, origin, edit), order.signing, text=text)
     shot = Shot(0, edit.prompt, seed, "", 0)
     rows = [row for judge in judges.values() for row in score_shots(judge, [shot], [edited.judged])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,15 @@ class Inpainting:
     def brief(self) -> dict[str, Any]:
         return {"mask": dict(self.asked)} | asdict(self.how) | dict(self.noted)
 
+    def placed(self, base: Base) -> Inpainting:
+        """With the mask of its phrase. Raises InvalidInput where the base sees no clear place for it."""
+        return self if self.mask is not None else replace(self, mask=self._mask(base))
+
+    def _mask(self, base: Base) -> np.ndarray:
+        return with_room(phrase_mask(base, self.picture, self.where)) if self.mask is None else self.mask
+
     def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
-        mask = with_room(phrase_mask(base, self.picture, self.where)) if self.mask is None else self.mask
+        mask = self._mask(base)
         result = inpaint(base, self.picture, mask, self.prompt, seeds, settings, self.how)
         square = square_around(mask)
         return [Edited(one, mask, np.ascontiguousarray(one[square]), result.feather_px) for one in result.pictures]
@@ -85,6 +92,9 @@ class Outpainting:
 
     def brief(self) -> dict[str, Any]:
         return {"aspect": self.aspect} | asdict(self.how) | dict(self.noted)
+
+    def placed(self, base: Base) -> Outpainting:
+        return self
 
     def draw(self, base: Base, seeds: Sequence[int], settings: DrawSettings) -> list[Edited]:
         return [self._drawn(base, seed, settings) for seed in seeds]

@@ -24,6 +24,7 @@ from brandsmith.create.folder import CreatedFolder
 from brandsmith.create.view_measures import ViewMeasure, measure_view
 from brandsmith.create.view_prompts import prompt_of
 from brandsmith.draw.leaving import Leaving
+from brandsmith.draw.recipe import EDIT_KEYWORD
 from brandsmith.draw.writer import Request
 from brandsmith.guidance.from_picture import FromPicture
 from brandsmith.guidance.sampling import build_parts, sample
@@ -157,7 +158,8 @@ class Turning:
     def _told(self, request: Request, strength: float) -> dict[str, str]:
         """For people: no recipe, for `sample --from` has no source picture to start from."""
         told = {"prompt": request.prompt, "seed": request.seed, "strength": strength}
-        return {"Description": json.dumps(told, ensure_ascii=False)}
+        text = json.dumps(told, ensure_ascii=False)
+        return {"Description": text} | ({EDIT_KEYWORD: text} if strength != BY_WORDS else {})
 
 
 def measured_attempts(

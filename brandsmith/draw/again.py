@@ -10,10 +10,10 @@ import numpy as np
 from brandsmith.base.sources import check_base, family_of, load_scheduler, resolve_base, resolve_recorded_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.output import check_output_folder
-from brandsmith.core.pictures import load_rgb
+from brandsmith.core.pictures import load_rgb, read_png_text
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.leaving import Leaving, as_left, save_drawn
-from brandsmith.draw.recipe import Recipe, adapter_hash, pixel_hash, read_recipe
+from brandsmith.draw.recipe import EDIT_KEYWORD, Recipe, adapter_hash, pixel_hash, read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.guidance.sampling import check_drawable, sample
 from brandsmith.guidance.schedulers import check_base_scheduler
@@ -83,6 +83,11 @@ def _recipe_of(picture: Path) -> Recipe:
     if not picture.is_file():
         raise MissingResource(f"no picture at '{picture}'", hint="give a picture that Brandsmith drew")
     recipe = read_recipe(picture)
+    if recipe is None and EDIT_KEYWORD in read_png_text(picture):
+        raise InvalidInput(
+            f"'{picture}' was drawn into or from another picture, which its file does not hold",
+            hint="run the same 'brandsmith create' with that picture and another --out: it draws the same pixels",
+        )
     if recipe is None:
         raise InvalidInput(
             f"'{picture}' carries no recipe",

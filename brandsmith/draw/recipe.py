@@ -33,6 +33,8 @@ from brandsmith.core.version import package_version
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.found import KEYWORD, recipe_text
 
+EDIT_KEYWORD = "brandsmith-edit"
+"""Of the PNG text that says what a picture drawn into, or from, another one was made of; it holds no recipe."""
 MOST_STRENGTH = 10.0
 """Of an adapter, either way."""
 

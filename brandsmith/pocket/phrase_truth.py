@@ -23,20 +23,19 @@ SEED = 993
 ASKED = ("single", "pair", "triple")
 
 
-def measure_phrases(artwork: Path, num: int) -> dict[str, list[float]]:
-    """Kind of scene → intersection over union of box and true box, one per thing of `num` scenes; 0: not found."""
+def measure_phrases(artwork: Path, num: int) -> dict[str, list[float | None]]:
+    """Kind of scene → intersection over union of box and true box, one per thing of `num` scenes; None: refused."""
     base, maker = load_base("pocket"), SceneMaker(Artwork(artwork))
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float | None]] = {}
     for kind in ASKED:
         for number in range(num):
             scene = KINDS[kind](maker, np.random.default_rng([SEED, number]), None)
             for thing in scene.things:
                 phrase = f"the {thing.colour or ''} {thing.word}"
                 try:
-                    mask = phrase_mask(base, scene.pixels, phrase)
+                    found.setdefault(kind, []).append(overlap(phrase_mask(base, scene.pixels, phrase), thing.box))
                 except InvalidInput:
-                    mask = np.zeros(scene.pixels.shape[:2], bool)
-                found.setdefault(kind, []).append(overlap(mask, thing.box))
+                    found[kind].append(None)
     return found
 
 
@@ -53,9 +52,11 @@ def overlap(mask: np.ndarray, box: Box) -> float:
 
 
 if __name__ == "__main__":
-    for kind, shares in measure_phrases(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20).items():
+    for kind, every in measure_phrases(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20).items():
+        shares = [share for share in every if share is not None]
         figures = {
-            "n": len(shares),
+            "n": len(every),
+            "refused": len(every) - len(shares),
             "mean": round(float(np.mean(shares)), 3),
             "median": round(float(np.median(shares)), 3),
         }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from PIL import Image
 
 from brandsmith.concept.brand_kit import load_brand_kit
 from brandsmith.concept.concept import demo_folder, load_concept
+from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.create.ad import AdPlan, best_of, create_ad, make_formats, open_ad_folder
 from brandsmith.create.ad_brief import AdBrief
 from brandsmith.create.ad_slots import FormatRefused
@@ -17,7 +17,7 @@ from brandsmith.create.candidates import Candidate, best_first
 from brandsmith.create.exact_pictures import what_is_wrong
 from brandsmith.create.srgb import srgb_profile
 from brandsmith.draw.prompts import ReadPrompt
-from brandsmith.draw.recipe import Origin
+from brandsmith.draw.recipe import Origin, Recipe, read_recipe
 from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.certificate import Signing
@@ -37,8 +37,10 @@ def candidates(folder, *verdicts):
     """Candidates that are true pictures of the demo concept."""
     taken = sorted((demo_folder() / "images").glob("*.png"))[: len(verdicts)]
     folder.mkdir(parents=True, exist_ok=True)
-    for path in taken:
-        shutil.copyfile(path, folder / path.name)
+    settings = DrawSettings().resolved("pocket", fine_tuned=False)
+    for seed, path in enumerate(taken):
+        recipe = Recipe("a", seed, settings, Origin("pocket", "0"), (("a", seed),), 0)
+        save_png(folder / path.name, load_rgb(path), recipe.as_text())
     pairs = enumerate(zip(taken, verdicts, strict=True))
     return [Candidate(folder / path.name, "a", seed, (), verdict) for seed, (path, verdict) in pairs]
 
@@ -63,6 +65,8 @@ def test_every_format_is_made_or_refused_with_its_reason(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     part = manifest["parts"][0]
     assert part["picture"]["seed"] == 1 and [own["usable"] for own in part["candidates"]] == [True, False]
+    recipe = read_recipe(tmp_path / "300x250.png")
+    assert recipe and (recipe.prompt, recipe.seed) == ("a", 1), "an ad does not lead to its drawing"
     assert part["read"]["headline"]["exact"] and part["read"]["mark"]["exact"]
     again = tmp_path / "again"
     made(again, BRIEF.model_copy(update={"formats": ("468x60",)}))

@@ -12,11 +12,11 @@ from PIL import Image
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.notes import warn_once
-from brandsmith.create.edit_folder import KEYWORD
 from brandsmith.create.edits import said_if_whole, square_around, squared
 from brandsmith.create.inpaint import InpaintSettings, Window, cut, inpaint, window_around
 from brandsmith.create.redraw_part import feathered
 from brandsmith.create.seam import seam_jump
+from brandsmith.draw.recipe import EDIT_KEYWORD
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
 
@@ -154,8 +154,10 @@ def test_the_command_keeps_every_try_and_takes_up_where_it_stopped(asked, brands
     }
     assert set(whole) == names and len(result["tries"]) == 2
     assert whole["best.png"] == whole[result["tries"][0]["picture"]]
-    made_of = json.loads(Image.open(asked.out / "seed-1001.png").text[KEYWORD])
+    made_of = json.loads(Image.open(asked.out / "seed-1001.png").text[EDIT_KEYWORD])
     assert made_of["mask"] == {"box": [20, 20, 60, 70]} and made_of["seed"] == 1001 and made_of["prompt"] == "a cat"
+    code, _, told = brandsmith("sample", "--from", asked.out / "best.png", "--out", asked.out / "again")
+    assert code == 2 and "drawn into or from another picture" in told and not (asked.out / "again").exists()
     for name in ("best.png", "seed-1001.png", "seed-1001.jsonl"):
         (asked.out / name).unlink()
     assert brandsmith(*command)[0] == 0 and bytes_of(asked.out) == whole

@@ -9,8 +9,9 @@ from PIL import Image
 
 from brandsmith.base.sources import load_base
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.create import phrase_mask as phrase_mask_module
 from brandsmith.create.mask_files import box_mask, parse_aspect, parse_box, read_mask
-from brandsmith.create.phrase_mask import check_phrase, outlined, phrase_mask, with_room
+from brandsmith.create.phrase_mask import check_phrase, gathered, outlined, phrase_mask, with_room
 
 SIZE = (20, 30)
 
@@ -105,6 +106,20 @@ def test_attention_gives_the_place_and_the_picture_the_outline():
     assert (found & thing).sum() / (found | thing).sum() > 0.9
     wide = with_room(found)
     assert wide[found].all() and 1.2 < wide.sum() / found.sum() < 1.7
+
+
+def test_where_the_base_looks_in_several_places_it_is_said(monkeypatch):
+    attention = np.zeros((64, 64), np.float32)
+    picture = np.full((64, 64, 3), 220, np.uint8)
+    for left, seen in ((6, 1.0), (40, 0.95)):
+        attention[24:40, left : left + 16] = seen
+        picture[24:40, left : left + 16] = (200, 30, 30)
+    monkeypatch.setattr(phrase_mask_module, "phrase_attention", lambda base, picture, phrase: attention)
+    with pytest.raises(InvalidInput, match="has no clear place in the picture: of where the base surely looks 50%"):
+        phrase_mask(None, picture, "the cat")
+    attention[:, 32:] = 0
+    found = phrase_mask(None, picture, "the cat")
+    assert found[26:38, 8:20].all() and not found[:, 32:].any() and gathered(attention, found) == 1.0
 
 
 def test_a_base_whose_text_and_picture_share_one_attention_cannot_tell():
