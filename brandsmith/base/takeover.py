@@ -20,14 +20,16 @@ class Takeover:
 
     below: float
     """Share of the schedule: the adapter acts at timesteps under it."""
-    token: str
-    class_word: str
+    words: tuple[tuple[str, str], ...]
+    """Tokens and their class words."""
     switch: Callable[[bool], None]
     """Turn the adapter on (True) or off (False); what is so already stays."""
 
     def with_class_word(self, text: str, spans: list[Span]) -> tuple[str, list[Span]]:
-        """`text` with the class word where the token stands as a whole word, and `spans` moved with their words."""
-        pattern = re.compile(rf"(?<![\w-]){re.escape(self.token)}(?![\w-])")
-        longer = len(self.class_word) - len(self.token)
-        edits = [(found.end(), longer) for found in pattern.finditer(text)]
-        return pattern.sub(lambda _: self.class_word, text), [moved_span(span, edits) for span in spans]
+        """`text` with each class word where its token stands as a whole word, and `spans` moved with their words."""
+        for token, class_word in self.words:
+            pattern = re.compile(rf"(?<![\w-]){re.escape(token)}(?![\w-])")
+            edits = [(found.end(), len(class_word) - len(token)) for found in pattern.finditer(text)]
+            spans = [moved_span(span, edits) for span in spans]
+            text = pattern.sub(class_word.replace("\\", r"\\"), text)
+        return text, spans

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from brandsmith.benchmark.crash_switches import SWITCHES, train_with_switches
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.draw.source import find_source
 from brandsmith.draw.to_folder import draw_to_folder
@@ -112,6 +113,7 @@ ALL = (
     CrashCommand("export-hypernetwork", partial(_export, "hypernetwork", "network.pt"), needs=("train-hypernetwork",)),
     CrashCommand("export-dreambooth", partial(_export, "dreambooth", "whole"), needs=("train-dreambooth",)),
     CrashCommand("report", _report, needs=("study",)),
+    *(CrashCommand(f"train-switches-{method}", partial(train_with_switches, method)) for method in SWITCHES),
 )
 COMMANDS = {command.name: command for command in ALL}
 

@@ -21,6 +21,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.random_sd15 import build_random_sd15
 from brandsmith.base.random_small import build_tiny
 from brandsmith.base.sources import load_base
+from brandsmith.benchmark.preview_cost import PreviewCost, measure_previews
 from brandsmith.benchmark.reference_loop import reference_losses, stock_steps
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.progress import Log
@@ -72,9 +73,13 @@ class TrainingFigures:
     reference_max_rel_diff: dict[str, float]
     """By family: the largest relative difference of a step's loss."""
     memory: tuple[Planned, ...]
+    previews: PreviewCost
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"memory_worst": max((abs(one.ratio - 1) for one in self.memory), default=None)}
+        return asdict(self) | {
+            "preview_cost": self.previews.preview_cost,
+            "memory_worst": max((abs(one.ratio - 1) for one in self.memory), default=None),
+        }
 
 
 def benchmark_training(
@@ -98,7 +103,8 @@ def benchmark_training(
     for method, settings in PLANNED:
         log(f"memory of {method}")
         memory.append(measure_memory(method, settings))
-    return TrainingFigures(tuple(speed), reference, tuple(memory))
+    log("previews")
+    return TrainingFigures(tuple(speed), reference, tuple(memory), measure_previews(str(concept.folder)))
 
 
 def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: int = 3) -> float:

@@ -19,6 +19,7 @@ from brandsmith.cli.options import (
     StudyArgument,
     print_json,
     print_lines,
+    print_result,
     status,
 )
 from brandsmith.cli.places import PLACE
@@ -174,6 +175,20 @@ def benchmark_crash(
     print_lines(crash_lines(figures))
     if as_json:
         print_json(figures.as_json())
+
+
+@commands.command("doctor", epilog="Example: [cyan]brandsmith benchmark doctor --photos my-photos --json[/]")
+def benchmark_doctor(
+    photos: Annotated[Path | None, typer.Option(help="Folder of sound pictures; default the demo's.")] = None,
+    timed: Annotated[bool, typer.Option("--timed", help="Also time 150 pictures of 3 million pixels.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Plant faults of every kind: does the doctor name each, and nothing on sound pictures?"""
+    from brandsmith.benchmark.doctor import benchmark_doctor
+
+    with status("doctor") as log:
+        figures = benchmark_doctor(photos, timed=timed, log=log)
+    print_result(figures, as_json)
 
 
 @commands.command("compact", epilog="Example: [cyan]brandsmith benchmark compact --run runs/demo-dreambooth --json[/]")

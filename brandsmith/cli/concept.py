@@ -9,6 +9,7 @@ import typer
 
 from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import BaseOption, ConceptArgument, Json, console, print_lines, print_result, status
+from brandsmith.prepare.caption_choice import CaptionChoice
 from brandsmith.prepare.layouts.choice import ImportChoice, Layout
 
 commands = typer.Typer(help="Prepare what is taught: captions, more pictures, a mark alone.", no_args_is_help=True)
@@ -66,12 +67,43 @@ def concept_import(
     print_result(planned, as_json)
 
 
+CAPTION_OPTIONS: dict[str, Any] = {
+    "endpoint": Annotated[
+        str | None,
+        typer.Option(help="Have an OpenAI-compatible endpoint describe the pictures: http://127.0.0.1:8000/v1"),
+    ],
+    "model": Annotated[str | None, typer.Option(help="The endpoint's model.")],
+    "ask": Annotated[str | None, typer.Option(help="What it is asked; default a plain sentence without lettering.")],
+    "captioner": Annotated[
+        Path | None, typer.Option(help="Have a local image-to-text model of transformers (a folder) describe them.")
+    ],
+    "only_missing": Annotated[
+        bool | None, typer.Option("--only-missing", help="Describe pictures without a caption alone.")
+    ],
+    "replace": Annotated[list[str] | None, typer.Option(help="OLD=NEW in every caption; repeat it.")],
+    "prefix": Annotated[str | None, typer.Option(help="Text before every caption.")],
+    "suffix": Annotated[str | None, typer.Option(help="Text behind every caption.")],
+}
+
+
 @commands.command("caption", epilog="Example: [cyan]brandsmith concept caption demo --out my-copy[/]")
+@options_as("choice", CAPTION_OPTIONS, CaptionChoice)
 def concept_caption(
     concept: ConceptArgument,
-    out: Annotated[Path | None, typer.Option(help="New folder for a copy with completed captions.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for a copy; without it captions are shown.")] = None,
+    *,
+    choice: CaptionChoice,
+    as_json: Json = False,
 ) -> None:
-    """What captions leave out is learnt as part of the token: find the colours they do not name."""
+    """Describe, edit or complete captions in a copy. What they leave out is learnt as part of the token."""
+    from brandsmith.core.progress import training_bar
+    from brandsmith.prepare.recaption import recaption_named
+
+    if choice:
+        with training_bar(console, "caption") as progress:
+            made = recaption_named(choice, concept, out, progress)
+        print_result(made, as_json)
+        return
     from brandsmith.concept.concept import load_concept
     from brandsmith.prepare.command import caption_lines, write_completed
     from brandsmith.prepare.expand import completed_captions

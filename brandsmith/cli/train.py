@@ -11,6 +11,7 @@ from brandsmith.base.names import with_vae
 from brandsmith.cli.hardware_options import hardware_options
 from brandsmith.cli.option_groups import options_as
 from brandsmith.cli.options import BaseOption, ConceptOption, Json, VaeOption, console, print_json, print_lines, status
+from brandsmith.cli.places import PLACE
 from brandsmith.methods.choice import GoingOn, PreviewChoice
 
 commands = typer.Typer()
@@ -47,6 +48,10 @@ PREVIEW_OPTIONS: dict[str, Any] = {
         list[str] | None,
         typer.Option("--preview-prompt", help="What previews show; default the first three standard prompts."),
     ],
+    "every": Annotated[
+        int | None,
+        typer.Option("--preview-every", min=1, help="Steps between previews; default as few as 5 % of the time allow."),
+    ],
 }
 
 
@@ -58,6 +63,11 @@ PREVIEW_OPTIONS: dict[str, Any] = {
 def train(
     method: Annotated[str, typer.Argument(help="dreambooth (db), lora, textual_inversion (ti) or hypernetwork (hn).")],
     concept: ConceptOption = "demo",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another concept that is taught in the same run, with its own token; repeat it."),
+        PLACE,
+    ] = None,
     base: BaseOption = "pocket",
     vae: VaeOption = None,
     run: Annotated[Path | None, typer.Option(help="Run directory; default runs/<concept>-<method>.")] = None,
@@ -73,13 +83,21 @@ def train(
     fit: Annotated[
         bool, typer.Option("--fit", help="Choose the cheapest settings with which it fits into memory, and say which.")
     ] = False,
+    doctor: Annotated[
+        bool, typer.Option("--doctor/--no-doctor", help="Look for mistakes in the pictures and captions first.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
+    from brandsmith.doctor.before_training import examine_before_training
     from brandsmith.methods.command import fitted, plan_request, read_request, train_request
 
     base = with_vae(base, vae)
-    request = read_request(method, concept, base, run, given=given, pairs=settings or [], going_on=going_on)
+    if doctor:
+        examine_before_training([concept, *(also or [])], base)
+    request = read_request(
+        method, concept, base, run, given=given, pairs=settings or [], going_on=going_on, also=also or []
+    )
     means: dict[str, object] = {}
     if fit:
         request, means = fitted(request, console.print)
@@ -94,7 +112,7 @@ def train(
     if previews:
         from brandsmith.evaluate.previews import previews_for
 
-        watcher = previews_for(request.concept, request.base, previews.prompts or [], console.print)
+        watcher = previews_for(request, previews, console.print)
     finished = train_request(request, tracker or [], console, watcher)
     print_lines(f"step {step:>6}  {checkpoint}" for step, checkpoint in finished.checkpoints())
     if as_json:

@@ -108,6 +108,14 @@ class Concept:
     made: tuple[Example, ...] = ()
     """Pictures made from the true ones and the mark: trained on in their place, and never taken for true ones."""
 
+    also: tuple[Concept, ...] = ()
+    """Other concepts that the same training teaches, each with a token of its own."""
+
+    @property
+    def every(self) -> tuple[Concept, ...]:
+        """All concepts of the training."""
+        return (self, *self.also)
+
     @property
     def training_examples(self) -> tuple[Example, ...]:
         """What is trained on: what was made, where something was."""

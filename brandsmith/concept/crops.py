@@ -43,7 +43,7 @@ class Crop:
 
 def plan_crops(concept: Concept, aspect: float = 1.0) -> list[Crop]:
     """How every training picture is cut to `aspect` (width over height)."""
-    return [plan_crop(concept.folder, example.image, aspect) for example in concept.training_examples]
+    return [plan_crop(own.folder, example.image, aspect) for own in concept.every for example in own.training_examples]
 
 
 def plan_crop(folder: Path, image: Path, aspect: float = 1.0) -> Crop:
@@ -80,8 +80,9 @@ def check_crops(concept: Concept, largest_aspect: float = 1.0) -> None:
     largest_aspect: pictures keep their shape up to this; 1: all are cut to squares.
     """
     crops = [
-        plan_crop(concept.folder, example.image, _kept_aspect(example.image, largest_aspect))
-        for example in concept.training_examples
+        plan_crop(own.folder, example.image, _kept_aspect(example.image, largest_aspect))
+        for own in concept.every
+        for example in own.training_examples
     ]
     unseen = [crop for crop in crops if crop.box is None]
     extreme = [crop for crop in unseen if crop.lost >= REFUSED_FROM]

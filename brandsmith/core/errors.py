@@ -7,6 +7,7 @@ BrandsmithError                 what was given; `hint` says what is allowed or w
 ├── MissingResource             a base, weights, artwork or an optional package is not there (exit code 2)
 ├── NotEnoughMemory             a training does not fit; `means` are settings with which it would (exit code 1)
 ├── TrainingDiverged            the loss became NaN or infinite; the last good checkpoint is kept (exit code 1)
+├── TrainingUnsound             nothing moved, something else did, or the file differs from it (exit code 1)
 └── JudgeUnfit                  a judge failed its own check and refuses to score (exit code 1)
 """
 
@@ -75,6 +76,10 @@ class MissingResource(BrandsmithError):
 
 class TrainingDiverged(BrandsmithError):
     pass
+
+
+class TrainingUnsound(BrandsmithError):
+    """Training ran, and its own check shows that it did not do what it should."""
 
 
 class NotEnoughMemory(BrandsmithError):

@@ -16,6 +16,7 @@ from brandsmith.doctor.look_duplicates import look_for_duplicates
 from brandsmith.doctor.look_machine import look_at_machine
 from brandsmith.doctor.look_pictures import look_at_pictures
 from brandsmith.doctor.look_strays import look_for_strays
+from brandsmith.doctor.look_tokens import look_at_tokens
 from brandsmith.doctor.patient import Patient, look_at_concept
 
 RUNS = Path("runs")
@@ -36,14 +37,18 @@ def know_base(name: str) -> KnownBase:
     return KnownBase(resolve_base(name), load_tokenizers(name), outline_of(name).image_px)
 
 
-def diagnose(concept: str | Path, base: str = "pocket") -> Diagnosis:
-    """Everything found in a concept's folder, for a base. Raises MissingResource when either is not there."""
-    return diagnose_patient(look_at_concept(concept), know_base(base))
+def diagnose(concept: str | Path, base: str | KnownBase = "pocket", also: Sequence[str | Path] = ()) -> Diagnosis:
+    """Everything found in a concept's folder, for a base; `also`: concepts that are taught with it. Raises
+    MissingResource when the folder or the base is not there.
+    """
+    known = know_base(base) if isinstance(base, str) else base
+    return diagnose_patient(look_at_concept(concept), known, also)
 
 
-def diagnose_patient(patient: Patient, base: KnownBase) -> Diagnosis:
+def diagnose_patient(patient: Patient, base: KnownBase, also: Sequence[str | Path] = ()) -> Diagnosis:
     """As `diagnose`, of a folder that was read."""
-    return Diagnosis(str(patient.folder), len(patient.pictures), tuple(_findings(patient, base)))
+    findings = (*_findings(patient, base), *look_at_tokens(patient, also))
+    return Diagnosis(str(patient.folder), len(patient.pictures), findings)
 
 
 def _findings(patient: Patient, base: KnownBase) -> Iterator[Finding]:

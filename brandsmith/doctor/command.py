@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from brandsmith.core.output import check_output_file
@@ -12,23 +13,26 @@ from brandsmith.doctor.patient import look_at_concept
 from brandsmith.doctor.sheet import draw_sheet
 
 
-def examine(concept: str, base: str, fix: Path | None, sheet: Path | None) -> tuple[Diagnosis, list[str]]:
+def examine(
+    concept: str, base: str, fix: Path | None, sheet: Path | None, also: Sequence[str] = ()
+) -> tuple[Diagnosis, list[str]]:
     """What is wrong (with `fix`: what is left in the mended copy), and lines that say it.
 
-    sheet: a PNG to draw. Raises InvalidInput or MissingResource before anything is written.
+    also: concepts that are taught with it. sheet: a PNG to draw. Raises InvalidInput or MissingResource before
+    anything is written.
     """
     known, patient = know_base(base), look_at_concept(concept)
     if sheet:
         check_output_file(sheet)
     if fix:
         check_new_folder(patient, fix)
-    found = diagnose_patient(patient, known)
+    found = diagnose_patient(patient, known, also)
     lines = found.lines
     if sheet:
         draw_sheet(patient, known.image_px, sheet)
         lines.append(f"what the model will see: {sheet}")
     if fix:
         mend(patient, found.findings, fix)
-        found = diagnose_patient(look_at_concept(fix), known)
+        found = diagnose_patient(look_at_concept(fix), known, also)
         lines += [f"the mended copy: {fix}; what is left in it:", *found.lines]
     return found, lines

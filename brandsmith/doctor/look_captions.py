@@ -4,11 +4,11 @@ away, or all alike.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from brandsmith.base.prompt_tokens import count_pieces, most_pieces
+from brandsmith.concept.leaks import given_away
 from brandsmith.core.text import one_line
 from brandsmith.doctor.finding import Finding
 from brandsmith.doctor.patient import Patient, SeenPicture, SeenText
@@ -46,7 +46,7 @@ def _words(patient: Patient, picture: SeenPicture, tokenizers: Sequence[Any]) ->
         )
         return
     yield from _length(file, caption, token, tokenizers)
-    told = _given_away(caption, patient)
+    told = given_away(caption, token, patient.config.expected_text if patient.config else "")
     if told:
         yield Finding(
             "gives it away",
@@ -71,14 +71,3 @@ def _length(file: str, caption: str, token: str, tokenizers: Sequence[Any]) -> I
                 "caption too long", "advice", file, f"longer than the {limit} pieces that are read", "shorten its end"
             )
             return
-
-
-def _given_away(caption: str, patient: Patient) -> str:
-    """The mark's own lettering, spelled beside the token."""
-    rest = caption.replace(patient.token, " ")
-    expected = patient.config.expected_text if patient.config else ""
-    if not expected.strip():
-        return ""
-    pattern = r"\s*".join(map(re.escape, expected.replace(" ", "")))
-    found = re.search(rf"(?<!\w){pattern}(?!\w)", rest, re.IGNORECASE)
-    return found.group() if found else ""

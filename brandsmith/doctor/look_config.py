@@ -6,22 +6,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from brandsmith.concept.brand_kit import BrandKit, has_brand_kit, load_brand_kit
+from brandsmith.concept.concept import ConceptConfig, check_patterns
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.doctor.finding import Finding
 from brandsmith.doctor.patient import CONFIG_FILE, Patient
-from brandsmith.methods.tokens import check_token_is_new
-
-RARE_WORDS = ("sks", "ohwx")
-"""What guides tell people to take: pieces that a tokenizer has and captions hardly use."""
+from brandsmith.methods.tokens import RARE_WORDS, check_token_is_new
 
 
 def look_at_config(patient: Patient, tokenizers: Sequence[Any]) -> Iterator[Finding]:
     """Raises nothing: what is wrong is a finding."""
     if patient.problem:
         yield Finding("concept.yaml", "fault", CONFIG_FILE, patient.problem, patient.hint)
+    if patient.config:
+        yield from _patterns(patient, patient.config)
     if patient.token:
         yield from _token(patient.token, tokenizers)
     yield from _rights(patient)
+
+
+def _patterns(patient: Patient, config: ConceptConfig) -> Iterator[Finding]:
+    """Of repeats and weights."""
+    try:
+        check_patterns(patient.folder, config)
+    except BrandsmithError as error:
+        yield Finding("repeats", "fault", CONFIG_FILE, str(error).partition("': ")[2], error.hint)
 
 
 def _token(token: str, tokenizers: Sequence[Any]) -> Iterator[Finding]:

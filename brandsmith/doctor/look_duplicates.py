@@ -21,8 +21,10 @@ its size as JPEG 60 stays below 2.
 
 
 def look_for_duplicates(patient: Patient) -> Iterator[Finding]:
-    """Each later picture of a pair; held-out pictures against training ones."""
-    own = [picture for picture in patient.pictures if picture.thumbnail is not None]
+    """Each later picture of a pair; held-out pictures against training ones. Made pictures are alike on purpose."""
+    own = [
+        picture for picture in patient.pictures if picture.thumbnail is not None and picture.path.parent.name != "made"
+    ]
     held = [picture for picture in patient.held_out if picture.thumbnail is not None]
     differences = _differences([*own, *held], own)
     for number, picture in enumerate(own):

@@ -63,7 +63,7 @@ class Patient:
     problem: str
     hint: str
     pictures: tuple[SeenPicture, ...]
-    """Of `images/`, by name."""
+    """Of `images/`, by name; of `made/` where there is nothing else."""
     captions: dict[Path, SeenText]
     """By picture."""
     held_out: tuple[SeenPicture, ...]
@@ -100,9 +100,11 @@ def look_at_concept(name_or_folder: str | Path) -> Patient:
         config = load_config(folder / CONFIG_FILE)
     except BrandsmithError as error:
         problem, hint = str(error), error.hint
+    only_made = not (folder / "images").is_dir() and (folder / "made").is_dir()
+    places = {"images": "made"} if only_made else {}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # Pillow decodes outside Python's lock
         seen = {
-            part: tuple(pool.map(look_at_picture, list_pictures(folder / part, quiet=True)))
+            part: tuple(pool.map(look_at_picture, list_pictures(folder / places.get(part, part), quiet=True)))
             for part in ("images", "held_out", "class_images", "masks")
         }
     captions = {own.path: look_at_text(own.text_file) for own in (*seen["images"], *seen["class_images"])}

@@ -26,13 +26,13 @@ def warn_of_long_prompts(prompts: Sequence[str], settings: DrawSettings, source:
     texts = [(f"prompt '{prompt}'", own.text) for prompt in prompts for own in combiner.branches(prompt, 1.0)]
     if not in_chunks:  # guidance looks at no negative prompt
         texts.append(("the negative prompt", settings.negative_prompt))
-    own_word = _own_word(source)
+    own_words = _own_words(source)
     for tokenizer in load_tokenizers(source.base):
         limit = most_pieces(tokenizer)
         for what, text in texts:
-            length = _length(tokenizer, text, own_word)
+            length = _length(tokenizer, text, own_words)
             if length > limit:
-                end = _unread_end(tokenizer, text, own_word, limit)
+                end = _unread_end(tokenizer, text, own_words, limit)
                 warn_once(_said(what, length, limit, end, in_chunks))
 
 
@@ -45,28 +45,32 @@ def _said(what: str, length: int, limit: int, end: str, in_chunks: bool) -> str:
     return f"{what} has {length} pieces and the base reads {limit}: its end is cut, '{end}'"
 
 
-def _length(tokenizer: Any, text: str, own_word: tuple[str, int]) -> int:
-    """Pieces of a text in which the adapter's word counts as its vectors."""
-    word, vectors = own_word
-    if not word:
-        return count_pieces(tokenizer, text)
-    text = with_token(text, word)
-    return count_pieces(tokenizer, text.replace(word, " ")) + text.count(word) * vectors
+OwnWords = tuple[tuple[str, int], ...]
+"""Words that the adapter adds to the tokenizer, each with its number of vectors."""
 
 
-def _unread_end(tokenizer: Any, text: str, own_word: tuple[str, int], limit: int) -> str:
+def _length(tokenizer: Any, text: str, own_words: OwnWords) -> int:
+    """Pieces of a text in which each of the adapter's words counts as its vectors."""
+    length = 0
+    for word, vectors in own_words:
+        text = with_token(text, word)
+        length += text.count(word) * vectors
+        text = text.replace(word, " ")
+    return length + count_pieces(tokenizer, text)
+
+
+def _unread_end(tokenizer: Any, text: str, own_words: OwnWords, limit: int) -> str:
     """The words of a text from the first that is not read whole."""
     words = text.split()
     read = 0
-    while _length(tokenizer, " ".join(words[: read + 1]), own_word) <= limit and read < len(words):
+    while _length(tokenizer, " ".join(words[: read + 1]), own_words) <= limit and read < len(words):
         read += 1
     return " ".join(words[read:])
 
 
-def _own_word(source: Source) -> tuple[str, int]:
-    """The word that the adapter adds to the tokenizer, and its number of vectors; empty and 0 without one."""
+def _own_words(source: Source) -> OwnWords:
     if source.checkpoint is None:
-        return "", 0
+        return ()
     info = read_adapter_info(source.checkpoint)
     vectors = info.settings.token_vectors
-    return (info.token, vectors) if vectors else ("", 0)
+    return tuple((token, vectors) for token in info.words.tokens) if vectors else ()

@@ -45,8 +45,10 @@ def find_run_checkpoints(
         return RunCheckpoints(base_name or "pocket")
     directory = RunDirectory(run)
     config = directory.config()
-    token = config.get("concept", {}).get("token")
-    if token is None or token.lower() != concept.token:
+    taught = config.get("concept", {})
+    token = taught.get("token")
+    tokens = [token, *(own.get("token") for own in taught.get("also", []) if isinstance(own, dict))]
+    if token is None or concept.token not in [own.lower() for own in tokens if isinstance(own, str)]:
         raise InvalidConfig(
             f"run '{run}' was trained on '{token}', the concept's token is '{concept.token}'",
             hint="name its concept with --concept",

@@ -14,7 +14,7 @@ from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_n
 from brandsmith.base.names import split_name
 from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
 from brandsmith.core.errors import InvalidConfig, MissingResource
-from brandsmith.core.files import remove_leftovers, write_safetensors
+from brandsmith.core.files import legal_name, remove_leftovers, write_safetensors
 from brandsmith.core.notes import warn_once
 from brandsmith.core.output import LEAST_FREE_BYTES, check_output_file, check_output_folder
 from brandsmith.core.run import RunDirectory
@@ -40,7 +40,8 @@ from brandsmith.methods.adapter import (
 from brandsmith.methods.disk_space import base_bytes, bytes_below
 from brandsmith.methods.lora import FILE as LORA_FILE
 from brandsmith.methods.lora import LoraConfig
-from brandsmith.methods.textual_inversion import FILES
+from brandsmith.methods.method import Words
+from brandsmith.methods.textual_inversion import FILES, file_of
 
 BUNDLING = ("a1111", "comfyui")
 """Programs that read a LoRA's new word in the LoRA's own file (`bundle.py`)."""
@@ -61,7 +62,14 @@ class ExportJob:
     prediction: str = ""
     """What the base's scheduler declares; empty where it is not on this machine."""
     bundles: bool = False
-    """Whether the adapter's new word goes into its own file."""
+    """Whether the adapter's new words go into its own file."""
+    word: Words | None = None
+    """Whose vectors an embedding's file holds; None: the first concept's."""
+
+    @property
+    def token(self) -> str:
+        """Of the embedding."""
+        return (self.word or self.info.words).token
 
     def write(self, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> Path:
         cast = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
@@ -104,7 +112,7 @@ def export_run(
     if has_word_beside(info) and to in BUNDLING and layout == "kohya-lora":
         written = _bundled(job)
     else:
-        written = _with_word(job, layout) if has_word_beside(info) else _WRITERS[layout](job)
+        written = _with_words(job, layout) if info.settings.token_vectors else _WRITERS[layout](job)
     if info.settings.acts_below < 1:
         warn_once(
             f"this adapter acts below {info.settings.acts_below:g} of the noise schedule; other programs draw with it"
@@ -131,28 +139,35 @@ def has_word_beside(info: AdapterInfo) -> bool:
 def _bundled(job: ExportJob) -> Path:
     written = _kohya_lora(replace(job, bundles=True))
     warn_once(
-        f"'{job.out}' holds the new word '{job.info.token}' too: AUTOMATIC1111 reads it with the LoRA; in ComfyUI the"
+        f"'{job.out}' holds the new word {_quoted(job.info)} too: AUTOMATIC1111 reads it with the LoRA; in ComfyUI the"
         f" file goes into models/embeddings as well, and 'embedding:{job.out.stem}' into the prompt"
     )
     return written
 
 
-def _with_word(job: ExportJob, layout: str) -> Path:
-    """The adapter, and its new word as a file of its own beside it, as every program reads embeddings."""
-    word = replace(job, out=job.out.with_name(f"{job.info.token}.safetensors"))
-    if word.out.exists() or word.out.is_symlink() or word.out == job.out:
-        raise InvalidConfig(
-            f"'{word.out}' is where the embedding of '{job.info.token}' goes", hint="export into another folder"
-        )
-    as_diffusers = layout in ("diffusers-lora", "folder")
-    (_diffusers_embedding if as_diffusers else _embedding)(word)
+def _with_words(job: ExportJob, layout: str) -> Path:
+    """The adapter, and its new words as files of their own beside it, as every program reads embeddings."""
+    words = job.info.words
+    beside = words.every if has_word_beside(job.info) else words.others
+    files = [replace(job, out=job.out.with_name(f"{legal_name(own.token)}.safetensors"), word=own) for own in beside]
+    for own in files:
+        if own.out.exists() or own.out.is_symlink() or own.out == job.out:
+            raise InvalidConfig(
+                f"'{own.out}' is where the embedding of '{own.token}' goes", hint="export into another folder"
+            )
+    as_diffusers = layout in ("diffusers-lora", "diffusers-embedding", "folder")
+    written: list[Path] = []
     try:
-        written = _WRITERS[layout](job)
+        for own in files:
+            written.append((_diffusers_embedding if as_diffusers else _embedding)(own))
+        adapter = _WRITERS[layout](job)
     except BaseException:
-        word.out.unlink()
+        for file in written:
+            file.unlink()
         raise
-    warn_once(f"this adapter has a new word, '{job.info.token}': load '{word.out}' beside it as an embedding")
-    return written
+    for own in files:
+        warn_once(f"this adapter has a new word, '{own.token}': load '{own.out}' beside it as an embedding")
+    return adapter
 
 
 def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:
@@ -172,7 +187,16 @@ def _kohya_lora(job: ExportJob) -> Path:
     names = {place: kohya_name(job.info.family, *place, per_block) for place in products or layers}
     header = spec_header(job.info, job.card, job.prediction, "lora") | _network_header(job, settings)
     tensors = to_kohya(layers, names) if products is None else to_lycoris(products, names, settings)
-    return job.write(tensors | (bundled(job.info.token, _vectors(job)) if job.bundles else {}), header)
+    return job.write(tensors | (_bundled_words(job) if job.bundles else {}), header)
+
+
+def _bundled_words(job: ExportJob) -> dict[str, torch.Tensor]:
+    every = [bundled(own.token, _vectors(replace(job, word=own))) for own in job.info.words.every]
+    return {name: tensor for own in every for name, tensor in own.items()}
+
+
+def _quoted(info: AdapterInfo) -> str:
+    return ", ".join(f"'{token}'" for token in info.words.tokens)
 
 
 def _diffusers_lora(job: ExportJob) -> Path:
@@ -213,7 +237,8 @@ def _network_header(job: ExportJob, settings: LoraConfig) -> dict[str, str]:
 def _vectors(job: ExportJob) -> list[torch.Tensor]:
     """(vectors, width) of each text encoder."""
     found: list[torch.Tensor] = []
-    for file in FILES:
+    main = job.token == job.info.token
+    for file in (file_of(which, job.word or job.info.words, main) for which in range(len(FILES))):
         if (job.checkpoint / file).is_file():
             shapes = {name: tensor.shape for name, tensor in read_header(job.checkpoint / file).tensors.items()}
             found += load_tensors(job.checkpoint / file, shapes).values()
@@ -221,10 +246,10 @@ def _vectors(job: ExportJob) -> list[torch.Tensor]:
 
 
 def _embedding(job: ExportJob, one_name: str = "emb_params") -> Path:
-    if job.out.stem != job.info.token:
+    if job.out.stem != job.token:
         warn_once(
             f"ComfyUI and AUTOMATIC1111 call an embedding by its file's name: write '{job.out.stem}' in prompts there,"
-            f" or name the file {job.info.token}{job.out.suffix}"
+            f" or name the file {job.token}{job.out.suffix}"
         )
     vectors = _vectors(job)
     names = (one_name,) if len(vectors) == 1 else SHORT_ENCODERS
@@ -233,7 +258,7 @@ def _embedding(job: ExportJob, one_name: str = "emb_params") -> Path:
 
 
 def _diffusers_embedding(job: ExportJob) -> Path:
-    return _embedding(job, job.info.token)
+    return _embedding(job, job.token)
 
 
 def _hypernetwork(job: ExportJob) -> Path:

@@ -61,8 +61,10 @@ def spec_header(info: AdapterInfo, card: Card, prediction: str, suffix: str = ""
         "implementation": "diffusers" if info.family != "sdxl" else "https://github.com/Stability-AI/generative-models",
         "title": card.title or info.token,
         "resolution": f"{kind.native_px}x{kind.native_px}",
-        "trigger_phrase": info.token,
-        "usage_hint": f"write '{info.token}' into the prompt, such as: a {info.token} {info.class_word}",
+        "trigger_phrase": ", ".join(info.words.tokens),
+        "usage_hint": "; ".join(
+            f"write '{own.token}' into the prompt, such as: a {own.token} {own.class_word}" for own in info.words.every
+        ),
         "prediction_type": {"v_prediction": "v", "epsilon": "epsilon"}.get(prediction, prediction),
         "author": card.author,
         "license": card.license,
@@ -86,7 +88,7 @@ def lora_header(info: AdapterInfo, network: Mapping[str, str], prediction: str) 
         "ss_steps": str(info.steps),
         "ss_seed": str(info.settings.seed),
         "ss_learning_rate": str(info.settings.learning_rate),
-        "ss_tag_frequency": json.dumps({"brandsmith": {info.token: 1}}),
+        "ss_tag_frequency": json.dumps({"brandsmith": dict.fromkeys(info.words.tokens, 1)}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
@@ -29,6 +31,7 @@ from brandsmith.methods.settings import TrainSettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9_\-<>]+")
 """As in `concept.yaml`."""
+_PAIRS: TypeAdapter[list[tuple[str, str]]] = TypeAdapter(list[tuple[str, str]])
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,12 @@ class AdapterInfo:
     steps: int
     settings: TrainSettings
     version: str
+    others: tuple[Words, ...] = ()
+    """Of the other concepts that it was taught."""
 
     @property
     def words(self) -> Words:
-        return Words(self.token, self.class_word)
+        return Words(self.token, self.class_word, others=self.others)
 
 
 def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int) -> dict[str, str]:
@@ -60,6 +65,7 @@ def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int)
         "class_word": words.class_word,
         "steps": str(step),
         "settings": settings.model_dump_json(),
+        **({"also": json.dumps([[own.token, own.class_word] for own in words.others])} if words.others else {}),
     }
 
 
@@ -101,6 +107,7 @@ def _info_from(header: Header) -> AdapterInfo:
             int(record["steps"]),
             settings,
             record["brandsmith"],
+            tuple(Words(*own) for own in _PAIRS.validate_python(parse_json(record.get("also", "[]")))),
         )
     except KeyError as error:
         raise _damaged(header.file, f"no {error.args[0]!r}") from None
@@ -114,8 +121,8 @@ def _check_info(info: AdapterInfo, file: Path) -> None:
     wrong = {
         f"settings of {info.settings.method}, method {info.method}": info.settings.method != info.method,
         f"family {info.family!r}; known: {', '.join(FAMILIES)}": info.family not in FAMILIES,
-        f"token {info.token!r}": not _TOKEN.fullmatch(info.token),
-        "no class word": not info.class_word.strip(),
+        f"token {info.words.tokens}": not all(map(_TOKEN.fullmatch, info.words.tokens)),
+        "no class word": not all(own.class_word.strip() for own in info.words.every),
         "no base": not info.base,
         f"{info.steps} steps": info.steps < 0,
     }
@@ -228,7 +235,7 @@ def taking_over(base: Base, below: float, words: Words, attached: Attached) -> I
     """Tell the base that the adapter acts in the last part of a run only, where `below` is less than 1."""
     before = base.takeover
     if below < 1:
-        base.takeover = Takeover(below, words.token, words.class_word, attached.switch)
+        base.takeover = Takeover(below, tuple((own.token, own.class_word) for own in words.every), attached.switch)
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from brandsmith.concept.crops import Crop, plan_crop
 from brandsmith.core.pictures import picture_size
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.training_data import Progress, TrainingSet, training_set
+from brandsmith.methods.training_data import Progress, TrainingSet, counted_examples, training_set
 
 LARGEST_ASPECT = 4.0
 """Longer pictures are cut to this."""
@@ -66,7 +66,7 @@ class BucketedSet:
         """Which entry the samples with these running numbers take: every epoch a fresh shuffle of all, in which entries
         of one bucket stand together in batches.
         """
-        size = len(self.prompts)
+        size = sum(len(bucket.rows) for bucket in self.buckets)
         orders = {epoch: self._epoch(seed, stream, epoch, batch_size) for epoch in {n // size for n in numbers}}
         return [orders[n // size][n % size] for n in numbers]
 
@@ -76,8 +76,9 @@ class BucketedSet:
         rest: list[int] = []
         start = 0
         for bucket in self.buckets:
-            shuffled = [start + int(i) for i in torch.randperm(len(bucket.prompts), generator=generator)]
-            start += len(shuffled)
+            rows = bucket.rows
+            shuffled = [start + rows[int(i)] for i in torch.randperm(len(rows), generator=generator)]
+            start += len(bucket.prompts)
             whole = len(shuffled) // batch_size * batch_size
             batches += [shuffled[i : i + batch_size] for i in range(0, whole, batch_size)]
             rest += shuffled[whole:]
@@ -105,11 +106,11 @@ def bucketed_set(
     """The concept's pictures, each in the bucket of its shape, in `settings.views` views."""
     shapes = bucket_shapes(size, base.family.training_cell(base))
     by_shape: dict[Shape, list[Example]] = {}
-    for example in concept.training_examples:
+    for example in counted_examples(concept):
         by_shape.setdefault(nearest_shape(*picture_size(example.image), shapes), []).append(example)
     buckets, frames = [], []
     for shape, examples in sorted(by_shape.items()):
-        crops = [plan_crop(concept.folder, example.image, shape[1] / shape[0]) for example in examples]
+        crops = [plan_crop(example.image.parent.parent, example.image, shape[1] / shape[0]) for example in examples]
         buckets.append(training_set(base, examples, crops, settings, shape, cache, progress))
         rows = [frame_of(crop, shape) for crop in crops for _ in range(settings.views)]
         frames.append(torch.tensor(rows, dtype=torch.float32))
@@ -128,5 +129,5 @@ def frame_of(crop: Crop, shape: Shape) -> tuple[int, int, int, int, int, int]:
 def bucket_counts(concept: Concept, size: Shape, cell: int) -> dict[Shape, int]:
     """How many pictures each bucket gets."""
     shapes = bucket_shapes(size, cell)
-    chosen = [nearest_shape(*picture_size(example.image), shapes) for example in concept.training_examples]
+    chosen = [nearest_shape(*picture_size(example.image), shapes) for example in counted_examples(concept)]
     return {shape: chosen.count(shape) for shape in sorted(set(chosen))}

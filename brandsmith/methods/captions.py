@@ -35,24 +35,24 @@ class CaptionChanges:
 
 
 def changed_captions(
-    captions: tuple[str, ...], token: str, changes: CaptionChanges, seed: int, numbers: list[int]
+    captions: tuple[str, ...], tokens: tuple[str, ...], changes: CaptionChanges, seed: int, numbers: list[int]
 ) -> tuple[str, ...]:
     """The captions of the samples with these running numbers, changed; the same numbers are changed alike."""
     if changes == CaptionChanges(keep=changes.keep):
         return captions
     return tuple(
-        _changed(caption, token, changes, generator_for(seed, _CAPTIONS, number))
+        _changed(caption, tokens, changes, generator_for(seed, _CAPTIONS, number))
         for caption, number in zip(captions, numbers, strict=True)
     )
 
 
-def _changed(caption: str, token: str, changes: CaptionChanges, generator: torch.Generator) -> str:
+def _changed(caption: str, tokens: tuple[str, ...], changes: CaptionChanges, generator: torch.Generator) -> str:
     if float(torch.rand(1, generator=generator)) < changes.dropout:
         return ""
     if not changes.reorders:
         return caption
     tags = [tag.strip() for tag in caption.split(",")]
-    stays = [place < changes.keep or token in tag.split() for place, tag in enumerate(tags)]
+    stays = [place < changes.keep or not set(tokens).isdisjoint(tag.split()) for place, tag in enumerate(tags)]
     draws = torch.rand(len(tags), generator=generator).tolist()
     kept = [place for place in range(len(tags)) if stays[place] or draws[place] >= changes.tag_dropout]
     free = [place for place in kept if not stays[place]]

@@ -27,6 +27,8 @@ class PreviewChoice:
 
     on: bool | None = None
     prompts: Sequence[str] | None = None
+    every: int | None = None
+    """Steps between them at least; None: so many that they take little of the training's time."""
 
     def __bool__(self) -> bool:
-        return bool(self.on or self.prompts)
+        return bool(self.on or self.prompts or self.every)

@@ -45,8 +45,9 @@ def read_request(
     given: Mapping[str, Any],
     pairs: Sequence[str],
     going_on: GoingOn = FROM_THE_BASE,
+    also: Sequence[str] = (),
 ) -> TrainRequest:
-    """`run` None: runs/<concept>-<method>. Raises InvalidInput."""
+    """`run` None: runs/<concept>-<method>; `also`: concepts that are taught with it. Raises InvalidInput."""
     precision = precision_in_force()
     config = resolve_config(method, base, {**given, "precision": None if precision == "auto" else precision}, pairs)
     folder = run or Path("runs") / legal_name(f"{Path(concept).name}-{config.method}")
@@ -55,7 +56,8 @@ def read_request(
     if going_on.source is None and going_on.source_step is not None:
         raise InvalidConfig("--from-step is given without --from", hint="name the run with --from")
     start = None if going_on.source is None else find_start(going_on.source, going_on.source_step)
-    return TrainRequest(config, load_concept(concept), base, folder, start)
+    taught = replace(load_concept(concept), also=tuple(map(load_concept, also)))
+    return TrainRequest(config, taught, base, folder, start)
 
 
 def train_named(

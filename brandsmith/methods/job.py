@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from brandsmith.concept.concept import Concept
 from brandsmith.concept.crops import check_crops
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import sha256_of
+from brandsmith.core.notes import warn_once
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.continuing import Start, check_start, may_grow
@@ -29,7 +30,7 @@ from brandsmith.methods.registry import build_config, method_named
 from brandsmith.methods.saved_state import check_saved_state
 from brandsmith.methods.schedules import check_schedule
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.tokens import check_captions_fit, check_token_is_new
+from brandsmith.methods.tokens import RARE_WORDS, check_apart, check_captions_fit, check_token_is_new
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TrainingJob:
 
     @property
     def words(self) -> Words:
-        return Words(self.concept.token, self.concept.config.class_word, self.concept.config.expected_text)
+        return words_of(self.concept)
 
     def begin(self) -> None:
         """Only under the run's lock."""
@@ -74,10 +75,10 @@ def check_job(
     check_preservation(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
     tokenizers = load_tokenizers(base)
-    for tokenizer in tokenizers:
-        check_token_is_new(tokenizer, concept.token)
-    check_captions_fit(tokenizers, concept, config.token_vectors)
-    check_views(config, concept)
+    check_tokens(tokenizers, words_of(concept).tokens, config)
+    for own in concept.every:
+        check_captions_fit(tokenizers, own, config.token_vectors)
+        check_views(config, own)
     if start:
         check_start(config, base, start)
     check_crops(concept, LARGEST_ASPECT if config.buckets else 1.0)
@@ -94,6 +95,26 @@ def check_job(
     check_grown(config, run)
     check_saved_state(run, config.steps)
     return TrainingJob(config, concept, run, record, processes, start)
+
+
+def words_of(concept: Concept) -> Words:
+    """The words of a concept, and of those that are taught with it."""
+    every = [Words(own.token, own.config.class_word, own.config.expected_text) for own in concept.every]
+    return replace(every[0], others=tuple(every[1:]))
+
+
+def check_tokens(tokenizers: Sequence[Any], tokens: Sequence[str], config: TrainSettings) -> None:
+    """Raise InvalidConcept for a token that the base knows, or that meets another one of the training.
+
+    A rare word that guides name is noted where the token stays text: it is taught as any word of several pieces is.
+    """
+    check_apart(tokens)
+    for token in tokens:
+        if token in RARE_WORDS and config.token_vectors is None:
+            warn_once(f"token '{token}' is a word of the base that captions hardly use: what it means there changes")
+            continue
+        for tokenizer in tokenizers:
+            check_token_is_new(tokenizer, token)
 
 
 def check_views(config: TrainSettings, concept: Concept) -> None:
@@ -141,6 +162,8 @@ def describe_concept(concept: Concept) -> dict[str, Any]:
     digest = hashlib.sha256()
     for example in concept.training_examples:
         digest.update(f"{example.caption}\n{sha256_of(example.image)}\n".encode())
+        if (example.repeats, example.weight) != (1, 1.0):
+            digest.update(f"{example.repeats} {example.weight:g}\n".encode())
         if example.mask:
             digest.update(sha256_of(example.mask).encode())
     return {
@@ -148,4 +171,5 @@ def describe_concept(concept: Concept) -> dict[str, Any]:
         "class_word": concept.config.class_word,
         "num_images": len(concept.training_examples),
         "data": digest.hexdigest()[:16],
+        **({"also": [describe_concept(own) for own in concept.also]} if concept.also else {}),
     }

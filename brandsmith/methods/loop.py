@@ -39,6 +39,7 @@ from brandsmith.methods.continuing import Start
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.job import TrainingJob, check_job
+from brandsmith.methods.learning_check import LearningCheck, check_saved, predicted
 from brandsmith.methods.loss_scaling import LossScaling
 from brandsmith.methods.low_rank import dropping_out
 from brandsmith.methods.method import Attached, Words
@@ -180,14 +181,8 @@ class Training:
     ) -> None:
         self.processes = processes
         self.watcher: Watcher | None = None
-        self.base, self.config, self.words, self.material, self.attached, self.directory = (
-            base,
-            config,
-            words,
-            material,
-            attached,
-            run,
-        )
+        self.base, self.config, self.words = base, config, words
+        self.material, self.attached, self.directory = material, attached, run
         self.loss = DiffusionLoss(base, config.min_snr_gamma)
         self.samples = Samples(config, words, material, self.loss.noising)
         self.optimizer = build_optimizer(config, attached.groups)
@@ -211,14 +206,28 @@ class Training:
 
     def steps(self, progress: Progress, stop: StopRequest) -> None:
         last = self.config.steps
-        for step in range(self.resume() + 1, last + 1):
+        first = self.resume() + 1
+        check = LearningCheck(self.base, self.attached.groups) if first == 1 else None
+        for step in range(first, last + 1):
             row = self.step(step)
+            if check:
+                check.look(step, last)
             progress("train", step, last, f"loss {row['loss']:.4f}")
             stopping = self.processes.any(bool(stop), self.base.device)
             if self.processes.first:
                 self.keep(row, stopping)
             if stopping and step < last:
                 stop.obey()
+        if first <= last and self.processes.first:
+            self.check_saved(last)
+
+    def check_saved(self, step: int) -> None:
+        """The last checkpoint, read afresh, predicts as the training does."""
+        prompt = self.material.concept.prompts[:1]
+        with averaged_weights(self.optimizer), self.average.in_place():
+            sample = self.samples.pieces(1)[0].first(1).prepared_for(self.base)
+            folder, precision = self.directory.checkpoint_at(step), self.config.save_precision
+            check_saved(self.attached, lambda: predicted(self.base, self.encode(prompt), sample), folder, precision)
 
     def keep(self, row: dict[str, Any], stopping: bool) -> None:
         """Put a step on disk: its row, and the checkpoint and the state that are due."""

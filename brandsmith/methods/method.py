@@ -26,6 +26,16 @@ class Words:
     class_word: str
     expected_text: str = ""
     """The lettering of the mark, where it has any; known when training starts, not to an adapter that is read."""
+    others: tuple[Words, ...] = ()
+    """Of the other concepts that the same training teaches."""
+
+    @property
+    def every(self) -> tuple[Words, ...]:
+        return (self, *self.others)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        return tuple(own.token for own in self.every)
 
 
 def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

@@ -8,7 +8,7 @@ Shapes: K trials, N samples, T tokens, R the largest rank, I inputs, O outputs o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from brandsmith.base.base import Base
 from brandsmith.methods.lora import AttachedLora
 from brandsmith.methods.method import Attached
 from brandsmith.methods.packed_stack import Stack
-from brandsmith.methods.textual_inversion import FILES, AttachedTextualInversion, ExtendedEmbedding
+from brandsmith.methods.textual_inversion import AttachedTextualInversion, ExtendedEmbedding, NewWord
 
 _DOWN, _UP = ".lora_A.default.weight", ".lora_B.default.weight"
 
@@ -74,13 +74,14 @@ def packed_layers(base: Base, stack: Stack, trials: Sequence[Attached], rows: Sa
     strengths = [trial.strength if isinstance(trial, AttachedLora) else 0.0 for trial in trials]
     strength = torch.tensor(strengths, device=stack.values.device).view(-1, 1, 1)
     parts = {base.family.denoiser_name: base.denoiser, **base.named_encoders()}
-    words = next((trial.words for trial in trials if isinstance(trial, AttachedTextualInversion)), [])
+    of_words = [trial.words for trial in trials if isinstance(trial, AttachedTextualInversion)]
+    words: Mapping[str, NewWord] = of_words[0] if of_words else {}
     with ExitStack() as undo:
         for name in (name for name in stack.leaves if name.endswith(_DOWN)):
             part, layer = name.removesuffix(_DOWN).split("/", 1)
             hook = PackedLowRank(stack.leaves[name], stack.leaves[name.removesuffix(_DOWN) + _UP], strength, rows)
             undo.callback(parts[part].get_submodule(layer).register_forward_hook(hook).remove)
-        for word, file in zip(words, FILES, strict=False):
+        for file, word in words.items():
             vectors = stack.leaves[f"vectors/{Path(file).stem}"]
             word.encoder.set_input_embeddings(PackedEmbedding(word.table, word.embedding.first_id, vectors, rows))
             undo.callback(word.encoder.set_input_embeddings, word.table)

@@ -30,8 +30,10 @@ def check_preservation(settings: TrainSettings) -> None:
 
 
 def without_token(captions: tuple[str, ...], words: Words) -> tuple[str, ...]:
-    """Captions with the class word in the token's place."""
-    return tuple(caption.replace(words.token, words.class_word) for caption in captions)
+    """Captions with the class word in the token's place, of every concept."""
+    for own in words.every:
+        captions = tuple(caption.replace(own.token, own.class_word) for caption in captions)
+    return captions
 
 
 def preservation_loss(

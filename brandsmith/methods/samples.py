@@ -99,5 +99,5 @@ class Samples:
         going_in = perturbed(noise, strength, seed, stream, numbers) if strength else None
         prompts = tuple(source.prompts[row] for row in rows)
         if stream == _CONCEPT:
-            prompts = changed_captions(prompts, self.words.token, self.captions, seed, numbers)
+            prompts = changed_captions(prompts, self.words.tokens, self.captions, seed, numbers)
         return Drawn(source.latents[rows], noise, timesteps, prompts, places, going_in, frames)

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from brandsmith.base.base import Base, Family
 from brandsmith.core.errors import InvalidConcept
-from brandsmith.core.files import write_safetensors
+from brandsmith.core.files import legal_name, write_safetensors
 from brandsmith.core.safe_weights import load_tensors
 from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
@@ -74,6 +74,14 @@ class ExtendedEmbedding(torch.nn.Module):
         return F.embedding(which, self.vectors)
 
 
+def file_of(which: int, words: Words, main: bool) -> str:
+    """The file of a word's vectors in a checkpoint; `which` text encoder. Of several words each has a file, as stock
+    diffusers reads them.
+    """
+    own = Path(FILES[which])
+    return own.name if main else f"{own.stem}.{legal_name(words.token)}{own.suffix}"
+
+
 class NewWord:
     """The new rows of one text encoder and its tokenizer."""
 
@@ -125,12 +133,19 @@ class AttachedTextualInversion:
     trains_text = True
 
     def __init__(self, base: Base, settings: TextualInversionConfig, words: Words, dtype: torch.dtype | None) -> None:
-        self.words = [NewWord(base, which, words, settings, dtype) for which in range(len(base.text_encoders))]
-        vectors = {Path(file).stem: word.embedding.vectors for file, word in zip(FILES, self.words, strict=False)}
+        self.words: dict[str, NewWord] = {}
+        try:
+            for own in words.every:
+                for which in range(len(base.text_encoders)):
+                    self.words[file_of(which, own, own is words)] = NewWord(base, which, own, settings, dtype)
+        except BaseException:
+            self.detach()
+            raise
+        vectors = {Path(file).stem: word.embedding.vectors for file, word in self.words.items()}
         self.groups: tuple[ParameterGroup, ...] = (ParameterGroup("vectors", settings.learning_rate, vectors),)
 
     def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
-        return {file: {word.token: word.embedding.vectors} for file, word in zip(FILES, self.words, strict=False)}
+        return {file: {word.token: word.embedding.vectors} for file, word in self.words.items()}
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         for file, tensors in self.tensors().items():
@@ -138,7 +153,7 @@ class AttachedTextualInversion:
 
     @torch.no_grad()
     def read(self, folder: Path) -> None:
-        for file, word in zip(FILES, self.words, strict=False):
+        for file, word in self.words.items():
             stored = load_tensors(folder / file, shapes({word.token: word.embedding.vectors}))
             word.embedding.vectors.copy_(stored[word.token])
 
@@ -146,7 +161,7 @@ class AttachedTextualInversion:
         """Nothing to do: prompts without the token do not read its vectors."""
 
     def detach(self) -> None:
-        for word in self.words:
+        for word in reversed(self.words.values()):
             word.detach()
 
 

@@ -13,6 +13,20 @@ from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.notes import warn_once
 
+RARE_WORDS = ("sks", "ohwx")
+"""What guides tell people to take: pieces that a tokenizer has and captions hardly use."""
+
+
+def check_apart(tokens: Sequence[str]) -> None:
+    """Raise InvalidConcept for a token that is, or stands inside, another one of the same training."""
+    for number, token in enumerate(tokens):
+        for other in tokens[:number]:
+            if token in other or other in token:
+                raise InvalidConcept(
+                    f"tokens '{other}' and '{token}' of one training meet: captions with one would read as the other",
+                    hint="give each concept a token that is no part of another one",
+                )
+
 
 def check_token_is_new(tokenizer: Any, token: str) -> None:
     """Raise InvalidConcept when the tokenizer already has `token` as one piece: it would mean two things.

@@ -7,6 +7,7 @@ trains. Latents are kept in a cache folder under a name made of everything they 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -24,6 +25,7 @@ from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.memory_format import channels_last
 from brandsmith.base.prompt_tokens import expand_prompts
 from brandsmith.concept.concept import Concept, Example
+from brandsmith.concept.counting import CLASS, repeats_of, weight_of
 from brandsmith.concept.crops import CENTRE, Crop, plan_crops
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_safetensors
@@ -63,16 +65,24 @@ class TrainingSet:
     latents: torch.Tensor
     prompts: tuple[str, ...]
     places: torch.Tensor | None = None
-    """How much each place counts in the loss (N, 1, h, w), with mean 1 over a picture; None: all alike."""
+    """How much each place counts in the loss (N, 1, h, w), with mean 1 over a picture of weight 1; None: all alike."""
+    turns: tuple[int, ...] | None = None
+    """The rows of an epoch, one that is repeated several times; None: each once."""
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """Of an epoch, before it is shuffled."""
+        return range(len(self.prompts)) if self.turns is None else self.turns
 
     def order(self, seed: int, stream: int, numbers: Sequence[int]) -> list[int]:
         """Which entry the samples with these running numbers take: every epoch a fresh shuffle of all."""
-        size = len(self.prompts)
+        rows = self.rows
+        size = len(rows)
         shuffles = {
             epoch: torch.randperm(size, generator=generator_for(seed, _ORDER, stream, epoch))
             for epoch in {n // size for n in numbers}
         }
-        return [int(shuffles[n // size][n % size]) for n in numbers]
+        return [rows[int(shuffles[n // size][n % size])] for n in numbers]
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,14 @@ def concept_set(
 ) -> TrainingSet:
     """Every picture in `settings.views` views (`methods.views`), the views of one picture one after another."""
     crops = plan_crops(concept, size[1] / size[0])
-    return training_set(base, concept.training_examples, crops, settings, size, cache, progress)
+    return training_set(base, counted_examples(concept), crops, settings, size, cache, progress)
+
+
+def counted_examples(concept: Concept) -> list[Example]:
+    """The training pictures of every concept; their repeats without what they have in common, which changes nothing."""
+    examples = [example for own in concept.every for example in own.training_examples]
+    common = math.gcd(*(example.repeats for example in examples))
+    return examples if common == 1 else [replace(own, repeats=own.repeats // common) for own in examples]
 
 
 def training_set(
@@ -173,13 +190,42 @@ def training_set(
     images = [Cropped(crop.image, crop.centering, kind) for crop, kind in zip(crops, kinds, strict=True)]
     prompts = tuple(example.caption for example in examples for _ in range(views))
     latents = _image_latents(base, images, size, cache, progress, views)
+    repeats = [example.repeats for example in examples for _ in range(views)]
+    weights = [example.weight for example in examples for _ in range(views)]
     if settings.mask_weight == 1 or not any(example.mask for example in examples):
-        return TrainingSet(latents, prompts)
+        return counted(TrainingSet(latents, prompts), repeats, weights)
     masks = [
         _views_of_mask(example.mask, cut, size, views, number)
         for number, (example, cut) in enumerate(zip(examples, images, strict=True))
     ]
-    return TrainingSet(latents, prompts, place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight))
+    places = place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight)
+    return counted(TrainingSet(latents, prompts, places), repeats, weights)
+
+
+def counted(plain: TrainingSet, repeats: Sequence[int], weights: Sequence[float]) -> TrainingSet:
+    """The set with each row as often as it is repeated, and with its weight in the loss."""
+    turns = plain.turns
+    if set(repeats) != {1}:
+        turns = tuple(row for row, count in enumerate(repeats) for _ in range(count))
+    places = plain.places
+    if set(weights) != {1.0}:
+        own = torch.tensor(weights).reshape(-1, 1, 1, 1)
+        places = own * (torch.ones_like(plain.latents[:, :1]) if places is None else places)
+    return replace(plain, places=places, turns=turns)
+
+
+def joined_sets(sets: Sequence[TrainingSet]) -> TrainingSet:
+    """Several sets as one."""
+    if len(sets) == 1:
+        return sets[0]
+    starts = [sum(len(own.prompts) for own in sets[:number]) for number in range(len(sets))]
+    places = None
+    if any(own.places is not None for own in sets):
+        places = torch.cat([torch.ones_like(s.latents[:, :1]) if s.places is None else s.places for s in sets])
+    turns = tuple(start + row for start, own in zip(starts, sets, strict=True) for row in own.rows)
+    prompts = tuple(prompt for own in sets for prompt in own.prompts)
+    plain = all(own.turns is None for own in sets)
+    return TrainingSet(torch.cat([own.latents for own in sets]), prompts, places, None if plain else turns)
 
 
 def _views_of_mask(mask: Path | None, cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
@@ -217,16 +263,35 @@ def place_weights(masks: torch.Tensor, latent_px: Sequence[int], weight: float) 
 def class_set(
     base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress
 ) -> TrainingSet:
-    """Prior-preservation pictures: the concept's own `class_images/`, else drawn by the base from the class word or
-    from captions with it.
+    """Prior-preservation pictures of every concept: its own `class_images/`, else drawn by the base from the class word
+    or from captions with it; what several would draw alike is drawn once.
     """
+    drawn: list[tuple[str, ...]] = []
+    sets = []
+    for own in concept.every:
+        if not list_pictures(own.folder / CLASS):
+            wanted = tuple(class_prompts(own, settings))
+            if wanted in drawn:
+                continue
+            drawn.append(wanted)
+        sets.append(_class_set(base, own, settings, size, cache, progress))
+    return joined_sets(sets)
+
+
+def _class_set(
+    base: Base, concept: Concept, settings: TrainSettings, size: tuple[int, int], cache: Path, progress: Progress
+) -> TrainingSet:
     prompt = f"a {concept.config.class_word}"
-    images = list_pictures(concept.folder / "class_images")
+    images = list_pictures(concept.folder / CLASS)
     if images:
-        return TrainingSet(
+        own = TrainingSet(
             _image_latents(base, [Cropped(image) for image in images], size, cache, progress),
             tuple(_caption(image, prompt) for image in images),
         )
+        repeats = [repeats_of(image, concept.config.repeats) for image in images]
+        common = math.gcd(*repeats)
+        weights = [weight_of(image, concept.config.weights) for image in images]
+        return counted(own, [count // common for count in repeats], weights)
     prompts = tuple(islice(cycle(class_prompts(concept, settings)), settings.num_class_images))
     how = [prompts, settings.class_image_steps, settings.class_image_guidance, size]
     key = _digest("class", base.name, *how, *map(fingerprint, base.modules()))

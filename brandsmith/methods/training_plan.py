@@ -108,7 +108,7 @@ def plan_training(
         device=str(device),
         compute=str(choose_format(device, "train", config.precision)).removeprefix("torch."),
         size_px=size,
-        pictures=len(concept.training_examples),
+        pictures=sum(len(own.training_examples) for own in concept.every),
         samples_per_step=config.batch_size * config.accumulate,
         steps=config.steps,
         memory=memory,

@@ -14,6 +14,7 @@ from brandsmith.benchmark.crash_files import TIMED, contents, different, leftove
 from brandsmith.benchmark.crash_process import Ended, Kill, notes_of
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import partial_beside
+from brandsmith.methods.registry import METHODS
 
 
 def test_only_named_times_are_left_out_of_the_comparison(tmp_path):
@@ -40,7 +41,8 @@ def test_kills_are_spread_over_the_work_and_the_same_each_time():
 
 def test_every_method_and_every_lasting_command_is_killed():
     names = [command.name for command in ALL]
-    assert len(names) == len(set(names)) == 11 == len(commands_named([]))
+    assert len(names) == len(set(names)) == 15 == len(commands_named([]))
+    assert {f"train-switches-{method}" for method in METHODS} <= set(names)
     assert {"train-dreambooth", "train-hypernetwork", "sample", "study", "judge", "export-lora", "report"} <= set(names)
     with pytest.raises(InvalidConfig, match="unknown command 'studdy'"):
         commands_named(["studdy"])

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from planted import TOKEN, add, picture, plant_faults, sound_concept
 from typer.testing import CliRunner
 
+from brandsmith.benchmark.planted_faults import TOKEN, add, picture, plant_faults, sound_concept
 from brandsmith.cli.main import app
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from dataclasses import replace
 
@@ -11,13 +12,26 @@ from bases import build_tiny
 from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 from PIL import Image
 
+from brandsmith.benchmark.preview_cost import PreviewCost
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.evaluate.checkpoint import Cases, sample_checkpoint
-from brandsmith.evaluate.previews import Previews, preview_folder, previews_for
+from brandsmith.evaluate.previews import (
+    NUM_STEPS,
+    OVERHEAD,
+    PROMPTS,
+    SHARE,
+    Previews,
+    affordable,
+    preview_folder,
+    preview_steps,
+    previews_for,
+)
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.methods.choice import PreviewChoice
+from brandsmith.methods.command import TrainRequest
 from brandsmith.methods.loop import train
-from brandsmith.methods.registry import METHODS
+from brandsmith.methods.registry import METHODS, build_config
 
 CASES = Cases((f"a {TOKEN}", "a cat"), (1000,), DrawSettings(num_steps=2, guidance_scale=2.0, batch_size=2))
 
@@ -63,9 +77,39 @@ def test_previews_of_an_interrupted_run_are_drawn_once(tmp_path):
     assert len(list((tmp_path / "run" / "previews").rglob("*.png"))) == 6
 
 
+def request_of(tmp_path, **settings):
+    concept = write_concept(tmp_path / "concept")
+    return TrainRequest(build_config("lora", **settings), concept, "pocket", tmp_path / "run")
+
+
 def test_without_fitted_judges_previews_are_drawn_and_it_is_said(tmp_path):
-    concept, said = write_concept(tmp_path / "concept"), []
-    made = previews_for(concept, "pocket", [], said.append)
+    request, said = request_of(tmp_path, batch_size=8), []
+    made = previews_for(request, PreviewChoice(True), said.append)
     assert made.judges == [] and len(made.cases.prompts) == 3 and "not judged" in said[0]
-    assert previews_for(concept, "pocket", ["a dog"], said.append).cases.prompts == ("a dog",)
+    asked = previews_for(request, PreviewChoice(prompts=["a dog"], every=100), said.append)
+    assert asked.cases.prompts == ("a dog",) and asked.at == {100, 200, 300, 400}
     assert RunDirectory(tmp_path / "run").status() == "new"
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1, 400), (1, 4000), (4, 400), (8, 900), (1, 50)])
+def test_previews_take_no_more_than_their_share(batch, steps):
+    """By passes of the denoiser: three a sample and step of the training, two a step of a picture."""
+    config = build_config("lora", batch_size=batch, steps=steps, checkpoint_every=100)
+    pictures, between = affordable(config, PROMPTS)
+    drawn = preview_steps(steps, 100, between)
+    passes = len(drawn) * pictures * 2 * NUM_STEPS * OVERHEAD
+    assert steps in drawn and 1 <= pictures <= PROMPTS
+    assert passes <= SHARE * 3 * batch * steps or (len(drawn), pictures) == (1, 1)
+    assert all(later - sooner >= between for sooner, later in itertools.pairwise([0, *sorted(drawn - {steps})]))
+
+
+def test_only_the_chosen_checkpoints_are_drawn(tmp_path):
+    said: list[str] = []
+    watcher = Previews(CASES, [], said.append, at=frozenset({4}))
+    train(quick_config("lora"), write_concept(tmp_path / "concept"), build_tiny(), tmp_path / "run", watcher=watcher)
+    assert [line.split(":")[0] for line in said] == ["step 4"]
+
+
+def test_the_cost_is_the_previews_time_beside_that_of_the_steps_between_them():
+    cost = PreviewCost("lora", "pocket", 3, 75, seconds_step=0.5, seconds_preview=1.5, n=5)
+    assert cost.preview_cost == 0.04 == round(1.5 / (75 * 0.5), 4)

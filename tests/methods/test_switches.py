@@ -73,7 +73,7 @@ CAPTION = f"photo, a {TOKEN} on cloth, red, blue, old"
 
 
 def changed(count=600, **changes):
-    return changed_captions((CAPTION,) * count, TOKEN, CaptionChanges(**changes), 1, list(range(count)))
+    return changed_captions((CAPTION,) * count, (TOKEN,), CaptionChanges(**changes), 1, list(range(count)))
 
 
 def test_captions_are_left_out_as_often_as_asked():

@@ -32,9 +32,9 @@ def sound_concept(folder: Path, count: int = 8, more: str = "class_word: logo\ne
     return images
 
 
-def add(file: Path, number: int, caption: str | bytes | None = f"a {TOKEN} on a wall", **how: object) -> Path:
+def add(file: Path, number: int, caption: str | bytes | None = f"a {TOKEN} on a wall") -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture(number).save(file, **how)
+    picture(number).save(file)
     return said(file, caption)
 
 
