@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -18,7 +18,9 @@ from brandsmith.core.errors import unknown_name
 from brandsmith.core.files import write_json
 from brandsmith.core.json_files import read_record
 from brandsmith.core.output import check_output_folder
-from brandsmith.draw.source import Source
+
+if TYPE_CHECKING:  # other benchmarks take `Bar` from here, and need no torch
+    from brandsmith.draw.source import Source
 
 Log = Callable[[str], None]
 

@@ -4,6 +4,7 @@ foreign host, a change without a form of ours, a command or a text of its own th
 
 from __future__ import annotations
 
+import re
 import socket
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,9 +18,11 @@ import httpx
 
 from brandsmith.benchmark.create import Bar
 from brandsmith.benchmark.studio_crowd import picture_bytes
+from brandsmith.benchmark.studio_forms import forms_of
 from brandsmith.benchmark.studio_live import Browser, LiveStudio, live_studio, pages_of
 
-PATIENCE_SEC = 60.0
+PATIENCE_SEC, MOST_PAGES = 60.0, 120
+_NUMBER = re.compile(r"[0-9]+")
 SECRET = "what lies outside the workspace"
 Log = Callable[[str], None]
 SCRIPTS = (
@@ -244,14 +247,35 @@ def _script(browser: Browser, attack: Attack) -> None:
             browser.submit("/api/v1/concepts", json={"name": script, "config": config}),
             served=False,
         )
-    for path in pages_of(browser):
+    _fill_forms(browser, attack)
+    for path in pages_of(browser, MOST_PAGES):
         answer = browser.get(path)
         attack.requests += 1
-        is_page = answer.headers.get("content-type", "").startswith("text/html")
-        attack.scripts += [f"{path}: {text}" for text in UNESCAPED if is_page and text in answer.text]
+        attack.scripts += [f"{path}: {text}" for text in UNESCAPED if _is_page(answer) and text in answer.text]
         policy = answer.headers.get("content-security-policy", "")
         if "default-src 'self'" not in policy or "unsafe" in policy:
             attack.scripts.append(f"{path}: policy {policy}")
+
+
+def _fill_forms(browser: Browser, attack: Attack) -> None:
+    """Every text field of every form: first without a token, then with such texts, a form once an address."""
+    seen: set[str] = set()
+    for path in pages_of(browser, MOST_PAGES):
+        for form in forms_of(browser.visit(path).text, path):
+            shape = _NUMBER.sub("#", form.action)
+            if shape in seen or form.action in ("/login", "/logout"):
+                continue
+            seen.add(shape)
+            stranger = httpx.post(f"{browser.base_url}{form.action}", data=form.fields | {"csrf": "0" * 64})
+            attack.note(f"form {form.action} without a token", stranger)
+            texts = {name: SCRIPTS[number % len(SCRIPTS)] for number, name in enumerate(form.texts)}
+            sent = browser.submit(form.action, data=form.fields | texts | {"csrf": browser.token})
+            attack.note(f"form {form.action}", sent, served=False)
+            attack.scripts += [f"{form.action}: {text}" for text in UNESCAPED if _is_page(sent) and text in sent.text]
+
+
+def _is_page(answer: httpx.Response) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/html")
 
 
 def _dawdle(studio: LiveStudio, attack: Attack, number: int) -> None:
