@@ -25,7 +25,7 @@ def measure_judges(concept: Concept) -> list[Bar]:
     for px in PANS_PX:
         found = [movement(panned(own, px)) for own in pictures]
         error = float(np.mean(np.abs(np.array(found) - px))) / px
-        note = f"{np.mean(found):.3f} px for {px:g}: smooth grounds show no movement"
+        note = f"{np.mean(found):.3f} px for {px:g} of movement"
         bars.append(Bar(f"movement_error_{px:g}_px", round(error, 4), "reported", None, n, note))
     calm = float(np.mean([flicker(panned(own, 2.0)) for own in pictures]))
     bars.append(Bar("flicker_of_a_pan", round(calm, 4), "reported", None, n, "0 would be perfect"))

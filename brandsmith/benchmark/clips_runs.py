@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter, UNetMotionModel
+from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter
 
 from brandsmith.base.base import Base
 from brandsmith.base.motion import Frames, Motion
 from brandsmith.base.random_small import build_tiny
+from brandsmith.base.stock import stock_pipeline
 from brandsmith.benchmark.create import Bar
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import sha256_of
@@ -43,16 +44,8 @@ def measure_stock() -> list[Bar]:
 
 @torch.no_grad()
 def _stock(base: Base, adapter: MotionAdapter) -> torch.Tensor:
-    pipe = AnimateDiffPipeline(
-        vae=base.vae,
-        text_encoder=base.text_encoders[0],
-        tokenizer=base.tokenizer,
-        unet=UNetMotionModel.from_unet2d(base.denoiser, adapter),
-        motion_adapter=adapter,
-        scheduler=DDIMScheduler.from_config(base.scheduler.config),
-        feature_extractor=None,
-        image_encoder=None,
-    )
+    scheduler = DDIMScheduler.from_config(base.scheduler.config)
+    pipe = AnimateDiffPipeline.from_pipe(stock_pipeline(base), motion_adapter=adapter, scheduler=scheduler)
     pipe.set_progress_bar_config(disable=True)
     height, width = base.image_px
     made: torch.Tensor = pipe(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from brandsmith.core.errors import BrandsmithError, InvalidConfig
+from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 
 FRAMES, FPS = 16, 8.0
 """Frames that temporal layers are trained with, and so many a second: two seconds."""
@@ -42,13 +42,13 @@ class ClipChoice:
 
 
 def all_at_once(faults: list[BrandsmithError]) -> None:
-    """Raise what is wrong, everything in one error of the first one's kind."""
+    """Raise what is wrong: one fault as it is, several as the lines of one InvalidInput."""
     if not faults:
         return
     if len(faults) == 1:
         raise faults[0]
-    lines = "".join(f"\n  * {fault}" for fault in faults)
-    raise type(faults[0])(f"{len(faults)} things are wrong:{lines}")
+    details = [f"{fault}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults]
+    raise InvalidInput(f"{len(faults)} things are wrong", details=details)
 
 
 def choice_faults(choice: ClipChoice) -> list[BrandsmithError]:

@@ -39,7 +39,7 @@ ANIMATED = 0.3
 """Share of what is shown that is animated art; the rest are scenes."""
 MOST_COMMON = 0.8
 """The largest share of noise that a clip's frames have in common."""
-COMMON_NOISE = 0.5
+COMMON_NOISE = 0.7
 """The share to draw with."""
 MARK_WEIGHT = 3.0
 """Times as much as elsewhere, where the mark is: pocket's own."""
