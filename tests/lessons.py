@@ -45,6 +45,12 @@ QUICK = {
 }  # learning rates that move a tiny random model visibly in a few steps
 
 
+def quick_for(name: str, base: Base) -> dict[str, Any]:
+    """QUICK of a method, without a rate for text encoders that the base's family never trains."""
+    trains = any(map(base.family.trains_encoder, base.family.encoder_names()))
+    return {key: value for key, value in QUICK[name].items() if trains or key != "text_encoder_learning_rate"}
+
+
 def quick_config(name: str, **more: Any) -> TrainSettings:
     """Six steps of a method, with a checkpoint after every second."""
     return build_config(name, **({"steps": 6, "checkpoint_every": 2} | QUICK.get(name, {}) | more))

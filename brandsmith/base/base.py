@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
-from diffusers.models.attention_processor import Attention
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from brandsmith.base.draw_defaults import DIFFUSION_DEFAULTS, Distilled, DrawDefaults
 from brandsmith.base.noising import Noising
 from brandsmith.base.takeover import Takeover
 
@@ -36,9 +36,40 @@ def pocket_folder() -> Path:
 class AttentionLayer:
     """A layer in which the picture attends to text, `factor` times coarser than the latents."""
 
-    attention: Attention
+    attention: torch.nn.Module
     factor: int
-    block: Literal["down", "middle", "up"]
+    block: Literal["down", "middle", "up", "joint"]
+    text_first: bool = True
+    """Of a layer that text and picture share: which of them stands first in its sequence."""
+    padded_to: int = 1
+    """There the picture's tokens are filled up to a multiple."""
+
+
+def cell_of_autoencoder(base: Base) -> int:
+    """Pixels per latent cell of diffusers' AutoencoderKL."""
+    return int(2 ** (len(base.vae.config.block_out_channels) - 1))
+
+
+def tokenize_padded(base: Base, prompts: list[str]) -> list[torch.Tensor]:
+    """Token ids (N, max length) per text encoder, padded and truncated as Stable Diffusion does."""
+    return [padded_ids(tokenizer, prompts) for tokenizer in base.tokenizers]
+
+
+def padded_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> torch.Tensor:
+    batch = tokenizer(
+        texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    )
+    return batch.input_ids
+
+
+def plain_offsets(base: Base, text: str) -> list[tuple[int, int]]:
+    """The characters of `text` behind each token that the picture attends to, from the first token on; (0, 0) for one
+    that stands for none. Here of the first tokenizer.
+    """
+    tokenizer = base.tokenizer
+    longest = tokenizer.model_max_length
+    encoded = tokenizer(text, truncation=True, max_length=longest, return_offsets_mapping=True)
+    return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
 
 
 @dataclass(frozen=True)
@@ -89,9 +120,55 @@ class Family:
     """
     languages: frozenset[str] = frozenset({"en"})
     """Codes of the languages in which its text encoders read: a prompt in one of them is never put into English."""
+    vae_class: type[ModelMixin] = AutoencoderKL
+    packed_channels: int = 1
+    """How many times the autoencoder's channels the denoiser takes: 4 where 2 x 2 cells are one token."""
+    cell_px: Callable[[Base], int] = cell_of_autoencoder
+    """Pixels per cell of the latents along one side."""
+    tokenizer_classes: Mapping[str, type[PreTrainedTokenizerBase]] = field(default_factory=dict)
+    """By the names of the tokenizers' folders; those that are not here are CLIP's."""
+    text_length: Mapping[str, int] = field(default_factory=dict)
+    """Tokens of a text that the model takes, where its tokenizer takes more, by the tokenizers' names."""
+    tokenize: Callable[[Base, list[str]], list[torch.Tensor]] = tokenize_padded
+    """Token ids (N, max length) of prompts for each text encoder."""
+    token_offsets: Callable[[Base, str], list[tuple[int, int]]] = plain_offsets
+    """Where a prompt's characters stand in the tokens that the picture attends to (`plain_offsets`)."""
+    trained_encoders: tuple[str, ...] | None = None
+    """The text encoders that a training may change; None: all. A new word goes into every one."""
+    skips_layers: bool = True
+    """Whether a text encoder's last layers may be left out (`clip_skip`)."""
+    joint_attention: Callable[[Base], list[AttentionLayer]] | None = None
+    """The layers in which text and picture share one attention, in the order of execution."""
+    schedule: Callable[[Mapping[str, Any], int, int], dict[str, Any]] = lambda config, tokens, steps: {}
+    """What stock diffusers' pipeline tells the scheduler beside the number of steps: of its configuration, how many
+    tokens the picture has, and the steps.
+    """
+    embeds_guidance: Callable[[Base], bool] = lambda base: False
+    """Whether the denoiser is told the guidance scale as a number: it was distilled to guide itself."""
+    finish_guidance: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    """What is done to a guided prediction (C, h, w), of it and the prompt's own prediction; None: nothing."""
+    draws: DrawDefaults = DIFFUSION_DEFAULTS
+    distilled: Callable[[ReadConfig], Distilled | None] = lambda read: None
+    """What a diffusers folder was distilled to, from its configuration files; None: an ordinary model, or unknown."""
+    twin: str = ""
+    """What to train in place of a model whose name alone says that it was distilled."""
+    fitted: Callable[[Family, ReadConfig], Family] = lambda family, read: family
+    """The family as a diffusers folder has it, where parts may be absent or of another kind."""
 
     def encoder_names(self) -> tuple[str, ...]:
         return tuple(self.encoder_classes)
+
+    def trains_encoder(self, name: str) -> bool:
+        """Whether a training may change the weights of a text encoder."""
+        return self.trained_encoders is None or name in self.trained_encoders
+
+    def num_tokens(self, base: Base, size_px: tuple[int, int]) -> int:
+        """Of a picture of (height, width) in pixels."""
+        unit = self.size_unit(base)
+        return (size_px[0] // unit) * (size_px[1] // unit)
+
+    def tokenizer_class(self, name: str) -> type[PreTrainedTokenizerBase]:
+        return self.tokenizer_classes.get(name, CLIPTokenizer)
 
     def tokenizer_names(self) -> tuple[str, ...]:
         return tuple(name.replace("text_encoder", "tokenizer") for name in self.encoder_classes)
@@ -105,7 +182,7 @@ class Base:
     family: Family
     denoiser: ModelMixin
     """The part that predicts and is trained: a U-Net or a transformer."""
-    vae: AutoencoderKL
+    vae: ModelMixin
     text_encoders: list[PreTrainedModel]
     tokenizers: list[PreTrainedTokenizerBase]
     scheduler: SchedulerMixin
@@ -145,11 +222,13 @@ class Base:
     @property
     def vae_scale(self) -> int:
         """Pixels per latent cell along one side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return self.family.cell_px(self)
 
     @property
     def is_inpainting(self) -> bool:
         """Whether the denoiser also takes a mask and the picture around it (`base/inpainting.py`)."""
+        if not self.family.inpainting_pipeline:
+            return False
         return bool(self.denoiser.config.in_channels == inpainting_channels(self.vae.config.latent_channels))
 
     @property
@@ -165,6 +244,10 @@ class Base:
     def named_encoders(self) -> dict[str, PreTrainedModel]:
         """Text encoders by the names of their folders."""
         return dict(zip(self.family.encoder_names(), self.text_encoders, strict=True))
+
+    def trained_encoders(self) -> dict[str, PreTrainedModel]:
+        """Those that a training may change."""
+        return {name: own for name, own in self.named_encoders().items() if self.family.trains_encoder(name)}
 
     def modules(self) -> list[torch.nn.Module]:
         return [self.denoiser, self.vae, *self.text_encoders]
@@ -193,26 +276,31 @@ def inpainting_channels(latent_channels: int) -> int:
 
 @dataclass
 class Conditioning:
-    """What a prediction is conditioned on: `hidden` (N, tokens, width); where the family has them `pooled` (N, width)
-    and sdxl's `time_ids` (N, 6); for an inpainting base `masked` (N, 1 + C, h, w), see `base/inpainting.py`.
+    """What a prediction is conditioned on: `hidden` (N, tokens, width); where the family has them `pooled` (N, width),
+    sdxl's `time_ids` (N, 6), `mask` (N, tokens), True where a token counts (None: all do), and the scale `guidance`
+    (N,) that a denoiser is told; for an inpainting base `masked` (N, 1 + C, h, w), see `base/inpainting.py`.
     """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
     time_ids: torch.Tensor | None = None
     masked: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+    guidance: torch.Tensor | None = None
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Conditioning:
+        values = (self.pooled, self.time_ids, self.masked, self.mask, self.guidance)
+        return Conditioning(change(self.hidden), *(None if value is None else change(value) for value in values))
 
     def to(self, dtype: torch.dtype) -> Conditioning:
-        def cast(value: torch.Tensor | None) -> torch.Tensor | None:
-            return None if value is None else value.to(dtype)
+        """Its numbers in a format; a mask stays one."""
+        return self._each(lambda value: value if value.dtype == torch.bool else value.to(dtype))
 
-        return Conditioning(self.hidden.to(dtype), cast(self.pooled), cast(self.time_ids), cast(self.masked))
+    def on(self, device: torch.device | str) -> Conditioning:
+        return self._each(lambda value: value.to(device))
 
     def rows(self, index: torch.Tensor | slice) -> Conditioning:
-        def pick(value: torch.Tensor | None) -> torch.Tensor | None:
-            return None if value is None else value[index]
-
-        return Conditioning(self.hidden[index], pick(self.pooled), pick(self.time_ids), pick(self.masked))
+        return self._each(lambda value: value[index])
 
     @staticmethod
     def cat(parts: list[Conditioning]) -> Conditioning:
@@ -225,19 +313,14 @@ class Conditioning:
             join([p.pooled for p in parts]),
             join([p.time_ids for p in parts]),
             join([p.masked for p in parts]),
+            join([p.mask for p in parts]),
+            join([p.guidance for p in parts]),
         )
 
 
 def tokenize(base: Base, prompts: list[str]) -> list[torch.Tensor]:
-    """Token ids (N, max length) per text encoder, padded and truncated as Stable Diffusion does."""
-    return [_padded_ids(tokenizer, prompts).to(base.device) for tokenizer in base.tokenizers]
-
-
-def _padded_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> torch.Tensor:
-    batch = tokenizer(
-        prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-    )
-    return batch.input_ids
+    """Token ids (N, max length) per text encoder, padded and truncated as stock diffusers does for the family."""
+    return [ids.to(base.device) for ids in base.family.tokenize(base, prompts)]
 
 
 def encode_prompts(

@@ -39,7 +39,9 @@ def decode_in_budget(base: Base, latents: torch.Tensor, budget: int | None = Non
 
 def decoding_bytes(base: Base, height: int, width: int) -> int:
     """About what decoding one picture of so many pixels holds at once: two tensors of each of the two finest levels."""
-    fine = list(base.vae.config.block_out_channels)[:2]
+    config = base.vae.config
+    widths = config.get("block_out_channels") or [config.base_dim * factor for factor in config.dim_mult]
+    fine = list(widths)[:2]
     return height * width * 2 * sum(fine) * next(base.vae.parameters()).element_size()
 
 
@@ -53,9 +55,18 @@ def free_budget(device: torch.device) -> int:
 def _tiles(base: Base, side_px: int) -> Iterator[None]:
     """Square tiles of so many pixels inside the `with`."""
     vae = base.vae
-    before = vae.use_tiling, vae.tile_sample_min_size, vae.tile_latent_min_size
-    vae.use_tiling, vae.tile_sample_min_size, vae.tile_latent_min_size = True, side_px, side_px // base.vae_scale
+    if hasattr(vae, "tile_sample_min_height"):
+        sides = {"tile_sample_min_height": side_px, "tile_sample_min_width": side_px}
+        strides = {"tile_sample_stride_height": side_px * 3 // 4, "tile_sample_stride_width": side_px * 3 // 4}
+        wanted = {"use_tiling": True, **sides, **strides}
+    else:
+        cell = 2 ** (len(vae.config.block_out_channels) - 1)
+        wanted = {"use_tiling": True, "tile_sample_min_size": side_px, "tile_latent_min_size": side_px // cell}
+    before = {name: getattr(vae, name) for name in wanted}
     try:
+        for name, value in wanted.items():
+            setattr(vae, name, value)
         yield
     finally:
-        vae.use_tiling, vae.tile_sample_min_size, vae.tile_latent_min_size = before
+        for name, value in before.items():
+            setattr(vae, name, value)

@@ -7,25 +7,16 @@ al. 2024, "SDXL-Lightning"; Ren et al. 2024, "Hyper-SD". Distillation draws guid
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from brandsmith.base.draw_defaults import Distilled
 from brandsmith.base.names import split_name
-from brandsmith.base.parts import INDEX, read_json
+from brandsmith.base.parts import INDEX, detect_family, family_distilled, read_json
 from brandsmith.core.errors import InvalidConfig
 
 _WORD = re.compile(r"(?<![a-z])(lcm|turbo|lightning|hyper-?sd(?:xl)?)(?![a-z])", re.I)
 """In a base's name. Turbo and Lightning have the configuration of ordinary bases: nothing else tells them apart."""
-
-
-@dataclass(frozen=True)
-class Distilled:
-    """How a kind is drawn with, as its authors say."""
-
-    kind: str
-    num_steps: int
-    guidance_scale: float
-    scheduler: str
 
 
 KINDS = {
@@ -34,7 +25,6 @@ KINDS = {
     "lightning": Distilled("a Lightning model", 4, 1.0, "euler"),
     "hyper": Distilled("a Hyper-SD model", 4, 1.0, "ddim"),
 }
-"""Scale 1 is no guidance."""
 
 
 def distilled_kind(name: str, folder: Path) -> Distilled | None:
@@ -42,6 +32,8 @@ def distilled_kind(name: str, folder: Path) -> Distilled | None:
 
     name: as the base was given; folder: where it is (`sources.resolve_base`).
     """
+    if known := family_distilled(folder):
+        return known
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name")
     if scheduler == "LCMScheduler" or read_json(folder / "unet" / "config.json").get("time_cond_proj_dim"):
         return KINDS["lcm"]
@@ -49,8 +41,14 @@ def distilled_kind(name: str, folder: Path) -> Distilled | None:
     for text in (Path(split_name(name)[0]).name, said if isinstance(said, str) else ""):
         if match := _WORD.search(text.replace("_", "-")):
             word = match[1].lower()
-            return KINDS["hyper" if word.startswith("hyper") else word]
+            return _of_family(KINDS["hyper" if word.startswith("hyper") else word], folder)
     return None
+
+
+def _of_family(kind: Distilled, folder: Path) -> Distilled:
+    """A flow model has schedulers of its own."""
+    family = detect_family(folder)
+    return replace(kind, scheduler=family.draws.scheduler, twin=family.twin) if family.noising.is_flow else kind
 
 
 def refuse_training(name: str, folder: Path) -> None:
@@ -59,5 +57,5 @@ def refuse_training(name: str, folder: Path) -> None:
         raise InvalidConfig(
             f"base '{name}' is {found.kind}: it was distilled to draw in about {found.num_steps} steps, and"
             " training with the usual loss undoes that",
-            hint="train on the model it was distilled from, and draw with the adapter on this one",
+            hint=f"train on {found.twin or 'the model it was distilled from'}, and draw with the adapter on this one",
         )

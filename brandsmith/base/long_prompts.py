@@ -37,6 +37,8 @@ def encode_long_prompts(
 ) -> Conditioning:
     """`base.encode_prompts` of prompts of any length, each with its own clip skip; the same of prompts that fit."""
     skips = list(clip_skips or [0] * len(prompts))
+    if not base.family.reads_chunks:
+        return _cut(base, prompts, image_px, skips)
     chunks = [_chunks(base, prompt) for prompt in prompts]
     if all(len(own) == 1 for own in chunks) and not any(skips):
         return encode_prompts(base, list(prompts), image_px)
@@ -49,6 +51,14 @@ def encode_long_prompts(
     if base.is_inpainting:
         joined.masked = encode_prompts(base, [""] * len(prompts), image_px).masked
     return joined
+
+
+def _cut(base: Base, prompts: Sequence[str], image_px: tuple[int, int] | None, skips: Sequence[int]) -> Conditioning:
+    """Of a family that reads no chunks: the ends of long prompts are cut."""
+    if len(set(skips)) <= 1:
+        return encode_prompts(base, list(prompts), image_px, skips[0] if skips else 0)
+    rows = [encode_prompts(base, [prompt], image_px, skip) for prompt, skip in zip(prompts, skips, strict=True)]
+    return Conditioning.cat(rows)
 
 
 def _encoded(

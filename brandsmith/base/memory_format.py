@@ -33,7 +33,9 @@ def _is_last(weights: torch.Tensor) -> bool:
 
 
 def _lay_out(module: torch.nn.Module, memory_format: torch.memory_format) -> None:
-    module.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's annotations lack this argument
+    for weights in module.parameters():
+        if weights.dim() == 4:  # a video autoencoder has five, which have a layout of their own
+            weights.data = weights.data.contiguous(memory_format=memory_format)
 
 
 def like_weights(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,10 @@ Shapes: latents and noise (N, C, h, w), timesteps (N,), from 0 (no noise) to `nu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
@@ -162,6 +164,51 @@ def snr_plus_one(alphas_cumprod: torch.Tensor) -> torch.Tensor:
     return (1 / (1 - alphas_cumprod)).clamp(max=SAMPLE_WEIGHT_CAP)
 
 
+Density = Literal["uniform", "logit_normal", "mode"]
+FlowWeights = Literal["none", "sigma_squared", "sigma_sqrt", "cosmap"]
+
+
+@dataclass(frozen=True)
+class FlowSampling:
+    """Which timesteps a flow is trained on and what they weigh: Esser et al. 2024, section 3.1, as diffusers' training
+    scripts have it (`compute_density_for_timestep_sampling`, `compute_loss_weighting_for_sd3`).
+    """
+
+    density: Density = "logit_normal"
+    """Of the place in the schedule, which runs from noise to picture."""
+    mean: float = 0.0
+    """Of `logit_normal`; above 0 there is less noise."""
+    std: float = 1.0
+    """Of `logit_normal`."""
+    mode_scale: float = 1.29
+    """Of `mode`."""
+    shift: float | None = None
+    """Moves timesteps to more noise where above 1: s t / (1 + (s - 1) t). None: the static shift of the base's own
+    schedule.
+    """
+    weights: FlowWeights = "sigma_squared"
+    """Of the squared errors of the velocity; sigma squared makes them errors of x0."""
+
+    def place(self, generator: torch.Generator) -> torch.Tensor:
+        """(1,) in [0, 1)."""
+        if self.density == "logit_normal":
+            drawn = torch.randn((1,), generator=generator)
+            return (drawn if (self.mean, self.std) == (0.0, 1.0) else self.mean + self.std * drawn).sigmoid()
+        drawn = torch.rand((1,), generator=generator)
+        if self.density == "uniform":
+            return drawn
+        return 1 - drawn - self.mode_scale * ((math.pi * drawn / 2).cos() ** 2 - 1 + drawn)
+
+    def weight(self, sigma: torch.Tensor) -> torch.Tensor:
+        if self.weights == "sigma_squared":
+            return sigma.square()
+        if self.weights == "sigma_sqrt":
+            return sigma.clamp(min=1e-3) ** -2.0
+        if self.weights == "cosmap":
+            return 2 / (math.pi * (1 - 2 * sigma + 2 * sigma**2))
+        return torch.ones_like(sigma)
+
+
 class FlowNoising:
     """x = (1 - sigma) x0 + sigma noise, and the velocity noise - x0 as target; a timestep is `num_timesteps` sigma.
 
@@ -174,14 +221,20 @@ class FlowNoising:
         "heun": "FlowMatchHeunDiscreteScheduler",
     }
     is_flow: ClassVar[bool] = True
+    usual: ClassVar[FlowSampling] = FlowSampling()
 
-    def __init__(self, scheduler: SchedulerMixin) -> None:
+    def __init__(self, scheduler: SchedulerMixin, sampling: FlowSampling | None = None) -> None:
         self.schedule = FlowMatchEulerDiscreteScheduler.from_config(scheduler.config)
         self.num_timesteps: int = self.schedule.config.num_train_timesteps
+        self.sampling = sampling or self.usual
 
     def draw_timestep(self, generator: torch.Generator, below: float = 1.0) -> torch.Tensor:
-        place = torch.randn((1,), generator=generator).sigmoid()
-        return self.schedule.timesteps[(place * self.num_timesteps).long()] * below
+        place, shift = self.sampling.place(generator), self.sampling.shift
+        if shift is not None:
+            sigma = 1 - place
+            return self.num_timesteps * shift * sigma / (1 + (shift - 1) * sigma) * below
+        row = (place * self.num_timesteps).long().clamp(0, self.num_timesteps - 1)
+        return self.schedule.timesteps[row] * below
 
     def timestep_at(self, share: float) -> torch.Tensor:
         return torch.tensor(share * self.num_timesteps)
@@ -199,7 +252,7 @@ class FlowNoising:
 
     def weights(self, timesteps: torch.Tensor, min_snr_gamma: float | None = None) -> torch.Tensor:
         check_snr_weights(self, min_snr_gamma)
-        return self.sigmas(timesteps).square()
+        return self.sampling.weight(self.sigmas(timesteps))
 
     def clean_estimate(
         self,
@@ -215,6 +268,14 @@ class FlowNoising:
 
     def sampler(self) -> SchedulerMixin:
         return FlowMatchEulerDiscreteScheduler.from_config(self.schedule.config)
+
+
+class UniformFlowNoising(FlowNoising):
+    """The same of FLUX, Z-Image and Qwen-Image: every timestep alike, and errors of the velocity (diffusers' training
+    scripts of these models).
+    """
+
+    usual: ClassVar[FlowSampling] = FlowSampling(density="uniform", weights="none")
 
 
 ALLOWED_SCHEDULERS = frozenset(
@@ -235,6 +296,13 @@ WITHOUT_X0 = frozenset(
     }
 )
 """Those that cannot sample a base that predicts x0."""
+
+
+def with_sampling(noising: Noising, changes: Mapping[str, object]) -> Noising:
+    """The noising of a flow with other timesteps or weights, fields of FlowSampling; without changes as it is."""
+    if not changes or not isinstance(noising, FlowNoising):
+        return noising
+    return type(noising)(noising.schedule, replace(noising.sampling, **changes))  # type: ignore[arg-type]
 
 
 def check_snr_weights(noising: Noising | type[Noising], min_snr_gamma: float | None) -> None:

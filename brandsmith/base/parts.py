@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ModelMixin
-from transformers import CLIPTokenizer, PreTrainedModel
+from diffusers import ModelMixin
+from transformers import CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from brandsmith.base.base import Family, inpainting_channels
+from brandsmith.base.base import Family, ReadConfig, inpainting_channels
+from brandsmith.base.draw_defaults import Distilled
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.foreign.ldm_names import OLD_ATTENTION
 from brandsmith.base.foreign.replaced_vae import weights_place
@@ -59,9 +60,7 @@ def detect_family(folder: Path) -> Family:
     if stored := stored_family(folder):
         return FAMILIES[stored]
 
-    def read(part: str) -> dict[str, Any]:
-        return read_json(folder / INDEX if part == "model_index" else folder / part / "config.json")
-
+    read = reader_of(folder)
     kind = read("model_index").get("_class_name", "a model of unknown kind")
     try:
         found = next((family for family in FAMILIES.values() if family.recognises(read)), None)
@@ -71,7 +70,25 @@ def detect_family(folder: Path) -> Family:
         raise InvalidConfig(
             f"'{folder.name}' is {kind}, which is of no known family", hint=f"allowed families: {', '.join(FAMILIES)}"
         )
-    return found
+    return found.fitted(found, read)
+
+
+def reader_of(folder: Path) -> ReadConfig:
+    """Reads the configuration files of a folder; `scheduler` too."""
+
+    def read(part: str) -> dict[str, Any]:
+        if part == "model_index":
+            return read_json(folder / INDEX)
+        return read_json(folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json"))
+
+    return read
+
+
+def family_distilled(folder: Path) -> Distilled | None:
+    """What the folder's family says it was distilled to."""
+    if stored_family(folder):
+        return None
+    return detect_family(folder).distilled(reader_of(folder))
 
 
 def check_parts(folder: Path, family: Family) -> None:
@@ -110,7 +127,8 @@ def part_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _check_channels(folder: Path, family: Family, configs: Mapping[str, dict[str, Any]]) -> None:
-    taken, latent = configs[family.denoiser_name].get("in_channels", 4), configs["vae"].get("latent_channels", 4)
+    taken, vae = configs[family.denoiser_name].get("in_channels", 4), configs["vae"]
+    latent = vae.get("latent_channels", vae.get("z_dim", 4)) * family.packed_channels
     allowed = [latent, inpainting_channels(latent)] if family.inpainting_pipeline else [latent]
     if taken not in allowed:
         raise InvalidInput(
@@ -130,7 +148,7 @@ def build_part(
     try:
         if name in family.encoder_classes:
             return _build_encoder(family.encoder_classes[name], config, file)
-        kind = AutoencoderKL if name == "vae" else family.denoiser_class
+        kind = family.vae_class if name == "vae" else family.denoiser_class
         if config.get("_class_name", kind.__name__) != kind.__name__:
             raise InvalidInput(
                 f"'{file}' is of a {config['_class_name']}", hint=f"a {family.name} base has a {kind.__name__}"
@@ -144,8 +162,11 @@ def build_part(
 
 
 def _build_encoder(kind: type[PreTrainedModel], config: dict[str, Any], file: Path) -> PreTrainedModel:
-    if not str(config.get("model_type", "clip")).startswith("clip"):
-        raise InvalidInput(f"'{file}' is of a {config['model_type']} model", hint="text encoders are CLIP's")
+    wanted = kind.config_class.model_type
+    if str(config.get("model_type", wanted)).split("_")[0] != wanted.split("_")[0]:
+        raise InvalidInput(
+            f"'{file}' is of a {config['model_type']} model", hint=f"this text encoder is a {kind.__name__}"
+        )
     return kind(kind.config_class.from_dict(config))
 
 
@@ -157,7 +178,8 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
         check_floats(header, _INTEGERS)
     stored = {_plain(name): tensor.shape for header in headers for name, tensor in header.tensors.items()}
     expected = {_plain(name): tuple(tensor.shape) for name, tensor in part.state_dict().items()}
-    missing = [name for name in expected if name not in stored and not name.endswith(_INTEGERS)]
+    tied = {_plain(name) for name in _tied_names(part)}
+    missing = [name for name in expected if name not in stored and not name.endswith(_INTEGERS) and name not in tied]
     if missing:
         raise InvalidInput(
             f"the weights in '{folder}' lack {len(missing)} tensors of {folder.name}, such as '{missing[0]}'",
@@ -176,7 +198,16 @@ def _plain(name: str) -> str:
     """A tensor's name without what differs between versions of diffusers and transformers."""
     for old, new in OLD_ATTENTION.items():
         name = name.replace(old, new)
-    return name.removeprefix("text_model.")
+    for prefix in ("text_model.", "model.", "language_model."):
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _tied_names(part: torch.nn.Module) -> list[str]:
+    """Names of weights that are other weights of the part under a second name: files hold them once."""
+    config = getattr(part, "config", None)
+    tied = getattr(part, "_tied_weights_keys", None) if isinstance(part, PreTrainedModel) else None
+    return list(tied or ()) if getattr(config, "tie_word_embeddings", True) else []
 
 
 def weight_files(folder: Path, stem: str) -> list[Path]:
@@ -246,11 +277,15 @@ def check_tokenizer_files(folder: Path) -> None:
         )
 
 
-def load_tokenizer(folder: Path) -> CLIPTokenizer:
-    """The CLIP tokenizer of a folder. Raises MissingResource, InvalidInput."""
+def load_tokenizer(
+    folder: Path, kind: type[PreTrainedTokenizerBase] = CLIPTokenizer, longest: int | None = None
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, which takes at most `longest` pieces. Raises MissingResource, InvalidInput."""
     check_tokenizer_files(folder)
     with said_of(folder):
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = kind.from_pretrained(folder, local_files_only=True)
+    if longest:
+        tokenizer.model_max_length = min(longest, tokenizer.model_max_length)
     if tokenizer.eos_token_id is None or tokenizer.eos_token_id >= len(tokenizer):
         raise InvalidInput(f"the tokenizer in '{folder}' has no token for the end of a text", hint="get it again")
     return tokenizer

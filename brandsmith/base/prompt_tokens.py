@@ -20,7 +20,17 @@ Span = tuple[int, int]
 
 def most_pieces(tokenizer: Any) -> int:
     """How many pieces of a text are read: the rest of a prompt is cut."""
-    return int(tokenizer.model_max_length) - int(tokenizer.num_special_tokens_to_add())
+    return int(tokenizer.model_max_length) - int(tokenizer.num_special_tokens_to_add()) - _around(tokenizer)
+
+
+def _around(tokenizer: Any) -> int:
+    """Pieces of a chat's frame, in which a language model reads a prompt."""
+    if not getattr(tokenizer, "chat_template", None):
+        return 0
+    frame = tokenizer.apply_chat_template(
+        [{"role": "user", "content": ""}], tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    return count_pieces(tokenizer, frame)
 
 
 def count_pieces(tokenizer: Any, text: str) -> int:

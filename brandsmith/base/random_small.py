@@ -1,5 +1,5 @@
-"""Small bases with random weights, one per family: stock classes, 64-px pictures. For tests, and for benchmarks of what
-does not depend on what weights have learnt.
+"""Small bases with random weights, one per family (of flow models: `random_flow.py`): stock classes, 64-px pictures.
+For tests, and for benchmarks of what does not depend on what weights have learnt.
 """
 
 from __future__ import annotations
@@ -7,36 +7,33 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DDPMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-    SD3Transformer2DModel,
-    UNet2DConditionModel,
-)
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.random_flow import BUILDERS, build_tiny_flow
 from brandsmith.base.random_sd15 import CORPUS
 from brandsmith.base.tokenizer import train_clip_tokenizer
 
-WIDTHS = {"sd1": (16,), "sd2": (24,), "sdxl": (16, 24), "sd3": (16, 24)}
+WIDTHS = {"sd1": (16,), "sd2": (24,), "sdxl": (16, 24)}
 """Of the text encoders."""
 
 
 def build_tiny(family: str = "sd1", seed: int = 0, *, context: int = 24, inpainting: bool = False) -> Base:
-    """A base of 64-px pictures (8 x 8 latents; 4 channels, sd3 16) whose every part is a stock class.
+    """A base of 64-px pictures (8 x 8 latents of 4 channels) whose every part is a stock class.
 
     inpainting: its U-Net takes a mask too.
     """
+    if family in BUILDERS:
+        return build_tiny_flow(family, seed)
     torch.manual_seed(seed)
     tokenizer = train_clip_tokenizer(CORPUS, vocab_size=620, max_length=context)
     widths = WIDTHS[family]
-    encoders = [_text_encoder(tokenizer, w, projected=i == 1 or family == "sd3") for i, w in enumerate(widths)]
-    denoiser = _transformer(sum(widths)) if family == "sd3" else _unet(family, widths, 9 if inpainting else 4)
-    vae = _autoencoder(family)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0) if family == "sd3" else _diffusion_scheduler(family)
+    encoders = [_text_encoder(tokenizer, w, projected=i == 1) for i, w in enumerate(widths)]
+    denoiser = _unet(family, widths, 9 if inpainting else 4)
+    vae = _autoencoder()
+    scheduler = _diffusion_scheduler(family)
     tokenizers = [tokenizer] * len(widths)
     return Base(f"tiny-{family}", FAMILIES[family], denoiser, vae, encoders, tokenizers, scheduler).freeze()
 
@@ -64,27 +61,7 @@ def _unet(family: str, widths: tuple[int, ...], in_channels: int) -> UNet2DCondi
     )
 
 
-def _transformer(text_width: int) -> SD3Transformer2DModel:
-    """Text is padded by 8 to its width, as the real one pads it."""
-    return SD3Transformer2DModel(
-        sample_size=8,
-        patch_size=2,
-        in_channels=16,
-        out_channels=16,
-        num_layers=2,
-        attention_head_dim=8,
-        num_attention_heads=4,
-        joint_attention_dim=text_width + 8,
-        caption_projection_dim=32,
-        pooled_projection_dim=text_width,
-        pos_embed_max_size=16,
-        dual_attention_layers=(0,),
-        qk_norm="rms_norm",
-    )
-
-
-def _autoencoder(family: str) -> AutoencoderKL:
-    flow = {"latent_channels": 16, "shift_factor": 0.0609, "use_quant_conv": False, "use_post_quant_conv": False}
+def _autoencoder() -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -94,7 +71,7 @@ def _autoencoder(family: str) -> AutoencoderKL:
         sample_size=64,
         mid_block_add_attention=False,
         scaling_factor=0.5,
-        **(flow if family == "sd3" else {"latent_channels": 4}),
+        latent_channels=4,
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, ModelMixin, SchedulerMixin
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from diffusers import ModelMixin, SchedulerMixin
+from transformers import CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from brandsmith.base import hub
 from brandsmith.base.base import Base, Family, pocket_folder
@@ -133,7 +133,9 @@ def check_base(name: str) -> None:
 
 def _check_vocabulary(folder: Path, part: str, tokenizer: PreTrainedTokenizerBase) -> None:
     config, length = read_json(folder / part / "config.json"), tokenizer.model_max_length
-    rows, places = config.get("vocab_size", len(tokenizer)), config.get("max_position_embeddings", 77)
+    config = config.get("text_config", config) if "vocab_size" not in config else config
+    usual = 77 if isinstance(tokenizer, CLIPTokenizer) else length  # T5 has no places, only distances
+    rows, places = config.get("vocab_size", len(tokenizer)), config.get("max_position_embeddings", usual)
     whole = all(type(number) is int for number in (length, rows, places))
     if not whole or not 2 < len(tokenizer) <= rows or not 2 < length <= places:
         raise InvalidInput(
@@ -191,7 +193,7 @@ def _load(name: str, device: torch.device, stored: torch.dtype = torch.float32) 
         name=name,
         family=family,
         denoiser=part(family.denoiser_class.from_pretrained, family.denoiser_name),
-        vae=part(AutoencoderKL.from_pretrained, "vae"),
+        vae=part(family.vae_class.from_pretrained, "vae"),
         text_encoders=[part(kind.from_pretrained, own) for own, kind in family.encoder_classes.items()],
         tokenizers=_tokenizers_in(folder, family),
         scheduler=load_scheduler(folder),
@@ -255,7 +257,10 @@ def load_tokenizers(base: Base | str) -> list[PreTrainedTokenizerBase]:
 
 
 def _tokenizers_in(folder: Path, family: Family) -> list[PreTrainedTokenizerBase]:
-    return [load_tokenizer(folder / name) for name in family.tokenizer_names()]
+    return [
+        load_tokenizer(folder / name, family.tokenizer_class(name), family.text_length.get(name))
+        for name in family.tokenizer_names()
+    ]
 
 
 def _options_in(folder: Path) -> dict[str, Any]:

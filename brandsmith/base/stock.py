@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import diffusers
 from diffusers import DiffusionPipeline, SchedulerMixin
 from transformers import PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base
+from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.files import write_json
 
 
 def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> DiffusionPipeline:
@@ -17,6 +20,8 @@ def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> Diffu
     an inpainting base its inpainting pipeline.
     """
     family = base.family
+    if not family.pipeline:
+        raise InvalidConfig(f"no pipeline of diffusers draws {family.name} bases", hint="draw with brandsmith sample")
     # diffusers imports it here: the import is slow
     kind = getattr(diffusers, family.inpainting_pipeline if base.is_inpainting else family.pipeline)
     pipeline = kind(
@@ -33,14 +38,36 @@ def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> Diffu
 
 def save_stock_folder(base: Base, folder: Path) -> None:
     """Write a base as a diffusers folder that older versions of transformers read too."""
-    stock_pipeline(base).save_pretrained(folder)
+    if base.family.pipeline:
+        stock_pipeline(base).save_pretrained(folder)
+    else:
+        _save_parts(base, folder)
     for name, tokenizer in zip(base.family.tokenizer_names(), base.tokenizers, strict=True):
         _write_slow_tokenizer(tokenizer, folder / name)
 
 
+def _save_parts(base: Base, folder: Path) -> None:
+    """A family that no pipeline of diffusers draws: its parts in diffusers' layout, its family's class as the index."""
+    parts: dict[str, Any] = {
+        base.family.denoiser_name: base.denoiser,
+        "vae": base.vae,
+        "scheduler": base.scheduler,
+        **base.named_encoders(),
+        **dict(zip(base.family.tokenizer_names(), base.tokenizers, strict=True)),
+    }
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    index = {"_class_name": "PocketFlow", **{name: ["", type(part).__name__] for name, part in parts.items()}}
+    write_json(folder / "model_index.json", index)
+
+
 def _write_slow_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """`vocab.json` and `merges.txt`, which transformers before 5 wants beside or instead of `tokenizer.json`."""
+    """`vocab.json` and `merges.txt`, which transformers before 5 wants beside or instead of `tokenizer.json`; T5's has
+    no merges, and is read from that alone.
+    """
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    if "merges" not in model:
+        return
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8", newline="")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8", newline="")

@@ -18,11 +18,15 @@ commands = typer.Typer(
 
 @commands.command("build", epilog="Example: [cyan]brandsmith base build pocket --photos data/garments[/]")
 def base_build(
-    name: Annotated[str, typer.Argument(help="'pocket', or 'pocket-motion': its temporal layers.")] = "pocket",
+    name: Annotated[
+        str, typer.Argument(help="'pocket'; 'pocket-flow'; or 'pocket-motion': temporal layers of pocket.")
+    ] = "pocket",
     work: Annotated[Path, typer.Option(help="Working folder: scenes, checkpoints, logs.")] = Path("build/pocket"),
     out: Annotated[Path, typer.Option(help="Where the finished base goes.")] = Path("build/pocket/base"),
     photos: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos/ (CC0 garments).")] = None,
-    unet_steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of the U-Net.")] = None,
+    unet_steps: Annotated[
+        int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of the denoiser.")
+    ] = None,
     start_from: Annotated[
         str | None, typer.Option(help="A finished base to train further: 'pocket' or a folder."), PLACE
     ] = None,

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from brandsmith.base.draw_defaults import DIFFUSION_DEFAULTS
 from brandsmith.cli.option_groups import Command, options_as
 from brandsmith.guidance.settings import (
     FINE_TUNED_POCKET_SCALE,
     POCKET_SCALE,
-    STABLE_DIFFUSION_SCALE,
     DrawSettings,
     build_draw_settings,
 )
@@ -32,11 +32,12 @@ ScaleOption = Annotated[
     typer.Option(
         "--guidance-scale",
         help=f"Scale of classifier-free guidance; default pocket {POCKET_SCALE} (with an adapter "
-        f"{FINE_TUNED_POCKET_SCALE}), others {STABLE_DIFFUSION_SCALE}.",
+        f"{FINE_TUNED_POCKET_SCALE}), Stable Diffusion {DIFFUSION_DEFAULTS.guidance_scale}, flow models their own.",
     ),
 ]
 SchedulerOption = Annotated[
-    str | None, typer.Option("--scheduler", help=f"{DEFAULTS.scheduler} (default), euler, dpm++, pndm, …")
+    str | None,
+    typer.Option("--scheduler", help=f"{DEFAULTS.scheduler} (default; flow models: euler), euler, dpm++, pndm, …"),
 ]
 CombinerOption = Annotated[
     str | None,

@@ -90,7 +90,7 @@ def with_room(mask: np.ndarray) -> np.ndarray:
 def phrase_attention(base: Base, picture: np.ndarray, phrase: str) -> np.ndarray:
     """(H, W) float32, 0 where the phrase's words are seen least and 1 where most."""
     text = expand_tokens(base.tokenizer, f"a {phrase}")
-    first, last = text_tokens(base.tokenizer, text)
+    first, last = text_tokens(base, text)
     size = _drawable(base, picture)
     small = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
     latents = encode_images(base, as_pixels(small)[None].to(base.device)).to(base.dtype)
@@ -100,7 +100,7 @@ def phrase_attention(base: Base, picture: np.ndarray, phrase: str) -> np.ndarray
     for level in LEVELS:
         time = base.noising.timestep_at(level).to(base.device)
         noisy = base.noising.add_noise(latents.expand_as(noise), noise, time.repeat(NOISES))
-        with recording(layers) as recorder:
+        with recording(layers, latents.shape[-2:]) as recorder:
             recorder.run(partial(predict, base, noisy, time, conditioning))
             maps = recorder.averaged(latents.shape[-2:])
         words = maps[..., first + 1 : last].sum(-1).mean(0).cpu()  # after the article

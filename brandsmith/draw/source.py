@@ -11,7 +11,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.clip_skip import check_clip_skip
 from brandsmith.base.fingerprint import base_fingerprint
 from brandsmith.base.names import with_vae
-from brandsmith.base.sources import check_base, load_base
+from brandsmith.base.sources import check_base, family_of, load_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import MOST_STRENGTH, Origin, adapter_hash
@@ -41,7 +41,8 @@ class Source:
         """The settings with the base's own guidance scale, and with the clip skip that the adapter was trained with,
         where none was given. Raises InvalidConfig for a clip skip that the base does not have.
         """
-        found = settings.resolved(self.base, fine_tuned=self.fine_tuned)
+        defaults = family_of(self.base).draws
+        found = settings.resolved(self.base, fine_tuned=self.fine_tuned, defaults=defaults)
         if self.checkpoint and not found.clip_skip:
             own = read_adapter_info(self.checkpoint).settings.clip_skip
             found = found.model_copy(update={"clip_skip": own}) if own else found

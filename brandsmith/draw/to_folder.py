@@ -38,7 +38,7 @@ from brandsmith.draw.writer import (
 )
 from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
-from brandsmith.guidance.sampling import check_drawable
+from brandsmith.guidance.sampling import build_parts, check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.signature import check_signing
@@ -138,6 +138,21 @@ def _as_distilled(settings: DrawSettings, source: Source) -> DrawSettings:
     return settings.model_copy(update=chosen)
 
 
+def check_distilled(prompts: Sequence[str], settings: DrawSettings, source: Source) -> None:
+    """Raise InvalidConfig for guidance that a flow model of few steps has no room for."""
+    found = distilled_kind(source.base, resolve_base(source.base))
+    if found is None or not family_of(source.base).noising.is_flow:
+        return
+    parts = build_parts(settings)
+    negated = any(branch.weight < 0 for prompt in prompts for branch in parts.combiner.branches(prompt, 1.0))
+    wanted = ["NOT"] * negated + ["a refiner"] * (settings.refiner != "none")
+    if wanted:
+        raise InvalidConfig(
+            f"base '{source.base}' is {found.kind} to {found.num_steps} steps: {wanted[0]} has no room there",
+            hint=f"draw with {found.twin or 'the model it was distilled from'}, or leave {wanted[0]} out",
+        )
+
+
 def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Source) -> DrawSettings:
     """The settings as the source's base wants them. Raises InvalidInput or InvalidConfig for what it cannot draw; loads
     no weights.
@@ -145,6 +160,7 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     settings = source.resolved(_as_distilled(settings, source))
     family = family_of(source.base)
     check_drawable(prompts, settings, family)
+    check_distilled(prompts, settings, source)
     declared = load_scheduler(resolve_base(source.base))
     check_base_scheduler(settings.scheduler, settings.num_steps, declared, family)
     note_inpainting(source.base)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.foreign.flow_names import ENCODER_FILES, WITH_KOHYA_LAYOUT
 from brandsmith.base.foreign.layouts import single_file_tensors
 from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
 from brandsmith.base.names import split_name
@@ -25,7 +26,7 @@ from brandsmith.export.compact import compact_header, compact_tensors
 from brandsmith.export.formats import layout_for
 from brandsmith.export.headers import SHORT_ENCODERS, lora_header, spec_header, with_hashes
 from brandsmith.export.hypernetwork_file import to_webui, write_webui
-from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya
+from brandsmith.export.low_rank import read_checkpoint, to_diffusers, to_kohya, to_kohya_fused
 from brandsmith.export.lycoris import PRODUCTS, check_kind, lycoris_header, read_products, to_lycoris
 from brandsmith.methods.adapter import (
     AdapterInfo,
@@ -184,9 +185,15 @@ def _kohya_lora(job: ExportJob) -> Path:
     products = read_products(job.checkpoint) if settings.kind in PRODUCTS else None
     layers = read_checkpoint(job.checkpoint, settings) if products is None else {}
     per_block = DEFAULT_LAYERS_PER_BLOCK if job.base is None else layers_per_block(job.base)
-    names = {place: kohya_name(job.info.family, *place, per_block) for place in products or layers}
+    fused = job.info.family in WITH_KOHYA_LAYOUT
+    names = {} if fused else {place: kohya_name(job.info.family, *place, per_block) for place in products or layers}
     header = spec_header(job.info, job.card, job.prediction, "lora") | _network_header(job, settings)
-    tensors = to_kohya(layers, names) if products is None else to_lycoris(products, names, settings)
+    if fused and products is not None:
+        raise InvalidConfig(f"kind '{settings.kind}' has no kohya layout for {job.info.family}", hint="use kind=lora")
+    if products is not None:
+        tensors = to_lycoris(products, names, settings)
+    else:
+        tensors = to_kohya_fused(layers, job.info.family) if fused else to_kohya(layers, names)
     return job.write(tensors | (_bundled_words(job) if job.bundles else {}), header)
 
 
@@ -252,7 +259,7 @@ def _embedding(job: ExportJob, one_name: str = "emb_params") -> Path:
             f" or name the file {job.token}{job.out.suffix}"
         )
     vectors = _vectors(job)
-    names = (one_name,) if len(vectors) == 1 else SHORT_ENCODERS
+    names = ENCODER_FILES.get(job.info.family) or ((one_name,) if len(vectors) == 1 else SHORT_ENCODERS)
     header = spec_header(job.info, job.card, job.prediction, "textual-inversion")
     return job.write(dict(zip(names, vectors, strict=True)), {"format": "pt", **header})
 

@@ -45,7 +45,16 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
     },
 }
 """By method, then by target; the first target is the default."""
-_WITHOUT_KOHYA_LAYOUT = ("sd3",)
+FLOWS = ("sd3", "flux1", "flux2", "zimage", "qwen", "pocketflow")
+"""Flow transformers: ComfyUI reads their LoRAs in diffusers' layout, and a whole model is a folder."""
+_FLOW_LORA: dict[str, Layout] = {"diffusers": "diffusers-lora", "comfyui": "diffusers-lora"}
+_FLOW_LAYOUTS: dict[str, dict[str, Layout]] = {
+    "lora": _FLOW_LORA,
+    "textual_inversion": {"comfyui": "embedding"},
+    "hypernetwork": {},
+    "dreambooth": {"diffusers": "folder", "compact": "compact"},
+}
+_KOHYA_FLOWS = ("sd3", "flux1")
 _WHY_NOT = {
     "hypernetwork": "diffusers and kohya's scripts have no loader for hypernetworks",
     "lora": "a LoRA is not a whole model",
@@ -57,7 +66,7 @@ def layout_for(method: str, family: str, target: str | None) -> Layout:
     """The layout of an adapter for a target (None: the default). Raises InvalidConfig with what is allowed."""
     if target is not None and target not in TARGETS:
         raise unknown_name("target", target, TARGETS)
-    layouts = {to: layout for to, layout in LAYOUTS[method].items() if _family_has(layout, family)}
+    layouts = _layouts_of(method, family)
     chosen = next(iter(layouts), None) if target is None else target
     if chosen not in layouts:
         why = _WHY_NOT.get(method, f"{family} bases have no such file here")
@@ -67,5 +76,8 @@ def layout_for(method: str, family: str, target: str | None) -> Layout:
     return layouts[chosen]
 
 
-def _family_has(layout: Layout, family: str) -> bool:
-    return layout not in ("kohya-lora", "single-file") or family not in _WITHOUT_KOHYA_LAYOUT
+def _layouts_of(method: str, family: str) -> dict[str, Layout]:
+    if family not in FLOWS:
+        return LAYOUTS[method]
+    kohya: dict[str, Layout] = {"kohya": "kohya-lora"} if method == "lora" and family in _KOHYA_FLOWS else {}
+    return _FLOW_LAYOUTS[method] | kohya

@@ -44,6 +44,11 @@ KINDS = {
     "sd2-v": Kind("stable-diffusion-v2-768-v", "sd_v2_v", 768, is_v2=True),
     "sdxl": Kind("stable-diffusion-xl-v1-base", "sdxl_base_v1-0", 1024),
     "sd3": Kind("stable-diffusion-3-medium", "sd3", 1024),
+    "flux1": Kind("flux-1-dev", "flux1", 1024),
+    "flux2": Kind("flux-2-klein", "flux2", 1024),
+    "zimage": Kind("z-image", "zimage", 1024),
+    "qwen": Kind("qwen-image", "qwen_image", 1024),
+    "pocketflow": Kind("pocket-flow", "pocketflow", 128),
 }
 
 

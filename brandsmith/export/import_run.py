@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.foreign.flow_names import ENCODER_FILES
 from brandsmith.base.foreign.pickles import read_pickle
 from brandsmith.base.sources import load_base, outline_of
 from brandsmith.concept.concept import MOST_TOKEN_CHARACTERS, check_token
@@ -168,7 +169,8 @@ def _vectors_in(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
 
 def _embedding(file: Path, tensors: Mapping[str, torch.Tensor], outline: Base, words: Words) -> Imported:
     widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in outline.text_encoders]
-    named = [tensors.get(name) for name in ("clip_l", "clip_g")][: len(widths)]
+    names = ENCODER_FILES.get(outline.family.name, ("clip_l", "clip_g"))
+    named = [tensors.get(name) for name in names][: len(widths)]
     vectors = [v for v in named if v is not None] or list(tensors.values())[:1]
     vectors = [vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2)]
     found, wanted = (

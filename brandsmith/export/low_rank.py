@@ -5,12 +5,14 @@ Hu et al. 2021: a layer's weights change by (alpha / rank) B A. Here A is `down`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from brandsmith.base.foreign.flow_names import KOHYA_ENCODERS, NativePlace, native_place
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.methods.lora import FILE, LoraConfig
@@ -57,10 +59,56 @@ def read_checkpoint(folder: Path, settings: LoraConfig) -> dict[tuple[str, str],
         path, ending, _ = name.partition(".lora_A.weight")
         if ending:
             part, _, module = path.partition(".")
-            layers[part, module] = LowRank(down, tensors[f"{path}.lora_B.weight"], settings.layer_kind.alpha)
+            alpha = stored_alpha(header.metadata, part, settings.layer_kind.alpha)
+            layers[part, module] = LowRank(down, tensors[f"{path}.lora_B.weight"], alpha)
     if not layers:
         raise InvalidInput(f"'{header.file}' holds no LoRA layers", hint="copy the checkpoint folder again")
     return layers
+
+
+def stored_alpha(metadata: Mapping[str, str], part: str, usual: float) -> float:
+    """Alpha of a part's layers as a file holds them: the rank where B has the strength already (`methods/lora.py`)."""
+    try:
+        return float(json.loads(metadata["lora_adapter_metadata"])[f"{part}.lora_alpha"])
+    except (KeyError, ValueError, TypeError):
+        return usual
+
+
+def to_kohya_fused(layers: Layers, family: str) -> dict[str, torch.Tensor]:
+    """kohya's tensors of a flow transformer, under the original code's names: layers that are one there become one, of
+    which each has its own rank. A layer that has no LoRA has zeros there.
+    """
+    fused: dict[str, dict[int, LowRank]] = {}
+    counts, tensors = {}, {}
+    for (part, module), layer in layers.items():
+        if part.startswith("text_encoder"):
+            prefix = KOHYA_ENCODERS[family][int(part.removeprefix("text_encoder").lstrip("_") or 1) - 1]
+            place, path = NativePlace(f"{prefix}.{module}"), module
+        else:
+            place = native_place(family, module)
+            prefix, path = "lora_unet", place.path
+        name = f"{prefix}_{path}".replace(".", "_")
+        fused.setdefault(name, {})[place.part] = layer.folded()
+        counts[name] = place.of
+    for name, own in fused.items():
+        layer = _side_by_side(own, counts[name])
+        tensors[f"{name}.lora_down.weight"], tensors[f"{name}.lora_up.weight"] = layer.down, layer.up
+        tensors[f"{name}.alpha"] = torch.tensor(float(layer.rank), dtype=layer.down.dtype)
+    return tensors
+
+
+MLP_RATIO = 4
+"""Rows of FLUX.1's feed-forward in its single blocks, for one of queries."""
+
+
+def _side_by_side(own: Mapping[int, LowRank], count: int) -> LowRank:
+    if count == 1:
+        return own[0]
+    width = next(layer.up.shape[0] for part, layer in own.items() if part < 3 or len(own) == 1)
+    rows = [width, width, width, MLP_RATIO * width][:count]
+    down = torch.cat([own[part].down for part in sorted(own)])
+    blocks = [own[part].up if part in own else down.new_zeros(rows[part], 0) for part in range(count)]
+    return LowRank(down, torch.block_diag(*blocks), float(down.shape[0]))
 
 
 def of_one_rank(layers: Layers) -> dict[tuple[str, str], LowRank]:

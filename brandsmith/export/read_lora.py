@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from brandsmith.base.base import Base
-from brandsmith.base.foreign.lora_names import layers_by_name
+from brandsmith.base.foreign.lora_names import fused_by_name, layers_by_name
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.export.bundle import PREFIX
@@ -72,8 +72,8 @@ def read_lora_file(file: Path, base: Base) -> dict[tuple[str, str], LowRank]:
         )
     tensors = load_tensors(file, {name: tensor.shape for name, tensor in header.tensors.items()})
     named = _by_layer({name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}, file)
-    known = layers_by_name(base)
-    unknown = sorted(name for name in named if _plain(name) not in known)
+    known, fused = layers_by_name(base), fused_by_name(base)
+    unknown = sorted(name for name in named if _known(name, known) is None and _native(name) not in fused)
     if unknown or not named:
         shown = ", ".join(unknown[:_SHOWN]) or "it has none"
         raise InvalidInput(
@@ -81,9 +81,38 @@ def read_lora_file(file: Path, base: Base) -> dict[tuple[str, str], LowRank]:
             f" {shown}",
             hint="give the base that the file was made for with --base",
         )
-    layers = {known[_plain(name)]: _layer(file, name, roles, _alphas(header.metadata)) for name, roles in named.items()}
+    layers: dict[tuple[str, str], LowRank] = {}
+    for name, roles in named.items():
+        layer = _layer(file, name, roles, _alphas(header.metadata))
+        place = _known(name, known)
+        if place is not None:
+            layers[place] = layer
+        else:
+            layers |= _split(layer, fused[_native(name)], base)
     _check_shapes(file, layers, base)
     return layers
+
+
+def _known(name: str, known: Mapping[str, tuple[str, str]]) -> tuple[str, str] | None:
+    """By its own name, else by that of other versions of the same program."""
+    return known.get(_native(name)) or known.get(_plain(name))
+
+
+def _native(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _split(layer: LowRank, modules: Sequence[str], base: Base) -> dict[tuple[str, str], LowRank]:
+    """A layer of the original code as those of diffusers that it is made of: the same A, each its rows of B."""
+    rows = [base.denoiser.get_submodule(module).weight.shape[0] for module in modules]  # type: ignore[union-attr]
+    if layer.up.shape[0] != sum(rows):  # type: ignore[arg-type]
+        rows = [layer.up.shape[0]]  # it does not fit: the check of shapes says so
+    parts = layer.up.split(rows)  # type: ignore[arg-type]
+    return {
+        (base.family.denoiser_name, module): LowRank(layer.down, up.contiguous(), layer.alpha)
+        for module, up in zip(modules, parts, strict=False)
+        if up.any() or len(modules) == 1
+    }
 
 
 def _by_layer(tensors: Mapping[str, torch.Tensor], file: Path) -> dict[str, dict[str, torch.Tensor]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -23,6 +23,9 @@ from brandsmith.guidance.attention import chosen_layers, weights_frozen
 from brandsmith.guidance.attention_look import HowToLook, Look, SubjectLooker
 from brandsmith.guidance.attention_losses import weighted_loss
 from brandsmith.guidance.parts import Batch, Refine, Step
+
+JOINT_TARGET = 0.5
+"""A noun that has half of the words' attention at its best place is seen. Not measured on real weights."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class AttendExcite:
     reports: list[ImageReport] = field(default_factory=list, compare=False, repr=False)
     name: str = "attend_excite"
 
+    def on_joint_attention(self) -> AttendExcite:
+        """What suits a base whose text and picture share one attention, where thresholds of cross-attention mean
+        nothing: shares of the prompt's own words, and one push a step without inner rounds, as FOCUS has it (Bill et
+        al. 2025, arXiv:2510.02315). `target` is then the share at which a subject is left alone.
+        """
+        return replace(self, thresholds=(), sharpness=0.0, target=JOINT_TARGET, keep_padding=False)
+
     @classmethod
     def paper(cls, **changes: object) -> AttendExcite:
         """The authors' algorithm on an SD 1.x base (`keep_padding=False` is their `sd_2_1` switch)."""
@@ -99,7 +109,8 @@ class AttendExcite:
     @contextmanager
     def attach(self, batch: Batch) -> Iterator[Refine]:
         layers = chosen_layers(batch.base, self.factors)
-        work = _Work(self, batch, layers)
+        joint = batch.base.family.text_attention is None
+        work = _Work(self.on_joint_attention() if joint else self, batch, layers)
         with weights_frozen(batch.base.denoiser):
             yield work.refine
         self.reports.extend(work.reports)

@@ -8,7 +8,7 @@ and sees whatever LoRA does to them. Shape suffixes: B rows, H heads, Q query po
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -18,25 +18,33 @@ from diffusers.models.attention_processor import Attention
 
 from brandsmith.base.base import AttentionLayer, Base, Family
 from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.guidance.joint_attention import watching
 
 
 def check_reads_text(family: Family, what: str) -> None:
-    """Raise InvalidConfig when a family has no cross-attention for `what` to read; needs no weights."""
-    if family.text_attention is None:
+    """Raise InvalidConfig when a family has no attention to text for `what` to read; needs no weights."""
+    if family.text_attention is None and family.joint_attention is None:
         raise InvalidConfig(
-            f"{what} reads cross-attention, and {family.name} bases have none: text and picture share one attention",
+            f"{what} reads attention to text, and {family.name} bases have none",
             hint=f"leave it out, or take a base of another family than {family.name}",
         )
 
 
 def cross_attention_layers(base: Base) -> list[AttentionLayer]:
-    """Every cross-attention layer in the order of execution. Raises InvalidConfig for a family without."""
+    """Every layer in which the picture attends to text, in the order of execution: cross-attention, or the attention
+    that text and picture share. Raises InvalidConfig for a family without.
+    """
     check_reads_text(base.family, "this")
-    return base.family.text_attention(base) if base.family.text_attention else []
+    layers = base.family.text_attention or base.family.joint_attention
+    return layers(base) if layers else []
 
 
 SMALLEST_MAP = 8
 """Two subjects side by side cannot be told apart in a map of 4 x 4."""
+JOINT_LAYERS = 6
+"""So many of a transformer's joint layers are read at most, from its middle: there the places of things are decided,
+late ones see their attributes and texture (Zhang et al. 2025, arXiv:2504.10148).
+"""
 
 
 def choose_factor(base: Base) -> int:
@@ -60,12 +68,23 @@ def chosen_layers(base: Base, factors: tuple[int, ...] | None = None) -> list[At
     """The cross-attention layers to read."""
     wanted = factors or (choose_factor(base),)
     layers = [layer for layer in cross_attention_layers(base) if layer.factor in wanted]
+    if all(layer.block == "joint" for layer in layers):
+        return middle_layers(layers)
     if not layers:
         there = sorted({layer.factor for layer in cross_attention_layers(base)})
         raise InvalidConfig(
             f"no cross-attention layer is {wanted} times coarser than the latents", hint=f"allowed: {there}"
         )
     return layers
+
+
+def middle_layers(layers: Sequence[AttentionLayer]) -> list[AttentionLayer]:
+    """At most JOINT_LAYERS of the middle half, evenly spaced."""
+    if len(layers) <= JOINT_LAYERS:
+        return list(layers)
+    middle = layers[len(layers) // 4 : -(len(layers) // 4)]
+    step = max(1, len(middle) // JOINT_LAYERS)
+    return list(middle[::step][:JOINT_LAYERS])
 
 
 def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
@@ -156,17 +175,32 @@ def _resized(maps: torch.Tensor, size: tuple[int, int], finest: tuple[int, int])
 
 
 @contextmanager
-def recording(layers: list[AttentionLayer]) -> Iterator[Recorder]:
-    """Record `layers`; afterwards, also after an exception, every processor is the object it was."""
+def recording(layers: list[AttentionLayer], latent_size: Sequence[int] | None = None) -> Iterator[Recorder]:
+    """Record `layers`; afterwards, also after an exception, every layer is as it was.
+
+    latent_size: (height, width) of the latents, which joint layers are told by: their sequence holds text too.
+    """
     recorder = Recorder(layers)
-    own = [layer.attention.processor for layer in layers]
-    try:
-        for layer, processor in zip(layers, own, strict=True):
-            layer.attention.set_processor(_Recording(processor, recorder.keep))
+    with ExitStack() as stack:
+        for layer in layers:
+            if layer.block == "joint":
+                assert latent_size is not None, "joint attention is read for latents of a known size"
+                stack.enter_context(watching(layer, latent_size, recorder.keep))
+            else:
+                stack.enter_context(_beside(layer.attention, recorder.keep))
         yield recorder
+
+
+@contextmanager
+def _beside(attention: torch.nn.Module, keep: Callable[[torch.Tensor], None]) -> Iterator[None]:
+    """A processor that records, beside the layer's own."""
+    assert isinstance(attention, Attention), "layers that attend to text alone are diffusers' own"
+    own = attention.processor
+    attention.set_processor(_Recording(own, keep))
+    try:
+        yield
     finally:
-        for layer, processor in zip(layers, own, strict=True):
-            layer.attention.set_processor(processor)
+        attention.set_processor(own)
 
 
 @contextmanager

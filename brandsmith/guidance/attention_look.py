@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from brandsmith.base.base import AttentionLayer, predict
+from brandsmith.base.base import AttentionLayer, Base, predict
 from brandsmith.guidance.attention import recording
 from brandsmith.guidance.attention_losses import Loss, SeenSubject
 from brandsmith.guidance.merging import shared_places
@@ -27,10 +27,12 @@ _KERNEL_1D = torch.tensor([math.exp(-1.0), 1.0, math.exp(-1.0)])
 def seen_subjects(
     maps: dict[int, torch.Tensor], subjects: list[SubjectTokens], words: dict[int, tuple[int, int]], sharpness: float
 ) -> list[SeenSubject]:
-    """Subjects in one image's maps (h, w, T) by branch. `words`: each branch's [first, last) tokens that compete."""
+    """Subjects in one image's maps (h, w, T) by branch. `words`: each branch's [first, last) tokens that compete.
+    sharpness 0: what counts of a word is its share among them.
+    """
     kept = {branch: own[..., slice(*words[branch])] for branch, own in maps.items()}
     plain = {branch: own / own.sum(-1, keepdim=True).clamp_min(1e-8) for branch, own in kept.items()}
-    sharp = {branch: (own * sharpness).softmax(-1) for branch, own in kept.items()}
+    sharp = {branch: (own * sharpness).softmax(-1) for branch, own in kept.items()} if sharpness else plain
     return [_seen(plain[s.branch], sharp[s.branch], s, words[s.branch][0]) for s in subjects]
 
 
@@ -75,11 +77,18 @@ class HowToLook:
     """Settings of a look."""
 
     sharpness: float = 100.0
-    """Factor before the softmax over tokens (Chefer et al. 2023)."""
+    """Factor before the softmax over tokens (Chefer et al. 2023). 0: no softmax, shares of the words. Joint attention
+    gives all words together a small part of one, in which a factor of 100 leaves no peaks.
+    """
     keep_padding: bool = False
     """Whether end and padding tokens compete with the words."""
     apart: float | None = 0.25
     """Subjects that share less than this of their places keep apart; None: nobody looks."""
+
+
+def sharpness_for(base: Base, sharpness: float) -> float:
+    """None where text and picture share one attention."""
+    return sharpness if base.family.text_attention else 0.0
 
 
 class SubjectLooker:
@@ -128,7 +137,7 @@ class SubjectLooker:
         rows = torch.tensor([self.batch.row_of(images[i], branch) for i, branch in places], device=model_input.device)
         conditioning = self.batch.conditioning.rows(rows)
         given = model_input[[i for i, _ in places]]
-        with recording(self.layers) as recorder:
+        with recording(self.layers, model_input.shape[-2:]) as recorder:
             recorder.run(lambda: predict(self.batch.base, given, step.timestep, conditioning))
             maps = recorder.averaged(model_input.shape[-2:])
         by_place = dict(zip(places, maps, strict=True))
@@ -144,10 +153,9 @@ class SubjectLooker:
 
     def words(self, image: int, branch: int) -> tuple[int, int]:
         """The tokens that compete for attention. Keeping padding, the authors drop only the start and the very last."""
-        tokenizer = self.batch.base.tokenizer
         if self.how.keep_padding:
-            return 1, tokenizer.model_max_length - 1
-        return text_tokens(tokenizer, self.batch.branches[image][branch].text)
+            return 1, self.batch.base.tokenizer.model_max_length - 1
+        return text_tokens(self.batch.base, self.batch.branches[image][branch].text)
 
 
 def finite_gradients(seen: list[list[SeenSubject]], model_input: torch.Tensor, loss: Loss) -> list[torch.Tensor | None]:

@@ -37,6 +37,9 @@ def prepare_batch(
         texts += rows
         owner += [image] * len(rows)
     conditioning = _encode(base, texts, size_px, settings.clip_skip)
+    if base.family.embeds_guidance(base):
+        scale = settings.guidance_scale if settings.guidance_scale is not None else base.family.draws.guidance_scale
+        conditioning.guidance = torch.full((len(texts),), scale, device=base.device)
     counts = [len(own) for own in expanded]
     regions = Regions(base, expanded) if any(branch.region for own in expanded for branch in own) else None
     rows_of = torch.tensor(owner, device=base.device)

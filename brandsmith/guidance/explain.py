@@ -27,7 +27,7 @@ from brandsmith.core.files import write_json
 from brandsmith.core.pictures import save_png
 from brandsmith.guidance.attend_excite import AttendExcite, ImageReport, verdict_line
 from brandsmith.guidance.attention import Recorder, chosen_layers, recording
-from brandsmith.guidance.attention_look import seen_subjects
+from brandsmith.guidance.attention_look import seen_subjects, sharpness_for
 from brandsmith.guidance.explain_drawings import (
     NUM_COLUMNS,
     Moment,
@@ -37,7 +37,7 @@ from brandsmith.guidance.explain_drawings import (
     draw_peaks,
 )
 from brandsmith.guidance.explain_frames import at_scales, write_frames
-from brandsmith.guidance.loop import decode_pictures, latents_of_branches
+from brandsmith.guidance.loop import combined_scale, decode_pictures, latents_of_branches
 from brandsmith.guidance.merging import MERGED, merging
 from brandsmith.guidance.parts import Batch, Parts, Refine, Refiner, Step
 from brandsmith.guidance.sampling import DEFAULT_SETTINGS, build_parts
@@ -64,7 +64,10 @@ class Watch:
         own = self.inner if isinstance(self.inner, AttendExcite) else AttendExcite()
         self._batch, self._subjects = batch, _unique_labels(find_subjects(batch.base, batch.branches[0], own.subjects))
         layers = chosen_layers(batch.base, own.factors)
-        with recording(layers) as recorder, self.inner.attach(batch) if self.inner else nullcontext(None) as refine:
+        with (
+            recording(layers, batch.latent_shape[1:]) as recorder,
+            self.inner.attach(batch) if self.inner else nullcontext(None) as refine,
+        ):
             self._recorder = recorder
 
             def look_on(latents: torch.Tensor, step: Step) -> torch.Tensor:
@@ -86,8 +89,8 @@ class Watch:
         assert batch
         branches = sorted({s.branch for s in self._subjects})
         own = {b: averaged[batch.row_of(0, b)] for b in branches}
-        words = {b: text_tokens(batch.base.tokenizer, batch.branches[0][b].text) for b in branches}
-        seen = seen_subjects(own, self._subjects, words, AttendExcite.sharpness)
+        words = {b: text_tokens(batch.base, batch.branches[0][b].text) for b in branches}
+        seen = seen_subjects(own, self._subjects, words, sharpness_for(batch.base, AttendExcite.sharpness))
         labels = [s.label for s in self._subjects]
         maps = {label: s.noun.cpu().numpy() for label, s in zip(labels, seen, strict=True)}
         return maps, {label: float(s.peak) for label, s in zip(labels, seen, strict=True)}
@@ -145,9 +148,9 @@ def explain(
     (`explain_frames.py`).
     """
     folder, parts = Path(folder), parts or build_parts(settings)
-    settings = settings.resolved(base.name, fine_tuned=False)
+    settings = settings.resolved(base.name, fine_tuned=False, defaults=base.family.draws)
     watch = Watch(parts.refiner)
-    branches = parts.combiner.branches(prompt, settings.guidance_scale or 0.0)
+    branches = parts.combiner.branches(prompt, combined_scale(base, settings))
     with channels_last(base.denoiser, base.vae):  # as `sample` does: the same picture to the bit
         watched = replace(parts, refiner=watch)
         finished = latents_of_branches(base, [branches], [seed], settings, watched, watch.on_step)

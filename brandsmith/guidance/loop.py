@@ -43,8 +43,8 @@ def sample_pictures(
     on_step: OnStep | None = None,
 ) -> list[np.ndarray]:
     """Pictures (H, W, 3) uint8, one per prompt. See `sample_latents`."""
-    settings = settings.resolved(base.name, fine_tuned=False)
-    branches = [parts.combiner.branches(prompt, _scale(settings)) for prompt in prompts]
+    settings = settings.resolved(base.name, fine_tuned=False, defaults=base.family.draws)
+    branches = [parts.combiner.branches(prompt, combined_scale(base, settings)) for prompt in prompts]
     with channels_last(base.denoiser, base.vae):
         latents = latents_of_branches(base, branches, seeds, settings, parts, on_step)
         pictures = [picture for part in latents.split(settings.batch_size) for picture in decode_pictures(base, part)]
@@ -66,8 +66,8 @@ def sample_latents(
     settings: a guidance scale of None is the base's own as it is, without an adapter. on_step: called after every step
     with the new latents of its batch. Raises InvalidInput or InvalidConfig before anything is computed.
     """
-    settings = settings.resolved(base.name, fine_tuned=False)
-    branches = [parts.combiner.branches(prompt, _scale(settings)) for prompt in prompts]
+    settings = settings.resolved(base.name, fine_tuned=False, defaults=base.family.draws)
+    branches = [parts.combiner.branches(prompt, combined_scale(base, settings)) for prompt in prompts]
     return latents_of_branches(base, branches, seeds, settings, parts, on_step)
 
 
@@ -99,7 +99,7 @@ def latents_of_branches(
         for start, own in zip(starts, branches, strict=True)
     ]
     for images in _batches(alike, settings.batch_size):
-        steps = build_scheduler(base, scheduler, settings.num_steps)
+        steps = build_scheduler(base, scheduler, settings.num_steps, size_px)
         batch_of = partial(
             prepare_batch,
             base,
@@ -169,9 +169,12 @@ def _batches(kinds: Sequence[tuple[bool, int]], batch_size: int) -> Iterator[sli
             yield slice(own[0], own[-1] + 1)
 
 
-def _scale(settings: DrawSettings) -> float:
+def combined_scale(base: Base, settings: DrawSettings) -> float:
+    """The scale by which predictions are combined: 1 where the denoiser itself is told the scale. `settings` are
+    resolved.
+    """
     assert settings.guidance_scale is not None, "resolved by the callers above"
-    return settings.guidance_scale
+    return 1.0 if base.family.embeds_guidance(base) else settings.guidance_scale
 
 
 def _first_latents(batch: Batch, clean: Sequence[torch.Tensor], strength: float) -> tuple[torch.Tensor, int]:
@@ -182,12 +185,22 @@ def _first_latents(batch: Batch, clean: Sequence[torch.Tensor], strength: float)
         return batch.noise_of(batch.seeds), 0
     steps = batch.scheduler
     noise = batch.plain_noise(batch.seeds)
-    run_steps = steps.num_inference_steps
-    skipped = (run_steps - max(1, round(run_steps * strength))) * steps.order
+    skipped = _steps_left_out(batch, strength)
     if hasattr(steps, "set_begin_index"):
         steps.set_begin_index(skipped)
     first = steps.timesteps[skipped : skipped + 1]
     return noised(steps, torch.stack(list(clean)), noise, first.repeat(len(noise))), skipped
+
+
+def _steps_left_out(batch: Batch, strength: float) -> int:
+    """Of a flow those above a share `strength` of noise, for its shift puts most steps there; never the last."""
+    steps = batch.scheduler
+    if batch.base.family.noising.is_flow:
+        above = [float(timestep) > strength * batch.base.noising.num_timesteps for timestep in steps.timesteps]
+        whole = len(above) // steps.order * steps.order
+        return min(sum(above) // steps.order * steps.order, whole - steps.order)
+    run_steps = steps.num_inference_steps
+    return int((run_steps - max(1, round(run_steps * strength))) * steps.order)
 
 
 def redo_latents(
@@ -262,18 +275,18 @@ def _unrefined(latents: torch.Tensor, step: Step) -> torch.Tensor:
 def predict(batch: Batch, latents: torch.Tensor, step: Step) -> torch.Tensor:
     """The combined prediction (N, C, h, w): every branch of every image in one forward."""
     if batch.regions and step.fraction < batch.regions.until:
-        with recording(batch.regions.layers) as recorder:
+        with recording(batch.regions.layers, latents.shape[-2:]) as recorder:
             predicted = _predicted_rows(batch, latents, step)
             maps = recorder.averaged(latents.shape[-2:])
         sentence = [maps[batch.row_of(image, 0)] for image in range(len(latents))]
         weights = [
             batch.regions.weights(image, own, latents.shape[-2:], step.fraction) for image, own in enumerate(sentence)
         ]
-        return _combined(predicted, batch.owner, weights)
+        return _combined(batch, predicted, batch.owner, weights)
     kept = batch.regions.lasting if batch.regions else None
     predicted = _predicted_rows(batch, latents, step, kept)
     plain: list[list[Weight]] = [[branch.weight for branch in own if branch.region is None] for own in batch.branches]
-    return _combined(predicted, batch.owner if kept is None else batch.owner[kept], plain)
+    return _combined(batch, predicted, batch.owner if kept is None else batch.owner[kept], plain)
 
 
 def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch.Tensor | None = None) -> torch.Tensor:
@@ -285,12 +298,16 @@ def _predicted_rows(batch: Batch, latents: torch.Tensor, step: Step, kept: torch
     return predict_rows(batch.base, rows, step.timestep, conditioning)
 
 
-def _combined(predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[Weight]]) -> torch.Tensor:
-    combined = []
+def _combined(batch: Batch, predicted: torch.Tensor, owner: torch.Tensor, weights: list[list[Weight]]) -> torch.Tensor:
+    """One prediction for each image; some families then give it the length that the prompt's own has."""
+    combined, finish = [], batch.base.family.finish_guidance
     for image, own_weights in enumerate(weights):
         own = predicted[owner == image]
         unconditional = own[0] if len(own) > len(own_weights) else None
-        combined.append(combine(unconditional, own[len(own) - len(own_weights) :], own_weights))
+        conditional = own[len(own) - len(own_weights) :]
+        guided = combine(unconditional, conditional, own_weights)
+        finished = finish is not None and unconditional is not None and len(conditional) > 0
+        combined.append(finish(guided, conditional[0]) if finish and finished else guided)
     return torch.stack(combined)
 
 

@@ -62,19 +62,19 @@ def merging(
 def _previewed(
     base: Base, listed: list[Listed], seeds: list[int], size_px: tuple[int, int], settings: DrawSettings
 ) -> list[float]:
-    changes = {"num_steps": PREVIEW_STEPS, "scheduler": "ddim", "batch_size": len(listed), "size_px": size_px}
+    name = "euler" if base.family.noising.is_flow else "ddim"
+    changes = {"num_steps": PREVIEW_STEPS, "scheduler": name, "batch_size": len(listed), "size_px": size_px}
     preview = settings.plain().model_copy(update=changes)
     # The sentence is no markup: it comes out of a combiner already.
     sentences = [[Branch(own.sentence, settings.guidance_scale or 1.0)] for own in listed]
     latents = latents_of_branches(base, sentences, seeds, preview, Parts(), stop_after=PREVIEW_STOP)
-    time = build_scheduler(base, "ddim", PREVIEW_STEPS).timesteps[PREVIEW_STOP]
+    time = build_scheduler(base, name, PREVIEW_STEPS, size_px).timesteps[PREVIEW_STOP]
     conditioning = encode_prompts(base, [own.expanded for own in listed], size_px, settings.clip_skip)
-    with recording(chosen_layers(base)) as recorder:
+    with recording(chosen_layers(base), latents.shape[-2:]) as recorder:
         recorder.run(lambda: predict(base, latents, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])
-    tokenizer = base.tokenizer
     return [
-        largest_overlap(seen, own.things, text_tokens(tokenizer, own.expanded))
+        largest_overlap(seen, own.things, text_tokens(base, own.expanded))
         for seen, own in zip(maps, listed, strict=True)
     ]
 

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from brandsmith.base.base import AttentionLayer, Base, encode_images, encode_prompts, predict
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
-from brandsmith.guidance.attention import choose_factor, cross_attention_layers, recording
+from brandsmith.guidance.attention import choose_factor, chosen_layers, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import decode_pictures, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge
@@ -128,17 +128,19 @@ def _shares(base: Base, pictures: list[np.ndarray], wanted: list[Listed], clip_s
     noise = starting_noise([0], tuple(latents.shape[1:])).to(latents)
     noisy = base.noising.add_noise(latents, noise, time[None])
     conditioning = encode_prompts(base, [own.expanded for own in wanted], pictures[0].shape[:2], clip_skip)
-    with recording(layers_for_places(base)) as recorder:
+    with recording(layers_for_places(base), latents.shape[-2:]) as recorder:
         recorder.run(lambda: predict(base, noisy, time, conditioning))
         maps = recorder.averaged(latents.shape[-2:])
     return [
-        place_shares(own, listed.things, text_tokens(base.tokenizer, listed.expanded), picture.shape[:2])
+        place_shares(own, listed.things, text_tokens(base, listed.expanded), picture.shape[:2])
         for own, listed, picture in zip(maps, wanted, pictures, strict=True)
     ]
 
 
 def layers_for_places(base: Base) -> list[AttentionLayer]:
     """The layers that Attend-and-Excite reads and the finer ones: an outline, not only a place."""
+    if base.family.text_attention is None:
+        return chosen_layers(base)
     coarsest = choose_factor(base)
     return [layer for layer in cross_attention_layers(base) if layer.factor <= coarsest]
 

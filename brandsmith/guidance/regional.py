@@ -85,7 +85,7 @@ class Regions:
     def __post_init__(self) -> None:
         self.until = max(branch.region.until for own in self.branches for branch in own if branch.region)
         self.layers = chosen_layers(self.base)
-        self.words = [text_tokens(self.base.tokenizer, own[0].text) for own in self.branches]
+        self.words = [text_tokens(self.base, own[0].text) for own in self.branches]
         self.lasting = torch.tensor(self._lasting_rows(), device=self.base.device)
         self.nouns = [
             [self._tokens(own, number) for number, branch in enumerate(own) if branch.region is not None]
@@ -97,9 +97,7 @@ class Regions:
         spans = [
             span for span, part in zip(sentence.marked, sentence.parts, strict=True) if region and part == region.part
         ]
-        found = [
-            subject_tokens(self.base.tokenizer, sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans
-        ]
+        found = [subject_tokens(self.base, sentence.text, 0, phrase_subject(sentence.text, span)) for span in spans]
         return [token for subject in found if subject for token in subject.noun]
 
     def _lasting_rows(self) -> list[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import diffusers
@@ -16,12 +17,17 @@ from brandsmith.core.errors import InvalidConfig, unknown_name
 
 SHORT_NAMES = DiffusionNoising.schedulers
 """Of any family; a flow has fewer."""
+_TOKENS = 1024
+"""Of a picture of 512 x 512, to try a schedule with."""
 
 
 def build_scheduler(
-    base: Base, scheduler: str | SchedulerMixin | type[SchedulerMixin], num_steps: int
+    base: Base,
+    scheduler: str | SchedulerMixin | type[SchedulerMixin],
+    num_steps: int,
+    size_px: tuple[int, int] | None = None,
 ) -> SchedulerMixin:
-    """A fresh scheduler with its timesteps set.
+    """A fresh scheduler with its timesteps set, of a flow for pictures of (height, width) `size_px` (None: the base's).
 
     `scheduler` is a short name, `base` (the class the base declares), the name of a diffusers class, a class, or
     an instance, whose configuration then wins over the base's. Schedulers keep state, so every batch gets its own.
@@ -35,7 +41,8 @@ def build_scheduler(
     else:
         kind, config = type(scheduler), scheduler.config
     _check_prediction(kind, base.scheduler)
-    return _with_steps(kind, config, num_steps, base.device)
+    arguments = base.family.schedule(config, base.family.num_tokens(base, size_px or base.image_px), num_steps)
+    return _with_steps(kind, config, num_steps, base.device, arguments)
 
 
 def with_betas(base: Base, scheduler: str, num_steps: int, betas: str) -> SchedulerMixin:
@@ -46,11 +53,21 @@ def with_betas(base: Base, scheduler: str, num_steps: int, betas: str) -> Schedu
     return type(built).from_config(built.config, beta_schedule=betas, trained_betas=None)
 
 
-def _with_steps(kind: type[SchedulerMixin], config: Any, num_steps: int, device: torch.device | str) -> SchedulerMixin:
+def _with_steps(
+    kind: type[SchedulerMixin],
+    config: Any,
+    num_steps: int,
+    device: torch.device | str,
+    arguments: Mapping[str, Any],
+) -> SchedulerMixin:
     """Raises InvalidConfig for a number of steps that the class cannot take with this configuration."""
+    taken = inspect.signature(kind.set_timesteps).parameters
     try:
-        built = kind.from_config(config)
-        built.set_timesteps(num_steps, device=device)
+        if "mu" in arguments and "mu" not in taken:  # a shift by mu is one by its exponential
+            built = kind.from_config(config, shift=math.exp(arguments["mu"]))
+        else:
+            built = kind.from_config(config)
+        built.set_timesteps(num_steps, device=device, **{k: v for k, v in arguments.items() if k in taken})
     except Exception as error:  # each class refuses in its own way, some by an error of numpy's
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InvalidConfig(
@@ -73,7 +90,7 @@ def check_base_scheduler(name: str, num_steps: int, declared: SchedulerMixin, fa
     """`check_scheduler` with what the base's own scheduler declares. Raises InvalidConfig."""
     kind = type(declared) if name == "base" else _class_named(name, family)
     _check_prediction(kind, declared)
-    _with_steps(kind, declared.config, num_steps, "cpu")
+    _with_steps(kind, declared.config, num_steps, "cpu", family.schedule(declared.config, _TOKENS, num_steps))
 
 
 def _check_prediction(kind: type[SchedulerMixin], declared: SchedulerMixin) -> None:

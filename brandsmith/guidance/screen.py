@@ -14,7 +14,7 @@ import torch
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.attention import chosen_layers
-from brandsmith.guidance.attention_look import HowToLook, SubjectLooker
+from brandsmith.guidance.attention_look import HowToLook, SubjectLooker, sharpness_for
 from brandsmith.guidance.parts import Batch, Step
 
 
@@ -42,7 +42,9 @@ class Screen:
     @torch.no_grad()
     def choose_seeds(self, batch: Batch) -> list[int]:
         """The best candidate seed of each image. Sampling with it gives the same picture without screening."""
-        looker = SubjectLooker(batch, chosen_layers(batch.base), HowToLook())
+        looker = SubjectLooker(
+            batch, chosen_layers(batch.base), HowToLook(sharpness_for(batch.base, HowToLook.sharpness))
+        )
         reports = [ScreenReport(batch.images.start + i, seed, seed) for i, seed in enumerate(batch.seeds)]
         best = [-math.inf] * len(reports)
         images = [image for image, subjects in enumerate(looker.subjects) if subjects]

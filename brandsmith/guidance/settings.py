@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from brandsmith.base.draw_defaults import DIFFUSION_DEFAULTS, DrawDefaults
 from brandsmith.base.names import is_pocket
 from brandsmith.core.errors import InvalidConfig, unknown_name
 from brandsmith.core.settings import refuse_truth
 
-STABLE_DIFFUSION_SCALE = 7.5
-"""Stock diffusers' `StableDiffusionPipeline`."""
 POCKET_SCALE = 2.5
 """pocket predicts x0 and is overdriven by what suits Stable Diffusion. Chosen on the tuning prompts, where plain
 sampling succeeds 0.90 of 40 (4.0: 0.825, 1.5: 0.85; docs/log.md)."""
@@ -23,11 +22,11 @@ FINE_TUNED_POCKET_SCALE = 1.5
 """The more so after it was taught twenty pictures (docs/log.md)."""
 
 
-def default_guidance_scale(base_name: str, *, fine_tuned: bool) -> float:
-    """The scale of a base by name, as it is or with an adapter, where nobody gave one."""
+def default_guidance_scale(base_name: str, *, fine_tuned: bool, defaults: DrawDefaults = DIFFUSION_DEFAULTS) -> float:
+    """The scale of a base by name, as it is or with an adapter, where nobody gave one; else its family's."""
     if is_pocket(base_name):
         return FINE_TUNED_POCKET_SCALE if fine_tuned else POCKET_SCALE
-    return STABLE_DIFFUSION_SCALE
+    return defaults.guidance_scale
 
 
 class DrawSettings(BaseModel):
@@ -74,12 +73,19 @@ class DrawSettings(BaseModel):
     def _square(cls, given: Any) -> Any:
         return (given, given) if isinstance(given, int) else given
 
-    def resolved(self, base_name: str, *, fine_tuned: bool) -> DrawSettings:
-        """The same settings with the base's own guidance scale where none was given."""
-        if self.guidance_scale is not None:
-            return self
-        scale = default_guidance_scale(base_name, fine_tuned=fine_tuned)
-        return self.model_copy(update={"guidance_scale": scale})
+    def resolved(
+        self, base_name: str, *, fine_tuned: bool, defaults: DrawDefaults = DIFFUSION_DEFAULTS
+    ) -> DrawSettings:
+        """The same settings with the base's own guidance scale where none was given, and with the steps and the
+        scheduler of its family (`defaults`) where that is not one of diffusion.
+        """
+        own: dict[str, Any] = {}
+        if defaults != DIFFUSION_DEFAULTS:
+            given = {"num_steps": defaults.num_steps, "scheduler": defaults.scheduler}
+            own = {name: value for name, value in given.items() if name not in self.model_fields_set}
+        if self.guidance_scale is None:
+            own["guidance_scale"] = default_guidance_scale(base_name, fine_tuned=fine_tuned, defaults=defaults)
+        return self.model_copy(update=own) if own else self
 
     def plain(self) -> DrawSettings:
         """The same steps, scale, scheduler and batch without any guidance beyond cfg, at the base's native size."""

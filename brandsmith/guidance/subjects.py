@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brandsmith.base.prompt_tokens import Span
 from brandsmith.core.errors import InvalidInput
@@ -241,7 +241,7 @@ def find_subjects(base: Base, branches: list[Branch], listed: Sequence[str] | No
         own = frozenset(base.tokenizer.get_added_vocab())
         found = [(i, subject) for i, branch in watched for subject in automatic_subjects(branch.text, own)]
     found = [(i, _merged_vectors(subject, branches[i].text)) for i, subject in found]
-    tokens = (subject_tokens(base.tokenizer, branches[i].text, i, subject) for i, subject in found)
+    tokens = (subject_tokens(base, branches[i].text, i, subject) for i, subject in found)
     return [subject for subject in tokens if subject]
 
 
@@ -278,10 +278,9 @@ def _with_vectors(span: Span, text: str) -> Span:
     return (span[0], follow.end()) if follow else span
 
 
-def subject_tokens(tokenizer: Any, text: str, branch: int, subject: Subject) -> SubjectTokens | None:
+def subject_tokens(base: Base, text: str, branch: int, subject: Subject) -> SubjectTokens | None:
     """Token positions by character offsets; None when the noun was cut off by the encoder's length."""
-    encoded = tokenizer(text, truncation=True, max_length=tokenizer.model_max_length, return_offsets_mapping=True)
-    offsets = [tuple(pair) for pair in encoded["offset_mapping"]]
+    offsets = base.family.token_offsets(base, text)
 
     def positions(span: Span) -> tuple[int, ...]:
         return tuple(i for i, (start, end) in enumerate(offsets) if start < span[1] and end > span[0])
@@ -291,7 +290,7 @@ def subject_tokens(tokenizer: Any, text: str, branch: int, subject: Subject) -> 
     return SubjectTokens(subject.label(text), branch, noun, attributes) if noun else None
 
 
-def text_tokens(tokenizer: Any, text: str) -> tuple[int, int]:
-    """The positions [first, last) of real prompt tokens: after the start token, before the end token and padding."""
-    count = len(tokenizer(text, truncation=True, max_length=tokenizer.model_max_length)["input_ids"])
-    return 1, max(count - 1, 1)
+def text_tokens(base: Base, text: str) -> tuple[int, int]:
+    """The positions [first, last) of real prompt tokens, without start, end, padding and a chat around them."""
+    own = [place for place, (start, end) in enumerate(base.family.token_offsets(base, text)) if end > start]
+    return (own[0], own[-1] + 1) if own else (1, 1)

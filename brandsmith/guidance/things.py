@@ -48,7 +48,7 @@ def things_side_by_side(base: Base, branches: list[Branch]) -> Listed:
     places = iter(moved)
     things = []
     for alone, own in parts:
-        nouns = [subject_tokens(base.tokenizer, expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
+        nouns = [subject_tokens(base, expanded, 0, phrase_subject(expanded, next(places))) for _ in own]
         things.append(Thing(alone, tuple(token for noun in nouns if noun for token in noun.noun)))
     return Listed(text, expanded, [thing for thing in things if thing.tokens])
 

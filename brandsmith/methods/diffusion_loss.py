@@ -5,18 +5,25 @@ Which target, which noise schedule and which weights: the base's `noising` knows
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from brandsmith.base.base import Base, Conditioning, predict
-from brandsmith.base.noising import check_snr_weights
+from brandsmith.base.noising import check_snr_weights, with_sampling
 
 
 class DiffusionLoss:
     """Holds a base and its noise schedule; owns no weights."""
 
-    def __init__(self, base: Base, min_snr_gamma: float | None = None) -> None:
-        """Raises InvalidConfig when the base's noise schedule cannot be trained, or not with min-SNR weights."""
-        self.base, self.noising, self.min_snr_gamma = base, base.noising, min_snr_gamma
+    def __init__(
+        self, base: Base, min_snr_gamma: float | None = None, sampling: Mapping[str, object] | None = None
+    ) -> None:
+        """sampling: what a flow's timesteps and weights are instead of its family's (`methods/flow_timesteps.py`).
+
+        Raises InvalidConfig when the base's noise schedule cannot be trained, or not with min-SNR weights.
+        """
+        self.base, self.noising, self.min_snr_gamma = base, with_sampling(base.noising, sampling or {}), min_snr_gamma
         check_snr_weights(self.noising, min_snr_gamma)
 
     def __call__(

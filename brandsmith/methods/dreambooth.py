@@ -17,7 +17,7 @@ from brandsmith.base.base import Base, Family
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
-from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
+from brandsmith.methods.method import Attached, ParameterGroup, Words, check_text_rate, shapes
 from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
 
@@ -77,7 +77,7 @@ class AttachedDreamBooth:
         self.parts = {denoiser: WholeModule(base.denoiser, dtype)}
         rates = {denoiser: settings.learning_rate}
         if settings.text_encoder_learning_rate > 0:
-            for name, encoder in base.named_encoders().items():
+            for name, encoder in base.trained_encoders().items():
                 self.parts[name] = WholeModule(encoder, dtype)
                 rates[name] = settings.text_encoder_learning_rate
         self.trains_text = len(self.parts) > 1
@@ -114,6 +114,7 @@ class DreamBooth:
     def check(self, settings: DreamBoothConfig, family: Family) -> None:
         """Every family has weights to train; a new word and a trained text encoder would own the same table."""
         check_new_word(settings)
+        check_text_rate(settings.text_encoder_learning_rate, family)
         if settings.num_vectors and settings.text_encoder_learning_rate:
             raise InvalidConfig(
                 f"num_vectors is {settings.num_vectors} and text_encoder_learning_rate"

@@ -22,6 +22,7 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.run import RunDirectory
 from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.continuing import Start, check_start, may_grow
+from brandsmith.methods.flow_timesteps import check_timesteps
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.preservation import check_preservation
@@ -74,6 +75,7 @@ def check_job(
     check_schedule(config)
     check_preservation(config)
     check_snr_weights(family.noising, config.min_snr_gamma)
+    check_timesteps(config, family.noising)
     tokenizers = load_tokenizers(base)
     check_tokens(tokenizers, words_of(concept).tokens, config)
     for own in concept.every:

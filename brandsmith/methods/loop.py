@@ -38,6 +38,7 @@ from brandsmith.methods.compute import (
 from brandsmith.methods.continuing import Start
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
+from brandsmith.methods.flow_timesteps import sampling_changes
 from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.learning_check import LearningCheck, check_saved, predicted
 from brandsmith.methods.loss_scaling import LossScaling
@@ -183,7 +184,7 @@ class Training:
         self.watcher: Watcher | None = None
         self.base, self.config, self.words = base, config, words
         self.material, self.attached, self.directory = material, attached, run
-        self.loss = DiffusionLoss(base, config.min_snr_gamma)
+        self.loss = DiffusionLoss(base, config.min_snr_gamma, sampling_changes(config))
         self.samples = Samples(config, words, material, self.loss.noising)
         self.optimizer = build_optimizer(config, attached.groups)
         self.average = WeightAverage(attached.groups, config.ema_decay)

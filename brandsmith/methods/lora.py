@@ -3,7 +3,8 @@ request.
 
 Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models": W x + (alpha / rank) B A x, with B = 0 at the
 start; `methods/low_rank.py` has its kin. Written in diffusers' layout; the true alpha travels in the header
-(`lora_adapter_metadata`), because diffusers takes alpha = rank without it.
+(`lora_adapter_metadata`), because diffusers takes alpha = rank without it. ComfyUI reads no header: for flow models,
+whose files it reads in this layout, B holds alpha / rank already.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from brandsmith.core.files import write_safetensors
 from brandsmith.core.safe_weights import load_tensors
 from brandsmith.core.seeds import generator_for
 from brandsmith.methods.low_rank import Kind, LayerKind, LowRankLayers
-from brandsmith.methods.method import Attached, ParameterGroup, Words, shapes
+from brandsmith.methods.method import Attached, ParameterGroup, Words, check_text_rate, shapes
 from brandsmith.methods.pivotal import PivotalConfig, check_new_word, with_new_word
 
 FILE = "pytorch_lora_weights.safetensors"
@@ -96,6 +97,7 @@ class AttachedLora:
         kind = settings.layer_kind
         self.strength = kind.alpha / kind.rank
         self.denoiser_name = base.family.denoiser_name
+        self.folds = base.family.noising.is_flow and settings.kind in ("lora", "dora") and self.strength != 1
         groups = []
         for number, (name, module, layers, rate) in enumerate(targets_of(base, settings)):
             weights = settings.block_weights if name == self.denoiser_name else {}
@@ -110,17 +112,22 @@ class AttachedLora:
         named = {
             self.prefix(name) + key: tensor for name, part in self.parts.items() for key, tensor in part.state().items()
         }
-        return {FILE: named}
+        return {FILE: {key: tensor * self.strength if self.is_folded(key) else tensor for key, tensor in named.items()}}
+
+    def is_folded(self, key: str) -> bool:
+        """Whether a tensor of the file holds the strength."""
+        return self.folds and ".lora_B." in key
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:
         settings: dict[str, object] = {}
         for name, part in self.parts.items():
-            settings |= {f"{name}.{key}": value for key, value in _stored_settings(part.config).items()}
+            settings |= {f"{name}.{key}": value for key, value in _stored_settings(part.config, self.folds).items()}
         header = {"format": "pt", "lora_adapter_metadata": json.dumps(settings, sort_keys=True), **metadata}
         write_safetensors(folder / FILE, self.tensors()[FILE], header)
 
     def read(self, folder: Path) -> None:
-        stored = load_tensors(folder / FILE, shapes(self.tensors()[FILE]))
+        read = load_tensors(folder / FILE, shapes(self.tensors()[FILE]))
+        stored = {key: tensor / self.strength if self.is_folded(key) else tensor for key, tensor in read.items()}
         for name, part in self.parts.items():
             prefix = self.prefix(name)
             part.load({key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)})
@@ -141,8 +148,8 @@ class AttachedLora:
             part.detach()
 
 
-def _stored_settings(config: Any) -> dict[str, object]:
-    alpha = getattr(config, "lora_alpha", None) or config.alpha
+def _stored_settings(config: Any, folded: bool) -> dict[str, object]:
+    alpha = config.r if folded else getattr(config, "lora_alpha", None) or config.alpha
     kind = {"use_dora": True} if getattr(config, "use_dora", False) else {}
     return {"r": config.r, "lora_alpha": alpha, "target_modules": sorted(config.target_modules), **kind}
 
@@ -188,7 +195,7 @@ def targets_of(
     """(name, part, endings of its layers' names, learning rate) of each part that gets low-rank layers."""
     parts: dict[str, ModelMixin | PreTrainedModel] = {
         base.family.denoiser_name: base.denoiser,
-        **base.named_encoders(),
+        **(base.named_encoders() if settings.modules else base.trained_encoders()),
     }
     for name, part in parts.items():
         is_text = name != base.family.denoiser_name
@@ -208,6 +215,7 @@ class Lora:
 
     def check(self, settings: LoraConfig, family: Family) -> None:
         settings.layers(family)
+        check_text_rate(settings.text_encoder_learning_rate, family)
         check_new_word(settings)
         if settings.dropout and settings.kind in ("loha", "lokr"):
             raise InvalidConfig(f"dropout does not go with kind '{settings.kind}'", hint="leave one of them out")

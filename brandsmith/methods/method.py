@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol, TypeVar
 import torch
 
 from brandsmith.base.base import Base, Family
+from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.settings import TrainSettings
 
 Settings = TypeVar("Settings", bound=TrainSettings)
@@ -40,6 +41,16 @@ class Words:
 
 def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def check_text_rate(rate: float, family: Family) -> None:
+    """Raise InvalidConfig for a text encoder's learning rate where the family has none that is trained."""
+    if rate > 0 and not any(map(family.trains_encoder, family.encoder_names())):
+        raise InvalidConfig(
+            f"text_encoder_learning_rate is {rate:g}, and the text encoder of {family.name} bases is a language model,"
+            " which is never trained",
+            hint="leave it out; num_vectors gives the concept a new word there too",
+        )
 
 
 @dataclass(frozen=True)

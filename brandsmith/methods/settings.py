@@ -61,6 +61,22 @@ class TrainSettings(BaseModel):
     """Cap of the signal-to-noise weight (Hang et al. 2023; 5 is theirs); None weighs every timestep alike, as DIF
     does.
     """
+    timestep_sampling: Literal["family", "uniform", "logit_normal", "mode"] = "family"
+    """Of flow models: which timesteps are trained on (Esser et al. 2024, section 3.1). family: as diffusers' script for
+    the model, logit_normal for Stable Diffusion 3, uniform for the others.
+    """
+    timestep_mean: float = Field(0.0, ge=-10, le=10)
+    """Of logit_normal; above 0 less noise. 0: DIF `--logit_mean`."""
+    timestep_std: float = Field(1.0, gt=0, le=10)
+    """Of logit_normal. 1: DIF `--logit_std`."""
+    timestep_shift: float | None = Field(None, gt=0, le=100)
+    """Of flow models: moves timesteps to more noise, such as 3 (kohya's FLUX training: 3.1582 at 1024 px). None: the
+    static shift that the base declares, as DIF.
+    """
+    timestep_weights: Literal["family", "none", "sigma_squared", "sigma_sqrt", "cosmap"] = "family"
+    """Of flow models: what errors of the velocity weigh. family: as DIF, sigma_squared for Stable Diffusion 3 (errors
+    of x0), none for the others.
+    """
     noise_offset: float = Field(0.0, ge=0, le=1)
     """Strength of a channel's own offset in the noise, such as 0.05: dark and bright pictures (`methods/noise.py`)."""
     multires_noise: float = Field(0.0, ge=0, lt=1)

@@ -24,7 +24,8 @@ from brandsmith.methods.method import ParameterGroup, Words, shapes
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.methods.tokens import check_token_is_new, vector_names
 
-FILES = ("learned_embeds.safetensors", "learned_embeds_2.safetensors")  # diffusers' names, one per text encoder
+# diffusers' names, one per text encoder
+FILES = ("learned_embeds.safetensors", "learned_embeds_2.safetensors", "learned_embeds_3.safetensors")
 
 
 class TextualInversionConfig(TrainSettings):

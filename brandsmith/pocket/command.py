@@ -10,15 +10,16 @@ from brandsmith.base.sources import resolve_base
 from brandsmith.core.errors import InvalidInput, MissingResource, unknown_name
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.pocket.build import STARTED_FROM, Recipe, build_pocket
+from brandsmith.pocket.flow import FlowRecipe, build_pocket_flow
 from brandsmith.pocket.motion import MotionRecipe, build_pocket_motion
 from brandsmith.pocket.on_the_clock import build_on_the_clock
 from brandsmith.pocket.warm_start import warm_start
 
 _OF_WORK = ("artwork", "pool", "stream", "tokenizer", STARTED_FROM)
-_OF_BASE = ("classes.json", "clip", "recipe.json")
+_OF_BASE = ("classes.json", "clip", "recipe.json", "transformer")
 """By which we know what an earlier call wrote."""
 _OF_MOTION_WORK, _OF_MOTION = ("artwork", "animations", "names", "encoded", "motion.pt"), ("motion.json",)
-BUILDS = ("pocket", "pocket-motion")
+BUILDS = ("pocket", "pocket-flow", "pocket-motion")
 
 
 def build_named(
@@ -31,8 +32,8 @@ def build_named(
     start_from: str | None = None,
     minutes: float | None = None,
 ) -> None:
-    """Train `pocket` from scratch, or from a finished base (`start_from`), for so many U-Net steps or `minutes`; or its
-    temporal layers, `pocket-motion`.
+    """Train `pocket` from scratch, or from a finished base (`start_from`), for so many U-Net steps or `minutes`; or
+    `pocket-flow` (`pocket/flow.py`) for so many `unet_steps`; or pocket's temporal layers, `pocket-motion`.
 
     Raises InvalidConfig for another name, InvalidInput for options that exclude each other; nothing is written then.
     """
@@ -47,6 +48,11 @@ def build_named(
         )
     _check_photos(photos)
     _check_folders(work, out, _OF_WORK, _OF_BASE)
+    if name == "pocket-flow":
+        if start_from:
+            raise InvalidInput("--start-from would change nothing in pocket-flow", hint="leave it out")
+        build_pocket_flow(work, out, photos, FlowRecipe(steps=unet_steps) if unet_steps else FlowRecipe())
+        return
     recipe = replace(Recipe(), unet_steps=unet_steps) if unet_steps else Recipe()
     if start_from:
         warm_start(resolve_base(start_from), work, decoder_steps=recipe.decoder_steps, clip_steps=recipe.clip_steps)

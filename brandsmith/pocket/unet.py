@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from brandsmith.base.hardware import multiplies_bf16
 from brandsmith.base.noising import snr_plus_one
@@ -96,13 +96,16 @@ def encode_pool(pool: ScenePool, code: PatchCode, file: Path, batch: int = 500) 
 
 
 @torch.inference_mode()
-def encode_captions(captions: list[str], clip: CLIPModel, tokenizer: CLIPTokenizer, max_tokens: int) -> torch.Tensor:
+def encode_captions(
+    captions: list[str], clip: CLIPModel | CLIPTextModel, tokenizer: CLIPTokenizer, max_tokens: int
+) -> torch.Tensor:
     """Text states (N, max_tokens, width) fp16 of distinct captions, padded as the pipeline pads them."""
     ids = tokenizer(
         captions, padding="max_length", truncation=True, max_length=max_tokens, return_tensors="pt"
     ).input_ids
     device = next(clip.parameters()).device
-    states = [clip.text_model(ids[i : i + 256].to(device))[0].cpu().half() for i in range(0, len(ids), 256)]
+    tower = getattr(clip, "text_model", clip)
+    states = [tower(ids[i : i + 256].to(device))[0].cpu().half() for i in range(0, len(ids), 256)]
     return torch.cat(states)
 
 
@@ -144,7 +147,12 @@ def shares(truths: Sequence[dict]) -> np.ndarray:
 
 
 def prepare(
-    pool: ScenePool, latents: Path, clip: CLIPModel, tokenizer: CLIPTokenizer, scaling: float, folder: Path
+    pool: ScenePool,
+    latents: Path,
+    clip: CLIPModel | CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scaling: float,
+    folder: Path,
 ) -> Captioned:
     """Encode every distinct caption once; write the text states beside the latents."""
     distinct = sorted(set(pool.captions))

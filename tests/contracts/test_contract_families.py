@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pkgutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from bases import build_tiny, save_as_diffusers_folder
-from lessons import QUICK, TOKEN, write_concept
+from flow_bases import stock_pictures
+from lessons import TOKEN, quick_for, write_concept
 
 import brandsmith.base.families
 from brandsmith.base.base import decode_latents, encode_images, encode_prompts, predict
@@ -22,7 +24,6 @@ from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import draw_to_folder
 from brandsmith.guidance.loop import redo_latents
 from brandsmith.guidance.sampling import check_drawable, sample
-from brandsmith.guidance.schedulers import build_scheduler
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.adapter import export_diffusers_folder, load_adapter
 from brandsmith.methods.job import check_job
@@ -30,6 +31,7 @@ from brandsmith.methods.loop import train
 from brandsmith.methods.registry import METHODS, build_config
 
 every_family = pytest.mark.parametrize("name", sorted(FAMILIES))
+stocked = pytest.mark.parametrize("name", sorted(name for name, family in FAMILIES.items() if family.pipeline))
 PROMPTS = ["a cat and a bowl", "a red logo on a blue sweater"]
 
 
@@ -48,11 +50,11 @@ def narrow_sd2(monkeypatch):
 
 def test_the_guard_saw_every_family_file():
     files = {module.name for module in pkgutil.iter_modules(brandsmith.base.families.__path__)}
-    shared = {"registry", "unet", "autoencoder"}
+    shared = {"registry", "unet", "autoencoder", "flow"}
     ours = files - shared
-    assert {"sd", "sdxl", "sd3"} <= ours and shared <= files
+    assert {"sd", "sdxl", "sd3", "flux1", "flux2", "zimage", "qwen", "pocketflow"} <= ours and shared <= files
     assert all(any(name.startswith(file) for file in ours) for name in FAMILIES), "a family lives in the file it names"
-    assert len(FAMILIES) >= 4 and all(name == family.name for name, family in FAMILIES.items())
+    assert len(FAMILIES) >= 9 and all(name == family.name for name, family in FAMILIES.items())
 
 
 @every_family
@@ -153,7 +155,7 @@ def test_drawn_timesteps_are_named_by_their_generator(name):
 def test_a_lora_trains_and_moves_nothing_else(name, tmp_path):
     base, concept = build_tiny(name), write_concept(tmp_path / "concept")
     before = [{key: value.clone() for key, value in module.state_dict().items()} for module in base.modules()]
-    config = build_config("lora", steps=3, checkpoint_every=3, precision="fp32", **QUICK["lora"])
+    config = build_config("lora", steps=3, checkpoint_every=3, precision="fp32", **quick_for("lora", base))
     run = train(config, concept, base, tmp_path / "run")
     for module, old in zip(base.modules(), before, strict=True):
         assert all(torch.equal(value, old[key]) for key, value in module.state_dict().items())
@@ -170,11 +172,11 @@ def test_a_lora_trains_and_moves_nothing_else(name, tmp_path):
 
 
 @pytest.mark.slow
-@every_family
+@stocked
 def test_stock_diffusers_reads_the_lora(name, tmp_path):
     """Same layers, same names: the stock pipeline with the file predicts what the base with the adapter predicts."""
     base, concept = build_tiny(name), write_concept(tmp_path / "concept")
-    config = build_config("lora", steps=3, checkpoint_every=3, precision="fp32", **QUICK["lora"])
+    config = build_config("lora", steps=3, checkpoint_every=3, precision="fp32", **quick_for("lora", base))
     checkpoint = train(config, concept, base, tmp_path / "run").checkpoints()[-1][1]
     latents, timesteps = noisy(base, 1)
     with torch.no_grad(), load_adapter(base, checkpoint):
@@ -203,7 +205,7 @@ def test_training_lowers_the_loss(name, tmp_path):
 @every_family
 def test_dreambooth_with_class_pictures_exports_a_folder_of_the_family(name, tmp_path):
     base, concept = build_tiny(name), write_concept(tmp_path / "concept")
-    config = build_config("dreambooth", steps=2, checkpoint_every=2, precision="fp32", **QUICK["dreambooth"])
+    config = build_config("dreambooth", steps=2, checkpoint_every=2, precision="fp32", **quick_for("dreambooth", base))
     run = train(config, concept, base, tmp_path / "run")
     assert all("prior_loss" in row for row in run.metrics())
     checkpoint = run.checkpoints()[-1][1]
@@ -261,19 +263,15 @@ def scheduler_of(base):
     return "euler" if base.family.noising.is_flow else "ddim"
 
 
-@every_family
+@stocked
 @torch.no_grad()
 def test_the_loop_draws_what_stock_diffusers_draws(name):
     """The same starting noise, guidance and steps; pictures within a grey level or two."""
     base = build_tiny(name)
     settings = DrawSettings(num_steps=4, guidance_scale=3.0, scheduler=scheduler_of(base), batch_size=2)
     ours = sample(base, PROMPTS, [1, 2], settings)
-    kind = type(build_scheduler(base, settings.scheduler, 4))
-    pipeline = stock_pipeline(base, kind.from_config(base.scheduler.config))
-    pipeline.scheduler = kind.from_config(base.scheduler.config)  # Stable Diffusion's pipeline moves the steps by one
-    arguments = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "np"}
     for picture, prompt, seed in zip(ours, PROMPTS, (1, 2), strict=True):
-        theirs = pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **arguments).images[0]
+        theirs = stock_pictures(base, [prompt], [seed], settings)[0]
         assert np.abs(picture / 255.0 - theirs).max() <= 2 / 255
     assert np.abs(ours[0].astype(int) - ours[1]).max() > 20, "two seeds, two pictures"
 
@@ -293,13 +291,12 @@ def test_composable_and_image_to_image_run_on_every_family(name):
 @every_family
 def test_guidance_that_a_family_cannot_follow_is_refused_by_its_name(name):
     family = FAMILIES[name]
+    blind = replace(family, text_attention=None, joint_attention=None)
     for option, value in {"combiner": "regional", "refiner": "attend_excite", "redraw": True, "screen": 3}.items():
         settings = DrawSettings(scheduler="euler", **{option: value})
-        if family.text_attention is not None:
-            check_drawable(PROMPTS, settings, family)
-            continue
+        check_drawable(PROMPTS, settings, family)
         with pytest.raises(InvalidConfig, match=f"{option} .*{name} bases have none") as raised:
-            check_drawable(PROMPTS, settings, family)
+            check_drawable(PROMPTS, settings, blind)
         assert raised.value.hint
     wrong = "ddim" if family.noising.is_flow else "FlowMatchEulerDiscreteScheduler"
     with pytest.raises(InvalidConfig, match=f"cannot sample {name} bases") as raised:
@@ -312,9 +309,8 @@ def test_the_command_refuses_before_weights_load(name, tmp_path):
     save_as_diffusers_folder(build_tiny(name), tmp_path / "base")
     for weights in (tmp_path / "base").rglob("*.safetensors"):
         weights.unlink()
-    if FAMILIES[name].text_attention is not None:
-        return
+    wrong = "ddim" if FAMILIES[name].noising.is_flow else "FlowMatchEulerDiscreteScheduler"
     with pytest.raises(InvalidConfig, match=f"{name} bases"):
-        settings = DrawSettings(scheduler="euler", redraw=True)
+        settings = DrawSettings(scheduler=wrong)
         draw_to_folder(PROMPTS, [1], settings, Source(str(tmp_path / "base")), tmp_path / "out")
     assert not (tmp_path / "out").exists()

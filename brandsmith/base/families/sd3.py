@@ -1,19 +1,24 @@
 """Stable Diffusion 3 and 3.5: a transformer that predicts a flow's velocity; text and picture share its attention.
 
 Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis". Tested with small random
-weights, which draw what stock diffusers draws; not yet with real ones. The third text encoder, T5, is left out, as
-stock diffusers allows: its tokens are zeros, and the text is what the two CLIP encoders make of it.
+weights, which draw what stock diffusers draws; not yet with real ones. A folder may lack the third text encoder, T5, as
+stock diffusers allows: its tokens are then zeros, and the text is what the two CLIP encoders make of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from diffusers import SD3Transformer2DModel
-from transformers import CLIPTextModelWithProjection
+from transformers import CLIPTextModelWithProjection, T5EncoderModel, T5Tokenizer
 
-from brandsmith.base.base import Base, Conditioning, Family, ReadConfig
-from brandsmith.base.families import autoencoder
+from brandsmith.base.base import AttentionLayer, Base, Conditioning, Family, ReadConfig, plain_offsets
+from brandsmith.base.draw_defaults import DrawDefaults
+from brandsmith.base.families import autoencoder, flow
 from brandsmith.base.noising import FlowNoising
 
 T5_TOKENS = 256
@@ -33,13 +38,33 @@ def size_unit(base: Base) -> int:
     return base.vae_scale * base.denoiser.config.patch_size
 
 
+def schedule(config: Mapping[str, Any], tokens: int, steps: int) -> dict[str, Any]:
+    """The scheduler's own sigmas, which it shifts by a fixed amount."""
+    return {"mu": flow.linear_mu(config, tokens)} if config.get("use_dynamic_shifting") else {}
+
+
+def has_t5(base: Base) -> bool:
+    return len(base.text_encoders) > 2
+
+
+def token_offsets(base: Base, text: str) -> list[tuple[int, int]]:
+    """Every word stands there twice, for CLIP and for T5: those of T5 count where it is there."""
+    if not has_t5(base):
+        return plain_offsets(base, text)
+    return [(0, 0)] * base.tokenizer.model_max_length + flow.offsets_inside(base.tokenizers[2], text, 0, len(text))
+
+
 def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int], clip_skip: int) -> Conditioning:
-    """Both encoders' last layer but one (and those skipped), side by side, widened with zeros, then T5's absent tokens;
-    both projections.
+    """Both CLIPs' last layer but one (and those skipped), side by side, widened with zeros, then T5's last layer, or
+    its absent tokens; both projections.
     """
-    outputs = [encoder(own, output_hidden_states=True) for encoder, own in zip(base.text_encoders, ids, strict=True)]
+    clips = zip(base.text_encoders[:2], ids, strict=False)
+    outputs = [encoder(own, output_hidden_states=True) for encoder, own in clips]
     hidden = torch.cat([output.hidden_states[-(clip_skip + 2)] for output in outputs], dim=-1)
-    hidden = F.pad(hidden, (0, base.denoiser.config.joint_attention_dim - hidden.shape[-1], 0, T5_TOKENS))
+    absent = 0 if has_t5(base) else T5_TOKENS
+    hidden = F.pad(hidden, (0, base.denoiser.config.joint_attention_dim - hidden.shape[-1], 0, absent))
+    if has_t5(base):
+        hidden = torch.cat([hidden, base.text_encoders[2](ids[2])[0]], dim=1)
     return Conditioning(hidden, torch.cat([output[0] for output in outputs], dim=-1))
 
 
@@ -52,13 +77,24 @@ def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditio
     ).sample
 
 
+def joint_attention(base: Base) -> list[AttentionLayer]:
+    """Not `attn2` of 3.5 medium, in which the picture sees itself alone."""
+    modules = [block.attn for block in base.denoiser.transformer_blocks]
+    return flow.joint_layers(modules, factor=base.denoiser.config.patch_size, text_first=False)
+
+
+def _fitted(family: Family, read: ReadConfig) -> Family:
+    return family if read("model_index").get("text_encoder_3", [None])[0] else SD3_WITHOUT_T5
+
+
+_CLIPS = {"text_encoder": CLIPTextModelWithProjection, "text_encoder_2": CLIPTextModelWithProjection}
 SD3 = Family(
     name="sd3",
     denoiser_name="transformer",
     denoiser_class=SD3Transformer2DModel,
-    encoder_classes={"text_encoder": CLIPTextModelWithProjection, "text_encoder_2": CLIPTextModelWithProjection},
+    encoder_classes={**_CLIPS, "text_encoder_3": T5EncoderModel},
     pipeline="StableDiffusion3Pipeline",
-    pipeline_options={"text_encoder_3": None, "tokenizer_3": None},
+    pipeline_options={},
     inpainting_pipeline="",
     noising=FlowNoising,
     lora_layers={
@@ -80,4 +116,14 @@ SD3 = Family(
     decode_latents=autoencoder.decode_upcast,
     unconditional_is_zero=lambda base: False,
     text_attention=None,
+    tokenizer_classes={"tokenizer_3": T5Tokenizer},
+    text_length={"tokenizer_3": T5_TOKENS},
+    token_offsets=token_offsets,
+    trained_encoders=("text_encoder", "text_encoder_2"),
+    joint_attention=joint_attention,
+    schedule=schedule,
+    draws=DrawDefaults(28, 7.0, "euler", "diffusers' StableDiffusion3Pipeline"),
+    twin="stabilityai/stable-diffusion-3.5-large",
+    fitted=_fitted,
 )
+SD3_WITHOUT_T5 = replace(SD3, encoder_classes=_CLIPS, pipeline_options={"text_encoder_3": None, "tokenizer_3": None})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.foreign.flow_names import ENCODER_FILES, KOHYA_ENCODERS, native_place
 from brandsmith.base.foreign.ldm_names import unet_name
 
 DEFAULT_LAYERS_PER_BLOCK = 2
@@ -34,11 +35,16 @@ SD = LoraPrefixes("lora_unet", ("lora_te",), original=False)
 PREFIXES = {"sd1": SD, "sd2": SD, "sdxl": LoraPrefixes("lora_unet", ("lora_te1", "lora_te2"), original=True)}
 """By family; one without an entry has no kohya layout here."""
 
+_MORE = ("lora_transformer", "base_model.model.transformer", "")
+"""Further beginnings of a transformer's layers, which ComfyUI reads; some files have none at all."""
+_NATIVE = ("lora_unet", "diffusion_model", "model.diffusion_model", "")
+"""Beginnings of a layer's name in the original code."""
+
 _COMFY_ENCODERS = {
     "sd1": ("clip_l",),
     "sd2": ("clip_h",),
     "sdxl": ("clip_l", "clip_g"),
-    "sd3": ("clip_l", "clip_g"),
+    **ENCODER_FILES,
 }
 """ComfyUI's own names of text encoders."""
 
@@ -79,16 +85,35 @@ def layers_by_name(base: Base) -> dict[str, tuple[str, str]]:
     return found
 
 
+def fused_by_name(base: Base) -> dict[str, list[str]]:
+    """The denoiser's modules, in order, that are one layer in the original code, by every name of that layer, with `_`
+    for every `.`.
+    """
+    fused: dict[str, dict[int, str]] = {}
+    for module in _layers(base.denoiser):
+        place = native_place(base.family.name, module)
+        if place.path != module:
+            fused.setdefault(place.path, {})[place.part] = module
+    named = {path: [own[part] for part in sorted(own)] for path, own in fused.items()}
+    return {
+        (f"{prefix}.{path}" if prefix else path).replace(".", "_"): modules
+        for path, modules in named.items()
+        for prefix in _NATIVE
+    }
+
+
 def _named_layers(base: Base) -> Iterator[tuple[str, str, list[str]]]:
     denoiser, per_block = base.family.denoiser_name, layers_per_block(base)
+    known = (denoiser, "lora_unet", "base_model.model", "lycoris", *(_MORE if denoiser == "transformer" else ()))
     for module in _layers(base.denoiser):
-        names = [f"{prefix}.{module}" for prefix in (denoiser, "lora_unet", "base_model.model", "lycoris")]
+        names = [f"{prefix}.{module}" if prefix else module for prefix in known]
         if original := _original(base, module, per_block):
             names += [f"{prefix}.{original}" for prefix in ("lora_unet", "diffusion_model", "model.diffusion_model")]
         yield denoiser, module, [*names, f"diffusion_model.{module}"]
     comfy = _COMFY_ENCODERS.get(base.family.name, ())
     for number, (part, encoder) in enumerate(base.named_encoders().items()):
-        prefixes = [part, f"lora_te{number + 1}", *(["lora_te"] if number == 0 else [])]
+        own = KOHYA_ENCODERS.get(base.family.name, ())
+        prefixes = [part, own[number] if own else f"lora_te{number + 1}", *(["lora_te"] if number == 0 else [])]
         prefixes += [f"text_encoders.{name}.transformer" for name in comfy[number : number + 1]]
         for module in _layers(encoder):
             yield part, module, [f"{prefix}.{_with_text_model(module)}" for prefix in prefixes]
