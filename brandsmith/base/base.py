@@ -148,6 +148,8 @@ class Family:
     finish_guidance: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
     """What is done to a guided prediction (C, h, w), of it and the prompt's own prediction; None: nothing."""
     draws: DrawDefaults = DIFFUSION_DEFAULTS
+    trains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of a training that suit the family, by method; the family's file cites where they are from."""
     distilled: Callable[[ReadConfig], Distilled | None] = lambda read: None
     """What a diffusers folder was distilled to, from its configuration files; None: an ordinary model, or unknown."""
     twin: str = ""

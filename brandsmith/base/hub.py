@@ -15,10 +15,11 @@ from brandsmith.core.errors import MissingResource
 HUB_TIMEOUT_SEC = 2.5
 """How long the hub may take to answer."""
 DOWNLOAD_TIMEOUT_SEC = 10.0
-WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
-_PARTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
+WANTED = ["*.json", "*.txt", "*.safetensors", "*.model", "*.jinja", "README.md"]
+_PARTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 _SMALL = re.compile(
-    r"model_index\.json|(scheduler|tokenizer(_2)?|unet|transformer|vae|text_encoder(_2)?)/[^/]+\.(json|txt|model)"
+    r"model_index\.json|README\.md"
+    r"|(scheduler|tokenizer(_[23])?|unet|transformer|vae|text_encoder(_[23])?)/[^/]+\.(json|txt|model|jinja)"
 )
 _WEIGHTS = re.compile(r"(?P<stem>diffusion_pytorch_model|model)(\.(?P<variant>[a-z]\w*))?(-\d+-of-\d+)?\.safetensors")
 _INDEX = re.compile(r"(?:diffusion_pytorch_model|model)\.safetensors\.index(\.(?P<variant>\w+))?\.json")

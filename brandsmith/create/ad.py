@@ -39,6 +39,7 @@ from brandsmith.create.psd import psd_bytes
 from brandsmith.create.srgb import tagged
 from brandsmith.create.svg import svg_bytes
 from brandsmith.create.typical import most_typical_first
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.prompts import ReadPrompt, read_prompts, with_english_negative
 from brandsmith.draw.recipe import KEYWORD, read_recipe
 from brandsmith.draw.source import Source
@@ -47,7 +48,7 @@ from brandsmith.guidance.settings import DrawSettings
 from brandsmith.judges.judge import Judge
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role
+from brandsmith.provenance.claim import Claim, Edit, Input, Role
 from brandsmith.provenance.claim import Source as SourceType
 from brandsmith.provenance.rights import kit_rights
 from brandsmith.provenance.signature import check_signing, save_signed, save_signed_bytes
@@ -282,7 +283,7 @@ def _make_format(plan: AdPlan, created: CreatedFolder, wanted: Format, chosen: C
 def claim_of(plan: AdPlan, created: CreatedFolder, chosen: Chosen, ad: ComposedAd) -> Claim:
     """A composite: a drawn picture, with its ground carried on, real text and the true mark; it keeps the recipe."""
     recipe, origin = read_recipe(chosen.best.path), created.as_json()["drawn_by"]
-    model = Model(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
+    model = drawn_by(origin["base"], origin["base_fingerprint"], origin["adapter_hash"])
     edits = [Edit("c2pa.resized", f"enlarged {ad.staged.scale:.2f} times")]
     if chosen.product.exact:
         edits.append(Edit("c2pa.edited", "the true mark laid in place of the drawn one"))

@@ -30,6 +30,7 @@ from brandsmith.core.rows import Shot, judge_name, read_score_rows
 from brandsmith.create.candidates import Candidate, best_first
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.seam import seam_jump
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import EDIT_KEYWORD, Origin
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
@@ -211,7 +212,7 @@ def _claim(order: Order, origin: Origin, edit: Edit) -> claims.Claim:
         known = format_of(file.read(64)) is not None
     return claims.Claim(
         claims.Source.COMPOSITE,
-        models=(claims.Model(origin.base, origin.base_fingerprint, origin.adapter_hash),),
+        models=(drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash),),
         inputs=(claims.Input(order.picture, claims.Role.PARENT, "picture"),) if known else (),
         edits=(claims.Edit("c2pa.edited", f"{edit.command}ed"),),
     )

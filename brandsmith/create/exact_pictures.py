@@ -16,10 +16,11 @@ from brandsmith.core.pictures import load_rgb
 from brandsmith.create.exact_mark import ExactMark, exact_mark
 from brandsmith.create.true_mark import TrueMark, load_true_mark
 from brandsmith.draw.leaving import Leaving, save_copy
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import KEYWORD, Origin, read_recipe
 from brandsmith.judges.boxes import overlap
 from brandsmith.judges.fit import FittedJudges, load_judges
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Rights, Role, Source
+from brandsmith.provenance.claim import Claim, Edit, Input, Rights, Role, Source
 from brandsmith.provenance.signature import save_signed
 
 EDIT = Edit("c2pa.edited", "the true mark laid in place of the drawn one")
@@ -82,7 +83,7 @@ def composite_claim(drawn: Path, rights: Rights, origin: Origin | None = None) -
     """A composite: an edit of the picture `drawn`, by the model that drew it where that is known."""
     recipe = read_recipe(drawn)
     origin = recipe.origin if recipe else origin
-    models = (Model(origin.base, origin.base_fingerprint, origin.adapter_hash),) if origin else ()
+    models = (drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash),) if origin else ()
     inputs = (Input(drawn, Role.PARENT, "drawn picture"),)
     drawn_from = recipe.as_text()[KEYWORD] if recipe else None
     return Claim(Source.COMPOSITE, drawn_from, models, inputs, (EDIT,), rights)

@@ -12,9 +12,10 @@ from brandsmith.concept.brand_kit import has_brand_kit
 from brandsmith.concept.concept import Concept
 from brandsmith.create.typst_page import Typeset
 from brandsmith.draw.leaving import Leaving
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import Origin
 from brandsmith.provenance.certificate import Signing
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role, Source
+from brandsmith.provenance.claim import Claim, Edit, Input, Role, Source
 from brandsmith.provenance.rights import load_rights
 from brandsmith.provenance.signature import save_signed, save_signed_bytes
 
@@ -33,7 +34,7 @@ def page_claim(shown: Sequence[Path], origin: Origin, leaving: Leaving) -> Claim
     """What a page says of itself: composed of `shown`, pictures that the model of `origin` drew."""
     return Claim(
         Source.COMPOSITE,
-        models=(Model(origin.base, origin.base_fingerprint, origin.adapter_hash),),
+        models=(drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash),),
         inputs=tuple(Input(picture, Role.COMPONENT, "drawn picture") for picture in shown),
         edits=(Edit("c2pa.resized"),),
         rights=leaving.rights,

@@ -24,11 +24,12 @@ from brandsmith.create.folder import CreatedFolder
 from brandsmith.create.view_measures import ViewMeasure, measure_view
 from brandsmith.create.view_prompts import prompt_of
 from brandsmith.draw.leaving import Leaving
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import EDIT_KEYWORD
 from brandsmith.draw.writer import Request
 from brandsmith.guidance.from_picture import FromPicture
 from brandsmith.guidance.sampling import build_parts, sample
-from brandsmith.provenance.claim import Claim, Edit, Input, Model, Role, Source
+from brandsmith.provenance.claim import Claim, Edit, Input, Role, Source
 from brandsmith.provenance.signature import save_signed
 
 PLAIN = "front"
@@ -149,7 +150,7 @@ class Turning:
         from_source = strength != BY_WORDS and source is not None
         return Claim(
             Source.COMPOSITE if from_source else Source.TRAINED,
-            models=(Model(origin.base, origin.base_fingerprint, origin.adapter_hash),),
+            models=(drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash),),
             inputs=(Input(source, Role.INPUT, "source picture"),) if from_source and source else (),
             edits=(Edit("c2pa.edited", f"image to image, strength {strength:g}"),) if from_source else (),
             rights=self.leaving.rights,

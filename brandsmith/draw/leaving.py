@@ -18,9 +18,10 @@ from brandsmith.core.notes import warn_once
 from brandsmith.core.output import check_output_folder
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.text import read_bytes
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import KEYWORD, Recipe, pixel_hash, read_recipe
 from brandsmith.provenance.certificate import Signing
-from brandsmith.provenance.claim import Claim, Model, Rights, Source
+from brandsmith.provenance.claim import Claim, Rights, Source
 from brandsmith.provenance.found import is_signed
 from brandsmith.provenance.rights import load_rights
 from brandsmith.provenance.signature import LARGEST_BYTES, WATERMARKED, check_signing, save_signed, signed
@@ -38,7 +39,7 @@ class Leaving:
 def drawn_claim(recipe: Recipe, rights: Rights) -> Claim:
     """What a picture says that the model alone drew."""
     origin = recipe.origin
-    model = Model(origin.base, origin.base_fingerprint, origin.adapter_hash)
+    model = drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash)
     edits = (WATERMARKED,) if recipe.watermark else ()
     return Claim(
         Source.TRAINED, recipe.as_text()[KEYWORD], (model,), edits=edits, rights=rights, version=recipe.version

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from brandsmith.base.foreign.flow_names import KOHYA_ENCODERS, NativePlace, native_place
+from brandsmith.base.foreign.flow_names import kohya_place
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.methods.lora import FILE, LoraConfig
@@ -81,15 +81,9 @@ def to_kohya_fused(layers: Layers, family: str) -> dict[str, torch.Tensor]:
     fused: dict[str, dict[int, LowRank]] = {}
     counts, tensors = {}, {}
     for (part, module), layer in layers.items():
-        if part.startswith("text_encoder"):
-            prefix = KOHYA_ENCODERS[family][int(part.removeprefix("text_encoder").lstrip("_") or 1) - 1]
-            place, path = NativePlace(f"{prefix}.{module}"), module
-        else:
-            place = native_place(family, module)
-            prefix, path = "lora_unet", place.path
-        name = f"{prefix}_{path}".replace(".", "_")
-        fused.setdefault(name, {})[place.part] = layer.folded()
-        counts[name] = place.of
+        place = kohya_place(family, part, module)
+        fused.setdefault(place.path, {})[place.part] = layer.folded()
+        counts[place.path] = place.of
     for name, own in fused.items():
         layer = _side_by_side(own, counts[name])
         tensors[f"{name}.lora_down.weight"], tensors[f"{name}.lora_up.weight"] = layer.down, layer.up

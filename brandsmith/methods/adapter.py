@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.hardware import FORMATS
+from brandsmith.base.licence import licence_in
 from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import save_stock_folder
 from brandsmith.base.takeover import Takeover
@@ -56,7 +57,8 @@ class AdapterInfo:
 
 def build_metadata(settings: TrainSettings, base: Base, words: Words, step: int) -> dict[str, str]:
     """All values are strings: safetensors allows nothing else."""
-    return {
+    licence = licence_in(base.source).name if base.source else ""
+    return ({"base_licence": licence} if licence else {}) | {
         "brandsmith": package_version(),
         "method": settings.method,
         "base": base.name,

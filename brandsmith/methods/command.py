@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from brandsmith.base.hardware import choose_device, free_memory, precision_in_force
+from brandsmith.base.licence import say_licence
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import legal_name
@@ -101,6 +102,7 @@ def train_request(
     NotEnoughMemory.
     """
     check_trackers(trackers)
+    console.print(say_licence(request.base), highlight=False)
     title, run = f"train {request.config.method}", RunDirectory(request.folder)
     with training_bar(console, title) as show, tracked(run, trackers, "brandsmith") as report:
 

@@ -23,6 +23,7 @@ from brandsmith.core.run import RunDirectory
 from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.continuing import Start, check_start, may_grow
 from brandsmith.methods.flow_timesteps import check_timesteps
+from brandsmith.methods.frozen_storage import check_frozen_storage
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.preservation import check_preservation
@@ -70,6 +71,7 @@ def check_job(
     if isinstance(base, str):
         refuse_training(base, resolve_base(base))
     method_named(config.method).check(config, family)
+    check_frozen_storage(config, family, trains_base_weights=method_named(config.method).trains_base_weights)
     check_optimizer(config)
     check_clip_skip(base, config.clip_skip)
     check_schedule(config)
@@ -150,7 +152,7 @@ def defaults_of(config: TrainSettings) -> dict[str, Any]:
 
 def equal_means(have: Mapping[str, Any], want: Mapping[str, Any]) -> set[str]:
     """Keys of settings that may change when a run goes on: they change memory and time, not what is learnt."""
-    free = {"settings.gradient_checkpointing", "settings.offload_optimizer"}
+    free = {f"settings.{name}" for name in ("gradient_checkpointing", "offload_optimizer", "offload_blocks")}
     batches = ("settings.batch_size", "settings.accumulate")
     if all(key in known for key in batches for known in (have, want)):
         samples = {known[batches[0]] * known[batches[1]] for known in (have, want)}

@@ -39,6 +39,7 @@ from brandsmith.methods.continuing import Start
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.disk_space import check_training_space
 from brandsmith.methods.flow_timesteps import sampling_changes
+from brandsmith.methods.frozen_storage import offloaded_blocks, quantise
 from brandsmith.methods.job import TrainingJob, check_job
 from brandsmith.methods.learning_check import LearningCheck, check_saved, predicted
 from brandsmith.methods.loss_scaling import LossScaling
@@ -156,6 +157,7 @@ def load_trainable(base: Base | str, config: TrainSettings, device: str | None =
         prepare_card(place, config.precision)
         stored = torch.float32 if method_named(config.method).trains_base_weights else compute
         base = load_in(base, place, compute, stored=stored)
+        quantise(base, config.quantise)
     DiffusionLoss(base)
     return base
 
@@ -200,7 +202,11 @@ class Training:
 
     def run(self, progress: Progress, stop: StopRequest) -> None:
         try:
-            with checkpointed(self.base.denoiser) if self.config.gradient_checkpointing else nullcontext():
+            with ExitStack() as stack:
+                if self.config.gradient_checkpointing:
+                    stack.enter_context(checkpointed(self.base.denoiser))
+                if self.config.offload_blocks:
+                    stack.enter_context(offloaded_blocks(self.base.denoiser, self.base.device))
                 self.steps(progress, stop)
         finally:
             close(self.optimizer)

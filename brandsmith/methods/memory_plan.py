@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from brandsmith.base.sources import outline_of
 from brandsmith.base.weight_storage import products_in, round_products
 from brandsmith.methods.class_latents import BATCH as CLASS_BATCH
 from brandsmith.methods.compute import checkpointed, computing_in, training_attention
+from brandsmith.methods.frozen_storage import saved_on_card
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import KINDS
 from brandsmith.methods.registry import method_named
@@ -113,7 +114,7 @@ def plan_memory(base: Base | str, config: TrainSettings, device: torch.device) -
         for module in [outline.denoiser, *outline.text_encoders]:
             round_products(module, compute)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        trained = _made_fake([*outline.modules(), *extra], device, names)
+        trained = made_fake([*outline.modules(), *extra], device, names)
         traced = _Trace(outline, config, compute, trained, trains_text=attached.trains_text)
         held, step, encoding = traced.held(), traced.step(), traced.encoding()
     return MemoryPlan(held, step, encoding, traced.trained, _saved(stored, config), traced.state())
@@ -123,7 +124,7 @@ def _saved(stored: int, config: TrainSettings) -> int:
     return stored if config.save_precision == "fp32" else stored // 2
 
 
-def _made_fake(
+def made_fake(
     modules: Iterable[torch.nn.Module], device: torch.device, trained: Mapping[int, torch.nn.Parameter]
 ) -> list[torch.nn.Parameter]:
     """Put fake tensors in the place of all that the modules hold; those that train."""
@@ -182,7 +183,7 @@ class _Trace:
         weights += self.average
         memory = 0 if self.on_card and self.config.offload_optimizer else self.memory
         if self.on_card:
-            return weights + memory
+            return weights + memory - saved_on_card(base.denoiser, self.config)
         rounded = [t for m in base.modules() for t in products_in(m) if t.dtype != torch.float32]
         originals = sum(4 * t.numel() for t in rounded) + (4 * self.trained if self.whole else 0)
         copies = 4 * self.trained if self.config.offload_optimizer else 0
@@ -198,7 +199,8 @@ class _Trace:
             if self.config.prior_weight > 0:
                 self._predict(2 * CLASS_BATCH)
         originals = 4 * self.trained if self.whole and not self.on_card else 0
-        return sum(map(_bytes, base.modules())) - originals + counter.peak
+        quantised = saved_on_card(base.denoiser, self.config.model_copy(update={"offload_blocks": False}))
+        return sum(map(_bytes, base.modules())) - originals - (quantised if self.on_card else 0) + counter.peak
 
     def step(self) -> int:
         """A forward and backward pass; gradients that a fused step drops are dropped."""
@@ -227,10 +229,11 @@ class _Trace:
         return predict(base, latents, timesteps, self._conditioning(rows))
 
     def _conditioning(self, rows: int) -> Conditioning:
-        lengths = [tokenizer.model_max_length for tokenizer in self.base.tokenizers]
+        lengths = [ids.shape[1] for ids in self.base.family.tokenize(self.base, [""])]
         ids = [torch.zeros(rows, length, dtype=torch.long, device=self.base.device) for length in lengths]
         with nullcontext() if self.trains_text else torch.no_grad():
-            return encode_ids(self.base, ids, self.size)
+            # as if every token counted: which do, depends on the text
+            return replace(encode_ids(self.base, ids, self.size), mask=None)
 
 
 def _drop(parameter: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Settings that suit `pocket`; other bases use each setting's own default.
+"""Settings that suit `pocket`, and those of flow models; other bases use each setting's own default.
 
 Defaults live in the config classes; a preset is what a small base needs instead, because it is 80 times smaller than
 Stable Diffusion and trains at learning rates that would ruin that. The base draws the first quarter of a picture by
@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from brandsmith.base.names import is_pocket
+from brandsmith.base.sources import family_of
+from brandsmith.core.errors import BrandsmithError
 
 _PACE: dict[str, Any] = {"batch_size": 8, "warmup_steps": 20, "cooldown": 0.8, "mask_weight": 5.0}
 # pocket draws lettering that a prompt spells: the token starts from its own words, a letter at a time
@@ -40,5 +42,14 @@ POCKET: dict[str, dict[str, Any]] = {
 
 
 def preset_for(method: str, base: str) -> dict[str, Any]:
-    """Options for a method on a base; empty for every base but `pocket`."""
-    return dict(POCKET.get(method, {})) if is_pocket(base) else {}
+    """Options for a method on a base: `pocket`'s, or those of a flow model's family (`Family.trains`)."""
+    if is_pocket(base):
+        return dict(POCKET.get(method, {}))
+    try:
+        family = family_of(base)
+    except BrandsmithError:  # whoever uses the base says so
+        return {}
+    if not family.noising.is_flow:
+        return {}
+    own = {"class_image_guidance": max(1.0, family.draws.guidance_scale), "class_image_steps": family.draws.num_steps}
+    return own | dict(family.trains.get(method, {}))

@@ -51,6 +51,14 @@ class TrainSettings(BaseModel):
     """Keep what enters each block of the denoiser alone for the backward pass and compute the rest again: less than
     half of the memory, about 1.4 to 1.7 of the time (Chen et al. 2016).
     """
+    quantise: Literal["none", "int8", "fp8", "nf4"] = "none"
+    """Of flow transformers: the format of weights that stay as they are. int8 and fp8 (torchao) take half of half
+    precision's memory, nf4 (bitsandbytes) a quarter.
+    """
+    offload_blocks: bool = False
+    """Of flow transformers: weights that stay as they are wait in main memory, a block's are on the card only while it
+    computes. Needs `gradient_checkpointing`.
+    """
     offload_optimizer: bool = False
     """The optimizer's memory and step in main memory instead of the card's."""
     fused_backward: bool = False

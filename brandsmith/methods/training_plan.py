@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -13,11 +14,12 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.base.hardware import choose_device, choose_format, free_memory
-from brandsmith.base.sources import outline_of
+from brandsmith.base.sources import family_of, outline_of
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import NotEnoughMemory
 from brandsmith.core.output import free_bytes
 from brandsmith.methods.buckets import bucket_counts
+from brandsmith.methods.frozen_storage import PACKAGES, SMALLER
 from brandsmith.methods.memory_plan import MemoryPlan, plan_memory
 from brandsmith.methods.optimizer_kinds import KINDS
 from brandsmith.methods.registry import method_named
@@ -120,11 +122,14 @@ def plan_training(
     )
 
 
-def cheaper(config: TrainSettings, device: torch.device) -> Iterator[tuple[Means, TrainSettings]]:
+def cheaper(
+    config: TrainSettings, device: torch.device, *, is_flow: bool = False
+) -> Iterator[tuple[Means, TrainSettings]]:
     """Settings that need less and less memory, those first that cost the least time; the first are the given ones.
 
     Smaller batches whose gradients are added, gradient checkpointing, the optimizer in main memory: none changes what
-    is learnt. Last, for weights of the whole base, steps inside the backward pass with Adafactor, which does.
+    is learnt. Then, beside a flow transformer, its frozen weights in fewer bits or in main memory. Last, for weights of
+    the whole base, steps inside the backward pass with Adafactor, which does.
     """
     found: Means = {}
 
@@ -142,6 +147,9 @@ def cheaper(config: TrainSettings, device: torch.device) -> Iterator[tuple[Means
     if device.type != "cpu" and may_offload and not config.offload_optimizer:
         yield step({"offload_optimizer": True})
     whole = method_named(config.method).trains_base_weights
+    for more in SMALLER if is_flow and not whole and device.type != "cpu" else ():
+        if all(find_spec(PACKAGES[name]) for name in more.values() if name in PACKAGES):
+            yield step(dict(more))
     if whole and found.get("accumulate", config.accumulate) == 1 and not config.fused_backward:
         fused = {"fused_backward": True, "gradient_clip": 0.0, "optimizer": "adafactor"}
         yield step(fused | ({"offload_optimizer": False} if "offload_optimizer" in found else {}))
@@ -152,7 +160,7 @@ def fit(base: Base | str, config: TrainSettings, device: torch.device, free: int
     it is. Raises NotEnoughMemory when nothing helps.
     """
     least = 0
-    for means, settings in cheaper(config, device):
+    for means, settings in cheaper(config, device, is_flow=family_of(base).noising.is_flow):
         least = plan_memory(base, settings, device).peak
         if least * SPARE <= free and (below is None or least < below):
             return means

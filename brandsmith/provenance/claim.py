@@ -47,6 +47,8 @@ class Model:
     base: str
     base_fingerprint: str = ""
     adapter_hash: str | None = None
+    licence: str = ""
+    """Of the base, as its card says; empty where it says nothing."""
 
     @property
     def title(self) -> str:

@@ -39,6 +39,7 @@ def ingredients(claim: Claim) -> list[Ingredient]:
 
 def _model(number: int, model: Model) -> Ingredient:
     about = {"base fingerprint": model.base_fingerprint, "adapter": model.adapter_hash or "none"}
+    about |= {"base licence": model.licence}
     record = {
         "label": f"model-{number}",
         "title": f"base {model.title}" + (f" with adapter {model.adapter_hash}" if model.adapter_hash else ""),

@@ -25,6 +25,13 @@ _MARK = "\ue000"
 """A character of no language, which stands for the prompt in a chat."""
 
 
+TRAINS: Mapping[str, Mapping[str, Any]] = {
+    "lora": {"learning_rate": 1e-4, "weight_decay": 1e-4, "rank": 16},
+    "textual_inversion": {"weight_decay": 0.0},
+}
+"""diffusers' training scripts of these models (1e-4 and weight decay 1e-4 in all of them); rank 16 as ostris' and
+kohya's trainers have it, where diffusers' have 4.
+"""
 # ----------------------------------------------------------------------------- sizes and tokens
 
 

@@ -113,6 +113,7 @@ FLUX1 = Family(
     joint_attention=joint_attention,
     schedule=flow.even_schedule,
     embeds_guidance=embeds_guidance,
+    trains=flow.TRAINS,
     draws=DrawDefaults(28, 3.5, "euler", "diffusers' FluxPipeline"),
     distilled=distilled,
 )

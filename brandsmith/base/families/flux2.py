@@ -178,6 +178,7 @@ FLUX2 = Family(
     skips_layers=False,
     joint_attention=joint_attention,
     schedule=schedule,
+    trains=flow.TRAINS,
     draws=DrawDefaults(50, 4.0, "euler", "diffusers' Flux2KleinPipeline"),
     distilled=distilled,
 )

@@ -151,5 +151,6 @@ QWEN = Family(
     joint_attention=joint_attention,
     schedule=flow.even_schedule,
     finish_guidance=finish_guidance,
+    trains=flow.TRAINS,
     draws=DrawDefaults(50, 4.0, "euler", "diffusers' QwenImagePipeline (`true_cfg_scale`)"),
 )

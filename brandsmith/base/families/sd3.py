@@ -122,6 +122,7 @@ SD3 = Family(
     trained_encoders=("text_encoder", "text_encoder_2"),
     joint_attention=joint_attention,
     schedule=schedule,
+    trains={**flow.TRAINS, "dreambooth": {"learning_rate": 1e-4}},  # diffusers' train_dreambooth_sd3.py
     draws=DrawDefaults(28, 7.0, "euler", "diffusers' StableDiffusion3Pipeline"),
     twin="stabilityai/stable-diffusion-3.5-large",
     fitted=_fitted,

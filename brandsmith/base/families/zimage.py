@@ -99,6 +99,7 @@ ZIMAGE = Family(
     skips_layers=False,
     joint_attention=joint_attention,
     schedule=flow.even_schedule,
+    trains=flow.TRAINS,
     draws=DrawDefaults(50, 6.0, "euler", "diffusers' ZImagePipeline, which calls scale 6 guidance_scale 5"),
     distilled=distilled,
 )

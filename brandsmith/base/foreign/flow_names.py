@@ -90,6 +90,15 @@ def native_place(family: str, module: str) -> NativePlace:
     return NativePlace(module)
 
 
+def kohya_place(family: str, part: str, module: str) -> NativePlace:
+    """Where a layer of a part stands in kohya's files, its name there as the path."""
+    if part in ("transformer", "unet"):
+        place = native_place(family, module)
+        return NativePlace(f"lora_unet_{place.path}".replace(".", "_"), place.part, place.of)
+    prefix = KOHYA_ENCODERS[family][int(part.removeprefix("text_encoder").lstrip("_") or 1) - 1]
+    return NativePlace(f"{prefix}_{module}".replace(".", "_"))
+
+
 WITH_KOHYA_LAYOUT = ("sd3", "flux1")
 """Families whose LoRA files kohya's sd-scripts write, under the original names."""
 ENCODER_FILES = {

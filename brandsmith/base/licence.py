@@ -1,0 +1,66 @@
+"""Under which licence a base is, as its own card says: nothing is guessed.
+
+The card is the `README.md` in the base's folder, as the hub has it: YAML between two lines of dashes, with `license`,
+and `license_name` where that is `other`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from brandsmith.base.sources import resolve_base, resolve_recorded_base
+from brandsmith.core.errors import BrandsmithError
+from brandsmith.core.notes import warn_once
+from brandsmith.core.text import is_there, read_text
+
+CARD = "README.md"
+_FRONT = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
+_NON_COMMERCIAL = re.compile(r"non-?commercial|(?<![a-z])nc(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Licence:
+    """`name` as the card writes it; empty where it says nothing."""
+
+    name: str = ""
+    non_commercial: bool = False
+    """Whether the name says that what is made with it may not be sold."""
+
+    def line(self) -> str:
+        """For a terminal."""
+        return self.name or f"unknown: the base's folder has no {CARD} that names one; look where it came from"
+
+
+def licence_in(folder: Path) -> Licence:
+    """Of a diffusers folder. A card that cannot be read says nothing."""
+    card = folder / CARD
+    try:
+        found = _FRONT.match(read_text(card)) if is_there(card) else None
+        said = yaml.safe_load(found[1]) if found else None
+    except (BrandsmithError, yaml.YAMLError):
+        return Licence()
+    if not isinstance(said, dict):
+        return Licence()
+    named = str(said.get("license") or "")
+    name = str(said.get("license_name") or "") if named in ("", "other") else named
+    return Licence(name or named, bool(_NON_COMMERCIAL.search(name or named)))
+
+
+def licence_of(base: str) -> Licence:
+    """Of a base by name where it is on this machine; the hub is not asked."""
+    try:
+        return licence_in(resolve_recorded_base(base, base))
+    except BrandsmithError:
+        return Licence()
+
+
+def say_licence(base: str) -> str:
+    """One line for a terminal; once on stderr where what is drawn may not be sold. Raises MissingResource."""
+    found = licence_in(resolve_base(base))
+    if found.non_commercial:
+        warn_once(f"base '{base}' is under '{found.name}': what it draws, also with your adapter, may not be sold")
+    return f"licence of base '{base}': {found.line()}"
