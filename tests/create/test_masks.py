@@ -8,10 +8,10 @@ from bases import build_tiny
 from PIL import Image
 
 from brandsmith.base.sources import load_base
-from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
+from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.create import phrase_mask as phrase_mask_module
 from brandsmith.create.mask_files import box_mask, parse_aspect, parse_box, read_mask
-from brandsmith.create.phrase_mask import check_phrase, gathered, outlined, phrase_mask, with_room
+from brandsmith.create.phrase_mask import check_phrase, gathered, outlined, phrase_attention, phrase_mask, with_room
 
 SIZE = (20, 30)
 
