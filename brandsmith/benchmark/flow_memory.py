@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -132,7 +132,7 @@ def outline(published: Published) -> Base:
             vae = AutoencoderKLFlux2(**sizes, **blocks, latent_channels=32)
         else:
             vae = AutoencoderKL(**sizes, **blocks, latent_channels=16)
-    family = FAMILIES[published.family]
+    family = replace(FAMILIES[published.family], encoder_classes={})  # off the card, and not built
     return Base(published.family, family, denoiser, vae, [], [], FlowMatchEulerDiscreteScheduler()).freeze()
 
 

@@ -96,7 +96,7 @@ def phrase_attention(base: Base, picture: np.ndarray, phrase: str) -> np.ndarray
     latents = encode_images(base, as_pixels(small)[None].to(base.device)).to(base.dtype)
     conditioning = encode_prompts(base, [text] * NOISES, size)
     noise = starting_noise(list(range(NOISES)), tuple(latents.shape[1:])).to(latents)
-    layers, total = layers_for_places(base), torch.zeros(latents.shape[-2:])
+    layers, total = layers_for_places(base), torch.zeros(1, 1)
     for level in LEVELS:
         time = base.noising.timestep_at(level).to(base.device)
         noisy = base.noising.add_noise(latents.expand_as(noise), noise, time.repeat(NOISES))
@@ -104,7 +104,7 @@ def phrase_attention(base: Base, picture: np.ndarray, phrase: str) -> np.ndarray
             recorder.run(partial(predict, base, noisy, time, conditioning))
             maps = recorder.averaged(latents.shape[-2:])
         words = maps[..., first + 1 : last].sum(-1).mean(0).cpu()  # after the article
-        total += words / words.mean().clamp_min(1e-8)
+        total = total + words / words.mean().clamp_min(1e-8)
     large = cv2.resize(total.float().numpy(), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     low, high = np.quantile(large, (0.02, 0.995))
     return np.clip((large - low) / max(high - low, 1e-8), 0, 1).astype(np.float32)

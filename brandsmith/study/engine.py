@@ -86,7 +86,8 @@ def check_study(
     check_base(config.base_name)
     family = family_of(config.base_name)
     check_trackers(config.trackers)
-    check_drawable(prompts_of(config, concept), config.cases.draw, family)
+    draw = config.cases.draw.resolved(config.base_name, fine_tuned=True, defaults=family.draws)
+    check_drawable(prompts_of(config, concept), draw, family)
     check_no_doubles(config)
     for trial in (one for space in config.methods for one in example_trials(config, space)):
         check_job(trial.config, concept, config.base_name, study.trial_folder(trial.name))
