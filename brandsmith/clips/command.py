@@ -36,6 +36,7 @@ from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.create.folder import CreatedFolder, open_created
 from brandsmith.create.pages_out import signing_json
 from brandsmith.draw.leaving import Leaving, load_leaving
+from brandsmith.draw.model_claim import drawn_by
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
@@ -277,7 +278,7 @@ def clip_claim(recipe: ClipRecipe, leaving: Leaving, picture: Path | None) -> Cl
         Origins.COMPOSITE if picture else Origins.TRAINED,
         recipe.as_text(),
         models=(
-            Model(origin.base, origin.base_fingerprint, origin.adapter_hash),
+            drawn_by(origin.base, origin.base_fingerprint, origin.adapter_hash),
             Model(moving.motion, moving.motion_hash),
         ),
         inputs=(Input(picture, Role.INPUT, "first picture"),) if picture else (),
