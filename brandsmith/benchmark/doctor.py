@@ -15,12 +15,12 @@ from brandsmith.benchmark.planted_faults import TOKEN, picture, plant_faults, sa
 from brandsmith.concept.concept import demo_folder
 from brandsmith.core.pictures import list_pictures
 from brandsmith.core.progress import Log
+from brandsmith.doctor import look_machine
 from brandsmith.doctor.check import diagnose_patient, know_base
 from brandsmith.doctor.patient import Patient, look_at_concept
 
 MOST_PHOTOS = 200
 TIMED_PICTURES, TIMED_PX = 150, (1536, 2048)
-OF_THE_MACHINE = ("disk", "memory")
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ def benchmark_doctor(photos: Path | None, *, timed: bool, log: Log = lambda what
         planted = set(plant_faults(folder))
         before = _state(folder)
         findings = diagnose_patient(look_at_concept(folder), base).findings
-        named = {(own.kind, own.file) for own in findings if own.kind not in OF_THE_MACHINE}
+        named = {(own.kind, own.file) for own in findings if own.kind not in look_machine.KINDS}
         changed = sum(value != before.get(name) for name, value in _state(folder).items())
         log("sound pictures")
         sound = _as_concept(_photos(photos), Path(scratch) / "sound")
-        alarms = [own for own in diagnose_patient(sound, base).findings if own.kind not in OF_THE_MACHINE]
+        alarms = [own for own in diagnose_patient(sound, base).findings if own.kind not in look_machine.KINDS]
         log("150 pictures")
         seconds = _timed(Path(scratch) / "timed") if timed else None
     return DoctorFigures(

@@ -11,6 +11,8 @@ import psutil
 from brandsmith.doctor.finding import Finding
 
 GIB = 1 << 30
+KINDS = ("disk", "memory")
+"""Of the findings here: they are about this machine, not about the concept."""
 
 
 def look_at_machine(base_folder: Path, runs: Path) -> Iterator[Finding]:

@@ -12,8 +12,8 @@ SMALLEST_SHARE = 0.5
 """Of the base's side: a picture is enlarged more than twice from here down."""
 FLAT_UNDER = 1.5
 """Spread of values, of 255, under which a picture shows nothing."""
-FEWEST = 5
-"""Pictures; five and more taught a concept in the DreamBooth paper's own set (4 to 6 a subject)."""
+FEWEST = 4
+"""Pictures; four to six a subject taught it in the DreamBooth paper's own set."""
 
 
 def look_at_pictures(patient: Patient, side_px: int) -> Iterator[Finding]:

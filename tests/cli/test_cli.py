@@ -85,9 +85,9 @@ def wrong_yaml(folder: Path) -> None:
 
 
 MISTAKES = {
-    "empty folder": (break_folder, "no images in"),
+    "empty folder": (break_folder, "0 pictures to learn from"),
     "corrupt image": (corrupt_image, "cannot be read as an image"),
-    "missing caption": (missing_caption, "is missing"),
+    "missing caption": (missing_caption, "has no caption"),
     "token in the vocabulary": (known_token, "logo"),
     "unknown key": (wrong_yaml, "colour"),
 }

@@ -53,6 +53,11 @@ def test_advice_is_printed_once_and_faults_of_every_concept_are_said(tmp_path, c
     with pytest.raises(InvalidConcept) as refused:
         examine_before_training([str(one.folder), str(two.folder)], "pocket")
     assert "has no caption" in str(refused.value) and "meet" in str(refused.value)
+    assert capsys.readouterr().err == "", "advice waits until nothing refuses"
+    three = str(write_concept(tmp_path / "three").folder)
+    (tmp_path / "three" / "images" / "0.txt").write_bytes(f"a {TOKEN} on the shop".encode() + b"\x92s wall")
+    for _ in range(2):
+        examine_before_training([three], "pocket")
     lines = capsys.readouterr().err.splitlines()
     assert lines and len(lines) == len(set(lines)) and all(line.startswith("warning: ") for line in lines)
 

@@ -166,7 +166,19 @@ def trainings(draw: random.Random, scratch: Path) -> Iterator[Input]:
             changed = mutated_file(draw, brand / name, draw.choice(list(whole_pictures().values())))
         (brand / name).write_bytes(changed)
         call = command(
-            "train", "lora", "--concept", brand, "--base", place / "tiny", "--steps", 1, "--run", out, "--set", "rank=2"
+            "train",
+            "lora",
+            "--concept",
+            brand,
+            "--base",
+            place / "tiny",
+            "--steps",
+            1,
+            "--run",
+            out,
+            "--set",
+            "rank=2",
+            *(("--no-doctor",) if draw.random() < 0.5 else ()),
         )
         yield Input(
             "trainings",
