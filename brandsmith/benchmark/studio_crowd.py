@@ -8,6 +8,7 @@ import io
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,8 +46,13 @@ class Crowd:
         with self.lock:
             self.requests += 1
             if not answer.is_success:
-                self.errors.append(f"{what}: {answer.status_code} {answer.text[:200]}")
+                self.errors.append(f"{what}: {answer.status_code} {_said(answer)}")
         return answer.is_success
+
+
+def _said(answer: httpx.Response) -> str:
+    """Why, as the API says it; a page says it to people."""
+    return answer.text[:200] if answer.headers.get("content-type", "").startswith("application/json") else ""
 
 
 def measure_crowd(folder: Path, log: Log, users: int = USERS, minutes: float = MINUTES) -> list[Bar]:
@@ -67,7 +73,8 @@ def measure_crowd(folder: Path, log: Log, users: int = USERS, minutes: float = M
             log(f"{crowd.requests} requests, {len(crowd.jobs)} jobs")
             lost = _lost(browser, crowd)
     growth = after / before - 1
-    first = f"; first: {crowd.errors[0]}" if crowd.errors else ""
+    kinds = Counter(error.strip() for error in crowd.errors).most_common(3)
+    first = "".join(f"; {number} × {error}" for error, number in kinds)
     return [
         Bar("lost_jobs", lost, "0", lost == 0, len(crowd.jobs)),
         Bar(

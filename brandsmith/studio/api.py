@@ -62,8 +62,9 @@ def upload_pictures(here: Here, user: Maker, identity: str, files: list[UploadFi
 @router.get("/jobs")
 def list_jobs(here: Here, user: Viewer) -> list[dict[str, Any]]:
     """All jobs, oldest first, with their places in the queue."""
-    places = queue.positions(here)
-    return [job.as_json() | {"position": places.get(job.id)} for job in queue.jobs(here)]
+    known = queue.jobs(here)
+    places = queue.places(known)
+    return [job.as_json() | {"position": places.get(job.id)} for job in known]
 
 
 @router.get("/jobs/{identity}")

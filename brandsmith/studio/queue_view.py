@@ -41,12 +41,13 @@ class QueueView:
 
 
 def view_queue(workspace: Workspace) -> QueueView:
-    known, places = queue.jobs(workspace), queue.positions(workspace)
+    known = queue.jobs(workspace)
+    places = queue.places(known)
     line = {job.id: line_of(workspace, job, places.get(job.id)) for job in known if not job.over}
     ended = sorted((job for job in known if job.over), key=lambda job: -(job.ended or 0.0))[:NUM_ENDED]
     return QueueView(
         [line[job.id] for job in known if job.state == "running"],
-        [line[job.id] for job in queue.waiting(workspace)],
+        [line[job.id] for job in queue.in_order(known)],
         [line_of(workspace, job) for job in ended],
     )
 

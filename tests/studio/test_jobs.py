@@ -12,6 +12,7 @@ from brandsmith.studio.jobs.lanes import Lanes, next_job
 from brandsmith.studio.jobs.process import living
 from brandsmith.studio.jobs.record import JobRequest
 from brandsmith.studio.jobs.worker import Worker, attempts, ensure_worker, living_worker
+from brandsmith.studio.queue_view import view_queue
 from brandsmith.studio.workspace import Workspace
 
 QUICK = ("brandsmith", "--help")
@@ -41,6 +42,14 @@ def test_order_positions_and_keys(here):
     assert queue.cancel(here, first.id).state == "cancelled"
     queue.reprioritise(here, low.id, 1)
     assert [job.id for job in queue.waiting(here)] == [low.id, high.id, light.id]
+
+
+def test_the_view_of_the_queue_is_of_one_moment(here, monkeypatch):
+    """Between two readings jobs come and go: a page that read twice failed in one of fifteen hundred requests."""
+    first = queue.add(here, JobRequest(QUICK, "ada"))
+    later = [queue.jobs(here), [first, queue.add(here, JobRequest(QUICK, "bob"))]]
+    monkeypatch.setattr(queue, "jobs", lambda workspace: later.pop(0) if later else [])
+    assert [line.job.id for line in view_queue(here).waiting] == [first.id] and len(later) == 1
 
 
 def test_only_our_commands(here):

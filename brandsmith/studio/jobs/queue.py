@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -85,16 +85,28 @@ def find(workspace: Workspace, identity: str) -> Job:
 
 
 def waiting(workspace: Workspace) -> list[Job]:
-    """Queued jobs in the order they start: high priority first, then as they came."""
-    queued = [job for job in jobs(workspace) if job.state == "queued"]
+    """Queued jobs in the order they start."""
+    return in_order(jobs(workspace))
+
+
+def in_order(known: Iterable[Job]) -> list[Job]:
+    """Those of `known` that wait: high priority first, then as they came. A page that shows several things of the
+    queue takes them from one reading of it: between two readings jobs come and go.
+    """
+    queued = [job for job in known if job.state == "queued"]
     return sorted(queued, key=lambda job: (-job.request.priority, int(job.id)))
 
 
 def positions(workspace: Workspace) -> dict[str, int]:
     """{id: place in its lane, from 1} of the jobs that wait."""
+    return places(jobs(workspace))
+
+
+def places(known: Iterable[Job]) -> dict[str, int]:
+    """As `positions`, of one reading of the queue."""
     placed: dict[str, int] = {}
     counts: dict[str, int] = {}
-    for job in waiting(workspace):
+    for job in in_order(known):
         counts[job.request.lane] = counts.get(job.request.lane, 0) + 1
         placed[job.id] = counts[job.request.lane]
     return placed
