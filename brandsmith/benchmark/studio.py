@@ -28,6 +28,7 @@ GROUPS: dict[str, str] = {
     "hostile": "brandsmith.benchmark.studio_hostile:measure_hostile",
     "kills": "brandsmith.benchmark.studio_kills:measure_kills",
     "crowd": "brandsmith.benchmark.studio_crowd:measure_crowd",
+    "flow": "brandsmith.benchmark.studio_flow:measure_flow",
 }
 """Group → `module:function`. Imported only when it is measured."""
 _BARS = TypeAdapter(list[Bar])

@@ -26,8 +26,12 @@ from brandsmith.studio.workspace import Workspace
 
 CANDIDATES = "drawn"
 """The folder of a creation that holds what was chosen from."""
+EXPLANATION = "explain.json"
+"""Marks a folder whose pictures show how one came about."""
 _PASSED_OVER = ("judged", "floor", "frames")
 _DRAWN_BY_RUNS = ("samples", "previews")
+_NO_PICTURES = ("mask.png", "best.png")
+"""Of an edit: what was drawn, in white; and a copy of the best try."""
 MOST_ENTRIES = 20_000
 ORDERS = ("usable", "newest", "oldest")
 
@@ -188,6 +192,8 @@ def _pictures(folder: Path, candidates: bool) -> Iterator[Path]:
             entries = list(os.scandir(place))
         except OSError:
             continue
+        if any(entry.name == EXPLANATION for entry in entries):
+            continue
         explained = {os.path.splitext(entry.name)[0] for entry in entries if entry.name.endswith(PICTURE_SUFFIXES)}
         for entry in entries:
             looked += 1
@@ -197,7 +203,7 @@ def _pictures(folder: Path, candidates: bool) -> Iterator[Path]:
                 passed = entry.name in _PASSED_OVER or entry.name in explained
                 if depth < 3 and not passed and (candidates or entry.name != CANDIDATES):
                     places.append((Path(entry.path), depth + 1))
-            elif entry.name.lower().endswith(PICTURE_SUFFIXES):
+            elif entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.name not in _NO_PICTURES:
                 yield Path(entry.path)
 
 

@@ -81,6 +81,9 @@ def test_what_is_no_picture_is_left_out_and_a_changed_one_is_read_again(here):
     (folder / "torn.png").write_bytes(b"\x89PNG\r\n")
     (folder / ".glances").mkdir()
     write_picture(folder / ".glances" / "x.png")
+    write_picture(folder / "mask.png")
+    (folder / "case-0_seed-1000").mkdir()
+    write_picture(folder / "case-0_seed-1000" / "attention.png")
     assert len(of_item(here, "creations", "caps")) == 3
     write_picture(folder / "torn.png", "a red hat", 9)
     assert find_picture(here, "creations", "caps", "torn.png").prompt == "a red hat"

@@ -17,7 +17,7 @@ from brandsmith.draw.choice import GLANCES
 from brandsmith.studio.access import Here, Maker, Viewer
 from brandsmith.studio.create.drawing import Wish, checked_wish, draw, model_of, remembered
 from brandsmith.studio.files import DOWNLOADS
-from brandsmith.studio.gallery import CANDIDATES, Picture, find_picture, in_order, of_item
+from brandsmith.studio.gallery import CANDIDATES, EXPLANATION, Picture, find_picture, in_order, of_item
 from brandsmith.studio.inventory import title_of
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job
@@ -64,6 +64,7 @@ def create(
         taught=taught,
         wish=wish,
         suggestions=_suggestions(taught),
+        bare=False,
         **(_shown(here, last) if last else {"creation": "", "groups": [], "jobs": [], "title": "", "commands": []}),
     )
 
@@ -92,16 +93,22 @@ def order(
 
 
 @router.get("/create/pictures/{identity}", response_class=HTMLResponse)
-def pictures_part(request: Request, here: Here, user: Viewer, identity: str) -> HTMLResponse:
+def pictures_part(request: Request, here: Here, user: Viewer, identity: str, bare: bool = False) -> HTMLResponse:
     """The pictures of a creation alone: what the page puts in their place when something changes."""
-    return render(request, "parts/drawn.html", **_shown(here, identity))
+    return render(request, "parts/drawn.html", bare=bare, **_shown(here, identity))
 
 
 @router.get("/creations/{identity}", response_class=HTMLResponse)
 def creation_page(request: Request, here: Here, user: Viewer, identity: str) -> HTMLResponse:
     shown = _shown(here, identity)
     return render(
-        request, "creation.html", here="create", made=_made(here, identity), brief=_brief(here, identity), **shown
+        request,
+        "creation.html",
+        here="create",
+        bare=True,
+        made=_made(here, identity),
+        brief=_brief(here, identity),
+        **shown,
     )
 
 
@@ -185,12 +192,14 @@ def _brief(workspace: Workspace, identity: str) -> str:
 
 def _newest(workspace: Workspace) -> str:
     known = [(workspace.item("creations", own).stat().st_mtime, own) for own in workspace.items("creations")]
-    drawn = [own for own in sorted(known, reverse=True) if not _is_grid(workspace, own[1])]
+    drawn = [own for own in sorted(known, reverse=True) if not _is_shown_elsewhere(workspace, own[1])]
     return drawn[0][1] if drawn else ""
 
 
-def _is_grid(workspace: Workspace, identity: str) -> bool:
-    return (workspace.item("creations", identity) / "grid.json").is_file()
+def _is_shown_elsewhere(workspace: Workspace, identity: str) -> bool:
+    """On Compare, or on Learn."""
+    item = workspace.item("creations", identity)
+    return identity.startswith("lesson") or any((item / own).is_file() for own in ("grid.json", EXPLANATION))
 
 
 def _suggestions(taught: Taught | None) -> list[str]:

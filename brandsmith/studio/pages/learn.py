@@ -13,7 +13,7 @@ from brandsmith.core.text import shortened
 from brandsmith.studio.access import Here, Maker, Viewer
 from brandsmith.studio.create.checks import checked_number, checked_text
 from brandsmith.studio.create.drawing import LARGEST_SEED
-from brandsmith.studio.inventory import card_of, picture_address
+from brandsmith.studio.inventory import CARD_PX, card_of, picture_address
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import JobRequest
 from brandsmith.studio.models import model_named, models, taught_by
@@ -42,7 +42,7 @@ def learn(request: Request, here: Here, user: Viewer) -> HTMLResponse:
     known = models(here)
     taught = taught_by(here, known[0])
     prompts = [START, *(taught.concept.prompts()[1:3] if taught and known[0].run else [])]
-    lessons = [card_of(here, "creations", own) for own in _lessons(here)]
+    lessons = [(card_of(here, "creations", own), _shown(here, own)) for own in _lessons(here)]
     return render(
         request, "learn.html", models=known, prompts=prompts, lessons=lessons, thesis=THESIS, chapters=CHAPTERS
     )
@@ -84,6 +84,11 @@ def lesson(request: Request, here: Here, user: Viewer, identity: str) -> HTMLRes
         line=line_of(here, jobs[-1], places.get(jobs[-1].id)) if jobs else None,
         command=jobs[-1].request.command if jobs else None,
     )
+
+
+def _shown(workspace: Workspace, identity: str) -> list[str]:
+    there = (workspace.item("creations", identity) / "picture.png").is_file()
+    return [picture_address("creations", identity, "picture.png", CARD_PX)] if there else []
 
 
 def _lessons(workspace: Workspace) -> list[str]:

@@ -21,14 +21,16 @@ function measure() {
 
 function show() {
   layout = measure();
-  const style = getComputedStyle(document.documentElement);
+  const ink = getComputedStyle(canvas).color;  // a colour that a canvas can read, in either theme
   pen.clearRect(0, 0, canvas.width, canvas.height);
-  pen.fillStyle = style.getPropertyValue("--rule");
+  pen.fillStyle = ink;
+  pen.globalAlpha = 0.14;
   pen.fillRect(layout.left, layout.top, layout.w, layout.h);
+  pen.globalAlpha = 1;
   if (image.complete && image.naturalWidth) pen.drawImage(image, layout.x, layout.y, width * layout.scale, height * layout.scale);
   pen.setLineDash([8, 6]);
   pen.lineWidth = 2;
-  pen.strokeStyle = style.getPropertyValue("--quiet");
+  pen.strokeStyle = ink;
   pen.strokeRect(layout.left, layout.top, layout.w, layout.h);
   pen.setLineDash([]);
 }

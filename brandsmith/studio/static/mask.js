@@ -20,7 +20,7 @@ function keep() {
 
 function show() {
   pen.clearRect(0, 0, canvas.width, canvas.height);
-  pen.globalAlpha = 0.55;
+  pen.globalAlpha = 0.65;
   pen.drawImage(painted, 0, 0);
   pen.globalAlpha = 1;
   if (cursor) {
@@ -33,7 +33,7 @@ function show() {
 }
 
 function stroke(from, to) {
-  ink.strokeStyle = ink.fillStyle = "#e0245e";
+  ink.strokeStyle = ink.fillStyle = "#12d6ff";
   ink.lineCap = "round";
   ink.lineWidth = radius() * 2;
   ink.beginPath();
@@ -100,7 +100,7 @@ form.querySelector("[data-invert]").addEventListener("click", () => {
   const all = ink.getImageData(0, 0, painted.width, painted.height);
   for (let i = 0; i < all.data.length; i += 4) {
     const on = all.data[i + 3] > 127;
-    all.data.set([224, 36, 94, on ? 0 : 255], i);
+    all.data.set([18, 214, 255, on ? 0 : 255], i);
   }
   ink.putImageData(all, 0, 0);
   show();
@@ -114,7 +114,7 @@ corners.forEach((corner) => corner.addEventListener("input", () => {
   if (!(right > left && bottom > top)) return;
   keep();
   ink.clearRect(0, 0, painted.width, painted.height);
-  ink.fillStyle = "#e0245e";
+  ink.fillStyle = "#12d6ff";
   ink.fillRect(left, top, right - left, bottom - top);
   show();
 }));
