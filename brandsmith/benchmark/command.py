@@ -18,6 +18,7 @@ from brandsmith.benchmark.base import check_base
 from brandsmith.benchmark.base_card import write_card
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.benchmark.clip import CaptionPreference, clip_error
+from brandsmith.benchmark.copying import Looked, may_count
 from brandsmith.benchmark.crash import CrashBenchmark, CrashFigures, fault_line
 from brandsmith.benchmark.crash_commands import commands_named
 from brandsmith.benchmark.early_stop import EarlyStopFigures, benchmark_early_stop
@@ -133,6 +134,21 @@ def clip_lines(figures: Mapping[str, CaptionPreference]) -> list[str]:
         f"mean {preferred.mean_own} against {preferred.mean_changed}"
         for name, preferred in figures.items()
     ]
+
+
+def copying_lines(looked: Sequence[Looked]) -> Iterator[Table | str]:
+    """A line per kind of picture, and whether the judge that knows the base may count."""
+    lines = [
+        {"kind": own.kind, "copies": "yes" if own.copies else "no"}
+        | {"called copies": own.without_base, "knowing the base": own.with_base, "n": own.n}
+        for own in looked
+    ]
+    yield as_rich(lines, "Share called copies of training pictures")
+    yield (
+        "the judge that knows the base finds as many planted copies of every kind"
+        if may_count(looked)
+        else "the judge that knows the base finds fewer planted copies of a kind: it does not count"
+    )
 
 
 def early_stop_figures(study: Path, num_replays: int) -> EarlyStopFigures:

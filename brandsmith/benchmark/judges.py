@@ -101,11 +101,11 @@ def plant_faults(concept: Concept, validation: Sequence[Labelled], seed: int = 0
     for i, example in enumerate(concept.examples):
         for copy in range(4):
             rng = np.random.default_rng([seed, i, copy])
-            planted.append(Planted(_copied(load_rgb(example.image), rng), "copied"))
+            planted.append(Planted(as_given_back(load_rgb(example.image), rng), "copied"))
     return planted
 
 
-def _copied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def as_given_back(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A training picture as an overfitted model gives it back: other light, a little soft, moved by a pixel or two."""
     return np.roll(seen_by_another_camera(picture, rng), tuple(int(v) for v in rng.integers(-2, 3, 2)), axis=(0, 1))
 
@@ -171,7 +171,7 @@ def backgrounds(concept: Concept, detector: Detector, validation: Sequence[Label
         rng = np.random.default_rng([seed, 2, i])
         if found:
             picture = make_near_miss(picture, found[0].box, "reworded", rng, concept.config.expected_text)
-        given_back.append(_copied(picture, rng))
+        given_back.append(as_given_back(picture, rng))
     others = [p.pixels for p in with_mark(validation)]
     caught, false = (
         [v.value is not None and v.value >= 0.5 for v in judge.score(shown)] for shown in (given_back, others)

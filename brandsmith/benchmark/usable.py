@@ -25,6 +25,7 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.writer import picture_name
+from brandsmith.evaluate.base_pictures import draw_of_base
 from brandsmith.evaluate.chain import judges_for
 from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
 from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
@@ -196,10 +197,8 @@ def mean_vendi(folder: Path, cases: Cases) -> float:
 
 def _vendi_of_base(bench: Bench, concept: Concept, folder: Path, cases: Cases) -> float:
     """`mean_vendi` of what the untrained base draws, the class word in the token's place, from the same noises."""
-    prompts = tuple(prompt.replace(concept.token, concept.config.class_word) for prompt in cases.prompts)
-    plain = Cases(prompts, cases.seeds, cases.settings)
-    sample_checkpoint(bench.base, folder, plain, plain.shots("base", 0), None)
-    return mean_vendi(folder, plain)
+    pictures = draw_of_base(bench.base, concept, folder, cases)
+    return float(np.mean([vendi_score(own) for own in pictures.values()]))
 
 
 def headline(figures: Sequence[UsableFigures]) -> dict[str, Any]:

@@ -147,6 +147,24 @@ def benchmark_obeyed(concept: ConceptOption = "demo", base: BaseOption = "pocket
         print_json(figures_as_json(figures))
 
 
+@commands.command("copying", epilog="Example: [cyan]brandsmith benchmark copying --json[/]")
+def benchmark_copying(
+    concept: ConceptOption = "demo",
+    base: BaseOption = "pocket",
+    out: Annotated[Path, typer.Option(help="Folder that keeps the base's pictures.")] = Path("out/usable"),
+    as_json: Json = False,
+) -> None:
+    """Planted copies, by the judge of copies and by the one that knows what the untrained base draws."""
+    from brandsmith.benchmark.command import copying_lines
+    from brandsmith.benchmark.copying import benchmark_copying as run
+
+    with status("copying") as log:
+        looked = run(base, concept, out, log)
+    print_lines(copying_lines(looked))
+    if as_json:
+        print_json([own.as_json() for own in looked])
+
+
 @commands.command("clip", epilog="Example: [cyan]brandsmith benchmark clip --json[/]")
 def benchmark_clip(concept: ConceptOption = "demo", base: BaseOption = "pocket", as_json: Json = False) -> None:
     """How often the CLIP pair for judging scores a true picture's caption above one with a word changed."""

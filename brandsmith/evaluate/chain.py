@@ -16,6 +16,7 @@ from brandsmith.evaluate.prompt_phrases import parser_for
 from brandsmith.judges.background import Background
 from brandsmith.judges.clip import IDENTITY_WEIGHTS, ClipText, Identity
 from brandsmith.judges.colour import MarkColour, ProductColour
+from brandsmith.judges.copying_of_base import CopyingOfBase
 from brandsmith.judges.detector import Detector
 from brandsmith.judges.fit import FittedJudges, load_judges
 from brandsmith.judges.judge import Judge, score_shots
@@ -29,16 +30,23 @@ CLASSES_FILE = "classes.safetensors"
 
 
 def judges_for(
-    concept: Concept, base_folder: Path | None = None, weights: Path | None = None, fitted: FittedJudges | None = None
+    concept: Concept,
+    base_folder: Path | None = None,
+    weights: Path | None = None,
+    fitted: FittedJudges | None = None,
+    of_base: Sequence[np.ndarray] = (),
 ) -> dict[str, Judge]:
     """By name: detector, ocr (with an expected text only), correctness, copying; and obeyed when `base_folder` (of the
     base that draws) holds a classifier of its world, as pocket's does. Copying is SSCD's where its weights are sealed
     (in `weights`, else where weights are kept).
 
-    fitted: the concept's own judges; None loads them. Raises MissingResource when there are none.
+    fitted: the concept's own judges; None loads them. of_base: what the untrained base draws
+    (`evaluate/base_pictures.py`), which copying then knows. Raises MissingResource when there are none.
     """
     fitted = fitted or load_judges(concept)
-    chain = [*fitted.chain, copying_judge(training_pictures(concept), held_out_pictures(concept), weights)]
+    held_out = held_out_pictures(concept)
+    copying = copying_judge(training_pictures(concept), held_out, weights)
+    chain = [*fitted.chain, CopyingOfBase(copying, held_out, of_base) if len(of_base) else copying]
     if base_folder and (base_folder / CLASSES_FILE).is_file():
         chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}

@@ -66,7 +66,7 @@ class Background:
             return [not_measured(NO_CONTROL)] * len(pictures)
         if not len(pictures):
             return []
-        values = scaled(self.nearest(pictures), self.control)
+        values = scaled(self.nearest(pictures), float(np.max(self.control)))
         return [
             not_measured(ONE_COLOUR) if is_of_one_colour(picture) else Verdict(round(float(value), 6))
             for picture, value in zip(pictures, values, strict=True)

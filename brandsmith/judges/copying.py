@@ -88,12 +88,16 @@ class Copying:
         """Unit vectors (N, D)."""
         return np.stack([describe(p) for p in pictures])
 
-    def nearest(self, pictures: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Similarity to the nearest training picture and its index, each (N,)."""
+    def similarities(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, training pictures): of each picture, or its mirror image, to each training picture."""
         plain = self.describe(pictures) @ self.training.T
         turned = self.describe([np.ascontiguousarray(p[:, ::-1]) for p in pictures]) @ self.training.T
-        both = np.maximum(plain, turned)
-        return both.max(axis=1), both.argmax(axis=1)
+        return np.asarray(np.maximum(plain, turned))
+
+    def nearest(self, pictures: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Similarity to the nearest training picture and its index, each (N,)."""
+        found = self.similarities(pictures)
+        return found.max(axis=1), found.argmax(axis=1)
 
     def score(self, pictures: Sequence[np.ndarray]) -> list[Verdict]:
         check_pictures(pictures)
@@ -110,12 +114,15 @@ class Copying:
         ]
 
     def scaled(self, similarities: np.ndarray) -> np.ndarray:
-        return scaled(similarities, self.control)
+        return self.scaled_above(similarities, float(np.max(self.control)))
+
+    def scaled_above(self, similarities: np.ndarray, edge: float) -> np.ndarray:
+        """From 0 to 1, `edge` being the nearest that a picture comes which is no copy."""
+        return scaled(similarities, edge)
 
 
-def scaled(similarities: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Place similarities on a line: the nearest that a held-out picture (`control`) comes is 0.25, a copy is 1."""
-    edge = float(np.max(control))
+def scaled(similarities: np.ndarray, edge: float) -> np.ndarray:
+    """Place similarities on a line: the nearest that a held-out picture comes (`edge`) is 0.25, a copy is 1."""
     room = max(1 - edge, 1e-3)
     above = 0.25 + 0.75 * (similarities - edge) / room
     return np.clip(np.where(similarities > edge, above, 0.25 * np.maximum(similarities, 0) / max(edge, 1e-3)), 0, 1)

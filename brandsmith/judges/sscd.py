@@ -62,8 +62,8 @@ class SscdCopying(Copying):
             parts.append(torch.nn.functional.normalize(self._net(pixels).float(), dim=-1))
         return torch.cat(parts).numpy()
 
-    def scaled(self, similarities: np.ndarray) -> np.ndarray:
-        edge = min(max(float(np.max(self.control)), 1e-3), 1 - 1e-3)
+    def scaled_above(self, similarities: np.ndarray, edge: float) -> np.ndarray:
+        edge = min(max(edge, 1e-3), 1 - 1e-3)
         copy_from = max(COPY_FROM, edge + (1 - edge) / 3)
         return np.interp(similarities, [0, edge, copy_from, 1], [0, 0.5 * edge / copy_from, 0.5, 1])
 
