@@ -18,7 +18,7 @@ from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
-from scipy import special, stats
+import scipy  # its parts are loaded when they are first used: pages and reports start sooner
 
 NUM_RESAMPLES = 4000
 NUM_FLIPS = 2**12
@@ -91,8 +91,8 @@ def _bootstrap_interval(tops: np.ndarray, bottoms: np.ndarray, seed: int) -> Int
         return np.divide(t.sum(axis=axis), below, out=np.full(np.shape(below), np.nan), where=below != 0)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # resamples by nothing: left out below
-        resampled = stats.bootstrap(
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)  # resamples by nothing: left out below
+        resampled = scipy.stats.bootstrap(
             (tops, bottoms),
             ratio,
             paired=True,
@@ -129,12 +129,12 @@ def _expanded_tail(num_clusters: int) -> float:
 
 def t_quantile(level: float, degrees: float) -> float:
     """Quantile of Student's t. Satterthwaite's degrees of freedom are no whole number."""
-    return float(special.stdtrit(degrees, level))
+    return float(scipy.special.stdtrit(degrees, level))
 
 
 def two_sided_p(t: float, degrees: float) -> float:
     """P(|T| > |t|) for Student's t."""
-    return float(2 * special.stdtr(degrees, -abs(t)))
+    return float(2 * scipy.special.stdtr(degrees, -abs(t)))
 
 
 def wilson_interval(successes: float, n: float) -> Interval:
@@ -187,7 +187,7 @@ def paired_difference(first: Mapping[Pair, float], second: Mapping[Pair, float],
 def _sign_flip_p(gaps: Sequence[float], prompts: Sequence[Hashable], seed: int) -> float:
     """Two-sided p of a sum of zero, by flipping the signs of whole prompts: all flips for up to 12 prompts."""
     return float(
-        stats.permutation_test(
+        scipy.stats.permutation_test(
             (_sum_by_cluster(gaps, prompts),),
             lambda sums, axis=-1: sums.sum(axis=axis),
             permutation_type="samples",
@@ -245,4 +245,4 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     """Rank correlation; ties share their mean rank. NaN when one of them does not vary."""
     if min(np.ptp(first), np.ptp(second)) == 0:
         return float("nan")  # scipy gives the same with a warning
-    return float(stats.spearmanr(first, second).statistic)
+    return float(scipy.stats.spearmanr(first, second).statistic)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used: pages and reports start sooner
 from pydantic import TypeAdapter
-from scipy import special
 
 from brandsmith.core.json_files import read_rows
 from brandsmith.results.statistics import spearman, t_quantile
@@ -76,7 +76,7 @@ class Preferred:
     @property
     def beats_average(self) -> tuple[float, float, float]:
         """The chance to be preferred to an average contender, with its interval."""
-        value, low, high = (float(special.expit(x)) for x in (self.strength, self.low, self.high))
+        value, low, high = (float(scipy.special.expit(x)) for x in (self.strength, self.low, self.high))
         return value, low, high
 
     def as_json(self) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def _fit(left: np.ndarray, right: np.ndarray, won: np.ndarray, num: int) -> np.n
 def _gradient(strengths: np.ndarray, left: np.ndarray, right: np.ndarray, won: np.ndarray) -> np.ndarray:
     """(votes + 1, contenders): of each vote, and in the last row of the drawn ones."""
     rows = np.zeros((len(won) + 1, len(strengths)))
-    surprise = won - special.expit(strengths[left] - strengths[right])
+    surprise = won - scipy.special.expit(strengths[left] - strengths[right])
     votes = np.arange(len(won))
     rows[votes, left], rows[votes, right] = surprise, -surprise
-    rows[-1] = 2 * _DRAWN * (0.5 - special.expit(strengths))
+    rows[-1] = 2 * _DRAWN * (0.5 - scipy.special.expit(strengths))
     return rows
 
 
@@ -133,7 +133,7 @@ def _information(strengths: np.ndarray, left: np.ndarray, right: np.ndarray) -> 
 
 
 def _spread(odds: np.ndarray) -> np.ndarray:
-    chance = special.expit(odds)
+    chance = scipy.special.expit(odds)
     return np.asarray(chance * (1 - chance))
 
 
@@ -146,7 +146,7 @@ def _half_widths(
     """
     centred = np.eye(len(strengths)) - 1 / len(strengths)
     inverse = centred @ np.linalg.inv(_information(strengths, left, right)) @ centred
-    plain = special.ndtri(0.975) * np.sqrt(np.diag(inverse))
+    plain = scipy.special.ndtri(0.975) * np.sqrt(np.diag(inverse))
     k = len(set(prompts))
     if k < 2:
         return plain
@@ -201,5 +201,5 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
         return Agreement(r, -1.0, 1.0, n)
     most = 1 - 6 / (n * (n * n - 1))
     kept = min(max(r, -most), most)
-    half = special.ndtri(0.975) * math.sqrt((1 + kept**2 / 2) / (n - 3))
+    half = scipy.special.ndtri(0.975) * math.sqrt((1 + kept**2 / 2) / (n - 3))
     return Agreement(r, math.tanh(math.atanh(kept) - half), math.tanh(math.atanh(kept) + half), n)
