@@ -68,7 +68,7 @@ def chosen_layers(base: Base, factors: tuple[int, ...] | None = None) -> list[At
     """The cross-attention layers to read."""
     wanted = factors or (choose_factor(base),)
     layers = [layer for layer in cross_attention_layers(base) if layer.factor in wanted]
-    if all(layer.block == "joint" for layer in layers):
+    if layers and all(layer.block == "joint" for layer in layers):
         return middle_layers(layers)
     if not layers:
         there = sorted({layer.factor for layer in cross_attention_layers(base)})

@@ -32,6 +32,9 @@ from brandsmith.guidance.settings import DrawSettings
 from brandsmith.guidance.subjects import automatic_subjects, subject_tokens, text_tokens
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.loop import train
+from brandsmith.methods.lora import Lora
+from brandsmith.methods.memory_plan import plan_memory
+from brandsmith.methods.method import Words
 from brandsmith.methods.noise import draw_noise
 from brandsmith.methods.registry import build_config
 from brandsmith.methods.training_data import concept_set
@@ -129,6 +132,17 @@ def test_a_new_word_is_learnt_by_every_text_encoder(name, tmp_path):
         learnt = encode_prompts(base, [f"a {TOKEN}"]).hidden
     plain = encode_prompts(base, [f"a {TOKEN}"]).hidden
     assert (learnt - plain).abs().max() > 1e-3
+
+
+@every_flow
+def test_the_memory_of_a_training_is_planned_without_weights(name):
+    base, config = tiny(name), build_config("lora", rank=2)
+    plan = plan_memory(base, config, torch.device("cpu"))
+    attached = Lora().attach(base, config, Words("token", "thing"))
+    trained = sum(p.numel() for group in attached.groups for p in group.parameters.values())
+    attached.detach()
+    assert plan.trained_weights == trained and plan.step > 0
+    assert plan.held > sum(p.numel() * p.element_size() for p in base.denoiser.parameters())
 
 
 # ----------------------------------------------------------------------------- guidance
