@@ -209,15 +209,19 @@ def usable_table(figures: Sequence[UsableFigures]) -> Table:
             "vendi": round(own.vendi / own.vendi_of_base, 2),
             "n": own.n,
         }
-        | _with_exact_mark(own)
         for own in figures
     ]
     return as_rich(lines, "Pictures that could be published, as drawn; 95 % over prompts")
 
 
-def _with_exact_mark(figures: UsableFigures) -> dict[str, str]:
-    own = figures.exact_mark
-    return {"with exact mark": f"{own.usable_rate:.2f}\n{own.low:.2f}-{own.high:.2f}\nlaid {own.laid}"} if own else {}
+def exact_mark_lines(figures: Sequence[UsableFigures]) -> list[str]:
+    """A sentence for each concept and method whose pictures were given the true mark."""
+    return [
+        f"{each.concept}, {each.method.replace('_', ' ')}: with the true mark laid into {own.laid} of {own.n},"
+        f" {own.usable_rate:.2f} usable ({own.low:.2f} to {own.high:.2f})"
+        for each in figures
+        if (own := each.exact_mark)
+    ]
 
 
 def figure_lines(figures: Mapping[str, Any]) -> list[str]:

@@ -244,14 +244,14 @@ def benchmark_usable(
     as_json: Json = False,
 ) -> None:
     """How many pictures could be published, as drawn: the brand suite, several trainings, nothing chosen."""
-    from brandsmith.benchmark.command import usable_plan, usable_table
+    from brandsmith.benchmark.command import exact_mark_lines, usable_plan, usable_table
     from brandsmith.benchmark.usable import benchmark_usable as run
     from brandsmith.benchmark.usable import headline
 
     with status("usable") as log:
         plan = usable_plan(method, trainings, from_mark=from_mark, exact_mark=exact_mark, quick=quick)
         figures = run(base, concept or ["demo"], plan, out, log)
-    print_lines([usable_table(figures)])
+    print_lines([usable_table(figures), *exact_mark_lines(figures)])
     if as_json:
         print_json(headline(figures))
 

@@ -8,6 +8,7 @@ from bases import build_tiny, save_as_diffusers_folder
 from printed_marks import cloth, garbled, printed
 
 from brandsmith.benchmark import usable, usable_exact
+from brandsmith.benchmark.command import exact_mark_lines
 from brandsmith.benchmark.usable import Plan, benchmark_usable, headline
 from brandsmith.benchmark.usable_exact import judge_marked, marker_for
 from brandsmith.benchmark.usable_figures import Drawn, Marked, draws_for_one, usable_figures
@@ -59,7 +60,9 @@ def test_pictures_with_the_true_mark_are_figures_of_their_own():
     figures = usable_figures("brand", "lora", [one], num_seeds=2)
     assert figures.usable_rate == 0.5 and headline([figures])["usable_with_exact_mark"] == 1.0
     assert figures.exact_mark and (figures.exact_mark.n, figures.exact_mark.laid) == (2, 1)
-    assert headline([usable_figures("brand", "lora", [drawn(as_drawn)], 2)])["usable_with_exact_mark"] is None
+    assert exact_mark_lines([figures])[0].startswith("brand, lora: with the true mark laid into 1 of 2, 1.00 usable")
+    without = usable_figures("brand", "lora", [drawn(as_drawn)], 2)
+    assert headline([without])["usable_with_exact_mark"] is None and exact_mark_lines([without]) == []
 
 
 @pytest.mark.slow
