@@ -41,7 +41,7 @@ def standings(files) -> list[Standing]:
 
 
 def with_values(standing: Standing, values: dict) -> Standing:
-    best = Checkpoint(standing.step, standing.best.selection_kpi, [values])
+    best = Checkpoint(standing.step, standing.best.selection_kpi, standing.best.num_judged, [values])
     return replace(standing, best=best, checkpoints=[best])
 
 
