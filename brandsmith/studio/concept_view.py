@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from brandsmith.concept.concept import ConceptConfig, load_config, with_token
@@ -18,6 +19,9 @@ from brandsmith.core.text import one_line, read_text
 from brandsmith.studio.workspace import Workspace
 
 PICTURES = "images"
+MASK_SUFFIXES = (".png", ".jpg", ".webp")
+Change = tuple[int, int, int]
+"""Nanoseconds since 1970, number and size of a file."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,28 @@ def caption_of(folder: Path, name: str) -> str:
 
 
 def _shown(folder: Path, path: Path, token: str) -> ShownPicture:
+    return _read(folder, path, token, _stamp(folder, path))
+
+
+def _stamp(folder: Path, path: Path) -> tuple[Change | None, ...]:
+    """Changes when anything does that is shown of a picture."""
+    labels = (folder / "detector" / split / "labels" / f"{path.stem}.txt" for split in ("train", "val"))
+    masks = (folder / "masks" / f"{path.stem}{end}" for end in MASK_SUFFIXES)
+    return tuple(_changed(own) for own in (path, path.with_suffix(".txt"), *labels, *masks))
+
+
+def _changed(path: Path) -> Change | None:
+    """None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+@lru_cache(maxsize=4096)
+def _read(folder: Path, path: Path, token: str, stamp: tuple[Change | None, ...]) -> ShownPicture:
+    """Read once for each `stamp`: a concept of 150 pictures is a page in a few milliseconds."""
     caption = caption_of(folder, path.name)
     try:
         width, height = picture_size(path)
@@ -135,7 +161,7 @@ def _shown(folder: Path, path: Path, token: str) -> ShownPicture:
         width,
         height,
         bool(token) and token in with_token(caption, token),
-        any((folder / "masks" / f"{path.stem}{end}").is_file() for end in (".png", ".jpg", ".webp")),
+        any(own is not None for own in stamp[-len(MASK_SUFFIXES) :]),
         box,
         kept,
     )

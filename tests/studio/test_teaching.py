@@ -12,6 +12,7 @@ from studio.apps import client_of, csrf_of
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.files import write_json
 from brandsmith.core.run import RunDirectory
+from brandsmith.studio import concept_view
 from brandsmith.studio.boxes import labelled_boxes, read_boxes
 from brandsmith.studio.caption_edits import prefixed, replaced, with_its_token
 from brandsmith.studio.concept_view import view_concept
@@ -88,6 +89,16 @@ def test_captions_are_edited_in_place_in_bulk_and_back(taught):
         .headers["location"]
         .endswith("nothing_changed")
     )
+
+
+def test_a_picture_is_read_again_only_when_something_of_it_changed(taught, monkeypatch):
+    client, token, here = taught
+    before = view_concept(here, "red-hugo")
+    read = []
+    monkeypatch.setattr(concept_view, "picture_size", lambda path: read.append(path.name) or (96, 64))
+    assert view_concept(here, "red-hugo") == before and read == []
+    client.post("/teach/red-hugo/captions", data={"csrf": token, "caption:two.png": "a red_hugo_logo door"})
+    assert captions(here)["two.png"] == "a red_hugo_logo door" and set(read) == {"two.png"}
 
 
 def test_words_are_replaced_whole():
