@@ -143,6 +143,8 @@ def _forge(browser: Browser, attack: Attack) -> None:
     for path in CHANGES:
         attack.note(f"POST {path} without a token", browser.post(path, json={"prompts": ["x"]}))
         attack.note(f"POST {path} as text", browser.post(path, content=b"{}", headers={"content-type": "text/plain"}))
+        named = browser.post(path, json={"prompts": ["x"]}, headers={"authorization": "Basic YTpi"})
+        attack.note(f"POST {path} with a name in the address", named)
         attack.note(f"POST {path} from afar", browser.post(path, json={"prompts": ["x"]}, headers=foreign))
 
 

@@ -85,10 +85,15 @@ async def guard(request: Request) -> None:
     request.state.user = user
     if user is None and request.url.path not in PUBLIC:
         raise NotLoggedIn
-    if request.method not in SAFE_METHODS and not request.headers.get("authorization"):
+    if request.method not in SAFE_METHODS and not _by_token(request):
         _check_origin(request)
         if not sessions_of(request).is_csrf_token(session_of(request), await _token_sent(request)):
             raise Refused("this form is too old, or not ours", hint="load the page again, then send it once more")
+
+
+def _by_token(request: Request) -> bool:
+    """Whether a program sends it: no form can. (A form can send `Authorization: Basic`, by a name in its address.)"""
+    return request.headers.get("authorization", "").lower().startswith(BEARER)
 
 
 def _check_origin(request: Request) -> None:

@@ -74,6 +74,7 @@ def test_a_change_needs_a_form_of_ours(here):
     address = f"/api/v1/jobs/{job.id}/cancel"
     assert client.post(address).status_code == 403
     assert client.post(address, headers={"x-csrf-token": "0" * 64}).status_code == 403
+    assert client.post(address, headers={"authorization": "Basic YTpi"}).status_code == 403, "as a form can send it"
     token = csrf_of(client)
     foreign = {"x-csrf-token": token, "origin": "http://evil.example"}
     assert client.post(address, headers=foreign).status_code == 403
