@@ -20,6 +20,7 @@ Nothing here writes into the folder.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,25 +156,40 @@ def load_brand_kit(name_or_folder: str | Path) -> BrandKit:
         )
     file, under = (folder / KIT_FILE, ()) if own else (folder / CONCEPT_FILE, (KIT_PART,))
     settings = checked_record(
-        read_yaml(read_text(file)), KitSettings, str(file), lambda kit: list(_file_problems(folder, kit)), under
+        read_yaml(read_text(file)),
+        KitSettings,
+        str(file),
+        lambda kit: list(_file_problems(folder, kit)),
+        under,
+        _INSTEAD,
     )
     return BrandKit(folder, settings)
 
 
+_INSTEAD = {"name": "a", "palette": [{"name": "a", "hex": "#000000"}], "rights": {"owner": "a"}}
+"""Nothing is wrong with these: the files are checked although a needed key is wrong."""
+
+
 def _file_problems(folder: Path, kit: KitSettings) -> Iterator[Problem]:
     for key, name in (("light", kit.mark.light), ("dark", kit.mark.dark)):
-        if name is not None and (wrong := _wrong_mark(folder / name)):
+        if name is not None and (wrong := _outside(folder, name) or _wrong_mark(folder / name)):
             yield ("mark", key), f"mark.{key}: {wrong}"
     names = [colour.name.casefold() for colour in kit.palette]
     for i, name in enumerate(names):
         if name in names[:i]:
             yield ("palette", i, "name"), f"palette.{i}.name: '{kit.palette[i].name}' is there twice"
     for i, font in enumerate(kit.fonts):
-        if wrong := _wrong_font(folder / font.file):
+        if wrong := _outside(folder, font.file) or _wrong_font(folder / font.file):
             yield ("fonts", i, "file"), f"fonts.{i}.file: {wrong}"
     both = {word.casefold() for word in kit.words.must} & {word.casefold() for word in kit.words.never}
     if both:
         yield ("words",), f"words: must and never both have {', '.join(map(repr, sorted(both)))}"
+
+
+def _outside(folder: Path, name: str) -> str:
+    """What a kit names lies in its folder: it is handed on whole."""
+    inside = Path(os.path.normpath(folder / name)).is_relative_to(os.path.normpath(folder))
+    return "" if inside else f"'{name}' lies outside the kit's folder; copy it there"
 
 
 def _wrong_mark(file: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from brandsmith.core.yaml_lines import Located, Path
 
 MOST_SHOWN = 40
 """Mistakes of one file."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 Record = TypeVar("Record", bound=BaseModel)
 Problem = tuple[Path, str]
 """Where (the keys that lead there), and what is wrong."""
@@ -25,12 +27,15 @@ def checked_record(
     name: str,
     meaning: Callable[[Record], Sequence[Problem]] = lambda record: (),
     under: Path = (),
+    instead: Mapping[str, Any] = _NOTHING,
 ) -> Record:
     """The document, or what stands `under` one of its keys, as `model`.
 
     meaning: what a record of the right shape still has wrong; asked of the rest, too, where keys that may be left out
-    are wrong. Raises InvalidConfig with one line for every mistake, in the order of the file; `name` is how the message
-    calls the file.
+    are wrong. instead: what stands in for needed keys that are wrong, so that the others are asked.
+
+    Raises InvalidConfig with one line for every mistake, in the order of the file; `name` is how the message calls the
+    file.
     """
     problems = list(found.problems)
     value = found.value
@@ -40,26 +45,45 @@ def checked_record(
         problems.append((found.line_of(under), f"holds no keys; it needs at least {', '.join(_needed(model))}"))
     record = None
     if isinstance(value, dict):
-        record, errors = _validated(value, model)
+        record, errors = _validated(value, model, instead)
         problems += [(found.line_of((*under, *e["loc"])), sentence(e, model)) for e in errors]
     if record is not None:
-        problems += [(found.line_of((*under, *path)), what) for path, what in meaning(record)]
+        wrong = {e["loc"][:1] for e in errors} & {(name,) for name in instead}
+        told = [(path, what) for path, what in meaning(record) if path[:1] not in wrong]
+        problems += [(found.line_of((*under, *path)), what) for path, what in told]
     if problems or record is None:
         raise mistakes(name, problems)
     return record
 
 
-def _validated(value: dict[Any, Any], model: type[Record]) -> tuple[Record | None, list[ErrorDetails]]:
+def _validated(
+    value: dict[Any, Any], model: type[Record], instead: Mapping[str, Any]
+) -> tuple[Record | None, list[ErrorDetails]]:
     """The record, without the keys that are wrong where it can be without them, and what is wrong."""
     try:
         return model.model_validate(value), []
     except ValidationError as error:
         errors = _own(error.errors())
-    wrong = {e["loc"][0] for e in errors if e["loc"]}
-    try:
-        return model.model_validate({key: own for key, own in value.items() if key not in wrong}), errors
-    except ValidationError:
-        return None, errors
+    for depth in (None, 1):  # without the wrong keys themselves, else without what they stand in
+        rest = value
+        for own in errors:
+            rest = _without(rest, own["loc"][:depth])
+        rest = {name: good for name, good in instead.items() if name not in rest} | rest
+        try:
+            return model.model_validate(rest), errors
+        except ValidationError:
+            continue
+    return None, errors
+
+
+def _without(value: dict[Any, Any], path: Path) -> dict[Any, Any]:
+    """A copy without the key at `path`; a list in which something is wrong goes whole, so that places stay."""
+    if not path or path[0] not in value:
+        return value
+    inner = value[path[0]]
+    if len(path) > 1 and isinstance(inner, dict) and isinstance(path[1], str):
+        return value | {path[0]: _without(inner, path[1:])}
+    return {key: own for key, own in value.items() if key != path[0]}
 
 
 def mistakes(name: str, problems: Sequence[tuple[int, str]], kind: type[InvalidInput] = InvalidConfig) -> InvalidInput:

@@ -14,7 +14,7 @@ from brandsmith.judges.judge import Judge
 from brandsmith.judges.obeyed import Obeyed
 
 MOST_NEAR = 5
-ALIKE_FROM = 0.6
+ALIKE_FROM = 0.7
 """Similarity of spelling (`difflib`) from which a word is called near."""
 
 
@@ -29,7 +29,7 @@ def check_measurable(judges: Mapping[str, Judge], prompt: str, hint: str) -> Non
         unknown = judge.request(prompt).unmeasured
         raise InvalidInput(
             f"'{prompt}' cannot be measured: {reason}",
-            hint=f"{_nearest(unknown, judge.classifier.vocabulary)}; {hint}",
+            hint=f"{_nearest(unknown, judge.classifier.vocabulary, judge.classifier.palette)}; {hint}",
         )
 
 
@@ -47,6 +47,8 @@ def near_words(word: str, known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*sharing, *alike]))[:MOST_NEAR]
 
 
-def _nearest(words: Sequence[str], known: Sequence[str]) -> str:
+def _nearest(phrases: Sequence[str], known: Sequence[str], colours: Sequence[str]) -> str:
+    """Colours in a phrase are known: they are near to nothing else."""
+    words = (" ".join(word for word in phrase.split() if word not in colours) for phrase in phrases)
     near = list(dict.fromkeys(own for word in words for own in near_words(word, known)))
     return f"it knows {', '.join(near)}" if near else f"it knows {', '.join(known)}"

@@ -108,11 +108,12 @@ Fault = tuple[int, str]
 
 def read_products(file: Path) -> list[Product]:
     """Every row of the table. Raises InvalidInput with a line for each fault."""
-    rows = list(_rows(file))
-    header, faults = [one_line(cell).casefold() for cell in rows[0][1]], []
-    faults += _header_faults(rows[0][0], header)
-    if faults:  # the cells below cannot be named
+    rows, faults = _rows(file)
+    if not rows:
         raise _refused(file, faults)
+    header = [one_line(cell).casefold() for cell in rows[0][1]]
+    if in_header := _header_faults(rows[0][0], header):  # the cells below cannot be named
+        raise _refused(file, faults + in_header)
     products = []
     for line, cells in rows[1:]:
         if len(cells) != len(header):
@@ -176,8 +177,10 @@ def _file_name(*words: str) -> str:
 # ----------------------------------------------------------------------------- cells
 
 
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of every row that is not empty, the header first. Raises InvalidInput."""
+def _rows(file: Path) -> tuple[list[tuple[int, list[str]]], list[Fault]]:
+    """(line, cells) of every row that is not empty, the header first; and where reading stops, the row that cannot be
+    read. Raises InvalidInput for what is no CSV.
+    """
     text = read_text(file, largest_bytes=LARGEST_BYTES)
     if text.startswith("PK\x03\x04") or not text.strip():
         raise InvalidInput(f"'{file}' is no CSV text", hint="export the sheet as CSV (UTF-8)")
@@ -186,16 +189,15 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     delimiter = told[1] if told else _delimiter(first)
     before = 1 if told else 0
     reader = csv.reader(io.StringIO(rest if told else text), delimiter=delimiter, strict=True)
-    line = before + 1
+    line, rows = before + 1, list[tuple[int, list[str]]]()
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield line, cells
+                rows.append((line, cells))
             line = before + reader.line_num + 1
     except csv.Error as error:
-        raise _refused(
-            file, [(line, f"the row that begins here cannot be read ({error}); is a quote left open?")]
-        ) from None
+        return rows, [(line, f"the row that begins here cannot be read ({error}); is a quote left open?")]
+    return rows, []
 
 
 def _delimiter(header: str) -> str:

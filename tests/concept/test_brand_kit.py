@@ -52,6 +52,16 @@ def test_a_small_kit_has_the_defaults(home):
     assert kit.font_file("headline") is None and kit.settings.mark.smallest_px == 64
 
 
+def test_a_wrong_size_hides_neither_a_missing_mark_nor_a_file_outside(home):
+    text = KIT.replace("mark.svg}", "no.svg, dark: ../mark.svg, clear_space: -1}").replace("#DE2630", "red")
+    with pytest.raises(InvalidConfig) as caught:
+        load_brand_kit(written(home, text))
+    told = str(caught.value)
+    for part in ("line 2: mark.clear_space", "line 2: mark.light: ", "line 4: palette.0.hex"):
+        assert part in told, part
+    assert "line 2: mark.dark: '../mark.svg' lies outside the kit's folder" in told
+
+
 def test_it_may_be_a_part_of_concept_yaml(home):
     shutil.copytree(demo_folder(), home / "demo")
     (home / "demo" / "brand.yaml").unlink()

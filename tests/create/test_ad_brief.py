@@ -61,14 +61,29 @@ def test_every_mistake_of_meaning_is_shown_with_its_line(tmp_path):
 
 def test_mistakes_of_shape_hide_none_of_meaning(tmp_path):
     with pytest.raises(InvalidConfig) as caught:
-        brief(tmp_path, "product: a cap\nheadline: A bargain\nformats: ['1:1', 3x3]\ncolour: red\nseed: -1\n")
+        brief(tmp_path, "product: a cap\nheadline: A bargain\nformats: ['1:1', 3x3]\nfont: red\nseed: -1\n")
     for part in (
         "5 mistakes",
         "line 1: product: 'a cap' lacks",
         "line 2: headline: says 'bargain'",
         "line 3: formats.1: '3x3'",
-        "line 4: unknown key 'colour'",
+        "line 4: unknown key 'font'",
         "line 5: seed",
+    ):
+        assert part in str(caught.value), part
+
+
+def test_a_needed_key_that_is_wrong_hides_none_of_the_others(tmp_path):
+    with pytest.raises(InvalidConfig) as caught:
+        brief(tmp_path, "product: a {tokn} cap\nheadline: ''\nformats: ['1:1', 3x3]\nbudget: 2\nlegal: A bargain\n")
+    for part in (
+        "6 mistakes",
+        "line 1: product: 'a {tokn} cap' lacks {token}",
+        "line 1: product: has '{tokn}'",
+        "line 2: headline: string should match",
+        "line 3: formats.1: '3x3'",
+        "line 4: budget: 2 pictures at most, and candidates asks for 8",
+        "line 5: legal: says 'bargain'",
     ):
         assert part in str(caught.value), part
 

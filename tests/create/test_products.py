@@ -84,6 +84,11 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
     assert len(found) == len(starts)
 
 
+def test_an_open_quote_hides_none_of_the_faults_before_it(tmp_path):
+    found = faults_of(table(tmp_path, "id,name,garments", "1,,cap", "2,Two", '3,"Three,cap'))
+    assert len(found) == 3 and found[0].startswith("line 2: name is empty") and "is a quote left open?" in found[2]
+
+
 def test_unknown_missing_and_repeated_columns(tmp_path):
     found = faults_of(table(tmp_path, "id,id,color,garments", "1,2,red,cap"))
     assert "line 1: the column 'id' is there 2 times" in found
