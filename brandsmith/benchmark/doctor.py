@@ -17,6 +17,7 @@ from brandsmith.core.pictures import list_pictures
 from brandsmith.core.progress import Log
 from brandsmith.doctor import look_machine
 from brandsmith.doctor.check import diagnose_patient, know_base
+from brandsmith.doctor.finding import Finding
 from brandsmith.doctor.patient import Patient, look_at_concept
 
 MOST_PHOTOS = 200
@@ -35,6 +36,9 @@ class DoctorFigures:
     files_changed: int
     sound_pictures: int
     false_alarms: list[str]
+    """Faults that it finds on them."""
+    advice: list[str]
+    """What it says of them beside, such as that a square cuts half of a long picture off."""
     seconds_150: float | None
     """For 150 photos of 3 million pixels; None: not timed."""
 
@@ -47,8 +51,9 @@ class DoctorFigures:
             f"files changed {self.files_changed}",
             *(f"missed: {own}" for own in self.missed),
             *(f"wrongly named: {own}" for own in self.wrongly_named),
-            f"sound pictures {self.sound_pictures}: {len(self.false_alarms)} false alarms",
+            f"sound pictures {self.sound_pictures}: {len(self.false_alarms)} false alarms, {len(self.advice)} advice",
             *(f"false alarm: {own}" for own in self.false_alarms),
+            *(f"advice: {own}" for own in self.advice),
             *timed,
         ]
 
@@ -80,9 +85,14 @@ def benchmark_doctor(photos: Path | None, *, timed: bool, log: Log = lambda what
         without_remedy=sum(not own.remedy for own in findings),
         files_changed=changed,
         sound_pictures=len(sound.pictures),
-        false_alarms=[f"{own.kind} {own.file}: {own.what}" for own in alarms],
+        false_alarms=[_said(own) for own in alarms if own.severity == "fault"],
+        advice=[_said(own) for own in alarms if own.severity == "advice"],
         seconds_150=seconds,
     )
+
+
+def _said(own: Finding) -> str:
+    return f"{own.kind} {own.file}: {own.what}"
 
 
 def _state(folder: Path) -> dict[Path, str]:

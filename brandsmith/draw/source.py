@@ -37,16 +37,17 @@ class Source:
         where = None if self.checkpoint is None else short_path(self.checkpoint)
         return Origin(self.base, fingerprint, where, adapter_hash(self.checkpoint), self.strength)
 
-    def resolved(self, settings: DrawSettings) -> DrawSettings:
+    def resolved(self, settings: DrawSettings, base: Base | None = None) -> DrawSettings:
         """The settings with the base's own guidance scale, and with the clip skip that the adapter was trained with,
-        where none was given. Raises InvalidConfig for a clip skip that the base does not have.
+        where none was given. base: as it is loaded; None: by its name. Raises InvalidConfig for a clip skip that the
+        base does not have.
         """
-        defaults = family_of(self.base).draws
+        defaults = family_of(base or self.base).draws
         found = settings.resolved(self.base, fine_tuned=self.fine_tuned, defaults=defaults)
         if self.checkpoint and not found.clip_skip:
             own = read_adapter_info(self.checkpoint).settings.clip_skip
             found = found.model_copy(update={"clip_skip": own}) if own else found
-        check_clip_skip(self.base, found.clip_skip)
+        check_clip_skip(base or self.base, found.clip_skip)
         return found
 
     @contextmanager

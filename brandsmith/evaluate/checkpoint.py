@@ -49,7 +49,7 @@ def sample_checkpoint(
     Raises InvalidConfig when `folder` holds pictures drawn from something else: they and their scores would mix.
     """
     source = Source(base.name, checkpoint)
-    settings = source.resolved(cases.settings)
+    settings = source.resolved(cases.settings, base)
     requests = [Request(folder / picture_name(shot.case, shot.seed), shot.prompt, shot.seed) for shot in shots]
     origin = source.origin(base_fingerprint(base))
     if missing_pictures(requests, settings, origin):
