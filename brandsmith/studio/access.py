@@ -12,7 +12,7 @@ from brandsmith.core.errors import BrandsmithError
 from brandsmith.studio.sessions import Session, Sessions
 from brandsmith.studio.settings import StudioSettings
 from brandsmith.studio.tokens import user_of_token
-from brandsmith.studio.users import LOCAL, Role, User, read_accounts
+from brandsmith.studio.users import LOCAL, ROLES, Role, User, read_accounts
 from brandsmith.studio.workspace import Workspace
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -56,16 +56,22 @@ def find_user(request: Request) -> User | None:
     """None when nobody has logged in. Raises Refused for a token or a proxy that is not believed."""
     settings, given = settings_of(request), request.headers.get("authorization", "")
     if given.lower().startswith(BEARER):
-        user = user_of_token(workspace_of(request), given[len(BEARER) :].strip())
-        if user is None:
-            raise Refused("this token is not known", hint="make one on the page Settings")
-        return user
+        return _of_token(request, settings, given[len(BEARER) :].strip())
     if settings.user_header:
         return _named_by_proxy(request, settings)
     if settings.users is None:
         return User(LOCAL, "admin")
     account = read_accounts(settings.users).get(session_of(request).name)
     return account.user if account else None
+
+
+def _of_token(request: Request, settings: StudioSettings, text: str) -> User:
+    """A token may no more than its owner may now; one whose owner is gone is not known."""
+    user = user_of_token(workspace_of(request), text)
+    account = read_accounts(settings.users).get(user.name) if user and settings.users else None
+    if user is None or (settings.users and account is None):
+        raise Refused("this token is not known", hint="make one on the page Settings")
+    return User(user.name, min(user.role, account.user.role, key=ROLES.index)) if account else user
 
 
 def _named_by_proxy(request: Request, settings: StudioSettings) -> User | None:

@@ -14,8 +14,9 @@ from PIL import Image
 from studio.apps import client_of
 
 from brandsmith.studio.jobs import queue
+from brandsmith.studio.settings import StudioSettings
 from brandsmith.studio.tokens import new_token, remove_token, tokens
-from brandsmith.studio.users import User
+from brandsmith.studio.users import User, write_account
 from brandsmith.studio.workspace import Workspace
 
 CLIENT = Path(__file__).parents[2] / "examples" / "studio_client.py"
@@ -40,6 +41,18 @@ def test_a_token_has_a_role_can_be_taken_back_and_is_not_kept(here):
     assert made.json()["request"]["user"] == "ada"
     remove_token(here, tokens(here)[0].digest)
     assert client.get("/api/v1/jobs", headers={"authorization": f"Bearer {text}"}).status_code == 403
+
+
+def test_a_token_may_no_more_than_its_owner_may_now(here, tmp_path):
+    for name, role in (("ada", "viewer"), ("bob", "maker")):
+        write_account(tmp_path / "users", name, role, "a long password")
+    client = client_of(here.folder, StudioSettings(users=tmp_path / "users"))
+    answers = {}
+    for name in ("ada", "bob", "gone"):
+        headers = {"authorization": f"Bearer {new_token(here, User(name, 'maker'), 'maker', '')}"}
+        answers[name] = client.post("/api/v1/orders/doctor", json={}, headers=headers)
+    assert {name: answer.status_code for name, answer in answers.items()} == {"ada": 403, "bob": 200, "gone": 403}
+    assert "viewer" in answers["ada"].json()["error"] and "not known" in answers["gone"].json()["error"]
 
 
 def test_the_example_client_saves_what_is_drawn(here, tmp_path, monkeypatch, capsys):
