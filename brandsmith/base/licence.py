@@ -28,7 +28,7 @@ class Licence:
 
     name: str = ""
     non_commercial: bool = False
-    """Whether the name says that what is made with it may not be sold."""
+    """Whether the name says so; what that forbids stands in the licence."""
 
     def line(self) -> str:
         """For a terminal."""
@@ -59,8 +59,11 @@ def licence_of(base: str) -> Licence:
 
 
 def say_licence(base: str) -> str:
-    """One line for a terminal; once on stderr where what is drawn may not be sold. Raises MissingResource."""
+    """One line for a terminal; once on stderr for a non-commercial licence. Raises MissingResource."""
     found = licence_in(resolve_base(base))
     if found.non_commercial:
-        warn_once(f"base '{base}' is under '{found.name}': what it draws, also with your adapter, may not be sold")
+        warn_once(
+            f"base '{base}' is under a non-commercial licence, '{found.name}': read what it allows before a brand uses"
+            " it, an adapter trained on it, or what they draw"
+        )
     return f"licence of base '{base}': {found.line()}"

@@ -44,8 +44,8 @@ def test_it_is_shown_kept_in_the_adapter_and_in_the_manifest():
     assert "base licence apache-2.0" in described[0] and "licence" not in described[1]
 
 
-def test_a_base_that_may_not_be_sold_from_warns_once(capsys, tmp_path):
+def test_a_non_commercial_base_warns_once(capsys, tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
     (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
     assert all(say_licence(str(tmp_path)).endswith("cc-by-nc-4.0") for _ in range(2))
-    assert capsys.readouterr().err.count("may not be sold") == 1
+    assert capsys.readouterr().err.count("non-commercial licence") == 1
