@@ -42,7 +42,8 @@ def found_lines(path: Path, found: Found) -> Iterator[str]:
     yield _watermark_line(found)
     if found.recipe:
         prompt, seed = found.recipe.get("prompt"), found.recipe.get("seed")
-        yield f"recipe: prompt {prompt!r}, seed {seed}; draw it again: sample --from"
+        how = "create clip --again" if "clip" in found.recipe else "sample --from"
+        yield f"recipe: prompt {prompt!r}, seed {seed}; draw it again: {how}"
 
 
 def _watermark_line(found: Found) -> str:
