@@ -136,6 +136,11 @@ def clip_lines(figures: Mapping[str, CaptionPreference]) -> list[str]:
     ]
 
 
+def copying_as_json(looked: Sequence[Looked]) -> dict[str, Any]:
+    """Every kind of picture, and whether the judge that knows the base may count."""
+    return {"may_count": may_count(looked), "kinds": [own.as_json() for own in looked]}
+
+
 def copying_lines(looked: Sequence[Looked]) -> Iterator[Table | str]:
     """A line per kind of picture, and whether the judge that knows the base may count."""
     lines = [

@@ -155,14 +155,14 @@ def benchmark_copying(
     as_json: Json = False,
 ) -> None:
     """Planted copies, by the judge of copies and by the one that knows what the untrained base draws."""
-    from brandsmith.benchmark.command import copying_lines
+    from brandsmith.benchmark.command import copying_as_json, copying_lines
     from brandsmith.benchmark.copying import benchmark_copying as run
 
     with status("copying") as log:
         looked = run(base, concept, out, log)
     print_lines(copying_lines(looked))
     if as_json:
-        print_json([own.as_json() for own in looked])
+        print_json(copying_as_json(looked))
 
 
 @commands.command("clip", epilog="Example: [cyan]brandsmith benchmark clip --json[/]")
