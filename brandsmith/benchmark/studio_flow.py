@@ -146,6 +146,7 @@ def walk_the_way(flow: Flow) -> list[str]:
     edited = _edit(flow, picture)
     for name in KIT:
         shutil.copy(demo_folder() / name, flow.studio.folder / "concepts" / concept)
+    shutil.copytree(demo_folder() / "held_out", flow.studio.folder / "concepts" / concept / "held_out")
     ad, grid, lesson = _advertise(flow, drawn), _compare(flow, drawn), _learn(flow)
     _download(flow, picture)
     creation = picture.split("/")[3]
@@ -247,7 +248,7 @@ def _advertise(flow: Flow, run: str) -> str:
     page.select_option("#field-model", newest)
     page.fill("#field-headline", HEADLINE)
     page.fill("#field-call_to_action", "Shop the line")
-    for name in ("9:16", "leaderboard"):
+    for name in ("4:5", "9:16", "leaderboard"):
         page.locator(f"input[name=formats][value='{name}']").uncheck()
     page.fill("#field-candidates", "2")
     flow.shot("ad-brief")
@@ -262,7 +263,7 @@ def _compare(flow: Flow, run: str) -> str:
     flow.visit("/compare")
     for one in page.locator("input[name=model]:checked").all():
         one.uncheck()
-    for one in page.locator(f"input[name=model][value^='{run}@'], input[name=model][value='base:pocket']").all()[:3]:
+    for one in page.locator(f"input[name=model][value^='{run}@'], input[name=model][value='base:pocket']").all()[:2]:
         one.check()
     page.fill("#field-prompts", f"a {TOKEN} cap\na black bag with a {TOKEN}")
     page.fill("#field-seeds", "1")

@@ -188,7 +188,11 @@ def test_the_ad_wizard_writes_the_brief_that_the_command_line_takes(here, client
     (job,) = queue.jobs(here)
     file = here.folder / job.request.command[-1]
     brief = load_ad_brief(file)
-    assert brief.product == "a blue {token} sweater" and brief.formats == ("1:1", "4:5") and brief.candidates == 4
+    assert (
+        brief.product == "a blue {token} sweater"
+        and brief.formats == ("1:1", "4:5")
+        and (brief.candidates, brief.budget) == (4, 16)
+    )
     assert yaml.safe_load(file.read_text())["concept"] == "../../concepts/brand" and job.request.accepts == (0, 1)
     assert "Für den Herbst" in client.get(answer.headers["location"]).text
 

@@ -28,6 +28,10 @@ FORMATS = tuple(NAMED_PX)
 AD_TEXTS = {"product": 300, "scene": 300, "headline": 200, "call_to_action": 60, "legal": 300}
 PRODUCT_COLUMNS = ("id", "name", "garments", "colours", "views", "section", "text", "price")
 MOST_PRODUCTS = 50
+ROUNDS = 4
+"""How often an ad's pictures are drawn at most until one of them is usable: a concept whose judges cannot measure
+everything, as one without held-out pictures, never has one.
+"""
 BOARD_CANDIDATES = 4
 """Pictures to choose from, for each that is shown."""
 
@@ -61,7 +65,9 @@ def ad_brief(workspace: Workspace, model: Model, given: Mapping[str, str], forma
     record |= {key: text for key, text in texts.items() if text}
     record |= {"formats": [own for own in formats if own in FORMATS] or list(FORMATS)}
     candidates = given.get("candidates", "")
-    record |= {"candidates": int(checked_number("candidates", int(candidates), 1, 64))} if candidates else {}
+    if candidates:
+        number = int(checked_number("candidates", int(candidates), 1, 64))
+        record |= {"candidates": number, "budget": number * ROUNDS}
     identity = workspace.new_id("creations", f"ad {texts['headline']}")
     text = yaml.safe_dump(record, allow_unicode=True, sort_keys=False, width=120)
     file = _written(workspace, f"{identity}.yaml", text, load_ad_brief)

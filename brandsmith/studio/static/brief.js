@@ -6,7 +6,7 @@ function yamlText(text) { return /^[\p{L}\p{N}][\p{L}\p{N} ,.!?'{}_-]*$/u.test(t
 
 function asYaml() {
   const data = new FormData(ad), lines = KEYS.filter((key) => data.get(key).trim()).map((key) => `${key}: ${yamlText(data.get(key).trim())}`);
-  lines.push("formats:", ...data.getAll("formats").map((own) => `- ${JSON.stringify(own)}`), `candidates: ${data.get("candidates")}`);
+  lines.push("formats:", ...data.getAll("formats").map((own) => `- ${JSON.stringify(own)}`), `candidates: ${data.get("candidates")}`, `budget: ${4 * data.get("candidates")}`);
   return lines.join("\n");
 }
 
