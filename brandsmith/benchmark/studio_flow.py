@@ -109,7 +109,7 @@ def measure_flow(folder: Path, log: Callable[[str], None]) -> list[Bar]:
         seconds, jobs = time.perf_counter() - flow.began, flow.finish()
         film(flow.seen, shots / "way.gif")
         looks = [look(browser, studio, shots, (width, theme), paths) for width in WIDTHS for theme in THEMES]
-    failed = [f"{job['title']}: {job['reason']}" for job in jobs if job["state"] != "done"]
+    failed = [f"{job['request']['title']}: {job['reason']}" for job in jobs if job["state"] != "done"]
     violations, too_wide = ([own for found in looks for own in found[i]] for i in (0, 1))
     for line in (*failed, *violations, *too_wide, *flow.complaints):
         log(line)
@@ -261,10 +261,10 @@ def _advertise(flow: Flow, run: str) -> str:
 def _compare(flow: Flow, run: str) -> str:
     page = flow.page
     flow.visit("/compare")
-    for one in page.locator("input[name=model]:checked").all():
-        one.uncheck()
-    for one in page.locator(f"input[name=model][value^='{run}@'], input[name=model][value='base:pocket']").all()[:2]:
-        one.check()
+    models = [str(one.get_attribute("value")) for one in page.locator("input[name=model]").all()]
+    wanted = [next(own for own in models if own.startswith(f"{run}@")), "base:pocket"]
+    for own in models:
+        page.locator(f"input[name=model][value='{own}']").set_checked(own in wanted)
     page.fill("#field-prompts", f"a {TOKEN} cap\na black bag with a {TOKEN}")
     page.fill("#field-seeds", "1")
     page.locator("form[action='/compare'] button.primary").click()

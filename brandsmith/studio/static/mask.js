@@ -6,7 +6,7 @@ const corners = Array.from(form.querySelectorAll("[data-corner]"));
 const painted = document.createElement("canvas");
 painted.width = canvas.width;
 painted.height = canvas.height;
-const ink = painted.getContext("2d");
+const ink = painted.getContext("2d", { willReadFrequently: true });
 const undo = [], MOST_UNDO = 30;
 let cursor = null, last = null;
 
