@@ -40,8 +40,10 @@ LENGTH = {"steps": 6, "checkpoint_every": 2, "batch_size": 2}
 
 
 def train_with_switches(method: str, given: Path, out: Path) -> None:
-    """One training; the concepts and the base are written beside it where they are not there yet."""
-    base = out / "base"
+    """One training; the concepts are written beside it where they are not there yet. The base is written once for all
+    tries: its tokenizer is trained anew each time, and ties fall differently.
+    """
+    base = given / "base-of-switches"
     if not base.exists():
         with replacing_folder(base) as partial:
             save_stock_folder(build_tiny(), partial)
