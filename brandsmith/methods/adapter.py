@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from brandsmith.base.base import Base
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.hardware import FORMATS
-from brandsmith.base.licence import licence_in
+from brandsmith.base.model_card import licence_in
 from brandsmith.base.sources import outline_of, resolve_recorded_base
 from brandsmith.base.stock import save_stock_folder
 from brandsmith.base.takeover import Takeover

@@ -6,19 +6,15 @@ folder; nothing is fetched.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from brandsmith.core.errors import BrandsmithError
-from brandsmith.core.text import read_text
+from brandsmith.base.model_card import licence_in
+from brandsmith.base.on_disk import cached_bases
 from brandsmith.studio.bases import POCKET, known_bases
 from brandsmith.studio.workspace import Workspace, id_like
 
-CARD_BYTES = 1 << 20
-INDEX = "model_index.json"
 _FREE, _RULES, _SMALL, _NOT, _UNKNOWN = "free", "rules", "small", "not", "unknown"
 PERMITS: Mapping[str, str] = {
     "apache-2.0": _FREE,
@@ -65,29 +61,20 @@ def found_bases(workspace: Workspace) -> list[FoundBase]:
     chosen = [_found(name, place, _folder_of(place), named=True) for name, place in known.items()]
     cached = [
         _found(id_like(identity.partition("/")[2]), identity, folder, named=False)
-        for identity, folder in _cached()
+        for identity, folder in cached_bases()
         if identity not in known.values()
     ]
     return [*chosen, *sorted(cached, key=lambda base: base.place)]
 
 
-def licence_in(card: Path) -> tuple[str, str]:
-    """(licence, what it permits) of a model card."""
-    with suppress(BrandsmithError):
-        lines = read_text(card, largest_bytes=CARD_BYTES).splitlines()
-        given = {
-            key.strip(): value.strip().strip("\"'").lower()
-            for key, _, value in (own.partition(":") for own in lines[:80])
-        }
-        name = given.get("license", "")
-        name = given.get("license_name", name) if name == "other" else name
-        return name, PERMITS.get(name, _UNKNOWN)
-    return "", _UNKNOWN
+def permitted_by(licence: str) -> str:
+    """What a licence permits, by its name."""
+    return PERMITS.get(licence.lower(), _UNKNOWN)
 
 
 def _found(name: str, place: str, folder: Path | None, *, named: bool) -> FoundBase:
-    licence, permits = licence_in(folder / "README.md") if folder else ("", _UNKNOWN)
-    return FoundBase(name, place, licence, permits, named)
+    licence = licence_in(folder).name if folder else ""
+    return FoundBase(name, place, licence, permitted_by(licence), named)
 
 
 def _folder_of(place: str) -> Path | None:
@@ -96,15 +83,4 @@ def _folder_of(place: str) -> Path | None:
     path = Path(place)
     if path.is_dir():
         return path
-    return path.parent if path.is_file() else dict(_cached()).get(place)
-
-
-def _cached() -> Iterator[tuple[str, Path]]:
-    """(hub id, folder) of every pipeline in the hub's cache."""
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    with suppress(OSError):
-        for entry in sorted(cache.glob("models--*--*")):
-            for folder in sorted(entry.glob("snapshots/*"))[-1:]:
-                if (folder / INDEX).is_file():
-                    yield "/".join(entry.name.split("--")[1:3]), folder
+    return path.parent if path.is_file() else dict(cached_bases()).get(place)

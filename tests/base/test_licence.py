@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from brandsmith.base.licence import Licence, licence_in, licence_of, say_licence
+from brandsmith.base.licence import licence_of, say_licence
+from brandsmith.base.model_card import Licence, licence_in
 from brandsmith.base.sources import load_base
 from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.lora import LoraConfig

@@ -7,7 +7,7 @@ import re
 import pytest
 from studio.apps import client_of, csrf_of
 
-from brandsmith.studio.base_licences import PERMITS, TONES, found_bases, licence_in
+from brandsmith.studio.base_licences import PERMITS, TONES, found_bases, permitted_by
 from brandsmith.studio.bases import known_bases
 from brandsmith.studio.languages import words
 from brandsmith.studio.tokens import tokens, user_of_token
@@ -55,10 +55,9 @@ def test_bases_say_what_their_licence_permits_and_an_admin_lets_them_be_chosen(t
     for place in ("/etc/passwd", "other/model", "https://example.com/x.safetensors", "../x"):
         answer = client.post("/settings/bases", data={"csrf": csrf, "name": "x", "place": place})
         assert answer.status_code == 422 and "no base on this machine" in answer.text.replace("&#39;", "'"), place
-    assert set(PERMITS.values()) | {"unknown"} == set(TONES) and licence_in(tmp_path / "none.md") == ("", "unknown")
+    assert set(PERMITS.values()) | {"unknown"} == set(TONES) and permitted_by("") == "unknown"
 
 
-@pytest.mark.parametrize(("text", "found"), [("license: MIT", ("mit", "free")), ("# no card", ("", "unknown"))])
-def test_a_model_card_names_its_licence(tmp_path, text, found):
-    (tmp_path / "README.md").write_text(f"---\n{text}\n---\n")
-    assert licence_in(tmp_path / "README.md") == found
+@pytest.mark.parametrize(("licence", "permits"), [("MIT", "free"), ("Flux-1-dev-non-commercial-License", "not")])
+def test_what_a_licence_permits_is_told_by_its_name_in_any_case(licence, permits):
+    assert permitted_by(licence) == permits

@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from brandsmith.base.on_disk import PIPELINE_INDEX, is_base
 from brandsmith.core.errors import BrandsmithError, InvalidInput
 from brandsmith.studio.access import Admin, Here, Maker, Viewer, settings_of
-from brandsmith.studio.base_licences import INDEX, found_bases
+from brandsmith.studio.base_licences import found_bases
 from brandsmith.studio.bases import name_base
 from brandsmith.studio.languages import COOKIE, LANGUAGES
 from brandsmith.studio.machine import machine_of
@@ -112,9 +113,9 @@ def _checked_place(here: Workspace, place: str) -> str:
     if place in {base.place for base in found_bases(here)}:
         return place
     path = Path(place)
-    if path.is_absolute() and ((path / INDEX).is_file() or (path.suffix == ".safetensors" and path.is_file())):
+    if path.is_absolute() and is_base(path):
         return str(path)
     raise InvalidInput(
         f"'{place}' is no base on this machine",
-        hint=f"give the whole path of a folder with {INDEX}, or of a .safetensors file",
+        hint=f"give the whole path of a folder with {PIPELINE_INDEX}, or of a .safetensors file",
     )
