@@ -102,6 +102,7 @@ def train_request(
     NotEnoughMemory.
     """
     check_trackers(trackers)
+    check_job(request.config, request.concept, request.base, request.folder, start=request.start)
     console.print(say_licence(request.base), highlight=False)
     title, run = f"train {request.config.method}", RunDirectory(request.folder)
     with training_bar(console, title) as show, tracked(run, trackers, "brandsmith") as report:

@@ -179,7 +179,7 @@ def test_textual_inversion_moves_exactly_its_rows(family, tmp_path):
     tables = [encoder.get_input_embeddings().weight.clone() for encoder in base.text_encoders]
     attached, _ = taught(base, "textual_inversion", tmp_path)
     assert len(attached.words) == len(tables) == len(base.text_encoders)
-    for word, table in zip(attached.words, tables, strict=True):
+    for word, table in zip(attached.words.values(), tables, strict=True):
         new = word.encoder.get_input_embeddings()(torch.arange(len(table) + 2))
         assert torch.equal(new[: len(table)], table)
         assert new.shape[0] - len(table) == 2

@@ -32,7 +32,7 @@ ODD = {
     f"below/{'é' * 130}/x": "130 characters",
 }
 NAMES_OF_PLACES = {"base", "concept", "out", "run", "folder", "file", "source", "sources", "pictures", "rows", "study"}
-MAY_BE_NEW = {"folder"}
+MAY_BE_NEW = {"folder", "workspace"}
 OUTPUTS = {"out", "rows", "sheet", "work", "workdir", "run"}
 
 

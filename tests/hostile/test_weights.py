@@ -345,7 +345,7 @@ def test_training_on_a_damaged_base_leaves_no_folder(given, tmp_path, brandsmith
     damaged = Path(shutil.copytree(base, tmp_path / "base"))
     edit(damaged / "unet/config.json", in_channels=9)
     code, _, complaint = brandsmith("train", "lora", "--concept", concept, "--base", damaged, "--run", tmp_path / "run")
-    assert code == 2 and "inpainting" in complaint and not (tmp_path / "run").exists()
+    assert code == 2 and "do not fit its config.json" in complaint and not (tmp_path / "run").exists()
 
 
 def test_only_schedulers_that_are_listed_can_be_named():
