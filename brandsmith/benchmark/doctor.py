@@ -13,6 +13,7 @@ from typing import Any
 
 from brandsmith.benchmark.planted_faults import TOKEN, picture, plant_faults, said
 from brandsmith.concept.concept import demo_folder
+from brandsmith.core.errors import InvalidInput
 from brandsmith.core.pictures import list_pictures
 from brandsmith.core.progress import Log
 from brandsmith.doctor import look_machine
@@ -62,8 +63,11 @@ class DoctorFigures:
 
 
 def benchmark_doctor(photos: Path | None, *, timed: bool, log: Log = lambda what: None) -> DoctorFigures:
-    """photos: a folder of sound pictures, itself or below; None: those of the demo. Writes below a temporary folder."""
-    base = know_base("pocket")
+    """photos: a folder of sound pictures, itself or below; None: those of the demo. Writes below a temporary folder.
+
+    Raises InvalidInput for a folder that is none, or has no picture.
+    """
+    base, true = know_base("pocket"), _photos(photos)
     with TemporaryDirectory() as scratch:
         log("planted faults")
         folder = Path(scratch) / "planted"
@@ -73,7 +77,7 @@ def benchmark_doctor(photos: Path | None, *, timed: bool, log: Log = lambda what
         named = {(own.kind, own.file) for own in findings if own.kind not in look_machine.KINDS}
         changed = sum(value != before.get(name) for name, value in _state(folder).items())
         log("sound pictures")
-        sound = _as_concept(_photos(photos), Path(scratch) / "sound")
+        sound = _as_concept(true, Path(scratch) / "sound")
         alarms = [own for own in diagnose_patient(sound, base).findings if own.kind not in look_machine.KINDS]
         log("150 pictures")
         seconds = _timed(Path(scratch) / "timed") if timed else None
@@ -104,8 +108,13 @@ def _photos(folder: Path | None) -> list[Path]:
     if folder is None:
         demo = demo_folder()
         return [own for part in ("images", "held_out") for own in list_pictures(demo / part, quiet=True)]
+    if not folder.is_dir():
+        raise InvalidInput(f"'{folder}' is not a folder", hint="give a folder of pictures with --photos")
     places = [folder, *(path for path in sorted(folder.rglob("*")) if path.is_dir())]
-    return [own for place in places for own in list_pictures(place, quiet=True)][:MOST_PHOTOS]
+    found = [own for place in places for own in list_pictures(place, quiet=True)][:MOST_PHOTOS]
+    if not found:
+        raise InvalidInput(f"there is no picture in '{folder}'", hint="give a folder of pictures with --photos")
+    return found
 
 
 def _as_concept(photos: Sequence[Path], folder: Path) -> Patient:

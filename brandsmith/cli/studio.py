@@ -72,8 +72,9 @@ def studio_user(
     from brandsmith.core.optional import need_package
 
     need_package("argon2", "studio", "brandsmith studio-user")
-    from brandsmith.studio.users import check_account, write_account
+    from brandsmith.studio.users import check_account, check_users_file, write_account
 
     check_account(name, role)
+    check_users_file(file)
     write_account(file, name, role, typer.prompt("password", hide_input=True, confirmation_prompt=True))
     console.print(f"'{name}' is a {role} in {file}")

@@ -14,6 +14,7 @@ from typing import Literal
 
 from brandsmith.core.errors import InvalidInput, unknown_name
 from brandsmith.core.files import only_one, write_text
+from brandsmith.core.output import check_output_file
 from brandsmith.core.text import read_text, shortened
 
 Role = Literal["viewer", "maker", "admin"]
@@ -82,6 +83,15 @@ def check_account(name: str, role: str) -> None:
     checked_name(name)
     if role not in ROLES:
         raise unknown_name("role", role, ROLES)
+
+
+def check_users_file(file: Path) -> None:
+    """Raises InvalidInput where no account can be written: a file that is none of users stays as it is."""
+    check_output_file(file)
+    if file.exists():
+        read_accounts(file)
+    elif not file.absolute().parent.is_dir():
+        raise InvalidInput(f"'{file.parent}' is not a folder", hint="make it, or name another file")
 
 
 def write_account(file: Path, name: str, role: str, password: str) -> None:
