@@ -120,7 +120,7 @@ def _photos(folder: Path | None) -> list[Path]:
 def _as_concept(photos: Sequence[Path], folder: Path) -> Patient:
     images = folder / "images"
     images.mkdir(parents=True)
-    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n", encoding="utf-8")
+    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n", encoding="utf-8", newline="")
     for number, photo in enumerate(photos):
         file = images / f"{number:04}{photo.suffix}"
         shutil.copyfile(photo, file)
@@ -131,7 +131,7 @@ def _as_concept(photos: Sequence[Path], folder: Path) -> Patient:
 def _timed(folder: Path) -> float:
     images = folder / "images"
     images.mkdir(parents=True)
-    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n", encoding="utf-8")
+    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n", encoding="utf-8", newline="")
     for number in range(TIMED_PICTURES):
         picture(number, *TIMED_PX).save(said(images / f"{number:03}.jpg"), quality=90)
     base = know_base("pocket")

@@ -26,7 +26,7 @@ def sound_concept(folder: Path, count: int = 8, more: str = "class_word: logo\ne
     """A folder without a fault; returns `images`."""
     images = folder / "images"
     images.mkdir(parents=True)
-    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n{more}", encoding="utf-8")
+    (folder / "concept.yaml").write_text(f"token: {TOKEN}\n{more}", encoding="utf-8", newline="")
     for number in range(count):
         add(images / f"{number:02}.png", number)
     return images
@@ -105,7 +105,7 @@ def _labels(images: Path) -> list[Row]:
     labelled = _made(images.parent / "detector" / "train" / "images") / "boxed.png"
     shutil.copyfile(images / "boxed.png", labelled)
     label = _made(images.parent / "detector" / "train" / "labels") / "boxed.txt"
-    label.write_text("0 0.5 0.5 0.9 0.5\n", encoding="utf-8")
+    label.write_text("0 0.5 0.5 0.9 0.5\n", encoding="utf-8", newline="")
     return [("mark cut", "images/boxed.png")]
 
 
@@ -124,7 +124,7 @@ def _captions(images: Path) -> list[Row]:
 
 
 def _strays(images: Path) -> list[Row]:
-    (images / "alone.txt").write_text("a wall", encoding="utf-8")
+    (images / "alone.txt").write_text("a wall", encoding="utf-8", newline="")
     (images / "._00.png").write_bytes(b"\0\5\x16\7" + bytes(60))
     (images / "layers.psd").write_bytes(b"8BPS" + bytes(60))
     add(images / "10_zorb" / "k.png", 50)

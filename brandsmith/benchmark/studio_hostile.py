@@ -127,7 +127,7 @@ def _plant(workspace: Path) -> None:
     given.mkdir(parents=True)
     (given / "a.png").write_bytes(picture_bytes())
     for place in (workspace.parent / "secret.txt", workspace.parent / "secret.png"):
-        place.write_text(SECRET, encoding="utf-8")
+        place.write_text(SECRET, encoding="utf-8", newline="")
     (given / "link.png").symlink_to(workspace.parent / "secret.png")
 
 

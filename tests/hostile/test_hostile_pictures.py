@@ -68,7 +68,7 @@ def test_pictures_are_opened_in_one_place():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr == "open" and ast.unparse(node.value) == "Image":
                 users.add(file.relative_to(PACKAGE).as_posix())
-    assert users <= {"core/pictures.py", "pocket/artwork.py", "pocket/photos.py"}
+    assert users <= {"core/pictures.py", "pocket/artwork.py", "pocket/motion_art.py", "pocket/photos.py"}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO on this system")

@@ -58,7 +58,7 @@ def test_an_adapter_that_acts_all_along_is_drawn_with_as_ever(name, tmp_path):
     with load_adapter(base, checkpoint):
         assert base.takeover is None
         whole = draw(base, PROMPT)
-        base.takeover = Takeover(1.0, TOKEN, "logo", lambda on: None)
+        base.takeover = Takeover(1.0, ((TOKEN, "logo"),), lambda on: None)
         assert torch.equal(draw(base, PROMPT), whole), "at share 1 the adapter has every step"
         base.takeover = None
 
@@ -123,5 +123,5 @@ def test_training_keeps_to_the_timesteps_where_the_adapter_acts(family):
     ],
 )
 def test_the_class_word_stands_where_the_token_stood(text, spans, result, moved):
-    takeover = Takeover(0.5, TOKEN, "mark", lambda on: None)
+    takeover = Takeover(0.5, ((TOKEN, "mark"),), lambda on: None)
     assert takeover.with_class_word(text, spans) == (result, moved)

@@ -25,6 +25,7 @@ from brandsmith.studio.jobs.run_one import PARENT
 from brandsmith.studio.jobs.worker import GRACE_SEC, LOOK_EVERY_SEC, RUN_ONE, Worker, end_of
 from brandsmith.studio.workspace import Workspace
 
+ASK_AGAIN_SEC = 15.0
 HEAVY, LIGHT = 1.0, 0.1
 """CPUs of a job on a cluster without GPUs, and of a light one."""
 
@@ -41,6 +42,7 @@ class RayWorker(Worker):
         connect()
         self.on_gpus = ray.cluster_resources().get("GPU", 0) >= 1
         self.tasks: dict[str, Any] = {}
+        self.asked_last: dict[str, float] = {}
         super().__init__(workspace, Lanes(cards=(), light=0), grace_sec)
 
     def _start_next(self) -> bool:
@@ -95,11 +97,14 @@ class RayWorker(Worker):
             self._finish(job, code)
 
     def _cancel(self, job: Job) -> None:
+        """Asked again now and then, for a task on a busy node may miss it; forced when its grace is over."""
         import ray
 
-        if job.id not in self.asked:
-            self.asked[job.id] = 0.0
-            ray.cancel(self.tasks[job.id])
+        now = time.monotonic()
+        begun = self.asked.setdefault(job.id, now)
+        if now - self.asked_last.get(job.id, -ASK_AGAIN_SEC) >= ASK_AGAIN_SEC:
+            self.asked_last[job.id] = now
+            ray.cancel(self.tasks[job.id], force=now - begun > self.grace_sec)
 
 
 def run_job(folder: str, directory: str) -> int:
@@ -121,11 +126,20 @@ def run_job(folder: str, directory: str) -> int:
                 time.sleep(LOOK_EVERY_SEC)
             return child.returncode
         except BaseException:
-            child.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(GRACE_SEC)
-            child.kill()
+            end_gently(child)
             raise
+
+
+def end_gently(child: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, give it its grace, then kill it. Being cancelled once more meanwhile does not shorten that."""
+    child.terminate()
+    until = time.monotonic() + GRACE_SEC
+    while time.monotonic() < until:
+        with suppress(KeyboardInterrupt):
+            if child.poll() is not None:
+                return
+            time.sleep(LOOK_EVERY_SEC)
+    child.kill()
 
 
 def connect() -> None:

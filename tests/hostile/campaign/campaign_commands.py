@@ -104,8 +104,8 @@ def options(draw: random.Random, scratch: Path) -> Iterator[Input]:
 
 
 def _can_begin(line: list[str], dead_end: str | None) -> bool:
-    """Whether the line may be a valid one that works for minutes."""
-    if "--random-sd15" in line:
+    """Whether the line may be a valid one that works for minutes, or serves until it is stopped."""
+    if "--random-sd15" in line or line[:1] in (["studio"], ["mcp"]):
         return True
     heavy = {"demo", "benchmark", "fit", "check", "leakage", "overfit", "yolov8", "build", "fetch"}
     return bool(heavy & set(line[:3])) and (dead_end is None or line[:2] in (["judge", "fit"], ["judge", "check"]))
