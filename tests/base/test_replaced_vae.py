@@ -64,6 +64,7 @@ def _named_as_before(key: str) -> str:
     return key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_autoencoder_and_leaves_the_rest(form, bases):
     folder, places, vae = bases

@@ -48,6 +48,7 @@ def rows_of(number: int, fault: str) -> list[Row]:
     ]
 
 
+@pytest.mark.slow
 def test_faults_are_planted_in_enough_true_pictures():
     concept = load_concept("demo")
     planted = plant_faults(concept, load_split(concept.folder, "val"))

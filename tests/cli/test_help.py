@@ -76,6 +76,7 @@ def test_no_help_page_loads_anything_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_help_takes_under_half_a_second():
     """Processor time, best of three: a busy machine must not decide."""
     code = (

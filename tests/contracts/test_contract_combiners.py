@@ -53,6 +53,7 @@ def test_strange_prompts_give_finite_weights_or_an_explained_error(name, prompt)
         assert all(math.isfinite(branch.weight) for branch in branches) and len(branches) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_one_concept_is_cfg_bit_for_bit(name):
     base = build_tiny()

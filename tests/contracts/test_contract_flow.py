@@ -134,6 +134,7 @@ def test_a_new_word_is_learnt_by_every_text_encoder(name, tmp_path):
     assert (learnt - plain).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @every_flow
 def test_the_memory_of_a_training_is_planned_without_weights(name):
     base, config = tiny(name), build_config("lora", rank=2)

@@ -65,6 +65,7 @@ def test_the_guard_saw_every_method_file():
     assert len({method.short for method in METHODS.values()}) == len(METHODS) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @every_method
 def test_detach_leaves_the_base_bit_identical(name, family, tmp_path):
@@ -81,6 +82,7 @@ def test_detach_leaves_the_base_bit_identical(name, family, tmp_path):
     assert not any(p.requires_grad for module in base.modules() for p in module.parameters())
 
 
+@pytest.mark.slow
 @every_method
 def test_what_trains_moves_and_nothing_else(name, tmp_path):
     base = build_tiny()
@@ -137,6 +139,7 @@ def test_adapter_leaves_even_when_the_work_inside_fails(name, tmp_path):
     assert torch.equal(predict(base), plain)
 
 
+@pytest.mark.slow
 @every_method
 def test_a_batch_of_two_is_two_batches_of_one(name, tmp_path):
     base = build_tiny()

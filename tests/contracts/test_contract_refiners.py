@@ -32,6 +32,7 @@ def test_moves_latents_on_every_family(name, family):
     assert all(not torch.equal(a, b) for a, b in zip(plain, refined, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scheduler", ["ddim", "euler", "dpm++", "heun"])
 def test_batch_of_two_is_two_batches_of_one(name, scheduler):

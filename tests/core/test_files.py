@@ -109,6 +109,7 @@ def test_text_is_written_byte_for_byte(tmp_path):
     assert read_jsonl(tmp_path / "b.jsonl") == [{"what": "é"}]
 
 
+@pytest.mark.slow
 def test_nothing_written_as_text_changes_its_line_ends_on_windows():
     """Every call in the package that opens a text file for writing names its line ends (or writes /proc)."""
     writes = []

@@ -81,6 +81,7 @@ def test_wandb_works_offline(run, monkeypatch):
     assert json.loads((run.folder / "trackers" / "wandb.json").read_text())["step"] == 3
 
 
+@pytest.mark.slow
 def test_the_train_command_fills_an_events_file_with_its_losses(given, tmp_path, monkeypatch, brandsmith):
     pytest.importorskip("tensorboard")
     monkeypatch.chdir(tmp_path)

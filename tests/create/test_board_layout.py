@@ -46,6 +46,7 @@ def test_a_grid_has_full_rows_where_they_cost_little():
     assert len({tile.x for tile in grid(12, 1.0, 300, 240, 4)}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3, 6, 7, 9, 12])
 def test_a_collage_fills_the_board_and_has_a_leader(number):
     tiles = collage([1.0] * number, WIDTH, HEIGHT, GAP)

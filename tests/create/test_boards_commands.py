@@ -31,6 +31,7 @@ def test_words_that_the_kit_never_says_are_refused(brandsmith, table, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -48,6 +48,7 @@ def judges(demo: Concept) -> FittedJudges:
     return load_judges(demo)
 
 
+@pytest.mark.slow
 def test_the_finder_sees_garbled_marks_that_no_detector_sees(mark):
     wrong = printed(mark, garbled(mark))
     (found,) = find_drawn(wrong.picture, mark, Blind())

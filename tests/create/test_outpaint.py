@@ -18,6 +18,7 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "size", "aspect", "place", "canvas", "kept"),
     [

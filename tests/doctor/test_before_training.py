@@ -38,6 +38,7 @@ def test_all_faults_refuse_a_training_at_once_and_no_weights_load(brandsmith, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_without_the_doctor_what_can_be_trained_on_is(brandsmith, tmp_path, tiny):
     concept = write_concept(tmp_path / "brand")
     (concept.folder / "images" / "stray.txt").write_text("a caption without a picture")

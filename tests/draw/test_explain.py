@@ -69,6 +69,7 @@ def test_guesses_are_the_model_s_own():
     )
 
 
+@pytest.mark.slow
 def test_files(tmp_path):
     base = build_tiny()
     refiner = AttendExcite(max_tries=1)
@@ -86,6 +87,7 @@ def test_files(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_sentence_that_makes_one_thing_of_two_is_told(tmp_path):
     """A base with random weights looks everywhere for every word."""
     result = explain(build_tiny(), PROMPT, 3, tmp_path / "list", num_steps=4)

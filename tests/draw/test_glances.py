@@ -118,6 +118,7 @@ class Half:
         return [Verdict(float(number % 2)) for number in range(len(pictures))]
 
 
+@pytest.mark.slow
 def test_verdicts_lie_beside_their_pictures_and_are_given_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(picture_rows, "judges_for", lambda concept, base: {"correctness": Half()})
     source = Source(str(tiny / "base"))

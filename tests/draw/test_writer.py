@@ -116,6 +116,7 @@ def test_pictures_of_something_else_are_refused_before_anything_is_drawn(tmp_pat
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_batch_size_and_place_of_the_adapter_make_no_other_picture(tmp_path):
     origin = Origin("tiny-sd1", "a", "here/step-000001", "hash")
     write_pictures(build_tiny(), requests(tmp_path), SETTINGS, origin)

@@ -90,6 +90,7 @@ def test_what_other_judges_refuse_is_taken_back_and_nobody_elses_picture_is(tiny
     assert mine.read_bytes() == before and list(mine.parent.iterdir()) == [mine]
 
 
+@pytest.mark.slow
 def test_a_spent_budget_ends_it(tiny, tmp_path, brandsmith):
     """Random weights draw no mark: every picture is thrown away, and the command says so."""
     options = ("--base", tiny, "--num-steps", "2", "--best-of", "2", "--budget", "3", "--out", tmp_path / "out")

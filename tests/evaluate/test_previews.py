@@ -59,6 +59,7 @@ def test_a_preview_is_what_the_checkpoint_draws_and_the_training_is_the_same(nam
         assert replace(recipes[0], pixels=None) == replace(recipes[1], pixels=None)
 
 
+@pytest.mark.slow
 def test_previews_of_an_interrupted_run_are_drawn_once(tmp_path):
     concept, said = write_concept(tmp_path / "concept"), []
     watcher = Previews(CASES, [], said.append)
@@ -103,6 +104,7 @@ def test_previews_take_no_more_than_their_share(batch, steps):
     assert all(later - sooner >= between for sooner, later in itertools.pairwise([0, *sorted(drawn - {steps})]))
 
 
+@pytest.mark.slow
 def test_only_the_chosen_checkpoints_are_drawn(tmp_path):
     said: list[str] = []
     watcher = Previews(CASES, [], said.append, at=frozenset({4}))

@@ -74,6 +74,7 @@ def test_stock_diffusers_draws_the_same_from_both_files(trained, tmp_path, name,
     assert not torch.allclose(stock_prediction(pipeline), expected, atol=1e-3), "without the word it is another picture"
 
 
+@pytest.mark.slow
 def test_nothing_is_written_where_the_word_has_no_place(trained, tmp_path):
     _, run_of = trained
     run = run_of("lora")
@@ -85,6 +86,7 @@ def test_nothing_is_written_where_the_word_has_no_place(trained, tmp_path):
     assert (tmp_path / "out" / f"{TOKEN}.safetensors").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_an_export_says_what_another_program_cannot_follow(trained, tmp_path, capsys):
     _, run_of = trained
     export_run(run_of("lora", acts_below=0.6), tmp_path / "out" / "adapter.safetensors")

@@ -29,6 +29,7 @@ PROMPT = "a cat and a bowl"
 # ----------------------------------------------------------------------------- fidelity
 
 
+@pytest.mark.slow
 def test_paper_mode_equals_diffusers():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -208,6 +209,7 @@ def test_satisfied_images_stop_alone_and_cost_no_backward():
     assert refiner.reports[0].left_alone_from_step == 1 and refiner.reports[0].num_moves == 0
 
 
+@pytest.mark.slow
 def test_subjects_that_keep_apart_are_left_alone_whatever_their_peaks(monkeypatch):
     base, moved = build_tiny(), AttendExcite(target=0.999, thresholds=((0.0, 0.9),), max_tries=2)
     sample_latents(base, [PROMPT], [1], num_steps=6, refiner=moved)
@@ -316,6 +318,7 @@ def test_screening_needs_a_candidate():
         Screen(0)
 
 
+@pytest.mark.slow
 def test_layers_that_are_not_there_are_explained():
     with pytest.raises(InvalidConfig, match="no cross-attention layer"):
         sample_latents(build_tiny(), [PROMPT], [1], num_steps=2, refiner=AttendExcite(factors=(16,)))

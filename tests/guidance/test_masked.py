@@ -76,6 +76,7 @@ def test_steps_made_again_are_new_and_depend_on_the_seed_alone():
         )
 
 
+@pytest.mark.slow
 def test_what_surrounds_the_mask_counts():
     base, asked = build_tiny(), {"num_steps": 4}
     drawn = cells_of(half(1), base.vae_scale)

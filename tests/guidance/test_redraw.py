@@ -87,6 +87,7 @@ def test_large_things_and_other_sentences_come_back_as_they_were(base, monkeypat
     assert large[0] is not pictures[0] and large[1] is pictures[1]
 
 
+@pytest.mark.slow
 def test_a_picture_does_not_depend_on_its_batch():
     base, prompts, seeds = build_tiny(), [LIST, "a cat, a bowl and a car", LIST], [1, 2, 3]
     options = {"num_steps": 3, "finisher": Redraw(largest=1.0)}

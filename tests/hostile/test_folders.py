@@ -177,6 +177,7 @@ def test_metadata_is_sorted_and_the_tensors_are_as_given(tmp_path):
 # ----------------------------------------------------------------------------- a place that takes nothing
 
 
+@pytest.mark.slow
 def test_a_file_where_a_folder_is_meant_is_refused_before_weights_load(brandsmith, given, tmp_path):
     brand, tiny = given
     (tmp_path / "file").write_text("mine")
@@ -256,6 +257,7 @@ def test_the_next_write_removes_what_a_killed_process_left_and_nothing_else(tmp_
     assert names == {"b.txt", living.name, ".mine.part", ".mine.12345678.part", link.name, "target"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows waits for a day")
 def test_a_kill_inside_a_save_leaves_only_what_the_next_write_removes(tmp_path):
     code = (

@@ -33,6 +33,7 @@ def test_there_are_many():
     assert len(NUMBERS) * len(ODD) >= 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "option"), NUMBERS, ids=[" ".join([*c, o]) for c, o in NUMBERS])
 def test_odd_numbers(command, option, brandsmith, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -61,6 +61,7 @@ def test_an_eps_under_another_name_starts_no_program(tmp_path, monkeypatch):
     assert not started.exists()
 
 
+@pytest.mark.slow
 def test_pictures_are_opened_in_one_place():
     """`pocket` builds the base from artwork that it fetches itself."""
     users = set()

@@ -30,6 +30,7 @@ def test_shipped_judges_pass():
     assert all(c.fit and c.num_good == c.num_bad == 8 for c in checked)
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_broken_refuses_to_score():
     concept = load_concept("demo")
     fitted = load_judges(concept)

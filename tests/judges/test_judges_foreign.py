@@ -153,6 +153,7 @@ def test_the_bridge_measures_both_detectors_alike(tmp_path, program):
     assert exported.as_json()["pictures"] == {"train": 540, "val": 440}, "exporting needs no program"
 
 
+@pytest.mark.slow
 def test_perfect_foreign_detections_measure_as_perfect(tmp_path):
     """Read-back on construction truth: the true boxes, handed in as another program's, get full marks."""
     validation = load_split(demo_folder(), "val")

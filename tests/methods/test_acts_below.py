@@ -33,6 +33,7 @@ def bits(base):
     return [tensor.clone() for module in base.modules() for tensor in module.state_dict().values()]
 
 
+@pytest.mark.slow
 @every_method
 def test_the_base_draws_until_the_adapter_takes_over(name, tmp_path):
     base = build_tiny()
@@ -51,6 +52,7 @@ def test_the_base_draws_until_the_adapter_takes_over(name, tmp_path):
     assert all(map(torch.equal, before, bits(base))), "the base is left as it was"
 
 
+@pytest.mark.slow
 @every_method
 def test_an_adapter_that_acts_all_along_is_drawn_with_as_ever(name, tmp_path):
     base = build_tiny()
@@ -63,6 +65,7 @@ def test_an_adapter_that_acts_all_along_is_drawn_with_as_ever(name, tmp_path):
         base.takeover = None
 
 
+@pytest.mark.slow
 def test_where_no_step_is_left_to_the_base_the_adapter_has_all_of_them(tmp_path):
     base = build_tiny()
     with load_adapter(base, checkpoint_of("lora", base, tmp_path, acts_below=0.99)):
@@ -72,6 +75,7 @@ def test_where_no_step_is_left_to_the_base_the_adapter_has_all_of_them(tmp_path)
         assert torch.equal(screened, draw(base, PROMPT, screener=Screen(2)))
 
 
+@pytest.mark.slow
 @every_method
 def test_switched_off_is_the_base_and_on_again_the_adapter(name, tmp_path):
     base = build_tiny()
@@ -93,6 +97,7 @@ def test_switched_off_is_the_base_and_on_again_the_adapter(name, tmp_path):
         attached.detach()
 
 
+@pytest.mark.slow
 def test_guidance_works_on_both_sides_of_the_takeover(tmp_path):
     base = build_tiny()
     checkpoint = checkpoint_of("lora", base, tmp_path, acts_below=0.6)

@@ -166,6 +166,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(name, tmp_path):
     assert_same_run(train(config, concept, build_tiny(), tmp_path / "broken"), whole)
 
 
+@pytest.mark.slow
 def test_the_plan_names_the_buckets_and_a_pack_refuses_them(tmp_path):
     concept = shaped_concept(tmp_path / "concept")
     plan = plan_training(build_tiny(), concept, build_config("lora", buckets=True), tmp_path / "run")

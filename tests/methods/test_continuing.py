@@ -29,6 +29,7 @@ def assert_same(one, other):
         assert all(torch.equal(one[file][name], other[file][name]) for name in one[file])
 
 
+@pytest.mark.slow
 @every_method
 def test_more_steps_end_where_so_many_from_the_start_end(name, tmp_path):
     concept = write_concept(tmp_path / "concept")
@@ -63,6 +64,7 @@ def test_a_run_that_cannot_go_on_says_so(more, tmp_path):
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_fewer_steps_are_other_settings(tmp_path):
     concept = write_concept(tmp_path / "concept")
     train(quick_config("lora", steps=4, keep_state=True), concept, build_tiny(), tmp_path / "run")
@@ -73,6 +75,7 @@ def test_fewer_steps_are_other_settings(tmp_path):
 # ------------------------------------------------------------------ from another run's adapter
 
 
+@pytest.mark.slow
 @every_method
 def test_it_starts_with_the_other_run_s_weights(name, tmp_path):
     concept = write_concept(tmp_path / "concept")

@@ -124,6 +124,7 @@ def test_an_interrupted_run_ends_in_the_same_bits_with_dropout_too(kind, tmp_pat
     assert_same_run(train(config, concept, build_tiny(), folder), whole)
 
 
+@pytest.mark.slow
 def test_dropout_acts_while_training_and_never_in_a_picture(tmp_path):
     dropped = run_of("lora", tmp_path / "dropped", dropout=0.5)
     plain = run_of("lora", tmp_path / "plain")
@@ -133,12 +134,14 @@ def test_dropout_acts_while_training_and_never_in_a_picture(tmp_path):
         assert torch.equal(latents(base), latents(base))
 
 
+@pytest.mark.slow
 def test_dropout_is_the_same_with_checkpointing(tmp_path):
     runs = [run_of("lora", tmp_path / str(on), dropout=0.4, gradient_checkpointing=on) for on in (True, False)]
     losses = [[row["loss"] for row in run.metrics()] for run in runs]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 @every_kind
 def test_convolutions_are_trained_and_drawn_with_in_their_fast_layout(kind, tmp_path):
     run, base = run_of(kind, tmp_path, convolutions=True, steps=2), build_tiny()

@@ -35,6 +35,7 @@ def test_what_does_not_move_is_said(tmp_path):
         trained(tmp_path, learning_rate=1e-30, text_encoder_learning_rate=0.0, weight_decay=0.0, rank=2)
 
 
+@pytest.mark.slow
 def test_vectors_whose_gradient_is_lost_are_said(tmp_path, monkeypatch):
     """The known fault of other trainers: a word that is said to train, and is read without gradients."""
     look_up = "brandsmith.methods.textual_inversion.ExtendedEmbedding.look_up"

@@ -120,6 +120,7 @@ def test_export_refuses_what_needs_none_and_never_overwrites(tmp_path):
         export_diffusers_folder(base, lora, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_adapter_on_the_wrong_base_is_an_error_not_a_silence(tmp_path):
     base = build_tiny()
     checkpoint = checkpoint_of(base, "lora", tmp_path)

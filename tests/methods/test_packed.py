@@ -277,6 +277,7 @@ def test_interrupted_goes_on_packed_or_alone(tmp_path, in_fp64):
     assert exactly(whole[1], late[1]) and [run.status() for run in late] == ["finished"] * 3
 
 
+@pytest.mark.slow
 def test_begun_alone_joins_a_pack(tmp_path, in_fp64):
     concept, base, config = write_concept(tmp_path / "concept"), build_tiny().to("cpu", torch.float64), lora(0, rank=2)
 
@@ -290,6 +291,7 @@ def test_begun_alone_joins_a_pack(tmp_path, in_fp64):
     assert exactly(train(config, concept, base, tmp_path / "whole"), joined[1])
 
 
+@pytest.mark.slow
 def test_finished_trials_are_left_alone(tmp_path):
     concept, base = write_concept(tmp_path / "concept"), build_tiny()
     trials = trials_of([lora(0, steps=2), lora(1, steps=2)], concept, tmp_path)
@@ -299,6 +301,7 @@ def test_finished_trials_are_left_alone(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before and len(before) > 20
 
 
+@pytest.mark.slow
 def test_a_diverging_trial_does_not_end_the_others(tmp_path):
     concept, base = write_concept(tmp_path / "concept"), build_tiny()
     good, mad = lora(0), lora(1, learning_rate=1e30, weight_decay=0.0)
@@ -351,6 +354,7 @@ def test_two_trials_in_one_folder_a_known_word_and_another_process(tmp_path):
     assert not (tmp_path / "free" / "config.json").exists()
 
 
+@pytest.mark.slow
 def test_benchmark_figures(tmp_path):
     figures = benchmark_pack(
         build_tiny(), write_concept(tmp_path / "concept"), tmp_path / "out", num_trials=2, num_steps=3

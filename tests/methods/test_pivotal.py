@@ -75,6 +75,7 @@ def test_vectors_with_a_rate_train_along(name, tmp_path):
     assert (moved > 0.01).all()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path):
     base, concept = build_tiny(), write_concept(tmp_path / "concept")
     config = config_of("lora", steps=4, checkpoint_every=2, vectors_learning_rate=0.1)

@@ -58,6 +58,7 @@ def test_a_repeated_picture_comes_so_often_in_an_epoch(tmp_path):
     assert made.order(5, 1, range(11)) != made.order(5, 1, range(11, 22)), "every epoch is a new shuffle"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", ["", "repeats: 10\n", 'repeats: {"images/*": 4}\n', "weights: 1.0\n"])
 def test_repeats_that_all_pictures_share_change_nothing(tmp_path, lines):
     plain, same = (
@@ -85,6 +86,7 @@ def test_buckets_repeat_too(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_weight_multiplies_the_loss(tmp_path):
     config = quick_config("lora", steps=1, checkpoint_every=1)
     losses = []
@@ -194,6 +196,7 @@ def test_the_class_is_drawn_once_for_concepts_that_share_it(tmp_path):
     assert drawn.prompts == ("a logo",) * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [TOKEN, "red_qoga", f"{TOKEN}_2"])
 def test_tokens_that_meet_are_refused(tmp_path, other):
     concept = replace(write_concept(tmp_path / "a"), also=(write_concept(tmp_path / "b", other),))

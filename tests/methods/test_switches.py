@@ -175,6 +175,7 @@ def test_the_average_is_diffusers_own():
     assert torch.equal(weight, last)
 
 
+@pytest.mark.slow
 @every_method
 def test_checkpoints_hold_the_average_and_the_training_goes_on_from_its_own_weights(name, tmp_path):
     concept = write_concept(tmp_path / "concept")

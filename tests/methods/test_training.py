@@ -196,6 +196,7 @@ def test_class_pictures_can_be_of_the_captions(tmp_path):
     assert len(list((tmp_path / "cache").glob("class-*"))) == 2
 
 
+@pytest.mark.slow
 def test_class_pictures_and_latents_are_shared_through_the_cache(tmp_path, monkeypatch):
     concept, shared = write_concept(tmp_path / "concept"), tmp_path / "shared"
     train(quick_config("dreambooth"), concept, build_tiny(), tmp_path / "one", cache_dir=shared)
@@ -206,6 +207,7 @@ def test_class_pictures_and_latents_are_shared_through_the_cache(tmp_path, monke
     assert sorted(shared.iterdir()) == files
 
 
+@pytest.mark.slow
 def test_diverged_training_stops_and_keeps_the_checkpoint(tmp_path, monkeypatch):
     concept, base, honest = write_concept(tmp_path / "concept"), build_tiny(), DiffusionLoss.__call__
     calls = []
@@ -238,6 +240,7 @@ def test_absurd_learning_rate_diverges_by_itself(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_base_by_name_trains_the_same(tmp_path):
     save_as_diffusers_folder(build_tiny(), tmp_path / "base")
     concept = write_concept(tmp_path / "concept")

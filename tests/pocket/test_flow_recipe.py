@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from brandsmith.base.sources import load_base
@@ -33,6 +34,7 @@ def test_noise_covers_the_schedule():
     assert drawn.min() < 0.05 and drawn.max() > 0.95 and 0.55 < drawn.mean() < 0.7
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss_and_the_folder_draws(tmp_path):
     """Two flat latents, each with a caption: what is to be drawn is soon known; stopped half-way it goes on."""
     pocket = load_base("pocket", dtype=torch.float32)

@@ -38,6 +38,7 @@ def test_size_and_licence():
     assert (pocket_folder() / "README.md").is_file()
 
 
+@pytest.mark.slow
 def test_stock_diffusers_loads_it_and_draws_the_same_picture(pocket):
     pipeline = StableDiffusionPipeline.from_pretrained(pocket_folder(), dtype=torch.float32)
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)

@@ -199,6 +199,7 @@ def _object_share(x: torch.Tensor, num_words: int) -> float:
     return objects / (objects + colours)
 
 
+@pytest.mark.slow
 def test_a_finished_base_comes_apart_into_its_stages(pool, tmp_path):
     warm_start(pocket_folder(), tmp_path, decoder_steps=7, clip_steps=5)
     clip, _ = trained_clip(tmp_path)
@@ -249,6 +250,7 @@ def test_the_same_command_goes_on_from_a_finished_base(pool, tmp_path):
     assert torch.load(tmp_path / "unet.pt", weights_only=True)["step"] == 1
 
 
+@pytest.mark.slow
 def test_a_base_without_the_attention_at_16_x_16_can_be_gone_on_from_and_draws_as_before(tmp_path):
     """The sixth pocket had none; a layer that does not begin silent is no such layer."""
     shutil.copytree(pocket_folder(), tmp_path / "older")

@@ -50,6 +50,7 @@ def test_caption_and_truth_name_what_is_drawn(maker, word):
     assert window(scene.pixels, thing.box).shape == (48, 48, 3)
 
 
+@pytest.mark.slow
 def test_printed_marks_are_read_by_ocr(maker):
     mark = Mark("QOGA", name="red_qoga_logo")
     scenes = [

@@ -86,6 +86,7 @@ def test_recoloured_pictures_look_as_their_captions_say_and_keep_the_mark(demo, 
     assert seen == 6
 
 
+@pytest.mark.slow
 def test_the_mark_is_found_where_the_labels_say(demo, mark):
     """On labelled pictures of the judges' training set, which nothing here was chosen on."""
     labelled = load_split(demo.folder, "train")

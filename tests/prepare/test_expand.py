@@ -57,6 +57,7 @@ def base():
     return build_tiny()
 
 
+@pytest.mark.slow
 def test_an_expanded_concept_has_everything_of_the_old_one_and_more(tmp_path, base, drawing):
     demo = load_concept("demo")
     before = hashes(demo.folder)
@@ -73,6 +74,7 @@ def test_an_expanded_concept_has_everything_of_the_old_one_and_more(tmp_path, ba
     assert [source["true"] for source in made.values() if "true" in source] == [e.image.name for e in demo.examples]
 
 
+@pytest.mark.slow
 def test_marks_lie_on_the_latents_cells_in_few_sizes(tmp_path, base, drawing):
     expand_concept(load_concept("demo"), base, tmp_path / "more", Expansion(composed=12))
     mark, widths = read_cutout(MARK), set()
@@ -88,6 +90,7 @@ def test_marks_lie_on_the_latents_cells_in_few_sizes(tmp_path, base, drawing):
     assert widths == {32, 48}, "half of the 64-px ground, and three eighths of the 128-px pictures"
 
 
+@pytest.mark.slow
 def test_the_same_expansion_makes_the_same_bytes(tmp_path, base, drawing):
     demo = load_concept("demo")
     for name in ("one", "two"):
@@ -95,6 +98,7 @@ def test_the_same_expansion_makes_the_same_bytes(tmp_path, base, drawing):
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_mark_alone_becomes_a_concept(tmp_path, base, drawing):
     config = ConceptConfig(token="red_qoga_logo", expected_text="QOGA")
     number = new_concept(MARK, config, base, tmp_path / "brand", Expansion(recoloured=0, composed=25))
@@ -134,6 +138,7 @@ def drawn_grey(base, prompts, seeds, settings):
     return [np.full((128, 128, 3), 200, np.uint8)] * len(prompts)
 
 
+@pytest.mark.slow
 def test_a_base_that_draws_nothing_to_print_on_is_an_error_that_says_so(tmp_path, base, monkeypatch):
     monkeypatch.setattr(from_mark, "sample", drawn_grey)
     with pytest.raises(InvalidConcept, match="could be printed on 0 of 24") as refused:
@@ -141,6 +146,7 @@ def test_a_base_that_draws_nothing_to_print_on_is_an_error_that_says_so(tmp_path
     assert "t shirt" in refused.value.hint
 
 
+@pytest.mark.slow
 def test_nothing_is_left_where_it_failed(tmp_path, base, monkeypatch):
     monkeypatch.setattr(from_mark, "sample", drawn_grey)
     with pytest.raises(InvalidConcept):
@@ -148,6 +154,7 @@ def test_nothing_is_left_where_it_failed(tmp_path, base, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_commands(tmp_path, brandsmith, drawing):
     save_as_diffusers_folder(build_tiny(), tmp_path / "tiny")
     expand = ("concept", "expand", "demo", "--base", tmp_path / "tiny", "--composed", "4", "--out", tmp_path / "more")

@@ -68,6 +68,7 @@ def refused(brandsmith, *arguments: object) -> str:
     return " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_kohya_folders_become_a_concept(tmp_path, brandsmith):
     source, out = kohya(tmp_path / "train"), tmp_path / "out"
     before = state(source)
@@ -86,6 +87,7 @@ def test_kohya_folders_become_a_concept(tmp_path, brandsmith):
     assert state(source) == before
 
 
+@pytest.mark.slow
 def test_two_tokens_are_two_concepts(tmp_path, brandsmith):
     picture(tmp_path / "train" / "5_zorb logo" / "a.png", 1)
     picture(tmp_path / "train" / "3_quux bottle" / "a.png", 2)
@@ -112,6 +114,7 @@ def test_kohya_dataset_file(tmp_path, brandsmith):
     assert example.repeats == 4 and example.mask is not None and example.caption == "zorb, red"
 
 
+@pytest.mark.slow
 def test_onetrainer_concepts(tmp_path, brandsmith):
     picture(tmp_path / "front" / "a.png", 1, "a zorb on a cup")
     picture(tmp_path / "front" / "a-masklabel.png", 2)
@@ -163,6 +166,7 @@ def test_hugging_face_rows(tmp_path, brandsmith):
     assert report["passed_over"] == {"train/left.png": "picture that no row names"}
 
 
+@pytest.mark.slow
 def test_names_of_every_kind(tmp_path, brandsmith):
     source = tmp_path / "with space [and brackets]"
     names = ["A.JFIF", "b.avif", "Größe (1).png", "標誌.PNG", "[x] y.jpg", "same.png", "Same.jpg", "nul.png"]
@@ -209,6 +213,7 @@ def test_paths_and_links_never_lead_out(tmp_path, brandsmith):
     assert len(load_concept(tmp_path / "out").examples) == 2
 
 
+@pytest.mark.slow
 def test_dry_run_writes_nothing_and_says_the_same(tmp_path, brandsmith):
     source = kohya(tmp_path / "train")
     said = imported(brandsmith, source, "--out", tmp_path / "out", "--dry-run")
@@ -218,6 +223,7 @@ def test_dry_run_writes_nothing_and_says_the_same(tmp_path, brandsmith):
     assert "lies in" in refused(brandsmith, source, "--out", source / "new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "fine"), [("images/10_*", True), ("images/11_*", False), ("class_images/*", True), ("../*", False)]
 )

@@ -25,6 +25,7 @@ from brandsmith.study.folder import StudyFolder
 # ------------------------------------------------------------------ one file, whole and readable
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_that_needs_nothing_else(page, study, tmp_path):
     assert [p.name for p in write_report(study, tmp_path)] == list(NAMES)
     assert (tmp_path / "report.html").stat().st_size < 8_000_000

@@ -24,6 +24,7 @@ def test_a_missing_judge_is_not_measured_and_never_zero(tmp_path):
     assert "Not measured: no judge looked for copies." in page.text and "passes: present." in page.text
 
 
+@pytest.mark.slow
 def test_a_judge_that_measured_nothing_fails_no_picture(tmp_path):
     """Copying without held-out photos is None everywhere: requiring it would make every rate zero."""
     study = build_study(tmp_path / "half", pictures=False)
@@ -72,6 +73,7 @@ def test_failed_and_unreadable_trials_are_listed_with_their_reason(bare, tmp_pat
     assert "ti-torn: " in page.text and "not valid JSON" in page.text
 
 
+@pytest.mark.slow
 def test_findings_of_the_doctor_in_any_reasonable_form(bare, tmp_path):
     findings = [
         {

@@ -28,6 +28,7 @@ def simulated(rng, num_prompts, num_seeds, prompt_sd=0.08, seed_sd=0.06):
     return level.ravel(), np.repeat(np.arange(num_prompts), num_seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_prompts", "num_seeds"), [(5, 8), (10, 4), (25, 4)])
 def test_the_clustered_interval_covers_the_truth_as_promised(num_prompts, num_seeds):
     rng = np.random.default_rng(7)
@@ -38,6 +39,7 @@ def test_the_clustered_interval_covers_the_truth_as_promised(num_prompts, num_se
     assert 0.93 <= covered / num_trials <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_prompts", [5, 9, 10, 30])
 def test_the_interval_of_a_ratio_covers_the_truth_as_promised(num_prompts):
     """Failures left by failures before, as the guidance benchmark counts them: numerator and denominator both vary."""

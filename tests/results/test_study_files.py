@@ -33,6 +33,7 @@ def test_a_study_of_the_version_before_gives_the_result_it_gave_then():
     assert result_from_json(stored).as_json() == stored
 
 
+@pytest.mark.slow
 def test_a_study_of_the_version_before_has_a_report(tmp_path):
     page, table, _ = write_report(OLD, tmp_path)
     assert "lr 1e-3, rank 4 (step 40)" in table.read_text()

@@ -88,6 +88,7 @@ def test_nobody_learns_from_a_pair_who_drew_what(here, drawn):
     assert client.get(f"/compare/{drawn}/blind/{'0' * 20}/left").status_code == 400
 
 
+@pytest.mark.slow
 def test_a_vote_is_a_line_with_user_pair_and_order(here, drawn):
     client = client_of(here.folder)
     for number in range(3):

@@ -82,6 +82,7 @@ def test_a_change_needs_a_form_of_ours(here):
     assert client_of(here.folder).post(address, headers={"x-csrf-token": token}).status_code == 403, "another's session"
 
 
+@pytest.mark.slow
 def test_strangers_need_a_file_of_users(here, tmp_path):
     with pytest.raises(InvalidInput, match="nothing says who may"):
         create_app(here, StudioSettings(host="0.0.0.0"))

@@ -50,6 +50,7 @@ def captions(here: Workspace) -> dict[str, str]:
     return {picture.name: picture.caption for picture in view_concept(here, "red-hugo").pictures}
 
 
+@pytest.mark.slow
 def test_dropped_pictures_are_a_concept_that_training_reads(taught):
     client, _, here = taught
     concept = load_concept(here.item("concepts", "red-hugo"))

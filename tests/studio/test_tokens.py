@@ -27,6 +27,7 @@ def here(tmp_path) -> Workspace:
     return Workspace.open(tmp_path / "work")
 
 
+@pytest.mark.slow
 def test_a_token_has_a_role_can_be_taken_back_and_is_not_kept(here):
     client = client_of(here.folder)
     text = new_token(here, User("ada", "maker"), "admin", "a script")

@@ -235,6 +235,7 @@ def test_early_stopping_is_caught_when_it_stops_the_best(tmp_path):
     assert figures.same_winner_rate == 0.0
 
 
+@pytest.mark.slow
 def test_identical_settings_are_rarely_called_different(tmp_path):
     """40 comparisons in each of three grids, as the benchmark's bar counts them. Uncorrected, about one in twenty is
     called different.

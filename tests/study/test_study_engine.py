@@ -60,6 +60,7 @@ def trial_records(study: StudyFolder) -> dict[str, dict]:
     return {p.parent.name: json.loads(p.read_text()) for p in sorted(study.folder.glob("trials/*/trial.json"))}
 
 
+@pytest.mark.slow
 def test_files_are_as_agreed(finished):
     record = finished.record()
     assert {"name", "concept", "base", "cases", "versions", "created"} <= record.keys()
@@ -144,6 +145,7 @@ def test_batches_never_mix_seeds():
     assert worker.even_batch(6, 4) == 3 and worker.even_batch(1, 10) == 1
 
 
+@pytest.mark.slow
 def test_finished_work_is_never_repeated(finished, monkeypatch):
     def forbidden(*args, **kwargs):
         raise AssertionError("finished work was repeated")

@@ -39,6 +39,7 @@ def test_halving_tpe_and_searched_steps_are_counted(given):
     assert [m.steps for m in plan.methods] == [6.0, 4.0] and plan.training_steps == 4 * 6 + 4 * 4
 
 
+@pytest.mark.slow
 def test_the_command_measures_and_leaves_nothing(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "temporary").mkdir()

@@ -55,6 +55,7 @@ def url():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_settings_are_proposed_told_and_found_again(url, tmp_path):
     text = (files("brandsmith") / "data/studies/thesis-pocket.yaml").read_text(encoding="utf-8") + f"\nstorage: {url}\n"
     config = parse_study(text)

@@ -205,6 +205,7 @@ def test_without_ray_it_is_one_line_and_nothing_is_written(monkeypatch, tmp_path
     assert caught.value.exit_code == 2 and "brandsmith[ray]" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_unknown_executor_is_one_line(tmp_path, monkeypatch, brandsmith):
     monkeypatch.chdir(tmp_path)
     code, _, complaint = brandsmith("study", "run", "thesis-pocket", "--executor", "rey")
