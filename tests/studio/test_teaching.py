@@ -199,6 +199,7 @@ def test_a_training_is_watched_stopped_and_gone_on_with(taught):
     client, token, here = taught
     client.post("/teach/red-hugo/train", data={"csrf": token, "method": "lora", "base": "pocket", "name": "try"})
     folder = here.item("runs", "try")
+    assert client.get("/runs/try").status_code == 200, "before the run has written its settings"
     run = RunDirectory(folder)
     settings = {"method": "lora", "steps": 8, "keep_state": True}
     write_json(run.config_file, {"base": "pocket", "concept": {"token": "red_hugo_logo"}, "settings": settings})
