@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -50,6 +50,7 @@ from brandsmith.methods.optimizer_kinds import averaged_weights
 from brandsmith.methods.optimizer_means import close, norm_of
 from brandsmith.methods.preservation import framed, preservation_loss
 from brandsmith.methods.processes import ALONE, Processes, check_shared, join_processes
+from brandsmith.methods.prompt_encoder import PromptEncoder
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.samples import Material, Samples
 from brandsmith.methods.settings import TrainSettings
@@ -57,23 +58,13 @@ from brandsmith.methods.stopping import StopRequest, stop_requests
 from brandsmith.methods.training_data import (
     Drawn,
     Progress,
-    PromptEncoder,
     class_set,
     concept_set,
     image_size,
 )
 from brandsmith.methods.training_plan import advise
+from brandsmith.methods.watcher import Watcher
 from brandsmith.methods.weight_average import WeightAverage, split_average
-
-
-class Watcher(Protocol):
-    """Looks at a training at its checkpoints."""
-
-    def begin(self, base: Base) -> None:
-        """The base as it is before the training."""
-
-    def at_checkpoint(self, base: Base, run: RunDirectory, step: int) -> None:
-        """A checkpoint was saved; the base has its adapter on, and may be drawn with."""
 
 
 def train(

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from brandsmith.base.base import Base, Conditioning, predict
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.method import Attached, Words
+from brandsmith.methods.prompt_encoder import PromptEncoder
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.training_data import Drawn, PromptEncoder
+from brandsmith.methods.training_data import Drawn
 
 
 def check_preservation(settings: TrainSettings) -> None:

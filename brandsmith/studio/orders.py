@@ -6,6 +6,7 @@ and prompts after `--`, so no text is read as an option.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -43,7 +44,7 @@ DOCTOR_CODES = AD_CODES = (0, 1)
 """1: the doctor found faults; some format of an ad was refused."""
 
 
-class Order(BaseModel):
+class Order(BaseModel, ABC):
     """What all orders share. `request` writes nothing but an empty folder for what will be made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -54,9 +55,9 @@ class Order(BaseModel):
     key: str = Field("", max_length=80)
     """The same key again is the same job: for programs that ask again after a broken connection."""
 
+    @abstractmethod
     def request(self, workspace: Workspace, user: str) -> JobRequest:
         """Raises InvalidInput, MissingResource or InvalidConfig for what is not there."""
-        raise NotImplementedError
 
     def _request(
         self, command: list[str], user: str, title: str, folder: str = "", accepts: tuple[int, ...] = (0,)

@@ -23,8 +23,8 @@ from brandsmith.guidance.settings import DrawSettings
 from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.job import check_job
 from brandsmith.methods.method import Words
+from brandsmith.methods.prompt_encoder import PromptEncoder
 from brandsmith.methods.registry import METHODS, build_config
-from brandsmith.methods.training_data import PromptEncoder
 
 PROMPT = "a red logo on a blue sweater"
 LONG = "a red logo on a blue sweater, a cat and a bowl; the new fragrance! " * 3
@@ -152,7 +152,9 @@ def test_clip_skip_is_diffusers(family):
 def test_clip_skip_of_a_training_is_drawn_with_and_too_much_is_refused(tmp_path):
     base = build_tiny()
     save_as_diffusers_folder(base, tmp_path / "base")
-    skipped = PromptEncoder(base, [PROMPT], trains_text=False, size=(64, 64), clip_skip=1)([PROMPT])
+    encode = PromptEncoder(base, [PROMPT], trains_text=False, size=(64, 64), clip_skip=1)
+    skipped, other = encode([PROMPT]), "a bowl and a cat"
+    assert torch.equal(encode([other]).hidden, encode_prompts(base, [other], clip_skip=1).hidden), "not made for it"
     assert torch.equal(skipped.hidden, encode_prompts(base, [PROMPT], clip_skip=1).hidden)
     assert not torch.allclose(skipped.hidden, encode_prompts(base, [PROMPT]).hidden, atol=1e-2)
     config, words = build_config("lora", clip_skip=1), Words(TOKEN, "logo")
