@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 
@@ -237,3 +238,13 @@ def test_an_empty_workspace_says_what_to_do(tmp_path):
     client = client_of(tmp_path / "empty")
     assert "Write what you want to see" in client.get("/create").text
     assert "Create" in client.get("/gallery").text and client.get("/creations/nothing").status_code == 404
+
+
+def test_a_creation_says_why_a_part_was_not_made(here, client):
+    folder = here.item("creations", "caps")
+    reason = "none of 8 candidates is measured usable: <mark> missing (8)"
+    (folder / "manifest.json").write_text(json.dumps({"summary": {"refused": {"16:9": reason}}}), encoding="utf-8")
+    page = client.get("/creations/caps").text
+    assert "16:9" in page and "&lt;mark&gt; missing (8)" in page and "<mark>" not in page
+    (folder / "manifest.json").write_text("[1]", encoding="utf-8")
+    assert client.get("/creations/caps").status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from brandsmith.concept.brand_suite import brand_suite
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.core.errors import BrandsmithError, InvalidInput, MissingResource
+from brandsmith.core.json_files import read_object
 from brandsmith.core.text import shortened
 from brandsmith.draw.choice import GLANCES
 from brandsmith.studio.access import Here, Maker, Viewer
@@ -108,6 +110,7 @@ def creation_page(request: Request, here: Here, user: Viewer, identity: str) -> 
         bare=True,
         made=_made(here, identity),
         brief=_brief(here, identity),
+        refused=_refused(here, identity),
         **shown,
     )
 
@@ -179,6 +182,16 @@ def _made(workspace: Workspace, identity: str) -> list[str]:
     found = (path for path in sorted(item.rglob("*")) if path.suffix in _MADE and path.suffix in DOWNLOADS)
     inside = [path.relative_to(item) for path in found]
     return [path.as_posix() for path in inside if CANDIDATES not in path.parts and not path.name.startswith(".")][:200]
+
+
+def _refused(workspace: Workspace, identity: str) -> dict[str, str]:
+    """{part, such as a format of an ad: why it was not made}, as the folder's manifest says."""
+    file = workspace.item("creations", identity) / "manifest.json"
+    with suppress(BrandsmithError):
+        summary = read_object(file).get("summary") if file.is_file() else None
+        found = summary.get("refused") if isinstance(summary, dict) else None
+        return {str(part): str(why) for part, why in found.items()} if isinstance(found, dict) else {}
+    return {}
 
 
 def _brief(workspace: Workspace, identity: str) -> str:
