@@ -18,7 +18,8 @@ FEWEST = 4
 
 def look_at_pictures(patient: Patient, side_px: int) -> Iterator[Finding]:
     """`side_px`: of the base's training square."""
-    for picture in (*patient.pictures, *patient.held_out, *patient.class_pictures, *patient.masks):
+    trained_on = (*patient.pictures, *patient.made, *patient.class_pictures, *patient.masks)
+    for picture in (*trained_on, *patient.held_out):
         if picture.facts is None:
             kind = "cut off" if "damaged or cut off" in picture.problem else "unreadable"
             remedy = picture.hint or "replace or remove it"

@@ -102,7 +102,7 @@ def _shared(patient: Patient) -> Iterator[Finding]:
 
 
 def _masks(patient: Patient) -> Iterator[Finding]:
-    by_stem = {picture.path.stem: picture for picture in patient.pictures}
+    by_stem = {picture.path.stem: picture for picture in (*patient.pictures, *patient.made)}
     for mask in patient.masks:
         own = by_stem.get(mask.path.stem)
         file = patient.name(mask.path)

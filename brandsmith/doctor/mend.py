@@ -25,7 +25,7 @@ from brandsmith.doctor.patient import Patient, SeenPicture
 
 SAVED_ANEW = frozenset(["animated", "cmyk", "16-bit", "turned", "transparent"])
 LEFT_OUT = frozenset(["unreadable", "cut off", "near duplicate", "held-out copy"])
-_TAKEN_WHOLE = ("concept.yaml", "brand.yaml", "mark.png", "detector", "NOTICE")
+_TAKEN_WHOLE = ("concept.yaml", "brand.yaml", "mark.png", "made.json", "detector", "NOTICE")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def mend(patient: Patient, findings: tuple[Finding, ...], out: Path) -> None:
         if file.is_file() and file.suffix.lower() in (".svg", ".ttf", ".otf"):  # of the brand kit
             _copy_whole(file, out / file.name)
     _write(_training(patient, by_file), out / "images")
+    _write(_plain(patient, patient.made, by_file), out / "made")
     _write(_plain(patient, patient.held_out, by_file), out / "held_out")
     _write(_of_the_class(patient, by_file), out / "class_images")
     _write(_masks(patient, by_file), out / "masks")

@@ -69,6 +69,8 @@ class Patient:
     held_out: tuple[SeenPicture, ...]
     class_pictures: tuple[SeenPicture, ...]
     masks: tuple[SeenPicture, ...]
+    made: tuple[SeenPicture, ...] = ()
+    """Of `made/` beside `images/`: trained on in their place."""
 
     @property
     def token(self) -> str:
@@ -105,7 +107,7 @@ def look_at_concept(name_or_folder: str | Path) -> Patient:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # Pillow decodes outside Python's lock
         seen = {
             part: tuple(pool.map(look_at_picture, list_pictures(folder / places.get(part, part), quiet=True)))
-            for part in ("images", "held_out", "class_images", "masks")
+            for part in ("images", "held_out", "class_images", "masks", *(() if only_made else ("made",)))
         }
     captions = {own.path: look_at_text(own.text_file) for own in (*seen["images"], *seen["class_images"])}
     return Patient(
@@ -118,6 +120,7 @@ def look_at_concept(name_or_folder: str | Path) -> Patient:
         seen["held_out"],
         seen["class_images"],
         seen["masks"],
+        seen.get("made", ()),
     )
 
 

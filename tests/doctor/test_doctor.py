@@ -153,3 +153,24 @@ def test_the_command_prints_all_and_ends_with_1(tmp_path):
     ended = CliRunner().invoke(app, ["doctor", str(tmp_path / "brand"), "--json"])
     assert ended.exit_code == 1 and "fault   images/bad.png: cannot be read" in ended.output
     assert '"faults": 2' in ended.output.splitlines()[-1]
+
+
+def test_pictures_made_for_a_concept_are_its_own(tmp_path, pocket):
+    """As `concept expand` leaves a folder: `made/` is trained on, with masks of its own."""
+    folder = tmp_path / "brand"
+    sound_concept(folder)
+    (folder / "made").mkdir()
+    (folder / "masks").mkdir(exist_ok=True)
+    for name in ("made-0000", "made-0001"):
+        picture(7).save(folder / "made" / f"{name}.png")
+        (folder / "made" / f"{name}.txt").write_text(f"a {TOKEN} on a bag", encoding="utf-8")
+        picture(7).convert("L").save(folder / "masks" / f"{name}.png")
+    found = diagnosed(folder, pocket)
+    assert not {own.kind for own in found.findings} & {"stray mask", "unreadable"}
+    cut = folder / "made" / "made-0001.png"
+    cut.write_bytes(cut.read_bytes()[:200])
+    found = diagnosed(folder, pocket)
+    assert any(own.file == "made/made-0001.png" and own.severity == "fault" for own in found.findings)
+    mend(look_at_concept(folder), found.findings, tmp_path / "mended")
+    kept = load_concept(tmp_path / "mended")
+    assert [own.caption for own in kept.made] == [f"a {TOKEN} on a bag"]
