@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler
 
+from brandsmith.base.attention import chosen_layers
 from brandsmith.base.base import Base
 from brandsmith.base.stock import stock_pipeline
 from brandsmith.benchmark.prompt_sets import Case
 from brandsmith.guidance.attend_excite import AttendExcite
-from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.parts import Parts
 from brandsmith.guidance.sampling import build_parts, sample

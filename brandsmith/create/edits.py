@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brandsmith.base.attention import check_reads_text
 from brandsmith.base.base import Base
 from brandsmith.base.sources import family_of
 from brandsmith.concept.concept import load_concept
@@ -23,7 +24,6 @@ from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpain
 from brandsmith.create.phrase_mask import check_phrase, phrase_mask, with_room
 from brandsmith.draw.choice import ModelChoice
 from brandsmith.draw.prompts import ReadPrompt, as_read, read_prompts, with_english_negative
-from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 import torch
 
+from brandsmith.base.attention import recording
 from brandsmith.base.base import Base, encode_images, encode_prompts, predict
 from brandsmith.base.prompt_tokens import expand_tokens
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.seeds import starting_noise
-from brandsmith.guidance.attention import recording
 from brandsmith.guidance.pixels import as_pixels
 from brandsmith.guidance.redraw import layers_for_places
 from brandsmith.guidance.subjects import text_tokens

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from brandsmith.base.attention import check_reads_text
 from brandsmith.base.sources import family_of, load_scheduler, resolve_base
 from brandsmith.core.output import check_output_folder, foreign_folder
 from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.source import Source
-from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import EXPLANATION, explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler

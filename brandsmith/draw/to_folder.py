@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from brandsmith.base.attention import check_reads_text
 from brandsmith.base.base import Base
 from brandsmith.base.distilled import distilled_kind
 from brandsmith.base.inpainting import note_inpainting
@@ -36,7 +37,6 @@ from brandsmith.draw.writer import (
     sampled,
     write_pictures,
 )
-from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.explain import explain
 from brandsmith.guidance.sampling import build_parts, check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler

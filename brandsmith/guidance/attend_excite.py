@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from brandsmith.base.attention import chosen_layers
 from brandsmith.base.base import AttentionLayer
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.guidance.attention import chosen_layers, weights_frozen
 from brandsmith.guidance.attention_look import HowToLook, Look, SubjectLooker
 from brandsmith.guidance.attention_losses import weighted_loss
 from brandsmith.guidance.parts import Batch, Refine, Step
@@ -253,3 +253,16 @@ class _Work:
             report.peaks.append((step.index, look.peaks))
             report.num_skipped_non_finite += look.not_finite
         return looks
+
+
+@contextmanager
+def weights_frozen(module: torch.nn.Module) -> Iterator[None]:
+    """No gradient for weights inside: only then are the activations that weight gradients need not kept."""
+    thawed = [p for p in module.parameters() if p.requires_grad]
+    try:
+        for parameter in thawed:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in thawed:
+            parameter.requires_grad_(True)

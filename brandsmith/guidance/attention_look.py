@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from brandsmith.base.attention import recording
 from brandsmith.base.base import AttentionLayer, Base, predict
-from brandsmith.guidance.attention import recording
 from brandsmith.guidance.attention_losses import Loss, SeenSubject
 from brandsmith.guidance.merging import shared_places
 from brandsmith.guidance.parts import Batch, Step

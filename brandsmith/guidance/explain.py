@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from brandsmith.base.attention import Recorder, chosen_layers, recording
 from brandsmith.base.base import Base
 from brandsmith.base.memory_format import channels_last
 from brandsmith.core.files import write_json
 from brandsmith.core.pictures import save_png
 from brandsmith.guidance.attend_excite import AttendExcite, ImageReport, verdict_line
-from brandsmith.guidance.attention import Recorder, chosen_layers, recording
 from brandsmith.guidance.attention_look import seen_subjects, sharpness_for
 from brandsmith.guidance.explain_drawings import (
     NUM_COLUMNS,

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from diffusers import SchedulerMixin
 
+from brandsmith.base.attention import recording
 from brandsmith.base.base import Base
 from brandsmith.base.base import predict as predict_rows
 from brandsmith.base.decoding import decode_in_budget
 from brandsmith.base.memory_format import channels_last
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.guidance.attention import recording
 from brandsmith.guidance.batch import chunks_of, prepare_batch
 from brandsmith.guidance.branches import Branch, with_class_word
 from brandsmith.guidance.combiners import Weight, combine

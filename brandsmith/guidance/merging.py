@@ -18,8 +18,8 @@ from itertools import combinations
 
 import torch
 
+from brandsmith.base.attention import chosen_layers, recording
 from brandsmith.base.base import Base, encode_prompts, predict
-from brandsmith.guidance.attention import chosen_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import latents_of_branches
 from brandsmith.guidance.parts import Parts

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from brandsmith.base.attention import choose_factor, chosen_layers, cross_attention_layers, recording
 from brandsmith.base.base import AttentionLayer, Base, encode_images, encode_prompts, predict
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for, starting_noise
-from brandsmith.guidance.attention import choose_factor, chosen_layers, cross_attention_layers, recording
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.loop import decode_pictures, redo_latents
 from brandsmith.guidance.pixels import as_picture, as_pixels, resized, soft_edge

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
+from brandsmith.base.attention import chosen_layers
 from brandsmith.base.base import AttentionLayer, Base
-from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.branches import Branch
 from brandsmith.guidance.combiners import Weight, needs_unconditional
 from brandsmith.guidance.subjects import phrase_subject, subject_tokens, text_tokens

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from brandsmith.base.attention import check_reads_text
 from brandsmith.base.base import Base, Family
-from brandsmith.guidance.attention import check_reads_text
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.loop import sample_pictures

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from brandsmith.base.attention import chosen_layers
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
-from brandsmith.guidance.attention import chosen_layers
 from brandsmith.guidance.attention_look import HowToLook, SubjectLooker, sharpness_for
 from brandsmith.guidance.parts import Batch, Step
 

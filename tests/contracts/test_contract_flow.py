@@ -16,6 +16,7 @@ from lessons import TOKEN, write_concept
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from brandsmith.base.attention import chosen_layers, recording
 from brandsmith.base.base import Base, decode_latents, encode_prompts, predict
 from brandsmith.base.distilled import refuse_training
 from brandsmith.base.families.registry import FAMILIES
@@ -24,7 +25,6 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
 from brandsmith.guidance.attend_excite import AttendExcite
-from brandsmith.guidance.attention import chosen_layers, recording
 from brandsmith.guidance.combiners import Composable
 from brandsmith.guidance.loop import sample_latents
 from brandsmith.guidance.parts import Parts

@@ -7,7 +7,7 @@ import torch
 from bases import build_tiny
 from drawing import sample_latents
 
-from brandsmith.guidance.attention import cross_attention_layers
+from brandsmith.base.attention import cross_attention_layers
 from brandsmith.guidance.refiners import REFINERS, build_refiner
 
 NAMES = sorted(REFINERS)

@@ -14,10 +14,10 @@ from bases import build_tiny
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
 from drawing import sample_latents
 
+from brandsmith.base.attention import attention_probabilities, choose_factor, cross_attention_layers, recording
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.guidance import attention_look, attention_losses
 from brandsmith.guidance.attend_excite import AttendExcite, verdict_line
-from brandsmith.guidance.attention import attention_probabilities, choose_factor, cross_attention_layers, recording
 from brandsmith.guidance.attention_look import smoothed
 from brandsmith.guidance.attention_losses import SeenSubject
 from brandsmith.guidance.screen import Screen, candidate_seed

@@ -12,8 +12,8 @@ from diffusers import UNet2DConditionModel
 from drawing import sample, sample_latents
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from brandsmith.base.attention import choose_factor, chosen_layers
 from brandsmith.guidance.attend_excite import AttendExcite
-from brandsmith.guidance.attention import choose_factor, chosen_layers
 from brandsmith.guidance.combiners import build_combiner
 from brandsmith.guidance.layout import Layout
 from brandsmith.guidance.merging import merging

@@ -17,8 +17,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 
 from brandsmith.base.base import AttentionLayer, Base, Family
+from brandsmith.base.joint_attention import watching
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.guidance.joint_attention import watching
 
 
 def check_reads_text(family: Family, what: str) -> None:
@@ -201,16 +201,3 @@ def _beside(attention: torch.nn.Module, keep: Callable[[torch.Tensor], None]) ->
         yield
     finally:
         attention.set_processor(own)
-
-
-@contextmanager
-def weights_frozen(module: torch.nn.Module) -> Iterator[None]:
-    """No gradient for weights inside: only then are the activations that weight gradients need not kept."""
-    thawed = [p for p in module.parameters() if p.requires_grad]
-    try:
-        for parameter in thawed:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in thawed:
-            parameter.requires_grad_(True)
