@@ -16,6 +16,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
 
 from brandsmith.base.base import Base, Conditioning, predict
+from brandsmith.base.families.pocketflow import LEAST_NOISE, velocity
 from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.sources import load_base
 from brandsmith.base.stock import save_stock_folder
@@ -77,7 +78,7 @@ def build_pocket_flow(work: Path, output: Path, photos: Path | None, recipe: Flo
     scaling = float(pocket.vae.config.scaling_factor)
     data = prepare(pool, work / "latents.npy", pocket.text_encoders[0], pocket.tokenizer, scaling, work)
     base = flow_base(pocket)
-    train_flow(base, data, work, recipe)
+    train_flow(base, pocket, data, work, recipe)
     write_flow(base, output)
 
 
@@ -86,12 +87,18 @@ def write_flow(base: Base, output: Path) -> None:
     save_stock_folder(base.to("cpu", torch.float16), output)
 
 
-def train_flow(base: Base, data: Captioned, folder: Path, recipe: FlowRecipe) -> None:
-    """Train the transformer of `base` on cached latents and text states; it ends with its averaged weights."""
+def train_flow(base: Base, pocket: Base, data: Captioned, folder: Path, recipe: FlowRecipe) -> None:
+    """Train the transformer of `base` on cached latents and text states; it ends with its averaged weights.
+
+    Where much is noise it learns what `pocket` expects instead of the one picture that happens to be there: a mean has
+    no noise in it, and far fewer steps say as much (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+    Network"; pocket is a flow at other times, as `Teacher` says).
+    """
     device = compute_device()
     torch.manual_seed(recipe.seed + 3)
     transformer = base.denoiser.to(device).requires_grad_(True)
     silence(transformer)
+    teacher = Teacher(pocket.to(device, torch.float32))
     latents, states = np.load(data.latents, mmap_mode="r"), np.load(data.states, mmap_mode="r")
     settings = StageSettings(
         recipe.steps, recipe.learning_rate, 0.999, warmup_steps=recipe.warmup_steps, fall=0.3, muon=True
@@ -103,17 +110,53 @@ def train_flow(base: Base, data: Captioned, folder: Path, recipe: FlowRecipe) ->
         rows = np.searchsorted(bounds, rng.random(batch)).clip(max=len(latents) - 1)
         words = np.where(rng.random(batch) < CAPTION_DROPOUT, len(states) - 1, data.caption_row[rows])
         x = torch.from_numpy(latents[rows].astype(np.float32)).to(device) * data.scaling
-        text = torch.from_numpy(states[words].astype(np.float32)).to(device)
+        text = Conditioning(torch.from_numpy(states[words].astype(np.float32)).to(device))
         noise = torch.from_numpy(rng.standard_normal(x.shape, np.float32)).to(device)
         sigma = torch.from_numpy(shares_of_noise(rng, batch)).to(device)
         at = sigma.view(-1, 1, 1, 1)
+        noisy = (1 - at) * x + at * noise
         with fast_autocast(device):
-            velocity = predict(base, (1 - at) * x + at * noise, 1000 * sigma, Conditioning(text))
-        error = (velocity.float() - (noise - x)).square().mean(dim=(1, 2, 3))
+            expected = teacher.clean(noisy, sigma, text)
+            predicted = predict(base, noisy, 1000 * sigma, text)
+        wanted = velocity(noisy, torch.lerp(x, expected, trust(at)), sigma)
+        error = (predicted.float() - wanted).square().mean(dim=(1, 2, 3)) * weight(sigma)
         return error.mean(), {"mse": [round(float(part.mean()), 4) for part in error.detach().chunk(4)]}
 
     stage.run(loss_of, log_every=min(50, max(1, recipe.steps // 8)))
     stage.averaged_model().requires_grad_(False)
+
+
+def weight(sigma: torch.Tensor) -> torch.Tensor:
+    """(N,), which keeps a nearly finished picture's velocity, stretched by its little noise, from deciding alone."""
+    return (sigma.clamp(min=LEAST_NOISE) / sigma.clamp(min=0.2)).square()
+
+
+def trust(sigma: torch.Tensor) -> torch.Tensor:
+    """How far the teacher is believed, from 0 below a tenth of noise, where the picture itself says more, to 1."""
+    return ((sigma - 0.1) / 0.3).clamp(0, 1)
+
+
+class Teacher:
+    """What `pocket` expects behind noisy latents of a flow. Both have the same ratio of signal to noise at some time of
+    each, where their latents differ by a factor (Karras et al. 2022, "Elucidating the Design Space").
+    """
+
+    def __init__(self, pocket: Base) -> None:
+        self.pocket = pocket
+        kept = np.asarray(pocket.scheduler.alphas_cumprod, np.float64)
+        self.ratios = np.log(kept / (1 - kept)) / 2
+
+    def timesteps(self, sigma: torch.Tensor) -> torch.Tensor:
+        """pocket's (N,), between two of its own where need be, for shares of noise (N,)."""
+        ratio = np.log((1 - sigma.double().cpu().numpy()).clip(1e-9) / sigma.double().cpu().numpy().clip(1e-9))
+        at = np.interp(-ratio, -self.ratios, np.arange(len(self.ratios)))
+        return torch.from_numpy(at.astype(np.float32)).to(sigma.device)
+
+    @torch.no_grad()
+    def clean(self, noisy: torch.Tensor, sigma: torch.Tensor, text: Conditioning) -> torch.Tensor:
+        """(N, C, h, w)"""
+        scale = ((1 - sigma).square() + sigma.square()).rsqrt().view(-1, 1, 1, 1)
+        return predict(self.pocket, noisy * scale, self.timesteps(sigma), text).float()
 
 
 def silence(transformer: torch.nn.Module) -> None:

@@ -29,6 +29,8 @@ from brandsmith.base.families.flux2 import FLUX2, predict_tokens
 
 CLASS_NAME = "PocketFlow"
 """In model_index.json."""
+LEAST_NOISE = 0.05
+"""Share of noise below which a velocity is not stretched further."""
 
 
 def recognises(read: ReadConfig) -> bool:
@@ -45,8 +47,18 @@ def encode_ids(base: Base, ids: list[torch.Tensor], image_px: tuple[int, int], c
 
 
 def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
-    """2 x 2 cells are a token."""
-    return F.pixel_shuffle(predict_tokens(base, F.pixel_unshuffle(latents, 2), timesteps, conditioning), 2)
+    """The velocity towards the clean latents that the transformer says; 2 x 2 cells are a token.
+
+    Clean latents, not a velocity: noise fills all 128 numbers of a token, and a stream of 192 that must hand them
+    through has no room left for the picture (Li & He 2025, "Back to Basics: Let Denoising Generative Models Denoise").
+    """
+    clean = F.pixel_shuffle(predict_tokens(base, F.pixel_unshuffle(latents, 2), timesteps, conditioning), 2)
+    return velocity(latents, clean, flow.noise_shares(base, timesteps, latents.float()))
+
+
+def velocity(latents: torch.Tensor, clean: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """From noisy and clean latents (N, C, h, w) and shares of noise (N,), in fp32."""
+    return (latents.float() - clean.float()) / share.float().clamp(min=LEAST_NOISE).view(-1, 1, 1, 1)
 
 
 def joint_attention(base: Base) -> list[AttentionLayer]:
