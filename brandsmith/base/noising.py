@@ -10,10 +10,11 @@ Shapes: latents and noise (N, C, h, w), timesteps (N,), from 0 (no noise) to `nu
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
@@ -156,7 +157,23 @@ class DiffusionNoising:
         return _without_noise(before, after, (noise_there / noise_here).sqrt())
 
     def sampler(self) -> SchedulerMixin:
-        return DDIMScheduler.from_config(self.declared, clip_sample=False, steps_offset=1)
+        told = unsaid_settings(DDIMScheduler, self.declared) | {"clip_sample": False, "steps_offset": 1}
+        return DDIMScheduler.from_config(self.declared, **told)
+
+
+def unsaid_settings(kind: type[SchedulerMixin], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What a scheduler class must be told where the base's configuration, of another class, is silent.
+
+    DDIM and DDPM cut the finished picture to -1 to 1, which is right for pixels and wrong for latents; and they begin
+    above the last timestep, where a schedule that ends in pure noise has to (Lin et al. 2024, "Common Diffusion Noise
+    Schedules and Sample Steps are Flawed").
+    """
+    told: dict[str, Any] = {"clip_sample": False}
+    if declared.get("rescale_betas_zero_snr"):
+        told["timestep_spacing"] = "trailing"
+    said = declared.keys() - set(declared.get("_use_default_values", ()))
+    taken = inspect.signature(kind.__init__).parameters
+    return {key: value for key, value in told.items() if key in taken and key not in said}
 
 
 def snr_plus_one(alphas_cumprod: torch.Tensor) -> torch.Tensor:

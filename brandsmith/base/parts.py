@@ -66,6 +66,11 @@ def detect_family(folder: Path) -> Family:
         found = next((family for family in FAMILIES.values() if family.recognises(read)), None)
     except (TypeError, LookupError, AttributeError):
         raise InvalidInput(f"'{folder / INDEX}' is not as diffusers writes it", hint="get the file again") from None
+    if found is None and read("model_index").get("requires_aesthetics_score"):
+        raise InvalidConfig(
+            f"'{folder.name}' is the SDXL refiner ({kind}), which finishes another base's pictures and draws none",
+            hint="give the base that it refines; allowed families: " + ", ".join(FAMILIES),
+        )
     if found is None:
         raise InvalidConfig(
             f"'{folder.name}' is {kind}, which is of no known family", hint=f"allowed families: {', '.join(FAMILIES)}"

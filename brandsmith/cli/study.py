@@ -19,7 +19,7 @@ commands = typer.Typer(
 @commands.command("run", epilog="Example: [cyan]brandsmith study run thesis-pocket --out studies/thesis[/]")
 @hardware_options()
 def study_run(
-    file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15.")],
+    file: Annotated[Path, typer.Argument(help="study.yaml, or a shipped study: thesis-pocket, thesis-sd15, lora-kin.")],
     out: Annotated[Path | None, typer.Option(help="Study folder; default studies/<name>.")] = None,
     executor: Annotated[
         str, typer.Option(help="Where trials run: local, or ray (a cluster; pip install 'brandsmith\\[ray]').")

@@ -12,7 +12,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from brandsmith.base.base import Base, Family
-from brandsmith.base.noising import ALLOWED_SCHEDULERS, WITHOUT_X0, DiffusionNoising
+from brandsmith.base.noising import ALLOWED_SCHEDULERS, WITHOUT_X0, DiffusionNoising, unsaid_settings
 from brandsmith.core.errors import InvalidConfig, unknown_name
 
 SHORT_NAMES = DiffusionNoising.schedulers
@@ -33,16 +33,17 @@ def build_scheduler(
     an instance, whose configuration then wins over the base's. Schedulers keep state, so every batch gets its own.
     """
     _check_steps(num_steps)
-    config = base.scheduler.config
+    declared = base.scheduler
     if isinstance(scheduler, str):
         kind = type(base.scheduler) if scheduler == "base" else _class_named(scheduler, base.family)
     elif isinstance(scheduler, type):
         kind = scheduler
     else:
-        kind, config = type(scheduler), scheduler.config
+        kind, declared = type(scheduler), scheduler
     _check_prediction(kind, base.scheduler)
-    arguments = base.family.schedule(config, base.family.num_tokens(base, size_px or base.image_px), num_steps)
-    return _with_steps(kind, config, num_steps, base.device, arguments)
+    tokens = base.family.num_tokens(base, size_px or base.image_px)
+    arguments = base.family.schedule(declared.config, tokens, num_steps)
+    return _with_steps(kind, declared, num_steps, base.device, arguments)
 
 
 def with_betas(base: Base, scheduler: str, num_steps: int, betas: str) -> SchedulerMixin:
@@ -55,18 +56,20 @@ def with_betas(base: Base, scheduler: str, num_steps: int, betas: str) -> Schedu
 
 def _with_steps(
     kind: type[SchedulerMixin],
-    config: Any,
+    declared: SchedulerMixin,
     num_steps: int,
     device: torch.device | str,
     arguments: Mapping[str, Any],
 ) -> SchedulerMixin:
     """Raises InvalidConfig for a number of steps that the class cannot take with this configuration."""
     taken = inspect.signature(kind.set_timesteps).parameters
+    config = declared.config
+    told = {} if kind is type(declared) else unsaid_settings(kind, config)
     try:
         if "mu" in arguments and "mu" not in taken:  # a shift by mu is one by its exponential
             built = kind.from_config(config, shift=math.exp(arguments["mu"]))
         else:
-            built = kind.from_config(config)
+            built = kind.from_config(config, **told)
         built.set_timesteps(num_steps, device=device, **{k: v for k, v in arguments.items() if k in taken})
     except Exception as error:  # each class refuses in its own way, some by an error of numpy's
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
@@ -90,7 +93,7 @@ def check_base_scheduler(name: str, num_steps: int, declared: SchedulerMixin, fa
     """`check_scheduler` with what the base's own scheduler declares. Raises InvalidConfig."""
     kind = type(declared) if name == "base" else _class_named(name, family)
     _check_prediction(kind, declared)
-    _with_steps(kind, declared.config, num_steps, "cpu", family.schedule(declared.config, _TOKENS, num_steps))
+    _with_steps(kind, declared, num_steps, "cpu", family.schedule(declared.config, _TOKENS, num_steps))
 
 
 def _check_prediction(kind: type[SchedulerMixin], declared: SchedulerMixin) -> None:

@@ -38,7 +38,11 @@ def check_frozen_storage(settings: TrainSettings, family: Family, *, trains_base
     if trains_base_weights:
         raise InvalidConfig(f"{wanted[0]} is for weights that stay as they are", hint="use lora or textual_inversion")
     if not family.noising.is_flow:
-        raise InvalidConfig(f"{wanted[0]} is for flow transformers, not for {family.name} bases", hint="leave it out")
+        raise InvalidConfig(
+            f"{wanted[0]} is for flow transformers, not for {family.name} bases: most of a U-Net's weights are"
+            " convolutions, for which there are no such kernels",
+            hint="leave it out; --fit finds settings that fit, gradient_checkpointing=true among them",
+        )
     if settings.offload_blocks and not settings.gradient_checkpointing:
         raise InvalidConfig("offload_blocks needs gradient_checkpointing", hint="set gradient_checkpointing=true too")
     if settings.quantise != "none":

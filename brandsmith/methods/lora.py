@@ -50,6 +50,10 @@ class LoraConfig(PivotalConfig):
     """Strength is alpha / rank. Equal to the rank unless it is given: diffusers' scripts."""
     kind: Kind = "lora"
     """What the layers compute: `lora`, `dora`, `loha` or `lokr` (`methods/low_rank.py`)."""
+    factor: int | None = Field(None, ge=2, le=4096)
+    """Of `lokr` (LyCORIS' `factor`): the side of its first matrix. The smaller it is, the more weights train; None
+    takes about the root of each layer's side, which is the fewest.
+    """
     rank_stabilised: bool = False
     """Strength is alpha / sqrt(rank): Kalajdzievski 2023, "A Rank Stabilization Scaling Factor"."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -81,7 +85,7 @@ class LoraConfig(PivotalConfig):
     @property
     def layer_kind(self) -> LayerKind:
         alpha = self.alpha * math.sqrt(self.rank) if self.rank_stabilised else self.alpha
-        return LayerKind(self.kind, self.rank, alpha, self.dropout, self.start == "gaussian")
+        return LayerKind(self.kind, self.rank, alpha, self.dropout, self.start == "gaussian", self.factor)
 
     def layers(self, family: Family) -> list[str]:
         """Endings of the names of the denoiser's layers. Raises InvalidConfig for a kind that the family lacks."""
@@ -221,6 +225,8 @@ class Lora:
             raise InvalidConfig(f"dropout does not go with kind '{settings.kind}'", hint="leave one of them out")
         if settings.start == "gaussian" and settings.kind in ("loha", "lokr"):
             raise InvalidConfig(f"start=gaussian does not go with kind '{settings.kind}'", hint="leave one of them out")
+        if settings.factor and settings.kind != "lokr":
+            raise InvalidConfig(f"factor does not go with kind '{settings.kind}'", hint="it is kind=lokr's alone")
 
     def attach(
         self, base: Base, settings: LoraConfig, words: Words, dtype: torch.dtype | None = torch.float32

@@ -42,13 +42,21 @@ class LayerKind:
     """The strength times the rank."""
     dropout: float = 0.0
     gaussian_start: bool = False
+    factor: int | None = None
+    """Of lokr: the side of W1; None: about the root of the layer's own side."""
 
     def for_layers(self, layers: list[str]) -> Any:
         """peft's settings; `layers` are endings of names."""
         if self.kind == "loha":
             return LoHaConfig(r=self.rank, alpha=self.alpha, target_modules=layers)
         if self.kind == "lokr":
-            return LoKrConfig(r=self.rank, alpha=self.alpha, target_modules=layers, init_weights="lycoris")
+            return LoKrConfig(
+                r=self.rank,
+                alpha=self.alpha,
+                target_modules=layers,
+                init_weights="lycoris",
+                decompose_factor=self.factor or -1,
+            )
         return PeftConfig(
             r=self.rank,
             lora_alpha=self.alpha,

@@ -155,7 +155,7 @@ def load_study(file: Path) -> tuple[StudyConfig, str]:
     if not is_there(file):
         raise MissingResource(
             f"no study file at '{file}'",
-            hint="give a study.yaml, or the name of a shipped one: thesis-pocket, thesis-sd15",
+            hint="give a study.yaml, or the name of a shipped one: thesis-pocket, thesis-sd15, lora-kin",
         )
     text = read_text(file, error=InvalidConfig)
     return parse_study(text, str(file)), text

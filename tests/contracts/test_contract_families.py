@@ -17,7 +17,7 @@ import brandsmith.base.families
 from brandsmith.base.base import decode_latents, encode_images, encode_prompts, predict
 from brandsmith.base.families import sd
 from brandsmith.base.families.registry import FAMILIES
-from brandsmith.base.sources import detect_family, family_of, load_base
+from brandsmith.base.sources import check_base, detect_family, family_of, load_base
 from brandsmith.base.stock import stock_pipeline
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.draw.source import Source
@@ -258,6 +258,31 @@ def test_a_model_of_no_known_family_is_refused_by_name(tmp_path):
     with pytest.raises(InvalidConfig, match="PixArtAlphaPipeline") as raised:
         detect_family(tmp_path)
     assert all(name in raised.value.hint for name in FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        (
+            {
+                "_class_name": "StableDiffusionXLImg2ImgPipeline",
+                "requires_aesthetics_score": True,
+                "text_encoder": [None, None],
+                "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+            },
+            "the SDXL refiner .*draws none",
+        ),
+        ({"_class_name": "KandinskyV22Pipeline", "unet": ["diffusers", "UNet2DConditionModel"]}, "KandinskyV22Pipel"),
+        ({"_class_name": "FluxPipeline", "transformer": ["diffusers", "Other"], "unet": [None, None]}, "FluxPipeline"),
+    ],
+)
+def test_a_u_net_that_reads_no_text_by_itself_is_no_base(index, says, tmp_path):
+    """Refused by its name, not as a folder that was copied in part."""
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text('{"cross_attention_dim": 1280, "in_channels": 4}')
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InvalidConfig, match=says):
+        check_base(str(tmp_path))
 
 
 def scheduler_of(base):

@@ -91,6 +91,8 @@ def test_what_cannot_be_is_refused():
         (offload, flow, True, "weights that stay"),
         (offload, diffusion, False, "not for sd1"),
         (build_config("lora", offload_blocks=True), flow, False, "needs gradient_checkpointing"),
+        (build_config("lora", quantise="fp8"), diffusion, False, "quantise .*not for sd1 .*convolutions"),
+        (build_config("dreambooth", quantise="fp8"), flow, True, "quantise is for weights that stay"),
     ]
     for config, family, trains, said in refused:
         with pytest.raises(InvalidConfig, match=said):

@@ -195,10 +195,13 @@ def test_blocks_that_are_not_there_are_refused(weights):
         attached(build_tiny(), block_weights=weights)
 
 
-@pytest.mark.parametrize("settings", [{"kind": "loha", "dropout": 0.1}, {"kind": "lokr", "start": "gaussian"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"kind": "loha", "dropout": 0.1}, {"kind": "lokr", "start": "gaussian"}, {"factor": 4}],
+)
 def test_switches_that_a_kind_has_not_are_refused(settings):
     base = build_tiny()
-    with pytest.raises(InvalidConfig, match=settings["kind"]):
+    with pytest.raises(InvalidConfig, match="does not go with kind"):
         Lora().check(build_config("lora", **settings), base.family)
 
 
@@ -225,11 +228,23 @@ def test_dora_draws_the_same_picture_in_stock_diffusers(tmp_path):
     assert abs(ours - theirs).max() <= 2 / 255
 
 
+def test_a_factor_makes_the_first_matrix_small_and_the_second_large():
+    base, sizes = build_tiny(), {}
+    for factor in (None, 2):
+        layers = attached(base, kind="lokr", factor=factor)
+        parts = {key: p for group in layers.groups for key, p in group.parameters.items()}
+        first = {p.shape for key, p in parts.items() if "lokr_w1" in key}
+        sizes[factor] = sum(p.numel() for p in parts.values())
+        assert (first == {(2, 2)}) == (factor == 2)
+        layers.detach()
+    assert sizes[2] > 1.3 * sizes[None]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["loha", "lokr"])
-def test_what_lycoris_reads_changes_the_weights_as_the_training_did(kind, tmp_path):
+@pytest.mark.parametrize(("kind", "more"), [("loha", {}), ("lokr", {}), ("lokr", {"factor": 2})])
+def test_what_lycoris_reads_changes_the_weights_as_the_training_did(kind, more, tmp_path):
     base = build_tiny()
-    run = run_of(kind, tmp_path, alpha=6.0, rank=2, text_encoder_learning_rate=0.0)
+    run = run_of(kind, tmp_path, alpha=6.0, rank=2, text_encoder_learning_rate=0.0, **more)
     file = load_file(export_run(run.folder, tmp_path / "out.safetensors"))
     with load_adapter(base, run.checkpoint_at()):
         ours = latents(base)

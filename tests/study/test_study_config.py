@@ -6,9 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from brandsmith.base.sources import outline_of
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.yaml_lines import read_yaml
+from brandsmith.methods.method import Words
+from brandsmith.methods.registry import METHODS, build_config
 from brandsmith.study.config import Halving, load_study, parse_study, shipped_study, with_halving
 from brandsmith.study.proposals import distributions
 from brandsmith.study.space import build_setting, build_trials, name_setting
@@ -185,6 +189,20 @@ def test_shipped_studies_are_right(name, fewest):
 @pytest.mark.parametrize(
     "text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()]
 )
+@pytest.mark.slow
+def test_loras_kin_are_compared_at_equal_size():
+    outline, sizes = outline_of("pocket"), {}
+    for space in load_study(shipped_study("lora-kin"))[0].methods[1:]:
+        settings = {key: value for key, value in space.fixed.items() if key not in ("num_vectors", "spell")}
+        with torch.device("meta"):
+            layers = METHODS["lora"].attach(outline, build_config("lora", **settings), Words("t", "logo"), None)
+        numbers = [p.numel() for group in layers.groups for p in group.parameters.values()]
+        sizes[space.fixed.get("kind", "lora")] = sum(numbers)
+        layers.detach()
+    assert sizes.keys() == {"lora", "dora", "loha", "lokr"}
+    assert max(sizes.values()) < 1.06 * min(sizes.values())
+
+
 def test_halving_is_a_preset_for_any_study(text):
     plain = parse_study(text)
     halved, written = with_halving(text, "study.yaml")

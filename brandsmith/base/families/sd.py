@@ -20,7 +20,7 @@ WIDTH_2 = 1024
 
 
 def _is_sd(read: ReadConfig) -> bool:
-    return bool(read("unet")) and not unet.has_second_encoder(read)
+    return bool(read("unet")) and unet.has_text_encoder(read) and not unet.has_second_encoder(read)
 
 
 def _is_wide(read: ReadConfig) -> bool:

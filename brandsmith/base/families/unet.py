@@ -18,6 +18,15 @@ LORA_LAYERS = {
 }
 
 
+def has_text_encoder(read: ReadConfig) -> bool:
+    """Whether a folder with a U-Net reads text by the encoder that every Stable Diffusion has; its index says so. The
+    SDXL refiner and pictures' upscalers name none.
+    """
+    index = read("model_index")
+    named = index.get("text_encoder")
+    return bool(named[0]) if named is not None else "unet" not in index
+
+
 def has_second_encoder(read: ReadConfig) -> bool:
     """Whether a folder with a U-Net has sdxl's second text encoder."""
     return bool(read("model_index").get("text_encoder_2", [None])[0])
