@@ -11,7 +11,9 @@ from brandsmith.cli.options import Json, print_json, print_lines
 from brandsmith.cli.signing_options import signing_options
 from brandsmith.provenance.certificate import Signing
 
-commands = typer.Typer(help="What pictures say of themselves: signature, XMP, watermark.", no_args_is_help=True)
+commands = typer.Typer(
+    help="What pictures and films say of themselves: signature, XMP, watermark.", no_args_is_help=True
+)
 
 TrustOption = Annotated[
     Path | None,
@@ -21,7 +23,7 @@ TrustOption = Annotated[
 
 @commands.command("show", epilog="Example: [cyan]brandsmith provenance show out/samples/case-0_seed-1000.png[/]")
 def provenance_show(
-    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP, SVG, PDF or PSD.")],
+    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP, GIF, MP4, SVG, PDF or PSD.")],
     trust: TrustOption = None,
     as_json: Json = False,
 ) -> None:

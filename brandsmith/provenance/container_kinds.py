@@ -31,3 +31,13 @@ def format_of(content: bytes) -> str | None:
 
 _VIDEO = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ")
 """Major brands of MP4: AVIF and HEIC begin alike."""
+
+
+def is_film(content: bytes) -> bool:
+    """Whether a file may hold several frames: a GIF, an MP4, or a WebP whose header says animation."""
+    kind = format_of(content)
+    return kind in ("GIF", "MP4") or (kind == "WEBP" and content[12:16] == b"VP8X" and bool(content[20] & _ANIMATED))
+
+
+_ANIMATED = 2
+"""The bit of a WebP's extended header."""

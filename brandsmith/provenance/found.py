@@ -20,6 +20,7 @@ from brandsmith.core.json_files import parse_json
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.text import read_bytes
 from brandsmith.provenance.certificate import local_file
+from brandsmith.provenance.container_kinds import is_film
 from brandsmith.provenance.containers import BadContainer, format_of, png_text
 from brandsmith.provenance.documents import MIME, kind_of, xmp_packets
 from brandsmith.provenance.manifest import RECIPE as RECIPE_LABEL
@@ -36,10 +37,10 @@ MANIFEST_LABEL = b"urn:c2pa:"
 LARGEST_MANIFEST = 1 << 26
 """Characters of a manifest as JSON."""
 _CHANGED = {
-    "assertion.dataHash.mismatch": "the picture was changed after it was signed",
-    "assertion.dataHash.malformed": "the hash of the picture is damaged",
-    "assertion.boxesHash.mismatch": "the picture was changed after it was signed",
-    "assertion.bmffHash.mismatch": "the picture was changed after it was signed",
+    "assertion.dataHash.mismatch": "the file was changed after it was signed",
+    "assertion.dataHash.malformed": "the hash of the file is damaged",
+    "assertion.boxesHash.mismatch": "the file was changed after it was signed",
+    "assertion.bmffHash.mismatch": "the file was changed after it was signed",
     "assertion.hashedURI.mismatch": "what the manifest says was changed after it was signed",
     "claimSignature.mismatch": "the signature is not that of this manifest",
     "assertion.missing": "a part of the manifest is missing",
@@ -109,7 +110,7 @@ class Found:
 
 
 def read_found(path: Path, trust: Path | None = None) -> Found:
-    """What the picture, SVG, PDF or PSD at `path` says. trust: PEM file of certificates whose signers are trusted.
+    """What the picture, film, SVG, PDF or PSD at `path` says. trust: PEM file of certificates to trust.
 
     Raises InvalidInput for what is no such picture, and for XMP or a manifest that is damaged.
     """
@@ -119,7 +120,8 @@ def read_found(path: Path, trust: Path | None = None) -> Found:
     except (BadContainer, BadXmp) as error:
         raise InvalidInput(f"'{path}' says nothing that can be read ({error})", hint=_DAMAGED) from None
     manifest = _manifest(content, path, _anchors(trust))
-    return Found(manifest, xmp, recipe_of(content), _watermark(path) if format_of(content) else None)
+    is_still = format_of(content) is not None and not is_film(content)  # nothing is ever laid into a film
+    return Found(manifest, xmp, recipe_of(content), _watermark(path) if is_still else None)
 
 
 def _watermark(path: Path) -> Mark | None:

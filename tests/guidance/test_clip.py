@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter, UNetMotionModel
+from diffusers import MotionAdapter
 from small_bases import build_small
 
 from brandsmith.base.motion import Frames, Motion, check_motion_fits, moving, pyramid
 from brandsmith.base.random_small import build_tiny
+from brandsmith.benchmark.clips_runs import stock_clip_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.guidance.clip import Clip, ClipNoise, sample_clip
 from brandsmith.guidance.sampling import sample
@@ -42,18 +43,7 @@ def tiny():
 
 def stock(base, adapter, *, frames, free_noise=False, **scheduled):
     """Finished latents (1, C, F, h, w) of the stock pipeline."""
-    scheduler = DDIMScheduler.from_config(base.scheduler.config, **scheduled)
-    pipe = AnimateDiffPipeline(
-        vae=base.vae,
-        text_encoder=base.text_encoders[0],
-        tokenizer=base.tokenizers[0],
-        unet=UNetMotionModel.from_unet2d(base.denoiser, adapter),
-        motion_adapter=adapter,
-        scheduler=scheduler,
-        feature_extractor=None,
-        image_encoder=None,
-    )
-    pipe.set_progress_bar_config(disable=True)
+    pipe = stock_clip_pipeline(base, adapter, **scheduled)
     if free_noise:
         pipe.enable_free_noise(context_length=8, context_stride=4)
     height, width = base.image_px
@@ -146,9 +136,12 @@ def test_parts_of_a_prompt_are_combined_as_on_pictures(tiny):
 
 
 @pytest.mark.slow
-def test_sdxl_moves_as_well():
-    base = build_tiny("sdxl")
-    frames = sample_clip(base, Motion("random", random_motion((16, 32), 1, 8)), Clip(PROMPT, 5, Frames(3)), SETTINGS)
+def test_sdxl_is_stock_diffusers_too():
+    """Told its sizes by its own layers, which stock diffusers' U-Net for clips leaves random."""
+    base, adapter = build_tiny("sdxl"), random_motion((16, 32), 1, 8)
+    wanted = stock(base, adapter, frames=6)
+    assert (ours(base, Motion("random", adapter), Clip(PROMPT, 17, Frames(6))) - wanted).abs().max() <= 1e-4
+    frames = sample_clip(base, Motion("random", adapter), Clip(PROMPT, 5, Frames(3)), SETTINGS)
     assert frames.shape == (3, 64, 64, 3)
 
 

@@ -76,7 +76,7 @@ def test_one_changed_pixel_is_found(picture, brandsmith):
     assert not np.array_equal(load_rgb(picture), PIXELS)
     code, said, _ = brandsmith("provenance", "show", picture)
     assert code == 1 and "TAMPERED: changed after it was signed" in said
-    assert "the picture was changed after it was signed" in said
+    assert "the file was changed after it was signed" in said
 
 
 def _pixel_data(bare: bytes, suffix: str) -> bytes:
