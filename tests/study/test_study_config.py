@@ -186,9 +186,6 @@ def test_shipped_studies_are_right(name, fewest):
         assert 16 in lora.search["rank"] and lora.fixed["text_encoder_learning_rate"] == 1e-4
 
 
-@pytest.mark.parametrize(
-    "text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()]
-)
 @pytest.mark.slow
 def test_loras_kin_are_compared_at_equal_size():
     outline, sizes = outline_of("pocket"), {}
@@ -203,6 +200,9 @@ def test_loras_kin_are_compared_at_equal_size():
     assert max(sizes.values()) < 1.06 * min(sizes.values())
 
 
+@pytest.mark.parametrize(
+    "text", [GOOD, GOOD.replace("name: mine", "name: 'mine' # a comment"), shipped_study("thesis-pocket").read_text()]
+)
 def test_halving_is_a_preset_for_any_study(text):
     plain = parse_study(text)
     halved, written = with_halving(text, "study.yaml")
