@@ -13,37 +13,28 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from brandsmith.benchmark.create import Bar
+from brandsmith.benchmark.studio_browser import THEMES, WIDTHS, chromium, film, look, new_page
 from brandsmith.benchmark.studio_live import LiveStudio, live_studio
 from brandsmith.concept.concept import demo_folder
-from brandsmith.core.errors import BrandsmithError, MissingResource
-from brandsmith.core.files import write_with
+from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.optional import need_package
-from brandsmith.core.pictures import load_image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-WIDTHS, THEMES = (1440, 390), ("light", "dark")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NUM_PICTURES = 8
 """Of the demo that are uploaded."""
 TOKEN = "red_qoga_logo"
 SHORT_STEPS = 12
 WITHIN_SEC = 900.0
 """For one job to be over: machines may be busy."""
-GIF_PX, MOST_GIF_BYTES = 640, 600_000
-KIT = ("brand.yaml", "mark.png", "mark.svg", "mark-on-dark.svg")
+COLOURS = (("QOGA red", "#de2630"), ("Ink", "#1b1b1f"), ("Paper", "#faf7f2"))
 """Of the demo: what an ad is set with."""
 HEADLINE = "Made for the first cold morning"
 
@@ -144,14 +135,12 @@ def walk_the_way(flow: Flow) -> list[str]:
     drawn = "trained" if (flow.studio.folder / "runs" / "trained").is_dir() else run
     picture = _create(flow, drawn)
     edited = _edit(flow, picture)
-    for name in KIT:
-        shutil.copy(demo_folder() / name, flow.studio.folder / "concepts" / concept)
-    shutil.copytree(demo_folder() / "held_out", flow.studio.folder / "concepts" / concept / "held_out")
+    _brand(flow, concept)
     ad, grid, lesson = _advertise(flow, drawn), _compare(flow, drawn), _learn(flow)
     _download(flow, picture)
     creation = picture.split("/")[3]
     return [
-        *("/", "/teach", f"/teach/{concept}", f"/teach/{concept}/train", f"/runs/{run}"),
+        *("/", "/teach", f"/teach/{concept}", f"/teach/{concept}/train", f"/teach/{concept}/brand", f"/runs/{run}"),
         *("/create", f"/creations/{creation}", picture, picture.replace("/picture/", "/edit/"), f"/creations/{edited}"),
         *("/gallery", "/create/ad", f"/creations/{ad}", "/create/catalogue", "/create/board"),
         *("/compare", f"/compare/{grid}", f"/compare/{grid}/vote", "/learn", f"/learn/{lesson}"),
@@ -198,6 +187,27 @@ def _teach(flow: Flow) -> tuple[str, str]:
     flow.visit(f"/runs/{run}")
     flow.shot("previews")
     return concept, run
+
+
+def _brand(flow: Flow, concept: str) -> None:
+    """What an ad needs beside a training: the kit, and pictures that were not taught."""
+    page, demo = flow.page, demo_folder()
+    flow.visit(f"/teach/{concept}/brand")
+    page.set_input_files("input[name=mark_light]", str(demo / "mark.svg"))
+    page.set_input_files("input[name=mark_dark]", str(demo / "mark-on-dark.svg"))
+    for number, (name, code) in enumerate(COLOURS):
+        page.locator("input[name=colour_hex]").nth(number).fill(code)
+        page.locator("input[name=colour_name]").nth(number).fill(name)
+    page.fill("#field-owner", "QOGA (invented)")
+    page.locator(f"form[action='/teach/{concept}/brand'] button.primary").click()
+    page.wait_for_url(re.compile("said=kit_saved"))
+    held_out = sorted((demo / "held_out").glob("*.*"))
+    page.set_input_files("input[name=pictures]", [str(own) for own in held_out])
+    page.locator(f"form[action='/teach/{concept}/held-out'] button").click()
+    page.wait_for_url(re.compile("said=added"))
+    flow.finish()
+    flow.visit(f"/teach/{concept}/brand")
+    flow.shot("brand")
 
 
 def _create(flow: Flow, run: str) -> str:
@@ -312,82 +322,3 @@ def _seen(flow: Flow, name: str) -> str:
     flow.visit(f"/creations/{identity}")
     flow.shot(name)
     return identity
-
-
-# ----------------------------------------------------------------------------- every page
-
-
-def look(
-    browser: Browser, studio: LiveStudio, shots: Path, how: tuple[int, str], paths: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """(what axe-core objects to, pages wider than the window) at a width in a theme; keeps a picture of each."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    width, theme = how
-    page, objections, wide = new_page(browser, width, theme), [], []
-    for path in paths:
-        page.goto(studio.address + path)
-        page.wait_for_timeout(200)
-        page.screenshot(path=str(shots / f"{_name(path)}-{width}-{theme}.png"), full_page=True)
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            wide.append(f"{path} at {width} px")
-        found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]}).response["violations"]
-        at = f"{path} {width} {theme}"
-        objections += [f"{at}: {one['id']}: {own['html'][:140]}" for one in found for own in one["nodes"]]
-    page.context.close()
-    return objections, wide
-
-
-def _name(path: str) -> str:
-    return "-".join(path.strip("/").split("/")[:2]).replace("?", "-")[:40] or "home"
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's own. Raises MissingResource without one."""
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        raise MissingResource(f"no browser on PATH ({', '.join(PROGRAMS)})", hint="install chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def new_page(browser: Browser, width: int, theme: str) -> Page:
-    """Of a new visitor."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900 if width > 600 else 844},
-        color_scheme="dark" if theme == "dark" else "light",
-        reduced_motion="reduce",
-        accept_downloads=True,
-        locale="en-GB",
-    )
-    page = context.new_page()
-    page.set_default_timeout(120_000)
-    return page
-
-
-# ----------------------------------------------------------------------------- the film
-
-
-def film(shots: Sequence[Path], file: Path, seconds: float = 1.5) -> None:
-    """The way as a GIF of at most MOST_GIF_BYTES: smaller pictures where it would be larger."""
-    for width in (GIF_PX, 560, 480, 400, 320):
-        frames = [_frame(shot, width) for shot in shots]
-        write_with(file, partial(_save_gif, frames=frames, seconds=seconds))
-        if file.stat().st_size <= MOST_GIF_BYTES:
-            return
-
-
-def _frame(shot: Path, width: int) -> Image.Image:
-    image = load_image(shot).convert("RGB")
-    small = image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
-    return small.quantize(64, dither=Image.Dither.NONE)
-
-
-def _save_gif(file: Path, frames: Sequence[Image.Image], seconds: float) -> None:
-    first, *others = frames
-    first.save(file, format="GIF", save_all=True, append_images=others, duration=round(seconds * 1000), loop=0)

@@ -20,6 +20,7 @@ from brandsmith.studio.workspace import LONGEST_ID, Workspace
 
 DEMO = "demo"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
+JobId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,12}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Setting = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 Value = bool | int | float | Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -54,6 +55,9 @@ class Order(BaseModel, ABC):
     priority: Literal[-1, 0, 1] = 0
     key: str = Field("", max_length=80)
     """The same key again is the same job: for programs that ask again after a broken connection."""
+    after: tuple[JobId, ...] = Field((), max_length=8)
+    """Jobs that must be done before, such as the training whose adapter shall draw. When one of them fails or is
+    cancelled, so is this one."""
 
     @abstractmethod
     def request(self, workspace: Workspace, user: str) -> JobRequest:
@@ -63,7 +67,7 @@ class Order(BaseModel, ABC):
         self, command: list[str], user: str, title: str, folder: str = "", accepts: tuple[int, ...] = (0,)
     ) -> JobRequest:
         return JobRequest(
-            ("brandsmith", *command), user, self.lane, folder, title[:120], self.priority, accepts, self.key
+            ("brandsmith", *command), user, self.lane, folder, title[:120], self.priority, accepts, self.key, self.after
         )
 
 
@@ -99,7 +103,7 @@ class ResumeOrder(Order):
         before = queue.find(workspace, self.job)
         if not before.over:
             raise InvalidInput(f"job {self.job} is {before.state}", hint="only what is over can be gone on with")
-        return replace(before.request, user=user, priority=self.priority, key=self.key)
+        return replace(before.request, user=user, priority=self.priority, key=self.key, after=self.after)
 
 
 class SampleOrder(Order):

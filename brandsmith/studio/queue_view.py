@@ -30,6 +30,8 @@ class QueueLine:
     left_sec: float | None
     page: str
     """Of what it makes; empty where there is none."""
+    waits_for: tuple[str, ...] = ()
+    """Titles of the jobs that must be done before."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,15 @@ def line_of(workspace: Workspace, job: Job, position: int | None = None) -> Queu
     share = step / steps if steps else None
     spent = time.time() - job.started if job.started and job.state == "running" else 0.0
     left = spent * (1 - share) / share if share and spent > 5 else None
-    return QueueLine(job, TONES[job.state], position, share, step, steps, left, page_of(job.request.folder))
+    page, before = page_of(job.request.folder), _waits_for(workspace, job)
+    return QueueLine(job, TONES[job.state], position, share, step, steps, left, page, before)
+
+
+def _waits_for(workspace: Workspace, job: Job) -> tuple[str, ...]:
+    if job.state != "queued":
+        return ()
+    before = [queue.find(workspace, own) for own in job.request.after]
+    return tuple(own.title for own in before if own.state != "done")
 
 
 def _progress(workspace: Workspace, job: Job) -> tuple[int, int]:

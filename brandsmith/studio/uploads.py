@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import UploadFile
+from starlette.datastructures import UploadFile
 
 from brandsmith.concept.mark_art import draw_mark_art
 from brandsmith.core.errors import BrandsmithError, InvalidInput
@@ -30,6 +30,9 @@ MOST_PICTURES = 2000
 MOST_BYTES, MOST_PIXELS = 64 * MIB, 50_000_000
 """Of one picture."""
 MOST_CAPTION_BYTES = 16_384
+MOST_FONT_BYTES = 16 * MIB
+FONTS = {b"\x00\x01\x00\x00": ".ttf", b"true": ".ttf", b"OTTO": ".otf"}
+"""The endings of font files by how they begin."""
 SUFFIXES = {
     "PNG": ".png",
     "JPEG": ".jpg",
@@ -78,8 +81,8 @@ def keep_pictures(files: Sequence[UploadFile], folder: Path, *, captions: bool =
     return Upload(tuple(kept), tuple(refused))
 
 
-def keep_mark(file: UploadFile, folder: Path) -> Path:
-    """A mark as `mark.svg`, or as `mark.png` with a transparent ground. Raises InvalidInput.
+def keep_mark(file: UploadFile, folder: Path, stem: str = "mark") -> Path:
+    """A mark as `<stem>.svg`, or as `<stem>.png` with a transparent ground. Raises InvalidInput.
 
     An SVG is drawn once in a process of its own; its bytes are kept as they are and served only as a download.
     """
@@ -95,8 +98,20 @@ def keep_mark(file: UploadFile, folder: Path) -> Path:
         except BaseException:
             named.unlink(missing_ok=True)
             raise
-        named.replace(folder / f"mark{suffix}")
-    return folder / f"mark{suffix}"
+        named.replace(folder / f"{stem}{suffix}")
+    return folder / f"{stem}{suffix}"
+
+
+def keep_font(file: UploadFile, folder: Path, stem: str) -> Path:
+    """A font as `<stem>.ttf` or `<stem>.otf`. Raises InvalidInput for what is none."""
+    with _received(file, folder, MOST_FONT_BYTES) as partial:
+        with partial.open("rb") as opened:
+            start = opened.read(4)
+        if start not in FONTS:
+            raise InvalidInput(f"{shown_name(file)} is no font that can be read", hint="give a TTF or an OTF")
+        target = folder / f"{stem}{FONTS[start]}"
+        partial.replace(target)
+    return target
 
 
 def keep_mask(file: UploadFile, target: Path) -> None:
@@ -136,7 +151,7 @@ def _keep_picture(file: UploadFile, folder: Path) -> str:
     with _received(file, folder, MOST_BYTES) as partial:
         with _ONE_AT_A_TIME:
             suffix = SUFFIXES[_check_picture(partial)]
-        target = _free(folder, _plain_stem(file), suffix)
+        target = free_name(folder, _plain_stem(file), suffix)
         partial.replace(target)
         return target.name
 
@@ -190,8 +205,8 @@ def _plain_stem(file: UploadFile) -> str:
     return plain or "picture"
 
 
-def _free(folder: Path, stem: str, suffix: str) -> Path:
-    """A name that no file of the folder has, captions counted, in whatever letter case."""
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """A path in `folder` whose name no file there has, captions counted, in whatever letter case."""
     taken = {Path(entry.name).stem.lower() for entry in folder.iterdir()}
     numbered = (f"{stem}-{number}" for number in range(2, 2 * MOST_PICTURES))
     chosen = stem if stem.lower() not in taken else next(one for one in numbered if one.lower() not in taken)

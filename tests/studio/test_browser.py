@@ -17,6 +17,7 @@ PAGES = (
     "/teach/new",
     "/teach/red-hugo",
     "/teach/red-hugo/train",
+    "/teach/red-hugo/brand",
     "/teach/red-hugo/pictures/01.png",
     "/runs/red-hugo-lora",
     "/jobs/000001",

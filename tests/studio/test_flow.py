@@ -1,11 +1,31 @@
-"""The way through the studio as a film."""
+"""The whole way in a real browser, once; every page at both widths and in both themes."""
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from PIL import Image
 
-from brandsmith.benchmark import studio_flow
-from brandsmith.benchmark.studio_flow import film
+from brandsmith.benchmark import studio_browser
+from brandsmith.benchmark.studio_browser import MOST_GIF_BYTES, THEMES, WIDTHS, film
+from brandsmith.benchmark.studio_flow import measure_flow
+
+
+@pytest.mark.slow
+def test_upload_to_download_in_a_browser(tmp_path):
+    said: list[str] = []
+    bars = measure_flow(tmp_path, said.append)
+    assert {bar.name: bar.value for bar in bars} == dict.fromkeys((bar.name for bar in bars), 0), "\n".join(said)
+    assert len(bars) == 4 and all(bar.passed and bar.n > 10 for bar in bars)
+    shots = tmp_path / "flow"
+    for width in WIDTHS:
+        for theme in THEMES:
+            assert len(list(shots.glob(f"*-{width}-{theme}.png"))) >= 15
+    assert (shots / "way.gif").stat().st_size <= MOST_GIF_BYTES
+    seen = [re.sub(r"^\d+-|\.png$", "", own.name) for own in sorted(shots.glob("[0-9][0-9]-*.png"))]
+    assert seen.index("upload") < seen.index("doctor") < seen.index("previews") < seen.index("mask")
+    assert seen.index("mask") < seen.index("ad") < seen.index("comparison")
 
 
 def test_a_film_is_never_larger_than_a_page_bears(tmp_path, monkeypatch):
@@ -13,8 +33,8 @@ def test_a_film_is_never_larger_than_a_page_bears(tmp_path, monkeypatch):
     for number in range(3):
         shots.append(tmp_path / f"{number}.png")
         Image.effect_noise((900, 500), 80).save(shots[-1])
-    monkeypatch.setattr(studio_flow, "MOST_GIF_BYTES", 400_000)
+    monkeypatch.setattr(studio_browser, "MOST_GIF_BYTES", 400_000)
     film(shots, tmp_path / "way.gif")
     with Image.open(tmp_path / "way.gif") as made:
-        assert made.n_frames == 3 and made.width < studio_flow.GIF_PX
+        assert made.n_frames == 3 and made.width < studio_browser.GIF_PX
     assert (tmp_path / "way.gif").stat().st_size <= 400_000

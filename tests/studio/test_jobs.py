@@ -68,6 +68,44 @@ def test_one_heavy_job_a_card_and_light_ones_beside(here):
     assert next_job([second], [at_work], Lanes((0, 1), 1)) == (second, 1)
 
 
+def test_a_job_waits_for_another_and_is_cancelled_with_it(here):
+    training = queue.add(here, JobRequest(QUICK, "ada", title="Training"))
+    report = queue.add(here, JobRequest(QUICK, "ada", lane="cpu", after=(training.id,), title="Report"))
+    drawing = queue.add(here, JobRequest(QUICK, "ada", after=(report.id,)))
+    free = queue.add(here, JobRequest(QUICK, "ada"))
+    assert queue.ready(queue.jobs(here)) == [training, free]
+    assert {line.job.id: line.waits_for for line in view_queue(here).waiting}[report.id] == ("Training",)
+    queue.change(here, training, state="done")
+    assert queue.ready(queue.jobs(here))[0] == report
+    queue.change(here, report, state="failed")
+    with queue.changing(here):
+        queue.settle(here)
+    lost = queue.find(here, drawing.id)
+    assert lost.state == "cancelled" and f"waited for job {report.id} (Report), which failed" in lost.reason
+    assert queue.find(here, free.id).state == "queued"
+    for wrong in (report.id, "999999"):
+        with pytest.raises(InvalidInput, match=r"is failed|no job"):
+            queue.add(here, JobRequest(QUICK, "ada", after=(wrong,)))
+
+
+def test_a_chain_is_cancelled_with_its_first_job(here):
+    first = queue.add(here, JobRequest(QUICK, "ada"))
+    second = queue.add(here, JobRequest(QUICK, "ada", after=(first.id,)))
+    third = queue.add(here, JobRequest(QUICK, "ada", after=(second.id,)))
+    queue.cancel(here, first.id)
+    assert [queue.find(here, own.id).state for own in (second, third)] == ["cancelled", "cancelled"]
+    assert "was cancelled" in queue.find(here, third.id).reason and queue.find(here, third.id).ended
+
+
+@pytest.mark.slow
+def test_a_worker_begins_what_waited_when_it_may(here):
+    first = queue.add(here, JobRequest(("brandsmith", "explain", "--help"), "ada"))
+    second = queue.add(here, JobRequest(("brandsmith", "explain", "--help"), "ada", lane="cpu", after=(first.id,)))
+    work_until_over(Worker(here, ONE))
+    first, second = queue.find(here, first.id), queue.find(here, second.id)
+    assert (first.state, second.state) == ("done", "done") and second.started >= first.ended
+
+
 @pytest.mark.slow
 def test_a_job_runs_and_says_how_it_ended(here):
     good = queue.add(here, JobRequest(("brandsmith", "explain", "--help"), "ada", lane="cpu"))

@@ -125,7 +125,7 @@ def _concept(workspace: Workspace, model: Model) -> Taught:
     if known is None or not known.judged:
         raise InvalidInput(
             "this model's concept has no judges here, and finished pictures are chosen by them",
-            hint="fit them on the page Teach, or run: brandsmith judge fit CONCEPT",
+            hint="fit them on the concept's page Brand, or run: brandsmith judge fit CONCEPT",
         )
     return known
 

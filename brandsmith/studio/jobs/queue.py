@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from brandsmith.studio.workspace import Workspace
 
 MOST_WAITING = 200
 """Jobs that wait; more is a mistake or an attack."""
+NOT_DONE = ("failed", "cancelled")
 _NUMBER = re.compile(r"\d{6,12}")
 _SEEN: dict[Path, tuple[tuple[int, int, int], Job]] = {}
 """Records by file, with what tells that the file was replaced."""
@@ -40,13 +42,15 @@ def job_folder(workspace: Workspace, identity: str) -> Path:
 def add(workspace: Workspace, request: JobRequest) -> Job:
     """Put a job at the end of its priority. The same key of the same user gives the job that is there.
 
-    Raises InvalidInput for a command of another program, and when too many wait.
+    Raises InvalidInput for a command of another program, for a job to wait for that is not there or is not going to be
+    done, and when too many wait.
     """
     check_request(request)
     with changing(workspace):
         if job := with_key(workspace, request.key, request.user):
             return job
         known = jobs(workspace)
+        _check_after(request, known)
         if sum(job.state == "queued" for job in known) >= MOST_WAITING:
             raise InvalidInput(f"{MOST_WAITING} jobs wait already", hint="cancel some, or come back later")
         job = new_job(f"{max((int(job.id) for job in known), default=0) + 1:06d}", request)
@@ -59,6 +63,15 @@ def with_key(workspace: Workspace, key: str, user: str) -> Job | None:
     if not key:
         return None
     return next((job for job in jobs(workspace) if (job.request.key, job.request.user) == (key, user)), None)
+
+
+def _check_after(request: JobRequest, known: Sequence[Job]) -> None:
+    there = {job.id: job for job in known}
+    for identity in request.after:
+        if identity not in there:
+            raise InvalidInput(f"there is no job {shortened(identity)} to wait for", hint="look at the queue")
+        if there[identity].state in NOT_DONE:
+            raise InvalidInput(f"job {identity} is {there[identity].state}", hint="start it again, then order this one")
 
 
 def check_request(request: JobRequest) -> None:
@@ -97,6 +110,23 @@ def in_order(known: Iterable[Job]) -> list[Job]:
     return sorted(queued, key=lambda job: (-job.request.priority, int(job.id)))
 
 
+def ready(known: Sequence[Job]) -> list[Job]:
+    """Those of `known` that wait for no other job, in the order they start."""
+    done = {job.id for job in known if job.state == "done"}
+    return [job for job in in_order(known) if done.issuperset(job.request.after)]
+
+
+def settle(workspace: Workspace) -> None:
+    """Cancel what waits for a job that failed or was cancelled, and what waits for that; only inside `changing`."""
+    known = {job.id: job for job in jobs(workspace)}
+    for job in known.values():  # a job waits for older ones alone: one pass finds whole chains
+        lost = next((known[own] for own in job.request.after if own in known and known[own].state in NOT_DONE), None)
+        if job.state == "queued" and lost is not None:
+            said = "failed" if lost.state == "failed" else "was cancelled"
+            reason = f"it waited for job {lost.id} ({lost.title}), which {said}; order it again when that one is done"
+            known[job.id] = change(workspace, job, state="cancelled", cancel=True, reason=reason, ended=time.time())
+
+
 def positions(workspace: Workspace) -> dict[str, int]:
     """{id: place in its lane, from 1} of the jobs that wait."""
     return places(jobs(workspace))
@@ -117,7 +147,10 @@ def cancel(workspace: Workspace, identity: str) -> Job:
     with changing(workspace):
         job = find(workspace, identity)
         if job.state == "queued":
-            return change(workspace, job, state="cancelled", cancel=True, reason="cancelled while it waited")
+            reason = "cancelled while it waited"
+            job = change(workspace, job, state="cancelled", cancel=True, reason=reason, ended=time.time())
+            settle(workspace)
+            return job
         return job if job.over else change(workspace, job, cancel=True)
 
 

@@ -47,9 +47,10 @@ class RayWorker(Worker):
 
     def _start_next(self) -> bool:
         """The first that waits and has room; one whose folder is at work waits."""
-        at_work = [job for job in queue.jobs(self.workspace) if job.state == "running"]
+        known = queue.jobs(self.workspace)
+        at_work = [job for job in known if job.state == "running"]
         busy = {job.request.folder for job in at_work if job.request.folder}
-        for job in queue.waiting(self.workspace):
+        for job in queue.ready(known):
             if job.request.folder not in busy and self._has_room(job, at_work):
                 self._start(job, None)
                 return True

@@ -41,6 +41,8 @@ class JobRequest:
     """Exit codes that mean that the work is done: the doctor's 1 says that it found something."""
     key: str = ""
     """A second request with the same key of the same user is the same job."""
+    after: tuple[str, ...] = ()
+    """Jobs that must be done before; when one of them is not, this one is cancelled."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Worker:
             for job in queue.jobs(self.workspace):
                 if job.state == "running":
                     self._watch(job)
+            queue.settle(self.workspace)
             while self._start_next():
                 pass
             return any(not job.over for job in queue.jobs(self.workspace))
@@ -126,8 +127,9 @@ class Worker:
             end_tree(process)
 
     def _start_next(self) -> bool:
-        running = [job for job in queue.jobs(self.workspace) if job.state == "running"]
-        found = next_job(queue.waiting(self.workspace), running, self.lanes)
+        known = queue.jobs(self.workspace)
+        running = [job for job in known if job.state == "running"]
+        found = next_job(queue.ready(known), running, self.lanes)
         if found is not None:
             self._start(*found)
         return found is not None

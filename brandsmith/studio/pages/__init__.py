@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from brandsmith.studio.pages import (
+    brand,
     compare,
     concept,
     create,
@@ -32,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     teach.router,
     training.router,
     picture.router,
+    brand.router,
     concept.router,
     run.router,
     settings.router,

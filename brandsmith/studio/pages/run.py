@@ -43,7 +43,7 @@ def resume(here: Here, user: Maker, identity: str) -> RedirectResponse:
 
     job = _job(here, identity)
     if job.over:
-        queue.add(here, replace(job.request, user=user.name, key=""))
+        queue.add(here, replace(job.request, user=user.name, key="", after=()))
     return RedirectResponse(f"/runs/{identity}?said=started", 303)
 
 
