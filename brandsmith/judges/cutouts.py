@@ -30,8 +30,8 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def uses_cutout(concept_folder: Path) -> bool:
-    """Whether judges learn from the cut-out: there is one, and no labelled pictures to measure judges on."""
-    return (concept_folder / MARK_FILE).is_file() and not (concept_folder / "detector" / "val").exists()
+    """Whether judges learn from the cut-out: there is one, and no labelled pictures."""
+    return (concept_folder / MARK_FILE).is_file() and not (concept_folder / "detector").exists()
 
 
 def read_cutout(file: Path) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Boxes of the mark, as the detector's labels; and the mask that a box or a brush makes.
 
-A label lies in `detector/train/labels/`, beside a copy of its picture: crops then keep the mark, and from ten labels on
-the concept's judges can be fitted.
+A label lies in `detector/train/labels/`, beside a copy of its picture: crops then keep the mark. Judges can be fitted
+from ten labels on when there are some in `detector/val` too.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -58,11 +59,19 @@ def write_boxes(concept: Path, name: str, boxes: Sequence[Share]) -> None:
     if not boxes:
         label.unlink(missing_ok=True)
         copy.unlink(missing_ok=True)
+        _leave_nothing(label.parent, copy.parent, copy.parent.parent, copy.parent.parent.parent)
         return
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(picture, copy)
     lines = (f"0 {(a + c) / 2:.5f} {(b + d) / 2:.5f} {c - a:.5f} {d - b:.5f}" for a, b, c, d in boxes)
     write_text(label, "".join(f"{line}\n" for line in lines))
+
+
+def _leave_nothing(*folders: Path) -> None:
+    """Take away those that are empty by now: a concept with a folder `detector` counts as labelled."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def mask_of_boxes(concept: Path, name: str, boxes: Sequence[Share]) -> None:

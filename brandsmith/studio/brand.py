@@ -75,7 +75,8 @@ class BrandView:
     """Names of the files."""
     has_judges: bool
     may_fit: bool
-    """Whether judges can be fitted: there is a cut-out of the mark, or labelled pictures to measure on."""
+    """Whether judges can be fitted: from labelled pictures with some to measure on, else from the cut-out."""
+    has_boxes: bool
     fitting: Job | None
 
     @property
@@ -98,7 +99,8 @@ def view_brand(workspace: Workspace, identity: str) -> BrandView:
         problem.replace(f"{workspace.folder}/", ""),
         tuple(file.name for file in list_pictures(folder / HELD_OUT, quiet=True)),
         (folder.with_name(f"{identity}-judges") / "card.json").is_file(),
-        (folder / "mark.png").is_file() or (folder / "detector" / "val").is_dir(),
+        _may_fit(folder),
+        (folder / "detector").is_dir(),
         jobs[-1] if jobs else None,
     )
 
@@ -114,6 +116,11 @@ def drawn_mark(workspace: Workspace, identity: str, ground: str) -> Path:
         made.parent.mkdir(exist_ok=True)
         save_png(made, draw_mark_art(file, MARK_PX))
     return made
+
+
+def _may_fit(folder: Path) -> bool:
+    labelled = folder / "detector"
+    return (labelled / "val").is_dir() if labelled.is_dir() else (folder / "mark.png").is_file()
 
 
 def _can_be_drawn(workspace: Workspace, identity: str, ground: str) -> bool:

@@ -61,6 +61,8 @@ def test_a_kit_from_the_form_is_a_kit_that_ads_read(brand):
     assert kit.settings.words.never == ("cheap", "bargain", "sale") and kit.settings.rights.owner == "Hugo & Co <b>"
     assert kit.mark_file(dark=True) == folder / "mark.svg" and kit.settings.mark.clear_space == 0.4
     assert uses_cutout(folder) and view_brand(here, "red-hugo").may_fit, "a cut-out was made of the vector"
+    (folder / "detector" / "train").mkdir(parents=True)
+    assert not view_brand(here, "red-hugo").may_fit and "detector/val" in client.get(f"{ROOT}/brand").text
     shown = client.get(f"{ROOT}/brand")
     assert "Hugo &amp; Co &lt;b&gt;" in shown.text and client.get(f"{ROOT}/brand/mark/light.png").status_code == 200
     assert client.get(f"{ROOT}/brand/mark/dark.png").status_code == 404

@@ -153,6 +153,7 @@ def test_boxes_become_labels_and_masks(taught):
     assert Image.open(folder / "masks" / "one.png").size == (96, 64)
     client.post(f"{own}/boxes", data={**data, "boxes": "[]"})
     assert not labelled_boxes(folder, "one.png") and not view_concept(here, "red-hugo").pictures[0].has_mask
+    assert not (folder / "detector").exists(), "a concept with such a folder counts as labelled"
     assert client.get("/teach/red-hugo/pictures/none.png").status_code == 404
     assert client.post(f"{own}/boxes", data={**data, "boxes": "{}"}).status_code >= 400
     assert read_boxes("[[2, 2, -1, -1]]") == [(0.0, 0.0, 1.0, 1.0)]
