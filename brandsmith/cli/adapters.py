@@ -11,7 +11,7 @@ from brandsmith.cli.options import BaseOption, print_lines, status
 from brandsmith.cli.places import PLACE
 
 commands = typer.Typer()
-lora = typer.Typer(help="Extract, merge and resize LoRAs.", no_args_is_help=True)
+lora = typer.Typer(help="Extract, merge, resize and fuse LoRAs.", no_args_is_help=True)
 
 OutRun = Annotated[Path, typer.Option("--run", help="New run directory to write.")]
 TokenOption = Annotated[str, typer.Option(help="The word for it in prompts.")]
@@ -81,6 +81,22 @@ def merge(
 
     made = merge_loras(sources, weight or [], base, run, words=Words(token, class_word), rank=rank)
     print_lines([str(made.folder)])
+
+
+@lora.command("fuse", epilog="Example: [cyan]brandsmith lora fuse runs/mark --out bases/with-mark[/]")
+def fuse(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="LoRA run.")],
+    out: Annotated[Path, typer.Option(help="New folder for the base that holds it.")],
+    step: Annotated[int | None, typer.Option(min=1, help="Its checkpoint; default the last.")] = None,
+    weight: Annotated[float, typer.Option(min=-100, max=100, help="What it adds counts so much.")] = 1.0,
+    base: Annotated[str | None, typer.Option(help="Default the base that it was trained on."), PLACE] = None,
+) -> None:
+    """A new base with the LoRA in its weights, to draw with or to train the next LoRA on."""
+    from brandsmith.export.fuse import fuse_lora
+
+    with status("writing the base"):
+        made = fuse_lora(source, out, step, base=base, weight=weight)
+    print_lines([str(made)])
 
 
 @lora.command("resize", epilog="Example: [cyan]brandsmith lora resize big.safetensors --rank 8 --run runs/small[/]")

@@ -75,6 +75,18 @@ class ExtendedEmbedding(torch.nn.Module):
         return F.embedding(which, self.vectors)
 
 
+def plain_embedding(table: torch.nn.Module) -> torch.nn.Embedding:
+    """One table with the rows of all new words where the tokenizer has them."""
+    if not isinstance(table, ExtendedEmbedding):
+        assert isinstance(table, torch.nn.Embedding)
+        return table
+    known, new = plain_embedding(table.table).weight, table.vectors.to(table.table.weight.dtype)
+    rows = known.new_zeros(max(len(known), table.first_id + len(new)), known.shape[1])
+    rows[: len(known)] = known
+    rows[table.first_id : table.first_id + len(new)] = new
+    return torch.nn.Embedding.from_pretrained(rows)
+
+
 def file_of(which: int, words: Words, main: bool) -> str:
     """The file of a word's vectors in a checkpoint; `which` text encoder. Of several words each has a file, as stock
     diffusers reads them.
