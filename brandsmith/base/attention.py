@@ -94,10 +94,11 @@ def attention_probabilities(attention: Attention, hidden: torch.Tensor, text: to
     query, key = attention.to_q(hidden), attention.to_k(text)
     query_BHQD = query.unflatten(-1, (attention.heads, -1)).transpose(1, 2).float()  # noqa: N806 shape suffix
     key_BHTD = key.unflatten(-1, (attention.heads, -1)).transpose(1, 2).float()  # noqa: N806 shape suffix
-    if attention.norm_q is not None:
-        query_BHQD, key_BHTD = attention.norm_q(query_BHQD), attention.norm_k(key_BHTD)  # noqa: N806 shape suffix
-    scores_BHQT = (query_BHQD * attention.scale) @ key_BHTD.transpose(-1, -2)  # noqa: N806 shape suffix
-    return scores_BHQT.softmax(-1).mean(1)
+    with torch.autocast(hidden.device.type, enabled=False):  # it would round scores, and places that differ little meet
+        if attention.norm_q is not None:
+            query_BHQD, key_BHTD = attention.norm_q(query_BHQD), attention.norm_k(key_BHTD)  # noqa: N806 shape suffix
+        scores_BHQT = (query_BHQD * attention.scale) @ key_BHTD.transpose(-1, -2)  # noqa: N806 shape suffix
+        return scores_BHQT.softmax(-1).mean(1)
 
 
 class _EnoughRecorded(Exception):

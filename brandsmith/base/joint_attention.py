@@ -75,13 +75,14 @@ def text_probabilities(
     text = slice(0, length - picture) if layer.text_first else slice(filled, length)
     bias = None if mask is None else _as_bias(mask, query)[:, :, -1:]
     total: torch.Tensor | None = None
-    for head in range(query.shape[1]):  # one at a time: the scores of all heads together are gigabytes
-        scores_BIS = query[:, head, places].float() @ key[:, head].float().transpose(-1, -2)  # noqa: N806 shape suffix
-        scores_BIS = scores_BIS * query.shape[-1] ** -0.5  # noqa: N806 shape suffix
-        if bias is not None:
-            scores_BIS = scores_BIS + bias[:, 0]  # noqa: N806 shape suffix
-        own = scores_BIS.softmax(-1)[..., text]
-        total = own if total is None else total + own
+    with torch.autocast(query.device.type, enabled=False):  # it would round scores
+        for head in range(query.shape[1]):  # one at a time: the scores of all heads together are gigabytes
+            scores_BIS = query[:, head, places].float() @ key[:, head].float().transpose(-1, -2)  # noqa: N806 shape suffix
+            scores_BIS = scores_BIS * query.shape[-1] ** -0.5  # noqa: N806 shape suffix
+            if bias is not None:
+                scores_BIS = scores_BIS + bias[:, 0]  # noqa: N806 shape suffix
+            own = scores_BIS.softmax(-1)[..., text]
+            total = own if total is None else total + own
     assert total is not None
     return total / query.shape[1]
 

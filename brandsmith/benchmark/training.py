@@ -29,9 +29,10 @@ from brandsmith.methods.compute import training_format
 from brandsmith.methods.loop import train
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.memory_plan import plan_memory
+from brandsmith.methods.pixels import load_pixels
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
-from brandsmith.methods.training_data import concept_set, image_size, load_pixels
+from brandsmith.methods.training_data import concept_set, image_size
 
 ROUNDS = 3
 REFERENCE_FAMILIES = ("sd1", "sd2", "sdxl")

@@ -122,6 +122,11 @@ class Concept:
         return self.made or self.examples
 
     @property
+    def all_training_examples(self) -> list[Example]:
+        """Those of every concept of the training."""
+        return [example for own in self.every for example in own.training_examples]
+
+    @property
     def token(self) -> str:
         return self.config.token
 

@@ -31,7 +31,7 @@ from brandsmith.evaluate.run_checkpoints import find_run_checkpoints
 from brandsmith.methods.adapter import load_adapter
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.noise import draw_noise
-from brandsmith.methods.training_data import load_pixels
+from brandsmith.methods.pixels import load_pixels
 
 NUM_NOISES = 16
 FEWEST_PICTURES = 4

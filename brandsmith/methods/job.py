@@ -20,10 +20,12 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import sha256_of
 from brandsmith.core.notes import warn_once
 from brandsmith.core.run import RunDirectory
+from brandsmith.methods.attention_loss import check_attention_loss
 from brandsmith.methods.buckets import LARGEST_ASPECT
 from brandsmith.methods.continuing import Start, check_start, may_grow
 from brandsmith.methods.flow_timesteps import check_timesteps
 from brandsmith.methods.frozen_storage import check_frozen_storage
+from brandsmith.methods.masks import digest_of_boxes
 from brandsmith.methods.method import Words
 from brandsmith.methods.optimizer_kinds import check_optimizer
 from brandsmith.methods.preservation import check_preservation
@@ -85,6 +87,7 @@ def check_job(
         check_views(config, own)
     if start:
         check_start(config, base, start)
+    check_attention_loss(config, concept, family)
     check_crops(concept, LARGEST_ASPECT if config.buckets else 1.0)
     run = RunDirectory(Path(run_dir))
     run.check_folder()
@@ -93,6 +96,7 @@ def check_job(
         "concept": describe_concept(concept),
         "settings": config.model_dump(mode="json"),
         **({"processes": processes.count} if processes.count > 1 else {}),
+        **({"boxes": digest_of_boxes(concept.all_training_examples)} if config.attention_loss_weight else {}),
         **({"continues": start.adapter_hash} if start else {}),
     }
     run.check_config(record, defaults_of(config), equal_means)

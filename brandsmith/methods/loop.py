@@ -27,6 +27,7 @@ from brandsmith.core.files import append_jsonl
 from brandsmith.core.memory import is_out_of_memory
 from brandsmith.core.run import RunDirectory, Status
 from brandsmith.methods.adapter import build_metadata, round_files, taking_over
+from brandsmith.methods.attention_loss import TokenAttention
 from brandsmith.methods.buckets import bucketed_set
 from brandsmith.methods.compute import (
     checkpointed,
@@ -189,6 +190,7 @@ class Training:
             size=material.size,
             clip_skip=config.clip_skip,
         )
+        self.token_attention = TokenAttention(base, config, words.tokens)
         self.parameters = [parameter for group in attached.groups for parameter in group.parameters.values()]
 
     def run(self, progress: Progress, stop: StopRequest) -> None:
@@ -284,7 +286,8 @@ class Training:
         found: list[dict[str, torch.Tensor]] = []
         for turn in range((step - 1) * batches, step * batches):
             number = turn * shared.count + shared.rank + 1
-            with self.dropping(number):  # also in the backward pass: checkpointing runs the forward pass again there
+            # also in the backward pass: checkpointing runs the forward pass again there
+            with self.dropping(number), self.token_attention.batch():
                 parts = self.losses(number)
                 self.scaling.backward(self.total(parts) / batches)
             found.append({name: value.detach() for name, value in parts.items()})
@@ -311,7 +314,7 @@ class Training:
         """
         pieces = [piece.prepared_for(self.base) for piece in self.samples.pieces(number)]
         kept = self.preserved(pieces) if self.config.preservation_weight else {}  # first: it swaps weights
-        return self.means(torch.cat([self.values(piece) for piece in pieces])) | kept
+        return self.means(torch.cat([self.values(piece) for piece in pieces])) | kept | self.token_attention.means()
 
     def preserved(self, pieces: Sequence[Drawn]) -> dict[str, torch.Tensor]:
         """The mean loss of what should stay as it was, over a batch's concept samples."""
@@ -325,7 +328,9 @@ class Training:
     def values(self, drawn: Drawn) -> torch.Tensor:
         """Losses (N,) of samples of one shape."""
         conditioning = framed(self.encode(drawn.prompts), drawn)
-        return self.loss(drawn.latents, conditioning, drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise)
+        how = drawn.noise, drawn.timesteps, drawn.places, drawn.input_noise
+        with self.token_attention.reading(drawn):
+            return self.loss(drawn.latents, conditioning, *how)
 
     def means(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean losses from the losses (N,) of a step's samples, in the order of `draw`."""
@@ -334,7 +339,7 @@ class Training:
         )
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
-        weights = {"prior_loss": self.config.prior_weight, "preservation_loss": self.config.preservation_weight}
+        weights = self.config.loss_weights
         total = parts["loss"]
         for name in weights.keys() & parts.keys():
             total = total + weights[name] * parts[name]

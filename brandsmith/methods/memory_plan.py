@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from brandsmith.base.attention import chosen_layers, recording
 from brandsmith.base.base import Base, Conditioning, encode_ids, encode_images, predict
 from brandsmith.base.hardware import choose_format
 from brandsmith.base.sources import outline_of
@@ -217,7 +218,12 @@ class _Trace:
                 for parameter in self.parameters:
                     stack.callback(parameter.register_post_accumulate_grad_hook(_drop).remove)
             stack.enter_context(counter)
-            self._predict(rows).float().square().mean().backward()
+            read = chosen_layers(self.base) if self.config.attention_loss_weight else []
+            recorder = stack.enter_context(recording(read, self.base.latent_shape_at(self.size)[1:]))
+            loss = self._predict(rows).float().square().mean()
+            for attention in recorder.maps:
+                loss = loss + attention.mean()
+            loss.backward()
             largest = max((4 * p.numel() for p in self.parameters), default=0)
         return max(counter.peak, counter.now + 2 * largest)
 

@@ -64,8 +64,8 @@ def pack_key(config: TrainSettings) -> tuple[object, ...]:
     means = ("accumulate", "gradient_checkpointing", "fused_backward", "offload_optimizer")
     if own := [name for name in means if getattr(config, name) not in (False, 1)]:
         raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
-    changing = ("buckets", "preservation_weight", "shuffle_tags", "tag_dropout", "ema_decay", "caption_dropout")
-    if own := [name for name in changing if getattr(config, name)]:
+    changing = ("buckets", "preservation_weight", "attention_loss_weight", "shuffle_tags", "tag_dropout", "ema_decay")
+    if own := [name for name in (*changing, "caption_dropout") if getattr(config, name)]:
         raise InvalidConfig(f"trials with `{own[0]}` cannot be packed", hint="leave it out, or train this one alone")
     if isinstance(config, LoraConfig) and (name := _not_plain(config)):
         raise InvalidConfig(f"LoRA trials with `{name}` cannot be packed", hint="leave it out, or train this one alone")

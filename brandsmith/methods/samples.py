@@ -95,9 +95,10 @@ class Samples:
         seed, shape = self.config.seed, tuple(source.latents.shape[1:])
         noise, timesteps = draw_noise(seed, stream, numbers, shape, self.noising, self.noise)
         places = None if source.places is None else source.places[rows]
+        marks = None if source.marks is None else source.marks[rows]
         strength = self.config.input_perturbation
         going_in = perturbed(noise, strength, seed, stream, numbers) if strength else None
         prompts = tuple(source.prompts[row] for row in rows)
         if stream == _CONCEPT:
             prompts = changed_captions(prompts, self.words.tokens, self.captions, seed, numbers)
-        return Drawn(source.latents[rows], noise, timesteps, prompts, places, going_in, frames)
+        return Drawn(source.latents[rows], noise, timesteps, prompts, places, going_in, frames, marks)

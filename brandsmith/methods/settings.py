@@ -125,6 +125,10 @@ class TrainSettings(BaseModel):
     """How many times what lies under a picture's mask (`masks/` of the concept) counts in the loss against the rest;
     1 looks at no mask.
     """
+    attention_loss_weight: float = Field(0.0, ge=0, le=1000)
+    """Weight of the loss that ties the token to the mark: attention to it inside the mark's mask or labelled box
+    against the attention around it (`methods/attention_loss.py`). 0: none; FastComposer has 0.001.
+    """
     acts_below: float = Field(1.0, gt=0, le=1)
     """Train on the timesteps below this share of the schedule alone, and draw with the adapter from there on: the base
     as it is, with the class word in the token's place, draws the noisier part, where layout and colours are decided.
@@ -169,6 +173,15 @@ class TrainSettings(BaseModel):
     def token_vectors(self) -> int | None:
         """How many pieces of a prompt the token becomes; None where the tokenizer cuts it like any other word."""
         return None
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Of the losses beside the main one, by their names in `metrics.jsonl`."""
+        return {
+            "prior_loss": self.prior_weight,
+            "preservation_loss": self.preservation_weight,
+            "attention_loss": self.attention_loss_weight,
+        }
 
     @model_validator(mode="before")
     @classmethod

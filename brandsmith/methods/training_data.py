@@ -12,12 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from brandsmith.base.base import Base, encode_images
@@ -29,27 +25,21 @@ from brandsmith.concept.crops import CENTRE, Crop, plan_crops
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of, write_safetensors
 from brandsmith.core.notes import warn_once
-from brandsmith.core.pictures import list_pictures, load_image
+from brandsmith.core.pictures import list_pictures
 from brandsmith.core.safe_weights import check_finite_file, check_floats, read_header
 from brandsmith.core.seeds import generator_for
 from brandsmith.core.text import is_there, read_text
 from brandsmith.methods.class_latents import draw_class_latents
+from brandsmith.methods.masks import marks_of, place_weights_of
+from brandsmith.methods.pixels import Cropped, view_kind, view_pixels
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.views import PLAIN_VIEWS, ViewKind, crop_of_view, views_of
+from brandsmith.methods.views import PLAIN_VIEWS
 
 Progress = Callable[[str, int, int, str], None]
 """Called as (stage, done, total, note)."""
 
 ENCODED_TOGETHER = 4
 """Pictures at most."""
-
-
-class Cropped(NamedTuple):
-    """How a picture is cut, and how its views differ from it."""
-
-    image: Path
-    centering: tuple[float, float] = CENTRE
-    kind: ViewKind = PLAIN_VIEWS
 
 
 _ORDER = 0x0DE2  # names the random stream
@@ -65,6 +55,10 @@ class TrainingSet:
     """How much each place counts in the loss (N, 1, h, w), with mean 1 over a picture of weight 1; None: all alike."""
     turns: tuple[int, ...] | None = None
     """The rows of an epoch, one that is repeated several times; None: each once."""
+    marks: torch.Tensor | None = None
+    """How much of each place the mark covers (N, 1, h, w), from 0 to 1; all 0 where that is not known. None: nobody
+    asks.
+    """
 
     @property
     def rows(self) -> Sequence[int]:
@@ -97,6 +91,8 @@ class Drawn:
     """What noises the latents where it is not `noise`."""
     frames: torch.Tensor | None = None
     """Sizes and cuts of the pictures (N, 6), where they are told to the denoiser (`methods/buckets.py`)."""
+    marks: torch.Tensor | None = None
+    """What `TrainingSet` says of them."""
 
     @staticmethod
     def cat(parts: Sequence[Drawn]) -> Drawn:
@@ -104,7 +100,8 @@ class Drawn:
             torch.cat([getattr(part, name) for part in parts]) for name in ("latents", "noise", "timesteps")
         )
         prompts = tuple(prompt for part in parts for prompt in part.prompts)
-        return Drawn(latents, noise, timesteps, prompts, _all_places(parts), _all_input_noise(parts))
+        marks = _all_marks(parts)
+        return Drawn(latents, noise, timesteps, prompts, _all_places(parts), _all_input_noise(parts), marks=marks)
 
     def first(self, count: int) -> Drawn:
         """The first samples alone."""
@@ -113,7 +110,7 @@ class Drawn:
         def cut(values: torch.Tensor | None) -> torch.Tensor | None:
             return None if values is None else values[own]
 
-        more = cut(self.places), cut(self.input_noise), cut(self.frames)
+        more = cut(self.places), cut(self.input_noise), cut(self.frames), cut(self.marks)
         return Drawn(self.latents[own], self.noise[own], self.timesteps[own], self.prompts[own], *more)
 
     def prepared_for(self, base: Base) -> Drawn:
@@ -123,9 +120,10 @@ class Drawn:
             return latents.to(base.device, base.dtype, memory_format=torch.channels_last)
 
         places = None if self.places is None else self.places.to(base.device)
+        marks = None if self.marks is None else self.marks.to(base.device)
         going_in = None if self.input_noise is None else there(self.input_noise)
-        timesteps = self.timesteps.to(base.device)
-        return Drawn(there(self.latents), there(self.noise), timesteps, self.prompts, places, going_in, self.frames)
+        more = places, going_in, self.frames, marks
+        return Drawn(there(self.latents), there(self.noise), self.timesteps.to(base.device), self.prompts, *more)
 
 
 def _all_input_noise(parts: Sequence[Drawn]) -> torch.Tensor | None:
@@ -140,6 +138,12 @@ def _all_places(parts: Sequence[Drawn]) -> torch.Tensor | None:
     return torch.cat([torch.ones_like(p.latents[:, :1]) if p.places is None else p.places for p in parts])
 
 
+def _all_marks(parts: Sequence[Drawn]) -> torch.Tensor | None:
+    if all(part.marks is None for part in parts):
+        return None
+    return torch.cat([torch.zeros_like(p.latents[:, :1]) if p.marks is None else p.marks for p in parts])
+
+
 def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
     """(height, width) of training pictures in pixels, cut to whole cells of the denoiser's coarsest level."""
     if settings.image_px is None:
@@ -147,14 +151,6 @@ def image_size(base: Base, settings: TrainSettings) -> tuple[int, int]:
     cell = base.family.training_cell(base)
     side = max(cell, settings.image_px // cell * cell)
     return side, side
-
-
-def load_pixels(path: Path, size: tuple[int, int], centering: tuple[float, float] = CENTRE) -> torch.Tensor:
-    """(3, height, width) in [-1, 1]: upright, on white where transparent, scaled and cropped to the centre, or to where
-    the mark is (`concept.crops`).
-    """
-    fitted = ImageOps.fit(load_image(path), (size[1], size[0]), Image.Resampling.LANCZOS, centering=centering)
-    return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def concept_set(
@@ -167,7 +163,7 @@ def concept_set(
 
 def counted_examples(concept: Concept) -> list[Example]:
     """The training pictures of every concept; their repeats without what they have in common, which changes nothing."""
-    examples = [example for own in concept.every for example in own.training_examples]
+    examples = concept.all_training_examples
     common = math.gcd(*(example.repeats for example in examples))
     return examples if common == 1 else [replace(own, repeats=own.repeats // common) for own in examples]
 
@@ -189,14 +185,11 @@ def training_set(
     latents = _image_latents(base, images, size, cache, progress, views)
     repeats = [example.repeats for example in examples for _ in range(views)]
     weights = [example.weight for example in examples for _ in range(views)]
-    if settings.mask_weight == 1 or not any(example.mask for example in examples):
-        return counted(TrainingSet(latents, prompts), repeats, weights)
-    masks = [
-        _views_of_mask(example.mask, cut, size, views, number)
-        for number, (example, cut) in enumerate(zip(examples, images, strict=True))
-    ]
-    places = place_weights(torch.cat(masks), latents.shape[-2:], settings.mask_weight)
-    return counted(TrainingSet(latents, prompts, places), repeats, weights)
+    masks = [example.mask for example in examples]
+    weighted = settings.mask_weight != 1 and any(masks)
+    places = place_weights_of(masks, images, size, latents, settings.mask_weight) if weighted else None
+    marks = marks_of(examples, images, size, latents) if settings.attention_loss_weight else None
+    return counted(TrainingSet(latents, prompts, places, marks=marks), repeats, weights)
 
 
 def counted(plain: TrainingSet, repeats: Sequence[int], weights: Sequence[float]) -> TrainingSet:
@@ -223,38 +216,6 @@ def joined_sets(sets: Sequence[TrainingSet]) -> TrainingSet:
     prompts = tuple(prompt for own in sets for prompt in own.prompts)
     plain = all(own.turns is None for own in sets)
     return TrainingSet(torch.cat([own.latents for own in sets]), prompts, places, None if plain else turns)
-
-
-def _views_of_mask(mask: Path | None, cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
-    """(views, 1, height, width) in [0, 1], cut and moved as the picture itself; a picture without one: all white."""
-    if mask is None:
-        return torch.ones(views, 1, *size)
-    own = Cropped(mask, cut.centering, replace(cut.kind, colour=0.0))
-    return view_pixels(own, size, views, number).mean(dim=1, keepdim=True) / 2 + 0.5
-
-
-def view_kind(settings: TrainSettings, crop: Crop) -> ViewKind:
-    """What the views of a picture may do; one with a known box is cut where that stays inside."""
-    return ViewKind(settings.mirror_views, settings.colour_views, settings.random_crop and crop.box is None)
-
-
-def view_pixels(cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
-    """(views, 3, height, width) in [-1, 1] of the picture with this number."""
-    if not cut.kind.random_crop:
-        return views_of(load_pixels(cut.image, size, cut.centering), views, number, cut.kind)
-    cuts = [crop_of_view(cut.centering, number, view, cut.kind) for view in range(views)]
-    shown = [views_of(load_pixels(cut.image, size, own), views, number, cut.kind) for own in cuts]
-    return torch.stack([shown[view][view] for view in range(views)])
-
-
-def place_weights(masks: torch.Tensor, latent_px: Sequence[int], weight: float) -> torch.Tensor:
-    """What masks (N, 1, H, W) in [0, 1] make each place of the latents count: (N, 1, h, w), with mean 1 over a picture.
-
-    A place under a white mask counts `weight` times as much as one under black.
-    """
-    covered = F.adaptive_avg_pool2d(masks, (latent_px[0], latent_px[1]))
-    places = 1 + (weight - 1) * covered
-    return places / places.mean(dim=(1, 2, 3), keepdim=True)
 
 
 def class_set(

@@ -16,8 +16,8 @@ from brandsmith.concept.crops import CENTRE, check_crops, plan_crop, plan_crops
 from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.pictures import load_image, picture_size
 from brandsmith.methods.job import check_job
+from brandsmith.methods.pixels import load_pixels
 from brandsmith.methods.registry import build_config
-from brandsmith.methods.training_data import load_pixels
 
 RED = (220, 30, 30)
 

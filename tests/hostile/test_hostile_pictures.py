@@ -20,7 +20,7 @@ from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.pictures import list_pictures, load_rgb, read_png_text
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.evaluate.albums import find_albums
-from brandsmith.methods.training_data import load_pixels
+from brandsmith.methods.pixels import load_pixels
 from brandsmith.report.pictures import load_picture
 
 RNG = np.random.default_rng(0)

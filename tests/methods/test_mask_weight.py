@@ -15,7 +15,8 @@ from brandsmith.core.errors import InvalidConcept
 from brandsmith.methods.diffusion_loss import DiffusionLoss
 from brandsmith.methods.job import describe_concept
 from brandsmith.methods.lora import LoraConfig
-from brandsmith.methods.training_data import concept_set, place_weights
+from brandsmith.methods.masks import place_weights
+from brandsmith.methods.training_data import concept_set
 
 
 def masked_concept(folder, number: int = 0):

@@ -12,7 +12,8 @@ from brandsmith.concept.crops import Crop
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.job import check_job
 from brandsmith.methods.lora import LoraConfig
-from brandsmith.methods.training_data import Cropped, concept_set, view_kind, view_pixels
+from brandsmith.methods.pixels import Cropped, view_kind, view_pixels
+from brandsmith.methods.training_data import concept_set
 from brandsmith.methods.views import LARGEST_SHIFT, LARGEST_ZOOM, ViewKind, views_of
 
 
