@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from brandsmith.cli import main as cli  # before diffusers: it decides which packages wait
+
+# isort: split
 from bases import build_tiny, save_as_diffusers_folder
 from lessons import write_concept
 
-from brandsmith.cli import main as cli
 from brandsmith.core.notes import warn_once
 
 pytest_plugins = ["ci_rules"]

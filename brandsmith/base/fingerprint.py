@@ -7,15 +7,14 @@ import hashlib
 import torch
 
 from brandsmith.base.base import Base
+from brandsmith.base.weight_storage import few_values
 
 
 def fingerprint(module: torch.nn.Module) -> str:
     """16 hex digits from 32 values of each tensor: fast, and different after any fine-tuning."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
-        flat = tensor.detach().flatten()
-        picked = flat[:: max(1, flat.numel() // 32)][:32]
-        digest.update(f"{name}{tuple(tensor.shape)}".encode() + picked.float().cpu().numpy().tobytes())
+        digest.update(f"{name}{tuple(tensor.shape)}".encode() + few_values(tensor, 32).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

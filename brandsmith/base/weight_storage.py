@@ -16,9 +16,21 @@ _PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 def products_in(module: nn.Module) -> list[torch.Tensor]:
-    """The frozen weights that autocast would round."""
-    layers = (layer for layer in module.modules() if isinstance(layer, _PRODUCTS))
-    return [layer.weight for layer in layers if not layer.weight.requires_grad]
+    """The frozen weights that autocast would round; those in fewer bits it leaves alone."""
+    weights = (layer.weight for layer in module.modules() if isinstance(layer, _PRODUCTS))
+    return [weight for weight in weights if not (weight.requires_grad or is_quantised(weight))]
+
+
+def is_quantised(weight: torch.Tensor) -> bool:
+    """Whether it holds fewer bits than its numbers have: integers (bitsandbytes), or tensors inside it (torchao)."""
+    return not weight.is_floating_point() or hasattr(weight, "__tensor_flatten__")
+
+
+def few_values(tensor: torch.Tensor, count: int) -> torch.Tensor:
+    """Up to so many values (N,), evenly spread, in fp32 on the CPU: a copy. Of a quantised one, what it stands for."""
+    whole = tensor.detach()
+    flat = (whole.dequantize() if hasattr(whole, "__tensor_flatten__") else whole).flatten()
+    return flat[:: max(1, flat.numel() // count)][:count].to("cpu", torch.float32, copy=True)
 
 
 def round_products(module: nn.Module, dtype: torch.dtype) -> None:

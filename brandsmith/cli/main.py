@@ -40,6 +40,7 @@ from brandsmith.cli.old_spellings import modern
 from brandsmith.cli.places import check_places
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
 from brandsmith.core.errors import BrandsmithError, from_os_error, printable
+from brandsmith.core.optional import leave_for_later
 
 app = typer.Typer(
     name="brandsmith",
@@ -56,6 +57,7 @@ for group in (concept, create, judge, study, base, benchmark, provenance):
 
 app.add_typer(adapters.lora, name="lora")
 check_places(app)
+leave_for_later()
 
 _STOPPED = {INTERRUPTED: "interrupted", TERMINATED: "ended on request"}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from torch.func import functional_call
 
 from brandsmith.base.base import Base, Family
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.core.optional import need_package
+from brandsmith.core.optional import import_quietly, need_package
 from brandsmith.methods.settings import TrainSettings
 
 PACKAGES = {"int8": "torchao", "fp8": "torchao", "nf4": "bitsandbytes"}
@@ -102,26 +101,41 @@ def offloaded_blocks(denoiser: nn.Module, device: torch.device) -> Iterator[None
 
 def quantise(base: Base, kind: str) -> None:
     """Hold the products of the denoiser's blocks in a smaller format, for good: before anything is put beside them."""
+    lists = block_lists(base.denoiser).values()
     if kind in ("int8", "fp8"):
-        torchao = import_module("torchao.quantization")
+        torchao = import_quietly("torchao.quantization")
         config = torchao.Int8WeightOnlyConfig() if kind == "int8" else torchao.Float8WeightOnlyConfig()
-        for blocks in block_lists(base.denoiser).values():
+        for blocks in lists:
             torchao.quantize_(blocks, config)
     elif kind == "nf4":
-        for blocks in block_lists(base.denoiser).values():
+        for blocks in lists:
             _to_nf4(blocks, base.device)
 
 
+class FourBitLinear(nn.Linear):
+    """A frozen product in 4-bit numbers. bitsandbytes' own layer would round its bias in place, and lay the weights out
+    anew when it predicts on a CPU.
+    """
+
+    def __init__(self, layer: nn.Linear, device: torch.device) -> None:
+        super().__init__(layer.in_features, layer.out_features, bias=False, device="meta")
+        self.package = import_quietly("bitsandbytes")
+        packed, self.scales = self.package.functional.quantize_4bit(layer.weight.data.to(device), quant_type="nf4")
+        self.weight = nn.Parameter(packed, requires_grad=False)
+        self.bias = layer.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kind = x.device.type
+        compute = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        bias = None if self.bias is None else self.bias.to(compute)
+        product: torch.Tensor = self.package.matmul_4bit(x.to(compute), self.weight.t(), self.scales, bias=bias)
+        return product
+
+
 def _to_nf4(module: nn.Module, device: torch.device) -> None:
-    layers = import_module("bitsandbytes.nn")
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
-            own = layers.Linear4bit(
-                child.in_features, child.out_features, child.bias is not None, torch.bfloat16, quant_type="nf4"
-            )
-            own.weight = layers.Params4bit(child.weight.data.cpu(), requires_grad=False, quant_type="nf4")
-            own.bias = child.bias
-            setattr(module, name, own.to(device))
+            setattr(module, name, FourBitLinear(child, device))
         else:
             _to_nf4(child, device)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from brandsmith.base.base import Base, Conditioning, predict
+from brandsmith.base.weight_storage import few_values
 from brandsmith.core.errors import TrainingUnsound
 from brandsmith.methods.method import Attached, ParameterGroup
 from brandsmith.methods.preservation import framed
@@ -33,12 +34,7 @@ Sample = dict[str, torch.Tensor]
 
 def sample_values(tensors: Mapping[str, torch.Tensor]) -> Sample:
     """A few values of each, copied to the CPU."""
-    return {name: _picked(tensor) for name, tensor in tensors.items()}
-
-
-def _picked(tensor: torch.Tensor) -> torch.Tensor:
-    flat = tensor.detach().flatten()
-    return flat[:: max(1, flat.numel() // VALUES)][:VALUES].to("cpu", torch.float32, copy=True)
+    return {name: few_values(tensor, VALUES) for name, tensor in tensors.items()}
 
 
 class LearningCheck:

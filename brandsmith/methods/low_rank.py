@@ -11,6 +11,7 @@ The strength s is alpha / rank, or alpha / sqrt(rank) where it is rank-stabilise
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ class LowRankLayers:
         if hasattr(module, "peft_config"):
             raise InvalidConfig("a LoRA is already on this base", hint="use one LoRA at a time")
         self.module, self.config = module, config
-        with torch.random.fork_rng(devices=[]):  # peft draws from the global generator
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # peft draws from the global generator
             torch.manual_seed(seed)
+            warnings.filterwarnings("ignore", message="TorchaoLoraLinear", category=UserWarning)  # we never merge
             inject_adapter_in_model(config, module, adapter_name="default")
         self.parameters = {
             name: parameter for name, parameter in module.named_parameters() if any(part in name for part in TRAINED)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from brandsmith.core.errors import InvalidConfig
-from brandsmith.core.optional import need_package
+from brandsmith.core.optional import import_quietly, need_package
 from brandsmith.methods.matrix_optimizers import Adafactor, Muon
 from brandsmith.methods.settings import TrainSettings
 
@@ -44,7 +44,7 @@ def _adamw(
 
 
 def _adamw_8bit(groups: ParameterGroups, settings: TrainSettings, tables: Sequence[torch.nn.Parameter]) -> Any:
-    return import_module("bitsandbytes.optim").AdamW8bit(
+    return import_quietly("bitsandbytes.optim").AdamW8bit(
         groups, weight_decay=settings.weight_decay, eps=settings.adam_epsilon
     )
 
