@@ -27,7 +27,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure with its bar. `passed` None: not measured, and `note` says why."""
+    """One figure with its bar. `passed` None: it has no bar, or (`value` None) was not measured: see `note`."""
 
     name: str
     value: float | None
@@ -56,6 +56,7 @@ class Bench:
 Measure = Callable[[Bench], list[Bar]]
 GROUPS: dict[str, str] = {
     "ads": "brandsmith.benchmark.create_ads:measure_ads",
+    "held-out-ads": "brandsmith.benchmark.create_ads:measure_held_out_ads",
     "edit": "brandsmith.benchmark.create_edit:measure_edit",
     "language": "brandsmith.benchmark.create_language:measure_language",
     "mark": "brandsmith.benchmark.create_mark:measure_mark",
@@ -97,12 +98,17 @@ def _measured(name: str, bench: Bench) -> list[Bar]:
 
 def bars_table(bars: Sequence[Bar]) -> list[Mapping[str, Any]]:
     """Rows of the table."""
-    words = {True: "yes", False: "NO", None: "not measured"}
     return [
-        {"figure": own.name, "value": own.value, "bar": own.bar, "reached": words[own.passed], "n": own.n}
+        {"figure": own.name, "value": own.value, "bar": own.bar, "reached": _reached(own), "n": own.n}
         | {"note": own.note}
         for own in bars
     ]
+
+
+def _reached(bar: Bar) -> str:
+    if bar.passed is None:
+        return "not measured" if bar.value is None else "-"
+    return "yes" if bar.passed else "NO"
 
 
 def bars_as_json(bars: Sequence[Bar]) -> dict[str, Any]:

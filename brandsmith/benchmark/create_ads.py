@@ -4,16 +4,20 @@ Twenty briefs: garments, bottles, bags and boards, in English and German, of thi
 (six products were exchanged for such words after the first five briefs had been drawn). A format is usable when the
 picture passed every judge, the reader reads headline and mark in the finished ad, every text has WCAG AA, and nothing
 covers the product; a format that was refused is not.
+
+These twenty were looked at while ads were built. Twenty others (`held_out_briefs.py`) were not: a group of their own.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from brandsmith.benchmark.create import Bar, Bench
+from brandsmith.benchmark.held_out_briefs import held_out_briefs
 from brandsmith.core.files import write_json
 from brandsmith.core.json_files import read_object
 from brandsmith.create.ad import create_ad, open_ad_folder, plan_ad
@@ -50,7 +54,7 @@ LEGAL = "While stocks last.", "Nur solange der Vorrat reicht."
 GERMAN = (6, 7, 8, 12, 15, 19)
 """Which of BRIEFS."""
 MOST_SECONDS, LEAST_USABLE = 120.0, 0.95
-ROW = "bar.json"
+HELD_OUT_BARS = ("ad_text_read", "ad_overlap", "ads_usable")
 
 
 def briefs() -> list[AdBrief]:
@@ -62,11 +66,20 @@ def briefs() -> list[AdBrief]:
 
 def measure_ads(bench: Bench) -> list[Bar]:
     """Raises as `create_ad` does."""
+    return bars_of(_rows(bench, briefs()))
+
+
+def measure_held_out_ads(bench: Bench) -> list[Bar]:
+    """The same figures of the briefs that nothing was chosen by. Raises as `create_ad` does."""
+    return held_out_bars(_rows(bench, held_out_briefs([product for product, _, _ in BRIEFS])))
+
+
+def _rows(bench: Bench, briefs: Sequence[AdBrief]) -> list[Mapping[str, Any]]:
     rows = []
-    for number, brief in enumerate(briefs()):
-        bench.log(f"ads: brief {number + 1} of {len(BRIEFS)}")
+    for number, brief in enumerate(briefs):
+        bench.log(f"ads: brief {number + 1} of {len(briefs)}")
         rows.append(_measured(bench, brief, bench.folder / f"brief-{number:02d}"))
-    return bars_of(rows)
+    return rows
 
 
 def _measured(bench: Bench, brief: AdBrief, folder: Path) -> Mapping[str, Any]:
@@ -134,3 +147,13 @@ def bars_of(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
             f"{asked - len(formats)} refused; the true mark laid in {exact}",
         ),
     ]
+
+
+def held_out_bars(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
+    """What counts of briefs that were not looked at, under names of their own; how many briefs are usable whole."""
+    whole = [len(row["formats"]) == len(FORMATS) and all(map(is_usable, row["formats"])) for row in rows]
+    none = [row["product"] for row in rows if not row["formats"]]
+    share = round(sum(whole) / max(1, len(whole)), 4)
+    told = f"of no format: {'; '.join(none)}" if none else "every brief gave a format"
+    bars = [replace(bar, name=f"{bar.name}_held_out") for bar in bars_of(rows) if bar.name in HELD_OUT_BARS]
+    return [*bars, Bar("ad_briefs_usable_held_out", share, "reported", None, len(rows), told)]

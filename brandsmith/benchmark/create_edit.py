@@ -1,13 +1,14 @@
 """The bars of in- and outpainting: what stays, what is drawn in its place, and how visible the seam is.
 
-Pictures to edit are drawn by the base itself; a thing is then exchanged for another (a red bowl for a green shoe), and
-each picture is drawn on to 16:9, one in four to a leaderboard. One row per edited picture is kept. The prompts are
-tuned on by nobody.
+Pictures to edit are drawn by the base alone. Then a thing is exchanged for another (a red bowl for a green apple) and
+each picture drawn on to 16:9, one in four to a leaderboard, all by the base alone: no such prompt names the concept,
+and an adapter draws what it was not taught worse than its base does (docs/editing.md). Last, the thing is exchanged for
+one that carries the mark, by the adapter. One row per edited picture is kept. The prompts are tuned on by nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,29 +22,39 @@ from brandsmith.benchmark.create import Bar, Bench
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.files import append_jsonl
 from brandsmith.core.json_files import read_rows
+from brandsmith.core.rows import Shot
+from brandsmith.create.edit_folder import EDIT_CHECKS
 from brandsmith.create.edits import square_around
 from brandsmith.create.inpaint import inpaint
 from brandsmith.create.outpaint import outpaint
 from brandsmith.create.redraw_part import feathered
 from brandsmith.create.seam import seam_jump
+from brandsmith.draw.source import Source
 from brandsmith.draw.to_folder import checked_settings
-from brandsmith.evaluate.chain import obeyed_judge
+from brandsmith.evaluate.chain import judges_for, obeyed_judge
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
+from brandsmith.judges.judge import Judge, score_shots
 from brandsmith.judges.obeyed import WORLD_PX, Obeyed
 from brandsmith.judges.object_boxes import boxes_apart
+from brandsmith.results.usable import checks_for, judge_usable
 
 WORDS = ("bowl", "apple", "car", "bottle", "hat", "cup", "backpack", "book", "lemon", "box", "bear", "drum")
 COLOURS = ("red", "green", "blue", "yellow", "purple")
+PRODUCTS = ("sweater", "bottle", "backpack", "t shirt", "cup", "billboard", "dress", "bag")
+"""What carries the mark, where that is drawn in a thing's place."""
+BASE_KINDS, TAUGHT_KINDS = ("exchange", "plain", "wide", "leaderboard"), ("taught", "taught_plain")
 NUM_PICTURES, TRIES, FIRST_SEED = 8, 3, 7000
 ROOM_PX = 7
 """Of 128: how much wider than the thing's box the mask is."""
-WIDE, LEADERBOARD = 16 / 9, 728 / 90
+ASPECTS = {"wide": 16 / 9, "leaderboard": 728 / 90}
 
 
 @with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 class EditRow(TypedDict):
-    """One edited picture."""
+    """One edited picture. `passed`: 1 where the judge of prompts is sure that it is obeyed, in TAUGHT_KINDS where it is
+    usable too; 0 where not; None where a judge is unsure.
+    """
 
     kind: str
     number: int
@@ -52,7 +63,7 @@ class EditRow(TypedDict):
     max_diff: int
     seam: float
     seam_before: float
-    obeyed: float | None
+    passed: float | None
 
 
 _ROW = TypeAdapter(EditRow)
@@ -60,13 +71,20 @@ _ROW = TypeAdapter(EditRow)
 
 @dataclass(frozen=True)
 class _Subject:
-    """A drawn picture (H, W, 3), what it shows, and what comes in its place inside `mask` (H, W)."""
+    """A drawn picture (H, W, 3), what it shows, and what comes in its place inside `mask` (H, W): another thing, or a
+    product that carries the mark.
+    """
 
     number: int
     picture: np.ndarray
     before: str
     after: str
+    taught: str
     mask: np.ndarray
+
+
+Check = Callable[[np.ndarray, str], float | None]
+"""What a row's `passed` says of a picture (h, w, 3) and its prompt."""
 
 
 def measure_edit(bench: Bench) -> list[Bar]:
@@ -75,8 +93,8 @@ def measure_edit(bench: Bench) -> list[Bar]:
     file = bench.folder / "rows.jsonl"
     rows = [EditRow(**row) for row in read_rows(file, _ROW, "delete the line: it is measured again")]
     done = {(row["kind"], row["number"]) for row in rows}
-    kinds = ("exchange", "plain", "wide", "leaderboard")
-    if any((kind, number) not in done for kind in kinds for number in _numbers(kind)):
+    wanted = [(kind, number) for kind in (*BASE_KINDS, *TAUGHT_KINDS) for number in _numbers(kind)]
+    if any(one not in done for one in wanted):
         rows += _measured(bench, done, file)
     return edit_bars(rows)
 
@@ -87,59 +105,98 @@ def _numbers(kind: str) -> range:
 
 def _measured(bench: Bench, done: set[tuple[str, int]], file: Path) -> list[EditRow]:
     rows: list[EditRow] = []
-    settings = checked_settings(["a red bowl"], DrawSettings(), bench.source)
-    judge = obeyed_judge(load_concept(bench.concept), resolve_base(bench.source.base))
-    with bench.source.loaded() as (base, _):
-        for number in range(NUM_PICTURES):
-            own = [kind for kind in ("exchange", "plain", "wide", "leaderboard") if number in _numbers(kind)]
-            wanted = [kind for kind in own if (kind, number) not in done]
-            if wanted:
-                bench.log(f"editing picture {number + 1} of {NUM_PICTURES}")
-                for row in _edited(base, _subject(base, number, settings), wanted, settings, judge):
+    alone, concept = Source(bench.source.base), load_concept(bench.concept)
+    folder = resolve_base(bench.source.base)
+    subjects: list[_Subject] = []
+    for source, kinds, check in (
+        (alone, BASE_KINDS, _obeys(obeyed_judge(concept, folder))),
+        (bench.source, TAUGHT_KINDS, _usable(judges_for(concept, folder))),
+    ):
+        settings = checked_settings(["a red bowl"], DrawSettings(), source)
+        with source.loaded() as (base, _):
+            subjects = subjects or [_subject(base, number, settings, concept.token) for number in range(NUM_PICTURES)]
+            for subject in subjects:
+                own = [kind for kind in kinds if subject.number in _numbers(kind)]
+                wanted = [kind for kind in own if (kind, subject.number) not in done]
+                bench.log(f"editing picture {subject.number + 1} of {NUM_PICTURES}: {', '.join(wanted)}")
+                for row in _edited(base, subject, wanted, settings, check):
                     append_jsonl(file, row)
                     rows.append(row)
     return rows
 
 
-def _subject(base: Base, number: int, settings: DrawSettings) -> _Subject:
+def _obeys(judge: Obeyed) -> Check:
+    def check(picture: np.ndarray, prompt: str) -> float | None:
+        return judge.score_prompted([picture], [prompt])[0].value
+
+    return check
+
+
+def _usable(chain: Mapping[str, Judge]) -> Check:
+    judges = {name: judge for name, judge in chain.items() if name != "copying"}  # the picture is the user's own
+
+    def check(picture: np.ndarray, prompt: str) -> float | None:
+        shot = Shot(0, prompt, 0, "", 0)
+        rows = [row for judge in judges.values() for row in score_shots(judge, [shot], [picture])]
+        verdict = judge_usable(rows, [name for name in checks_for(judges) if name in EDIT_CHECKS]).verdict
+        return None if verdict is None else float(verdict)
+
+    return check
+
+
+def _subject(base: Base, number: int, settings: DrawSettings, token: str) -> _Subject:
     def thing(place: int) -> str:
         return f"a {COLOURS[place % len(COLOURS)]} {WORDS[place % len(WORDS)]}"
 
     before, after = thing(number), thing(number + 1)
+    taught = f"a {COLOURS[(number + 2) % len(COLOURS)]} {token} {PRODUCTS[number % len(PRODUCTS)]}"
     picture = sample(base, [before], [FIRST_SEED + number], settings)[0]
     boxes = boxes_apart(picture)
     x0, y0, x1, y1 = boxes[0] if boxes else (24, 24, 104, 104)
     mask = np.zeros((WORLD_PX, WORLD_PX), bool)
     mask[max(0, int(y0) - ROOM_PX) : int(y1) + ROOM_PX, max(0, int(x0) - ROOM_PX) : int(x1) + ROOM_PX] = True
-    return _Subject(number, picture, before, after, mask)
+    return _Subject(number, picture, before, after, taught, mask)
 
 
-def _edited(
-    base: Base, subject: _Subject, kinds: Sequence[str], settings: DrawSettings, judge: Obeyed
-) -> list[EditRow]:
+def _edited(base: Base, subject: _Subject, kinds: Sequence[str], settings: DrawSettings, check: Check) -> list[EditRow]:
     rows: list[EditRow] = []
     seeds = [FIRST_SEED + 100 * (1 + subject.number) + place for place in range(TRIES)]
-    if "plain" in kinds:
-        for seed, picture in zip(seeds, sample(base, [subject.after] * TRIES, seeds, settings), strict=True):
-            verdict = judge.score_prompted([picture], [subject.after])[0].value
-            rows.append(_row("plain", subject, seed, subject.after, 0, (0.0, 0.0), verdict))
-    if "exchange" in kinds:
-        made = inpaint(base, subject.picture, subject.mask, subject.after, seeds, settings)
-        outside = feathered(subject.mask, made.feather_px) == 0
-        square = square_around(subject.mask)
-        for seed, picture in zip(seeds, made.pictures, strict=True):
-            verdict = judge.score_prompted([np.ascontiguousarray(picture[square])], [subject.after])[0].value
-            seams = _seam(picture, subject.mask), _seam(subject.picture, subject.mask)
-            diff = _largest(picture[outside], subject.picture[outside])
-            rows.append(_row("exchange", subject, seed, subject.after, diff, seams, verdict))
-    for kind, aspect in (("wide", WIDE), ("leaderboard", LEADERBOARD)):
-        if kind in kinds:
-            rows.append(_outpainted(base, subject, kind, aspect, seeds[0], settings))
+    for kind in kinds:
+        if kind in ("plain", "taught_plain"):
+            prompt = subject.after if kind == "plain" else subject.taught
+            for seed, picture in zip(seeds, sample(base, [prompt] * TRIES, seeds, settings), strict=True):
+                rows.append(_row(kind, subject, seed, prompt, 0, (0.0, 0.0), check(picture, prompt)))
+        elif kind in ("exchange", "taught"):
+            prompt = subject.after if kind == "exchange" else subject.taught
+            rows += _exchanged(base, subject, kind, prompt, seeds, settings, check)
+        else:
+            rows.append(_outpainted(base, subject, kind, seeds[0], settings))
     return rows
 
 
-def _outpainted(base: Base, subject: _Subject, kind: str, aspect: float, seed: int, settings: DrawSettings) -> EditRow:
-    made = outpaint(base, subject.picture, aspect, subject.before, seed, settings)
+def _exchanged(
+    base: Base,
+    subject: _Subject,
+    kind: str,
+    prompt: str,
+    seeds: Sequence[int],
+    settings: DrawSettings,
+    check: Check,
+) -> list[EditRow]:
+    made = inpaint(base, subject.picture, subject.mask, prompt, seeds, settings)
+    outside = feathered(subject.mask, made.feather_px) == 0
+    square = square_around(subject.mask)
+    rows = []
+    for seed, picture in zip(seeds, made.pictures, strict=True):
+        seams = _seam(picture, subject.mask), _seam(subject.picture, subject.mask)
+        diff = _largest(picture[outside], subject.picture[outside])
+        passed = check(np.ascontiguousarray(picture[square]), prompt)
+        rows.append(_row(kind, subject, seed, prompt, diff, seams, passed))
+    return rows
+
+
+def _outpainted(base: Base, subject: _Subject, kind: str, seed: int, settings: DrawSettings) -> EditRow:
+    made = outpaint(base, subject.picture, ASPECTS[kind], subject.before, seed, settings)
     x0, y0, x1, y1 = made.kept
     feather = made.feather_px
     diff = _largest(made.picture[:, x0 + feather : x1 - feather], subject.picture[:, feather:-feather])
@@ -153,7 +210,7 @@ def _outpainted(base: Base, subject: _Subject, kind: str, aspect: float, seed: i
 
 
 def _row(
-    kind: str, subject: _Subject, seed: int, prompt: str, diff: int, seams: tuple[float, float], obeyed: float | None
+    kind: str, subject: _Subject, seed: int, prompt: str, diff: int, seams: tuple[float, float], passed: float | None
 ) -> EditRow:
     seam, before = (round(own, 4) for own in seams)
     return EditRow(
@@ -164,7 +221,7 @@ def _row(
         max_diff=diff,
         seam=seam,
         seam_before=before,
-        obeyed=obeyed,
+        passed=passed,
     )
 
 
@@ -181,35 +238,15 @@ def _largest(a: np.ndarray, b: np.ndarray) -> int:
 
 def edit_bars(rows: Sequence[EditRow]) -> list[Bar]:
     """The figures, from rows."""
-    by_kind = {
-        kind: [row for row in rows if row["kind"] == kind] for kind in ("exchange", "plain", "wide", "leaderboard")
-    }
+    by_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in (*BASE_KINDS, *TAUGHT_KINDS)}
     outside = by_kind["wide"] + by_kind["leaderboard"]
-    share, plain = _obeyed(by_kind["exchange"]), _obeyed(by_kind["plain"])
-    best, best_plain = _best(by_kind["exchange"]), _best(by_kind["plain"])
     inside_seam, outside_seam = _seam_excess(_chosen(by_kind["exchange"])), _seam_excess(outside)
-    tries = len(by_kind["exchange"])
-    unsure = sum(row["obeyed"] is None for row in by_kind["exchange"])
     num = len({row["number"] for row in by_kind["exchange"]})
     return [
-        _zero("inpaint_unmasked_max_diff", by_kind["exchange"]),
+        _zero("inpaint_unmasked_max_diff", by_kind["exchange"] + by_kind["taught"]),
         _zero("outpaint_kept_max_diff", outside),
-        Bar(
-            "inpaint_obeyed",
-            share,
-            f">= {0.8 * plain:.3g}",
-            share >= 0.8 * plain,
-            tries,
-            f"plain: {plain:.3g}; the judge is unsure of {unsure}",
-        ),
-        Bar(
-            f"inpaint_obeyed_best_of_{TRIES}",
-            best,
-            f">= {best_plain:.3g}",
-            best >= best_plain,
-            num,
-            f"things of which a try is obeyed; drawn plainly: {best_plain:.3g}",
-        ),
+        *_against_plain("inpaint_obeyed", by_kind["exchange"], by_kind["plain"], "by the base alone"),
+        *_against_plain("inpaint_taught", by_kind["taught"], by_kind["taught_plain"], "usable, by the adapter"),
         Bar(
             "inpaint_seam",
             inside_seam,
@@ -222,26 +259,50 @@ def edit_bars(rows: Sequence[EditRow]) -> list[Bar]:
     ]
 
 
+def _against_plain(name: str, rows: Sequence[EditRow], plain_rows: Sequence[EditRow], note: str) -> list[Bar]:
+    """Of all tries, and of things of which one try passes: beside the same prompts drawn into no picture."""
+    share, plain, best, best_plain = _passed(rows), _passed(plain_rows), _best(rows), _best(plain_rows)
+    unsure, things = sum(row["passed"] is None for row in rows), len({row["number"] for row in rows})
+    return [
+        Bar(
+            name,
+            round(share, 4),
+            f">= {0.8 * plain:.3g}",
+            share >= 0.8 * plain,
+            len(rows),
+            f"{note}; plain: {plain:.3g}; a judge is unsure of {unsure}",
+        ),
+        Bar(
+            f"{name}_best_of_{TRIES}",
+            best,
+            f">= {best_plain:.3g}",
+            best >= best_plain,
+            things,
+            f"things of which a try passes; drawn plainly: {best_plain:.3g}",
+        ),
+    ]
+
+
 def _zero(name: str, rows: Sequence[EditRow]) -> Bar:
     worst = max((row["max_diff"] for row in rows), default=255)
     return Bar(name, worst, "0", worst == 0, len(rows), "outside the feather")
 
 
-def _obeyed(rows: Sequence[EditRow]) -> float:
-    """The share of pictures in which the judge is sure that the prompt is obeyed; of those it abstains from none is."""
-    return float(np.mean([row["obeyed"] == 1 for row in rows])) if rows else 0.0
+def _passed(rows: Sequence[EditRow]) -> float:
+    """The share of pictures that pass for sure; of those a judge abstains from none does."""
+    return float(np.mean([row["passed"] == 1 for row in rows])) if rows else 0.0
 
 
 def _best(rows: Sequence[EditRow]) -> float:
     numbers = {row["number"] for row in rows}
-    return len({row["number"] for row in rows if row["obeyed"] == 1}) / max(1, len(numbers))
+    return len({row["number"] for row in rows if row["passed"] == 1}) / max(1, len(numbers))
 
 
 def _chosen(rows: Sequence[EditRow]) -> list[EditRow]:
     """Of each picture the try that the command would keep: obeyed, then the least seam."""
     numbers = sorted({row["number"] for row in rows})
     own = [[row for row in rows if row["number"] == number] for number in numbers]
-    return [min(tries, key=lambda row: (row["obeyed"] != 1, row["obeyed"] == 0, row["seam"])) for tries in own]
+    return [min(tries, key=lambda row: (row["passed"] != 1, row["passed"] == 0, row["seam"])) for tries in own]
 
 
 def _seam_excess(rows: Sequence[EditRow]) -> float:

@@ -53,6 +53,8 @@ class SignedRow:
     xmp: bool | None
     """None: no independent reader is installed."""
     sign_ms: float
+    sign_cpu_ms: float
+    """The processor's own time in it: what other programs on the machine do not change."""
     psnr_db: float
     jpeg: bool
     halved: bool
@@ -95,9 +97,9 @@ def measure_picture(drawn: Path, suffix: str, bench: Bench) -> SignedRow:
     leaves = bench.folder / "leaves" / drawn.stem / f"picture{suffix}"
     again = bench.folder / "again" / drawn.stem
     shutil.rmtree(again, ignore_errors=True)  # of a measurement that was interrupted
-    claim, start = drawn_claim(recipe, Rights(creator="Benchmark")), time.perf_counter()
+    claim, start, cpu = drawn_claim(recipe, Rights(creator="Benchmark")), time.perf_counter(), time.process_time()
     save_signed(leaves, pixels, claim)
-    sign_ms = (time.perf_counter() - start) * 1000
+    sign_ms, sign_cpu_ms = (time.perf_counter() - start) * 1000, (time.process_time() - cpu) * 1000
     checkpoint = bench.source.checkpoint
     redrawn = draw_again(leaves, again, checkpoint.parents[1] if checkpoint else None, Leaving())
     payload = payload_of(recipe.as_text()[KEYWORD])
@@ -109,6 +111,7 @@ def measure_picture(drawn: Path, suffix: str, bench: Bench) -> SignedRow:
         verified_by_sdk(leaves),
         read_by_others(leaves),
         sign_ms,
+        sign_cpu_ms,
         _psnr(pixels, marked),
         **{name: bool(found) for name, found in survived.items()},
         false_alarm=read(pixels) is not None,
@@ -172,7 +175,9 @@ def bars_of(rows: Sequence[SignedRow]) -> list[Bar]:
         else Bar("signed_verified", None, "all", None, num, "no independent reader of XMP: install exiftool"),
     ]
     cost = float(np.median([row.sign_ms for row in rows]))
-    bars.append(Bar("sign_ms", round(cost, 1), f"<= {MOST_MS:g}", cost <= MOST_MS, num, "median, encoding included"))
+    own = float(np.median([row.sign_cpu_ms for row in rows]))
+    note = f"median, with encoding and writing; {own:.1f} of processor time"
+    bars.append(Bar("sign_ms", round(cost, 1), f"<= {MOST_MS:g}", cost <= MOST_MS, num, note))
     for name in CHANGES:
         share = sum(getattr(row, name) for row in rows) / num
         bars.append(Bar(f"watermark_{name}", share, f">= {LEAST_SURVIVAL}", share >= LEAST_SURVIVAL, num, _NOTES[name]))

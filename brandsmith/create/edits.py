@@ -15,7 +15,7 @@ from brandsmith.base.sources import family_of
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of
-from brandsmith.core.notes import warn_once
+from brandsmith.core.notes import note_once, warn_once
 from brandsmith.create.edit_choice import MaskChoice
 from brandsmith.create.edit_folder import Edited, Order, load_picture
 from brandsmith.create.inpaint import InpaintSettings, inpaint
@@ -24,6 +24,7 @@ from brandsmith.create.outpaint import OutpaintSettings, check_outpaint, outpain
 from brandsmith.create.phrase_mask import check_phrase, phrase_mask, with_room
 from brandsmith.draw.choice import ModelChoice
 from brandsmith.draw.prompts import ReadPrompt, as_read, read_prompts, with_english_negative
+from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.language.choice import LanguageChoice
 from brandsmith.provenance.certificate import Signing
@@ -136,8 +137,15 @@ def read_order(
     """What is to be edited by what, and the prompt in English. Loads no weights; raises InvalidInput."""
     source, concept = request.model.find(), load_concept(request.concept)
     read = read_prompts([request.prompt], source, language, [concept.token])[0]
+    say_if_not_named(source, concept.token, read.english)
     settings = with_english_negative(settings, source, language)
     return Order(request.picture, source, settings, concept, request.seeds, request.out, signing), read
+
+
+def say_if_not_named(source: Source, token: str, prompt: str) -> None:
+    """A word where an adapter is to draw what it was not taught: its base often does that better (docs/editing.md)."""
+    if source.fine_tuned and token not in prompt:
+        note_once(f"the prompt does not name {token}: without --run the base draws it alone, often better")
 
 
 def read_inpainting(order: Order, prompt: str | ReadPrompt, choice: MaskChoice, how: InpaintSettings) -> Inpainting:

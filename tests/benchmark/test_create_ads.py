@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from brandsmith.benchmark.create_ads import BRIEFS, FORMATS, GERMAN, bars_of, briefs, format_row, is_usable
+from itertools import product
+
+from brandsmith.benchmark.create_ads import (
+    BRIEFS,
+    FORMATS,
+    GERMAN,
+    bars_of,
+    briefs,
+    format_row,
+    held_out_bars,
+    is_usable,
+)
+from brandsmith.benchmark.held_out_briefs import COLOURS, LANGUAGES, NOUNS, held_out_briefs, said_in
+from brandsmith.language.reading import read_text_in
+from brandsmith.prepare.shots import article
 
 GOOD = {
     "format": "1:1",
@@ -67,3 +81,31 @@ def test_overlap_is_measured_on_every_box_but_the_product_s():
     }
     assert format_row(part)["overlap_px"] == 25 + 4
     assert format_row(part)["least_contrast"] == 4.6
+
+
+def test_held_out_briefs_are_drawn_once_and_show_no_product_that_was_looked_at():
+    seen = [shown for shown, _, _ in BRIEFS]
+    own = held_out_briefs(seen)
+    assert own == held_out_briefs(seen) and own != held_out_briefs(seen, seed=1)
+    assert len(own) == 20 and not {brief.product for brief in own} & set(seen)
+    texts = [brief.headline for brief in own]
+    assert len(set(texts)) == 20 and not set(texts) & {headline for _, headline, _ in BRIEFS}
+    assert {brief.language for brief in own} == {None, "de", "nl", "fr", "es"}
+
+
+def test_held_out_briefs_are_valid_and_every_word_of_every_language_is_read():
+    for brief in held_out_briefs([]):
+        assert brief.prompt("qoga_logo").count("qoga_logo") == 1
+    for language, noun, colour in product(LANGUAGES[1:], NOUNS, COLOURS):
+        reading = read_text_in(said_in(language, colour, noun).format(token="qoga_logo"), language, ["qoga_logo"])
+        assert not reading.unknown
+        assert reading.english == article(f"{colour} {noun} with qoga_logo") or noun in ("shorts", "pants")
+
+
+def test_bars_of_held_out_briefs_have_names_of_their_own_and_count_whole_briefs():
+    refused = rows()
+    refused[3] = {"product": "a brown scarf", "seconds": 9.0, "refused": {"1:1": "none"}, "formats": []}
+    bars = {bar.name: bar for bar in held_out_bars(refused)}
+    assert bars["ads_usable_held_out"].value == 0.95 and bars["ads_usable_held_out"].n == 100
+    assert bars["ad_briefs_usable_held_out"].value == 0.95 and "scarf" in bars["ad_briefs_usable_held_out"].note
+    assert all(name.endswith("_held_out") for name in bars)

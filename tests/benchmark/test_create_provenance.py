@@ -13,7 +13,7 @@ from brandsmith.benchmark.create_provenance import SignedRow, bars_of, measure_p
 from brandsmith.core.pictures import save_png
 from brandsmith.draw.source import Source
 
-ROW = SignedRow("a.png", True, True, True, 3.0, 40.0, True, True, True, False)
+ROW = SignedRow("a.png", True, True, True, 3.0, 2.0, 40.0, True, True, True, False)
 
 
 def test_one_that_fails_fails_its_bar():

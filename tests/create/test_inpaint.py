@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,13 @@ from bases import build_tiny, save_as_diffusers_folder
 from PIL import Image
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.core.notes import warn_once
-from brandsmith.create.edits import said_if_whole, square_around, squared
+from brandsmith.core.notes import note_once, warn_once
+from brandsmith.create.edits import said_if_whole, say_if_not_named, square_around, squared
 from brandsmith.create.inpaint import InpaintSettings, Window, cut, inpaint, window_around
 from brandsmith.create.redraw_part import feathered
 from brandsmith.create.seam import seam_jump
 from brandsmith.draw.recipe import EDIT_KEYWORD
+from brandsmith.draw.source import Source
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
 
@@ -210,3 +212,12 @@ def test_a_mask_of_the_whole_picture_is_taken_and_said(capsys):
     part[2:4] = True
     assert said_if_whole(part) is part and capsys.readouterr().err == ""
     assert said_if_whole(np.ones((8, 8), bool)).all() and "nothing of it stays" in capsys.readouterr().err
+
+
+def test_a_prompt_that_does_not_name_the_concept_is_said_where_an_adapter_draws(capsys):
+    note_once.cache_clear()
+    say_if_not_named(Source("pocket", Path("run")), "qoga_logo", "a qoga_logo cup")
+    say_if_not_named(Source("pocket"), "qoga_logo", "a green apple")
+    assert capsys.readouterr().err == ""
+    say_if_not_named(Source("pocket", Path("run")), "qoga_logo", "a green apple")
+    assert "does not name qoga_logo" in capsys.readouterr().err
