@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # prompts are parsed and checked without torch
-    from brandsmith.base.base import Base
+from typing import Any
 
 Span = tuple[int, int]
 """Characters [start, end) of a prompt."""
@@ -42,8 +39,8 @@ def expand_tokens(tokenizer: Any, prompt: str) -> str:
     return expand_with_spans(tokenizer, prompt, [])[0]
 
 
-def expand_prompts(base: Base, prompts: list[str]) -> list[str]:
-    return [expand_tokens(base.tokenizer, prompt) for prompt in prompts]
+def expand_prompts(tokenizer: Any, prompts: list[str]) -> list[str]:
+    return [expand_tokens(tokenizer, prompt) for prompt in prompts]
 
 
 def expand_with_spans(tokenizer: Any, prompt: str, spans: list[Span]) -> tuple[str, list[Span]]:

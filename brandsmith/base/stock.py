@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers import DDIMScheduler, DiffusionPipeline, MotionAdapter, SchedulerMixin
 from transformers import PreTrainedTokenizerBase
 
 from brandsmith.base.base import Base
@@ -32,6 +32,21 @@ def stock_pipeline(base: Base, scheduler: SchedulerMixin | None = None) -> Diffu
         vae=base.vae,
         scheduler=scheduler or base.scheduler,
     )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def stock_clip_pipeline(base: Base, adapter: MotionAdapter, **scheduled: Any) -> DiffusionPipeline:
+    """Stock diffusers' AnimateDiff pipeline over a base's own modules, with DDIM; `scheduled` changes its scheduler.
+
+    The U-Net that diffusers 0.42 builds for it leaves the layers by which SDXL is told sizes as they were drawn at
+    random; here they are the base's.
+    """
+    kind = getattr(diffusers, "AnimateDiffSDXLPipeline" if base.family.name == "sdxl" else "AnimateDiffPipeline")
+    scheduler = DDIMScheduler.from_config(base.scheduler.config, **scheduled)
+    pipeline: DiffusionPipeline = kind.from_pipe(stock_pipeline(base), motion_adapter=adapter, scheduler=scheduler)
+    if base.family.name == "sdxl":
+        pipeline.unet.add_embedding.load_state_dict(base.denoiser.add_embedding.state_dict())
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

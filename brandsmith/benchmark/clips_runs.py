@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AnimateDiffPipeline, AnimateDiffSDXLPipeline, DDIMScheduler, MotionAdapter
+from diffusers import MotionAdapter
 
 from brandsmith.base.base import Base
 from brandsmith.base.motion import Frames, Motion
 from brandsmith.base.random_small import build_tiny
-from brandsmith.base.stock import stock_pipeline
+from brandsmith.base.stock import stock_clip_pipeline
 from brandsmith.benchmark.create import Bar
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import sha256_of
@@ -46,21 +46,6 @@ def _stock_bar(name: str, family: str) -> Bar:
     pipe = stock_clip_pipeline(base, adapter)
     difference = float((last[-1].transpose(0, 1)[None] - _stock(base, pipe)).abs().max())
     return Bar(name, difference, "<= 1e-4", difference <= 1e-4, NUM_FRAMES, f"{type(pipe).__name__}, DDIM")
-
-
-def stock_clip_pipeline(base: Base, adapter: MotionAdapter, **scheduled: Any) -> Any:
-    """Stock diffusers' AnimateDiff pipeline over a base's own modules, with DDIM.
-
-    The U-Net that diffusers 0.42 builds for it leaves the layers by which SDXL is told sizes as they were drawn at
-    random; here they are the base's.
-    """
-    scheduler = DDIMScheduler.from_config(base.scheduler.config, **scheduled)
-    kind = AnimateDiffSDXLPipeline if base.family.name == "sdxl" else AnimateDiffPipeline
-    pipe = kind.from_pipe(stock_pipeline(base), motion_adapter=adapter, scheduler=scheduler)
-    if base.family.name == "sdxl":
-        pipe.unet.add_embedding.load_state_dict(base.denoiser.add_embedding.state_dict())
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 @torch.no_grad()

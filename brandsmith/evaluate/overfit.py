@@ -232,7 +232,7 @@ def _losses(base: Base, latents: torch.Tensor, prompts: Sequence[str], num_noise
     noise, timesteps = noise.to(base.device), timesteps.to(base.device)
     rows = []
     for latent, prompt in zip(latents, prompts, strict=True):
-        conditioning = encode_prompts(base, expand_prompts(base, [prompt]), base.image_px)
+        conditioning = encode_prompts(base, expand_prompts(base.tokenizer, [prompt]), base.image_px)
         repeated = conditioning.rows(torch.zeros(num_noises, dtype=torch.long, device=base.device))
         rows.append(loss(latent.expand(num_noises, *latent.shape), repeated, noise, timesteps).cpu().numpy())
     return np.stack(rows)

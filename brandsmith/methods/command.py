@@ -21,9 +21,10 @@ from brandsmith.methods.choice import FROM_THE_BASE, GoingOn
 from brandsmith.methods.continuing import Start, find_start, more_steps
 from brandsmith.methods.job import check_job
 from brandsmith.methods.loop import load_trainable, train
+from brandsmith.methods.pace import measure_pace
 from brandsmith.methods.registry import resolve_config
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.methods.training_plan import Means, TrainingPlan, fit, measure_pace, plan_training, shown
+from brandsmith.methods.training_plan import Means, TrainingPlan, fit, plan_training, shown
 from brandsmith.methods.watcher import Watcher
 
 

@@ -24,7 +24,7 @@ class PromptEncoder:
         self.base, self.size, self.trains_text, self.clip_skip = base, size, trains_text, clip_skip
         self.met: dict[str, Conditioning] = {}
         self.known = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-        expanded = expand_prompts(base, list(self.known))
+        expanded = expand_prompts(base.tokenizer, list(self.known))
         self.ids = tokenize(base, expanded)
         if not trains_text:
             with torch.no_grad():
@@ -39,7 +39,7 @@ class PromptEncoder:
         was not made for, by those that the base has now.
         """
         if not self._knows(prompts):
-            return tokenize(self.base, expand_prompts(self.base, list(prompts)))
+            return tokenize(self.base, expand_prompts(self.base.tokenizer, list(prompts)))
         return [ids[self._rows(prompts)] for ids in self.ids]
 
     def _knows(self, prompts: Sequence[str]) -> bool:

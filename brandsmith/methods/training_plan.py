@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -28,8 +26,6 @@ from brandsmith.methods.training_data import image_size
 
 SPARE = 1.15
 """Free memory must be so many times the plan: it may be 15 % off."""
-PROBE_STEPS = 4
-"""Timed; the first is left out, it warms up."""
 _GIB = 2**30
 Means = dict[str, Any]
 """Settings by name."""
@@ -184,14 +180,3 @@ def advise(base: Base, config: TrainSettings) -> NotEnoughMemory:
         return NotEnoughMemory(f"out of memory on {base.device}", hint=hint)
     said = f"out of memory on {base.device}: the training needs about {gib(needed)}"
     return NotEnoughMemory(said, hint=f"would have fitted: {shown(means)}", means=means)
-
-
-def measure_pace(plan: TrainingPlan, base: Base, concept: Concept, config: TrainSettings) -> TrainingPlan:
-    """The plan with the time of a step, measured on three in a folder that is thrown away."""
-    from brandsmith.methods.loop import train
-
-    few: Means = {"steps": PROBE_STEPS, "checkpoint_every": PROBE_STEPS, "num_class_images": 2, "class_image_steps": 2}
-    with TemporaryDirectory(prefix="brandsmith-dry-run-") as folder:
-        run = train(config.model_copy(update=few), concept, base, Path(folder) / "run")
-        seconds = median(row["seconds"] for row in run.metrics()[1:])
-    return replace(plan, seconds_per_step=seconds)

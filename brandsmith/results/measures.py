@@ -10,6 +10,8 @@ from brandsmith.results.usable import checks_for, judge_usable
 
 THESIS_KPI = "average(ocr, yolo)"
 USABLE_RATE = "usable_rate"
+FEWEST_JUDGED = 10
+"""What a study draws of a checkpoint when it says nothing: five prompts, two selection seeds, at least one training."""
 Picture = tuple[int, int]
 """(case, seed)"""
 ByJudge = Mapping[str, Row]

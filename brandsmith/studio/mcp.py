@@ -22,7 +22,7 @@ from brandsmith.studio import summaries
 from brandsmith.studio.files import thumbnail
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job
-from brandsmith.studio.jobs.worker import ensure_worker
+from brandsmith.studio.jobs.worker_process import ensure_worker
 from brandsmith.studio.orders import ORDERS
 from brandsmith.studio.workspace import KINDS, Workspace
 

@@ -19,7 +19,7 @@ from brandsmith.core.version import package_version
 from brandsmith.studio import api, events, files
 from brandsmith.studio.access import NotLoggedIn, Refused, guard
 from brandsmith.studio.audit import Audit
-from brandsmith.studio.jobs.worker import ensure_worker
+from brandsmith.studio.jobs.worker_process import ensure_worker
 from brandsmith.studio.pages import ROUTERS
 from brandsmith.studio.render import HERE, render
 from brandsmith.studio.security import BodyLimits, KnownNames, Pace, SafeHeaders

@@ -21,11 +21,8 @@ from brandsmith.core.text import is_there, read_text
 from brandsmith.core.yaml_lines import Located, read_yaml
 from brandsmith.core.yaml_record import mistakes, sentence
 from brandsmith.guidance.settings import DrawSettings
-from brandsmith.results.measures import THESIS_KPI, USABLE_RATE
+from brandsmith.results.measures import FEWEST_JUDGED, THESIS_KPI, USABLE_RATE
 from brandsmith.study.old_keys import renamed
-
-FEWEST_JUDGED = 10
-"""What a study draws of a checkpoint when it says nothing: five prompts, two selection seeds, at least one training."""
 
 _UNITS_SEC = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hours": 3600, "days": 86400}
 

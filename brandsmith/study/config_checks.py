@@ -23,8 +23,7 @@ from brandsmith.guidance.schedulers import SHORT_NAMES
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
-from brandsmith.results.measures import MEASURES, NEEDS_TEXT, THESIS_KPI, USABLE_RATE
-from brandsmith.study.config import FEWEST_JUDGED
+from brandsmith.results.measures import FEWEST_JUDGED, MEASURES, NEEDS_TEXT, THESIS_KPI, USABLE_RATE
 
 Problem = tuple[int, str]
 SET_BY_STUDY = {"method": "methods", "seed": "training_seeds", "checkpoint_every": "checkpoints"}

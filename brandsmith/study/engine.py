@@ -37,10 +37,11 @@ from brandsmith.study.disk_space import check_study_space
 from brandsmith.study.executors import OpenExecutor, check_executor
 from brandsmith.study.folder import StudyFolder, prompts_of
 from brandsmith.study.halving import share_of_steps, survivors
+from brandsmith.study.job import Job
 from brandsmith.study.proposals import Proposal, Proposals, open_proposals, wanted_by_round
 from brandsmith.study.space import Trial, build_trials, check_no_doubles, example_trials
 from brandsmith.study.storage import open_storage
-from brandsmith.study.worker import Job, Judges, LocalExecutor
+from brandsmith.study.worker import Judges, LocalExecutor
 
 SCREEN = (*COLUMNS, "usable_rate", "n", "state")
 TABLE = (*COLUMNS, "usable_rate", "kpi_low", "kpi_high", "spread_between_seeds", "n", "state")

@@ -7,13 +7,11 @@ of one after another (docs/log.md). What is learnt is the same up to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.packed import pack_key
-
-if TYPE_CHECKING:
-    from brandsmith.study.worker import Job
+from brandsmith.study.job import Job
 
 Packing = Literal["auto", "always", "never"]
 MOST_TOGETHER = 8

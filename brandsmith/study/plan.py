@@ -24,9 +24,10 @@ from brandsmith.results.study_records import TrialRecord
 from brandsmith.study.config import MethodSpace, StudyConfig
 from brandsmith.study.folder import StudyFolder
 from brandsmith.study.halving import share_of_steps
+from brandsmith.study.job import Job
 from brandsmith.study.proposals import num_settings, wanted_by_round
 from brandsmith.study.space import Trial, example_trial
-from brandsmith.study.worker import Job, Judges, Worker
+from brandsmith.study.worker import Judges, Worker
 
 PROBE_STEPS = 4
 """Of each method; the first is left out, it warms up."""

@@ -26,7 +26,8 @@ from brandsmith.core.files import append_jsonl, only_one
 from brandsmith.core.optional import need_package
 from brandsmith.core.run import RunDirectory
 from brandsmith.study.folder import StudyFolder
-from brandsmith.study.worker import Job, Judges, OnStep, Worker
+from brandsmith.study.job import Job
+from brandsmith.study.worker import Judges, OnStep, Worker
 
 MOST_RESTARTS = 3
 """How often a job whose machine or process died is started again; then its trial has failed."""

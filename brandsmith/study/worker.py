@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,7 @@ from brandsmith.methods.packed import Trial, train_packed
 from brandsmith.methods.registry import method_named
 from brandsmith.methods.settings import TrainSettings
 from brandsmith.study.folder import StudyFolder, mend_last_line
+from brandsmith.study.job import Job
 from brandsmith.study.packs import packs_of
 
 Judges = Callable[[Concept], Sequence[Judge]]
@@ -62,18 +63,6 @@ _OF_ONE_TRIAL = (
     ArithmeticError,
     ValueError,
 )
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be done on one trial."""
-
-    trial: str
-    config: TrainSettings
-    train_to: int
-    """Step to have reached; the trial can go on from there."""
-    score: tuple[tuple[int, tuple[int, ...]], ...] = ()
-    """(step, seeds): which checkpoints draw the standard prompts with which seeds."""
 
 
 class Executor(Protocol):

@@ -64,6 +64,42 @@ def test_imports_point_down():
     )
 
 
+def test_no_files_import_each_other_in_a_circle():
+    """Imports inside functions and for types alone count too: such files are one thought in two places."""
+    names = {".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts): file for file in PACKAGE.rglob("*.py")}
+    needs = {name: {own for own in imported_by(file) if own in names} for name, file in names.items()}
+    assert sum(map(len, needs.values())) > 2000, "hardly an import was found"
+    circles = sorted(sorted(group) for group in groups_in_circles(needs))
+    assert not circles, f"files in a circle: {circles}"
+
+
+def imported_by(file: Path) -> set[str]:
+    """Full names of the modules of every import statement, wherever it stands."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def groups_in_circles(needs: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of names of which each reaches all others and itself."""
+    reached = {name: reachable(needs, name) for name in needs}
+    groups = {frozenset(other for other in reached[name] if name in reached[other]) for name in needs}
+    return [set(group) for group in groups if group]
+
+
+def reachable(needs: dict[str, set[str]], name: str) -> set[str]:
+    seen, ahead = set(), list(needs[name])
+    while ahead:
+        if (one := ahead.pop()) not in seen:
+            seen.add(one)
+            ahead += needs[one]
+    return seen
+
+
 def test_strangers_never_meet():
     met = {
         (part, module)

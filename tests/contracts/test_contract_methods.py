@@ -43,7 +43,7 @@ def same_bits(one, other):
 def predict(base, prompts=(f"a {TOKEN}",)):
     generator = torch.Generator().manual_seed(7)
     latents = torch.randn(1, *base.latent_shape, generator=generator).expand(len(prompts), -1, -1, -1)
-    conditioning = encode_prompts(base, expand_prompts(base, prompts))
+    conditioning = encode_prompts(base, expand_prompts(base.tokenizer, prompts))
     return predict_rows(base, latents, torch.full((len(prompts),), 400), conditioning)
 
 

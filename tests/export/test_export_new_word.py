@@ -51,7 +51,7 @@ def stock_prediction(pipeline):
 def our_prediction(folder, run):
     base = load_base(str(folder), device="cpu", precision="fp32")
     with load_adapter(base, sorted((run / "checkpoints").iterdir())[-1]):
-        conditioning = encode_prompts(base, expand_prompts(base, [PROMPT]))
+        conditioning = encode_prompts(base, expand_prompts(base.tokenizer, [PROMPT]))
         return predict(base, LATENTS, torch.tensor([400]), conditioning)
 
 

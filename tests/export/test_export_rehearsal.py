@@ -60,7 +60,7 @@ def write_base(family: str, form: str, folder: Path) -> str:
 @torch.no_grad()
 def prediction(base: Base) -> torch.Tensor:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    conditioning = encode_prompts(base, expand_prompts(base, [f"a {WORDS.token} on a cap"]), (64, 64))
+    conditioning = encode_prompts(base, expand_prompts(base.tokenizer, [f"a {WORDS.token} on a cap"]), (64, 64))
     return predict(base, latents, torch.tensor([400]), conditioning)
 
 

@@ -10,7 +10,7 @@ from small_bases import build_small
 
 from brandsmith.base.motion import Frames, Motion, check_motion_fits, moving, pyramid
 from brandsmith.base.random_small import build_tiny
-from brandsmith.benchmark.clips_runs import stock_clip_pipeline
+from brandsmith.base.stock import stock_clip_pipeline
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.guidance.clip import Clip, ClipNoise, sample_clip
 from brandsmith.guidance.sampling import sample

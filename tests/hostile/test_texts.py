@@ -81,7 +81,7 @@ def test_a_token_with_capitals_is_all_its_vectors_to_stock_diffusers(tmp_path):
     expected = stock.encode_prompt("a red_qoga on a wall", "cpu", 1, False)[0]
     with load_adapter(base, checkpoint):
         for written in ("a red_qoga on a wall", "a Red_QOGA on a wall", "A RED_QOGA on a wall"):
-            hidden = encode_prompts(base, expand_prompts(base, [written]), (64, 64)).hidden
+            hidden = encode_prompts(base, expand_prompts(base.tokenizer, [written]), (64, 64)).hidden
             torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=1e-5, msg=written)
             ids = base.tokenizer(expand_tokens(base.tokenizer, written)).input_ids
             assert len({i for i in ids if i >= base.tokenizer.convert_tokens_to_ids("red_qoga")}) == 3

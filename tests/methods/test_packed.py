@@ -108,7 +108,7 @@ def train_both_ways(base, configs, tmp_path):
 @torch.no_grad()
 def predict(base):
     latents = torch.randn(1, *base.latent_shape, generator=torch.Generator().manual_seed(7)).to(base.denoiser.dtype)
-    conditioning = encode_prompts(base, expand_prompts(base, [f"a {TOKEN}"]))
+    conditioning = encode_prompts(base, expand_prompts(base.tokenizer, [f"a {TOKEN}"]))
     return predict_rows(base, latents, torch.tensor([400]), conditioning)
 
 

@@ -48,7 +48,9 @@ def test_the_word_is_stored_with_the_adapter_and_both_leave_no_trace(name, tmp_p
     assert torch.equal(stored, table[pieces][:6]), "vectors that do not train stay where they start"
     plain = draw(base, f"a {TOKEN}")
     with load_adapter(base, checkpoint):
-        assert expand_prompts(base, [f"a {TOKEN}"]) == [f"a {TOKEN}" + "".join(f" {TOKEN}_{i}" for i in range(1, 6))]
+        assert expand_prompts(base.tokenizer, [f"a {TOKEN}"]) == [
+            f"a {TOKEN}" + "".join(f" {TOKEN}_{i}" for i in range(1, 6))
+        ]
         taught = draw(base, f"a {TOKEN}")
     assert not torch.equal(taught, plain)
     assert len(base.tokenizer) == vocabulary and all(map(torch.equal, before, bits(base)))

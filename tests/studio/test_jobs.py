@@ -11,7 +11,8 @@ from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.lanes import Lanes, next_job
 from brandsmith.studio.jobs.process import living
 from brandsmith.studio.jobs.record import JobRequest
-from brandsmith.studio.jobs.worker import Worker, attempts, ensure_worker, living_worker
+from brandsmith.studio.jobs.worker import Worker, attempts
+from brandsmith.studio.jobs.worker_process import ensure_worker, living_worker
 from brandsmith.studio.queue_view import view_queue
 from brandsmith.studio.workspace import Workspace
 

@@ -12,7 +12,8 @@ from brandsmith.core.errors import InvalidConfig
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.process import living
 from brandsmith.studio.jobs.record import JobRequest
-from brandsmith.studio.jobs.worker import attempts, worker_named
+from brandsmith.studio.jobs.worker import attempts
+from brandsmith.studio.jobs.worker_process import worker_named
 from brandsmith.studio.workspace import Workspace
 
 LONG = ("brandsmith", "train", "lora", "--concept=demo", "--set=steps=100000")

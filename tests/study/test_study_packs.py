@@ -18,8 +18,8 @@ from brandsmith.study import worker
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
+from brandsmith.study.job import Job
 from brandsmith.study.packs import MOST_TOGETHER, packs_of
-from brandsmith.study.worker import Job
 
 TEXT = """\
 name: packs

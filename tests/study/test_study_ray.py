@@ -28,7 +28,7 @@ from brandsmith.study import executors, ray_executor
 from brandsmith.study.config import parse_study
 from brandsmith.study.engine import run_study
 from brandsmith.study.folder import StudyFolder
-from brandsmith.study.worker import Job
+from brandsmith.study.job import Job
 
 STEPS = 40
 
