@@ -13,6 +13,7 @@ from brandsmith.base.sources import check_base, family_of, load_base, outline_of
 from brandsmith.concept.concept import check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.text import is_there
 from brandsmith.export.import_run import lora_as_ours, write_run
 from brandsmith.export.low_rank import LowRank, merged, nearest, read_checkpoint, resized
 from brandsmith.export.read_lora import read_lora_file
@@ -43,6 +44,12 @@ def read_layers(source: str | Path, outline: Base) -> Layers:
     return layers
 
 
+def check_source(source: str | Path) -> None:
+    """What is known of a LoRA run or file before its base is asked for. Raises InvalidInput, InvalidConfig."""
+    if not is_there(Path(source)):
+        raise InvalidInput(f"no LoRA run or LoRA file '{source}'", hint="check the name")
+
+
 def merge_loras(
     sources: Sequence[str | Path],
     weights: Sequence[float],
@@ -60,6 +67,8 @@ def merge_loras(
         raise InvalidConfig(f"{len(weights)} weights for {len(sources)} LoRAs", hint="give --weight once for each")
     words = replace(words, token=check_token(words.token))
     RunDirectory(Path(run)).check_folder()
+    for source in sources:
+        check_source(source)
     outline = outline_of(base)
     pairs = [
         (read_layers(source, outline), weight)
@@ -93,11 +102,12 @@ def extract_lora(tuned: str | Path, base: str, run: str | Path, *, rank: int, wo
 
 def _check_comparable(tuned: str, checkpoint: Path | None, base: str) -> None:
     """Everything that is known without weights."""
-    check_base(base)
     if checkpoint:
+        check_base(base)
         check_adapter(base, checkpoint)
         return
-    check_base(tuned)
+    for name in sorted((tuned, base), key=lambda name: not is_there(Path(name))):  # what is here is looked at first
+        check_base(name)
     theirs, ours = family_of(tuned), family_of(base)
     if theirs is not ours:
         raise InvalidConfig(f"'{tuned}' is of family {theirs.name}, '{base}' of {ours.name}", hint="give its own base")

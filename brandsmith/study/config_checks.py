@@ -16,6 +16,7 @@ from brandsmith.base.names import with_vae
 from brandsmith.base.sources import resolve_base
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, unknown_name
+from brandsmith.core.text import is_there
 from brandsmith.core.yaml_lines import Located
 from brandsmith.guidance.combiners import COMBINERS
 from brandsmith.guidance.refiners import REFINERS
@@ -53,18 +54,16 @@ def _concept(found: Located) -> tuple[Concept | None, list[Problem]]:
         return None, [(found.line_of(("concept",)), _message(error))]
 
 
+def _is_hub_id(base: str) -> bool:
+    return base.count("/") == 1 and not base.startswith((".", "/", "~")) and not is_there(Path(base))
+
+
 Complaints = Iterator[tuple[tuple[str | int, ...], str]]
 
 
 def _base(document: dict, concept: Concept | None) -> Complaints:
     given, vae = document.get("base", "pocket"), document.get("vae")
-    is_hub_id = (
-        isinstance(given, str)
-        and given.count("/") == 1
-        and not given.startswith((".", "/", "~"))
-        and not Path(given).exists()
-    )
-    if not isinstance(given, str) or is_hub_id:  # a hub id may need gigabytes: looked up when the study starts
+    if not isinstance(given, str) or _is_hub_id(given):  # may need gigabytes: looked up when the study starts
         return
     try:
         resolve_base(given)
@@ -264,7 +263,10 @@ def _steps(at: tuple, space: dict, kind: type[TrainSettings], document: dict) ->
     checkpoints = document.get("checkpoints", 4)
     fixed = _mapping(space.get("fixed"))
     search = _mapping(space.get("search"))
-    preset = preset_for(method_named(space["method"]).name, str(document.get("base", "pocket")))
+    base = str(document.get("base", "pocket"))
+    if "steps" not in search | fixed and _is_hub_id(base):  # the steps of its family are not known before it is here
+        return
+    preset = {} if _is_hub_id(base) else preset_for(method_named(space["method"]).name, base)
     default = fixed.get("steps", preset.get("steps", kind.model_fields["steps"].default))
     for steps in _list(search["steps"]) if "steps" in search else [default]:
         if isinstance(steps, int) and isinstance(checkpoints, int) and checkpoints > 0 and steps % checkpoints:

@@ -12,8 +12,10 @@ import pytest
 
 from brandsmith.base import hub, sources
 from brandsmith.base.sources import resolve_recorded_base
-from brandsmith.core.errors import MissingResource
+from brandsmith.core.errors import InvalidInput, MissingResource
+from brandsmith.export.lora_tools import extract_lora, merge_loras
 from brandsmith.judges.weights import fetch_weights
+from brandsmith.methods.method import Words
 
 
 def test_a_file_that_names_a_hub_repository_never_asks_the_hub(tiny, tmp_path, monkeypatch):
@@ -23,6 +25,16 @@ def test_a_file_that_names_a_hub_repository_never_asks_the_hub(tiny, tmp_path, m
         with pytest.raises(MissingResource, match=r"picture\.png.*made for base") as refusal:
             resolve_recorded_base(name, "picture.png")
         assert "--base" in refusal.value.hint
+
+
+def test_loras_that_are_not_there_are_named_before_the_hub_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("the network was asked"))
+    words = Words("mark", "logo")
+    with pytest.raises(InvalidInput, match="no LoRA run or LoRA file 'nowhere'"):
+        merge_loras([tmp_path, "nowhere"], [], "owner/model", tmp_path / "run", words=words)
+    with pytest.raises(MissingResource, match="nowhere"):
+        extract_lora("./nowhere", "owner/model", tmp_path / "run", rank=4, words=words)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,7 @@ def test_every_mistake_is_listed_with_its_line():
         (lambda t: t.replace("rank: [4, 8]", "rank: [4, 4]"), 8, "given twice"),
         (lambda t: t.replace("fixed: {steps: 400}", "fixed: {steps: 400, rank: 4}"), 8, "both fixed and searched"),
         (lambda t: t + "base: ./nowhere\n", 9, "unknown base"),
+        (lambda t: t + f"base: {'a' * 300}\n", 9, "unknown base"),
         (lambda t: t + "budget: {max_time: 90 parsec}\n", 9, "a number and a unit"),
         (lambda t: t + "methods: [}\n", 9, "not valid YAML"),
         (lambda t: t[: t.index("methods")] + "methods: []\n", 3, "methods"),
@@ -118,6 +120,15 @@ def test_every_mistake_is_listed_with_its_line():
 def test_single_mistakes(spoil, line, words):
     found = mistakes(spoil(GOOD))
     assert any(at == line and words in message for at, message in found), found
+
+
+def test_reading_a_study_asks_no_hub(monkeypatch):
+    """Its base may be gigabytes away: that is for the moment the study starts."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("the network was asked"))
+    assert parse_study(GOOD + "base: owner/model\n").base == "owner/model"
+    without_steps = GOOD.replace("fixed: {steps: 400}", "fixed: {}")
+    assert without_steps != GOOD and parse_study(without_steps + "base: owner/model\n")
+    assert any(f"base/{'a' * 300}" in message for _, message in mistakes(GOOD + f"base: ./base/{'a' * 300}\n"))
 
 
 def test_a_range_is_for_tpe():
