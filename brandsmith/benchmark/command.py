@@ -90,9 +90,11 @@ def pack_figures(
         )
 
 
-def training_figures(concept: str, *, sd15: bool, num_steps: int, log: Callable[[str], None]) -> TrainingFigures:
+def training_figures(
+    concept: str, only: Sequence[str], *, sd15: bool, num_steps: int, log: Callable[[str], None]
+) -> TrainingFigures:
     """Speed, losses and memory of training, each beside what it is measured by."""
-    return benchmark_training(load_concept(concept), sd15=sd15, num_steps=num_steps, log=log)
+    return benchmark_training(load_concept(concept), only, sd15=sd15, num_steps=num_steps, log=log)
 
 
 def judges_figures(concept: str, num_epochs: int, log: Callable[[str], None]) -> dict[str, Any]:

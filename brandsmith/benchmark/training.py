@@ -7,8 +7,8 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from brandsmith.base.sources import load_base
 from brandsmith.benchmark.preview_cost import PreviewCost, measure_previews
 from brandsmith.benchmark.reference_loop import reference_losses, stock_steps
 from brandsmith.concept.concept import Concept, load_concept
+from brandsmith.core.errors import unknown_name
 from brandsmith.core.progress import Log
 from brandsmith.methods.compute import training_format
 from brandsmith.methods.loop import train
@@ -34,6 +35,7 @@ from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
 from brandsmith.methods.training_data import concept_set, image_size
 
+GROUPS = ("losses", "speed", "memory", "previews")
 ROUNDS = 3
 REFERENCE_FAMILIES = ("sd1", "sd2", "sdxl")
 PLANNED: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -72,46 +74,65 @@ class Planned:
 
 @dataclass(frozen=True)
 class TrainingFigures:
-    speed: tuple[Speed, ...]
-    reference_max_rel_diff: dict[str, float]
+    """Of the groups that were asked for; the others are empty."""
+
+    speed: tuple[Speed, ...] = ()
+    reference_max_rel_diff: dict[str, float] = field(default_factory=dict)
     """By family: the largest relative difference of a step's loss."""
-    memory: tuple[Planned, ...]
-    previews: PreviewCost
+    memory: tuple[Planned, ...] = ()
+    previews: PreviewCost | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {
-            "preview_cost": self.previews.preview_cost,
+            "preview_cost": self.previews and self.previews.preview_cost,
             "memory_worst": max((abs(one.ratio - 1) for one in self.memory), default=None),
         }
 
 
 def benchmark_training(
-    concept: Concept, *, sd15: bool, num_steps: int = 4, log: Log = lambda what: None
+    concept: Concept, only: Sequence[str], *, sd15: bool, num_steps: int = 4, log: Log = lambda what: None
 ) -> TrainingFigures:
-    """The figures; `sd15`: also the speed at Stable Diffusion 1.5's real size with random weights, at 128 px."""
-    log("losses beside an independent loop")
+    """The figures of the groups in `only` (none: of all); `sd15`: also the speed at Stable Diffusion 1.5's real size
+    with random weights, at 128 px. Raises InvalidConfig for a group that there is not.
+    """
+    for name in (name for name in only if name not in GROUPS):
+        raise unknown_name("group", name, GROUPS)
+    wanted, found = set(only or GROUPS), TrainingFigures()
+    if "losses" in wanted:
+        log("losses beside an independent loop")
+        found = replace(found, reference_max_rel_diff=_losses(concept))
+    if "speed" in wanted:
+        found = replace(found, speed=_speeds(concept, sd15, num_steps, log))
+    if "memory" in wanted:
+        log("planned memory beside measured")
+        found = replace(found, memory=tuple(measure_memory(method, settings) for method, settings in PLANNED))
+    if "previews" in wanted:
+        log("previews")
+        found = replace(found, previews=measure_previews(str(concept.folder)))
+    return found
+
+
+def _losses(concept: Concept) -> dict[str, float]:
     with TemporaryDirectory() as folder:
-        reference = {
+        return {
             name: reference_difference(build_tiny(name, context=77), concept, Path(folder) / name)
             for name in REFERENCE_FAMILIES
         }
-    speed = []
-    # pocket as one picture a step, which caches help most, and as its preset trains it
+
+
+def _speeds(concept: Concept, sd15: bool, num_steps: int, log: Log) -> tuple[Speed, ...]:
+    """pocket as one picture a step, which caches help most, and as its preset trains it."""
     shipped = int(preset_for("lora", "pocket")["batch_size"])
     builders: list[tuple[str, int, Callable[[], Base]]] = [
         ("pocket", batch_size, lambda: load_base("pocket", precision="fp32")) for batch_size in (1, shipped)
     ]
     if sd15:
         builders.append(("random-sd15", 1, build_random_sd15))
+    speed = []
     for name, batch_size, build in builders:
         log(f"steps of {name}, batch {batch_size}")
         speed.append(measure_speed(build(), concept, 128, num_steps, batch_size))
-    memory = []
-    for method, settings in PLANNED:
-        log(f"memory of {method}")
-        memory.append(measure_memory(method, settings))
-    log("previews")
-    return TrainingFigures(tuple(speed), reference, tuple(memory), measure_previews(str(concept.folder)))
+    return tuple(speed)
 
 
 def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: int = 3) -> float:

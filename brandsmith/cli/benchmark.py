@@ -101,6 +101,9 @@ def benchmark_pack(
 @hardware_options(precision=False)
 def benchmark_training(
     concept: ConceptOption = "demo",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only losses, speed, memory or previews; may be given again. Default: all.")
+    ] = None,
     sd15: Annotated[
         bool, typer.Option("--sd15/--no-sd15", help="Also at Stable Diffusion 1.5's real size, random weights.")
     ] = True,
@@ -111,7 +114,7 @@ def benchmark_training(
     from brandsmith.benchmark.command import figure_lines, training_figures
 
     with status("training") as log:
-        figures = training_figures(concept, sd15=sd15, num_steps=steps, log=log)
+        figures = training_figures(concept, only or [], sd15=sd15, num_steps=steps, log=log)
     print_lines(figure_lines(figures.as_json()))
     if as_json:
         print_json(figures.as_json())

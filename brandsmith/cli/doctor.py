@@ -18,7 +18,12 @@ def doctor(
     concept: ConceptArgument,
     base: BaseOption = "pocket",
     fix: Annotated[Path | None, typer.Option(help="New folder for a mended copy; the concept stays as it is.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="PNG of what the model will see: crops and captions.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG of what the model will see: cuts, views, masks, captions.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the training, key=value, such as buckets=true.")
+    ] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="Another concept of the same training; its token is compared."), PLACE
     ] = None,
@@ -28,7 +33,7 @@ def doctor(
     from brandsmith.doctor.command import examine
 
     with status("looking at pictures and captions"):
-        found, lines = examine(concept, base, fix, sheet, also or [])
+        found, lines = examine(concept, base, fix, sheet, also or [], settings or [])
     print_lines(lines)
     if as_json:
         print_json(found.as_json())

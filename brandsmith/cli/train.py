@@ -91,10 +91,11 @@ def train(
     """Teach a concept to a base. Interrupt it at any time; the same command resumes it."""
     from brandsmith.doctor.before_training import examine_before_training
     from brandsmith.methods.command import fitted, plan_request, read_request, train_request
+    from brandsmith.methods.registry import resolve_config
 
     base = with_vae(base, vae)
     if doctor:
-        examine_before_training([concept, *(also or [])], base)
+        examine_before_training([concept, *(also or [])], base, resolve_config(method, base, given, settings or []))
     request = read_request(
         method, concept, base, run, given=given, pairs=settings or [], going_on=going_on, also=also or []
     )

@@ -162,6 +162,13 @@ def load_image(path: Path) -> Image.Image:
     return _as_rgb(path, open_upright(path))
 
 
+def load_alpha(path: Path) -> Image.Image | None:
+    """White where a picture is seen, black where it is seen through, in mode RGB; None where its file says nothing."""
+    if not _opened(path, lambda opened: bool(opened.has_transparency_data)):
+        return None
+    return _as_rgb(path, _eight_bits(open_upright(path)).convert("RGBA").getchannel("A"))
+
+
 @dataclass(frozen=True)
 class PictureFacts:
     """What a picture's file is, beside what is seen of it."""

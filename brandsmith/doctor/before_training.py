@@ -9,16 +9,17 @@ from brandsmith.core.notes import warn_once
 from brandsmith.doctor import look_machine
 from brandsmith.doctor.check import diagnose, know_base
 from brandsmith.doctor.finding import Finding
+from brandsmith.methods.settings import TrainSettings
 
 MOST_FAULTS, MOST_ADVICE = 40, 10
 """Lines that are printed."""
 
 
-def examine_before_training(concepts: Sequence[str], base: str) -> None:
-    """Look at every concept of a training. Loads no weights. Raises InvalidConcept with all faults at once, and
-    MissingResource for a concept or base that is not there.
+def examine_before_training(concepts: Sequence[str], base: str, settings: TrainSettings | None = None) -> None:
+    """Look at every concept of a training with these settings. Loads no weights. Raises InvalidConcept with all faults
+    at once, and MissingResource for a concept or base that is not there.
     """
-    known = know_base(base)
+    known = know_base(base, settings)
     faults: list[str] = []
     advice: list[str] = []
     for number, concept in enumerate(concepts):

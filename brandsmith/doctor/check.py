@@ -18,6 +18,10 @@ from brandsmith.doctor.look_pictures import look_at_pictures
 from brandsmith.doctor.look_strays import look_for_strays
 from brandsmith.doctor.look_tokens import look_at_tokens
 from brandsmith.doctor.patient import Patient, look_at_concept
+from brandsmith.doctor.training_shapes import TrainingShapes
+from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.settings import TrainSettings
+from brandsmith.methods.training_data import image_size
 
 RUNS = Path("runs")
 
@@ -28,13 +32,17 @@ class KnownBase:
 
     folder: Path
     tokenizers: Sequence[Any]
-    image_px: tuple[int, int]
-    """(height, width) of training pictures."""
+    shapes: TrainingShapes
+    """What a training cuts pictures to."""
 
 
-def know_base(name: str) -> KnownBase:
-    """Loads no weights. Raises MissingResource for a base that is not there."""
-    return KnownBase(resolve_base(name), load_tokenizers(name), outline_of(name).image_px)
+def know_base(name: str, settings: TrainSettings | None = None) -> KnownBase:
+    """What is known before a training with these settings (None: those that train pictures as they are). Loads no
+    weights. Raises MissingResource for a base that is not there.
+    """
+    outline, settings = outline_of(name), settings or LoraConfig()
+    size, cell = image_size(outline, settings), outline.family.training_cell(outline)
+    return KnownBase(resolve_base(name), load_tokenizers(name), TrainingShapes(size, cell, settings.buckets))
 
 
 def diagnose(concept: str | Path, base: str | KnownBase = "pocket", also: Sequence[str | Path] = ()) -> Diagnosis:
@@ -52,10 +60,9 @@ def diagnose_patient(patient: Patient, base: KnownBase, also: Sequence[str | Pat
 
 
 def _findings(patient: Patient, base: KnownBase) -> Iterator[Finding]:
-    height, width = base.image_px
     yield from look_at_config(patient, base.tokenizers)
-    yield from look_at_pictures(patient, min(height, width))
-    yield from look_at_crops(patient, width / height)
+    yield from look_at_pictures(patient, min(base.shapes.plain))
+    yield from look_at_crops(patient, base.shapes)
     yield from look_at_captions(patient, base.tokenizers)
     yield from look_for_duplicates(patient)
     yield from look_for_strays(patient)

@@ -11,17 +11,24 @@ from brandsmith.doctor.finding import Diagnosis
 from brandsmith.doctor.mend import check_new_folder, mend
 from brandsmith.doctor.patient import look_at_concept
 from brandsmith.doctor.sheet import draw_sheet
+from brandsmith.methods.registry import resolve_config
 
 
 def examine(
-    concept: str, base: str, fix: Path | None, sheet: Path | None, also: Sequence[str] = ()
+    concept: str,
+    base: str,
+    fix: Path | None,
+    sheet: Path | None,
+    also: Sequence[str] = (),
+    pairs: Sequence[str] = (),
 ) -> tuple[Diagnosis, list[str]]:
     """What is wrong (with `fix`: what is left in the mended copy), and lines that say it.
 
-    also: concepts that are taught with it. sheet: a PNG to draw. Raises InvalidInput or MissingResource before
-    anything is written.
+    also: concepts that are taught with it. pairs: the training's settings, key=value, of those that every method has.
+    sheet: a PNG to draw. Raises InvalidInput or MissingResource before anything is written.
     """
-    known, patient = know_base(base), look_at_concept(concept)
+    settings = resolve_config("lora", base, pairs=pairs)
+    known, patient = know_base(base, settings), look_at_concept(concept)
     if sheet:
         check_output_file(sheet)
     if fix:
@@ -29,7 +36,7 @@ def examine(
     found = diagnose_patient(patient, known, also)
     lines = found.lines
     if sheet:
-        draw_sheet(patient, known.image_px, sheet)
+        draw_sheet([patient, *map(look_at_concept, also)], known.shapes, settings, sheet)
         lines.append(f"what the model will see: {sheet}")
     if fix:
         mend(patient, found.findings, fix)

@@ -73,6 +73,10 @@ class Patient:
     """Of `made/` beside `images/`: trained on in their place."""
 
     @property
+    def trained_on(self) -> tuple[SeenPicture, ...]:
+        return self.made or self.pictures
+
+    @property
     def token(self) -> str:
         """Empty where there is no readable concept.yaml."""
         return self.config.token if self.config else ""
@@ -109,7 +113,8 @@ def look_at_concept(name_or_folder: str | Path) -> Patient:
             part: tuple(pool.map(look_at_picture, list_pictures(folder / places.get(part, part), quiet=True)))
             for part in ("images", "held_out", "class_images", "masks", *(() if only_made else ("made",)))
         }
-    captions = {own.path: look_at_text(own.text_file) for own in (*seen["images"], *seen["class_images"])}
+    said = (*seen["images"], *seen["class_images"], *seen.get("made", ()))
+    captions = {own.path: look_at_text(own.text_file) for own in said}
     return Patient(
         folder,
         config,

@@ -13,20 +13,32 @@ from PIL import Image, ImageDraw
 
 from brandsmith.concept.concept import Example
 from brandsmith.concept.crops import Share, known_box
-from brandsmith.core.pictures import load_image, picture_size
+from brandsmith.core.pictures import load_alpha, load_image, picture_size
 from brandsmith.methods.pixels import Cropped, views_of_image
 
 
+def mask_picture(example: Example) -> Image.Image | None:
+    """White where a picture counts more: its mask, else what of it is not transparent; None: nothing says."""
+    return load_alpha(example.image) if example.mask is None else load_image(example.mask)
+
+
 def place_weights_of(
-    masks: Sequence[Path | None], images: Sequence[Cropped], size: tuple[int, int], latents: torch.Tensor, weight: float
-) -> torch.Tensor:
-    """`place_weights` of pictures with masks and without, for latents (N * views, C, h, w)."""
-    views = len(latents) // len(images)
-    shown = [
-        torch.ones(views, 1, *size) if mask is None else _views_of(load_image(mask), cut, size, views, number)
-        for number, (mask, cut) in enumerate(zip(masks, images, strict=True))
-    ]
-    return place_weights(torch.cat(shown), latents.shape[-2:], weight)
+    examples: Sequence[Example],
+    images: Sequence[Cropped],
+    size: tuple[int, int],
+    latents: torch.Tensor,
+    weight: float,
+) -> torch.Tensor | None:
+    """`place_weights` of the latents (N * views, C, h, w) of pictures with masks and without; None: none has one."""
+    views, shape = len(latents) // len(images), latents.shape[-2:]
+    found: list[torch.Tensor | None] = []
+    for number, (example, cut) in enumerate(zip(examples, images, strict=True)):
+        mask = mask_picture(example)
+        shown = None if mask is None else views_of_mask(mask, cut, size, views, number)
+        found.append(None if shown is None else place_weights(shown, shape, weight))
+    if all(own is None for own in found):
+        return None
+    return torch.cat([torch.ones(views, 1, *shape) if own is None else own for own in found])
 
 
 def place_weights(masks: torch.Tensor, latent_px: Sequence[int], weight: float) -> torch.Tensor:
@@ -47,13 +59,13 @@ def marks_of(
     """
     views = len(latents) // len(images)
     shown = [
-        _views_of(mark_picture(example), cut, size, views, number)
+        views_of_mask(mark_picture(example), cut, size, views, number)
         for number, (example, cut) in enumerate(zip(examples, images, strict=True))
     ]
     return F.adaptive_avg_pool2d(torch.cat(shown), (latents.shape[-2], latents.shape[-1]))
 
 
-def _views_of(mask: Image.Image, cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
+def views_of_mask(mask: Image.Image, cut: Cropped, size: tuple[int, int], views: int, number: int) -> torch.Tensor:
     """(views, 1, height, width) in [0, 1], cut and moved as the picture itself, and in its own colour."""
     own = cut._replace(kind=replace(cut.kind, colour=0.0))
     return views_of_image(mask, own, size, views, number).mean(dim=1, keepdim=True) / 2 + 0.5

@@ -122,8 +122,8 @@ class TrainSettings(BaseModel):
     (`methods/preservation.py`); about two more passes of the denoiser. 0: none.
     """
     mask_weight: float = Field(1.0, ge=1, le=1000)
-    """How many times what lies under a picture's mask (`masks/` of the concept) counts in the loss against the rest;
-    1 looks at no mask.
+    """How many times what lies under a picture's mask (`masks/` of the concept, else what is not transparent) counts
+    in the loss against the rest; 1 looks at no mask.
     """
     attention_loss_weight: float = Field(0.0, ge=0, le=1000)
     """Weight of the loss that ties the token to the mark: attention to it inside the mark's mask or labelled box

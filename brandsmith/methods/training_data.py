@@ -185,9 +185,8 @@ def training_set(
     latents = _image_latents(base, images, size, cache, progress, views)
     repeats = [example.repeats for example in examples for _ in range(views)]
     weights = [example.weight for example in examples for _ in range(views)]
-    masks = [example.mask for example in examples]
-    weighted = settings.mask_weight != 1 and any(masks)
-    places = place_weights_of(masks, images, size, latents, settings.mask_weight) if weighted else None
+    weight = settings.mask_weight
+    places = None if weight == 1 else place_weights_of(examples, images, size, latents, weight)
     marks = marks_of(examples, images, size, latents) if settings.attention_loss_weight else None
     return counted(TrainingSet(latents, prompts, places, marks=marks), repeats, weights)
 

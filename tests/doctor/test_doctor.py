@@ -18,6 +18,7 @@ from brandsmith.doctor.finding import Diagnosis, kinds_of
 from brandsmith.doctor.mend import mend
 from brandsmith.doctor.patient import look_at_concept
 from brandsmith.doctor.sheet import draw_sheet
+from brandsmith.methods.lora import LoraConfig
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_empty_rights_of_a_kit_are_said(tmp_path, pocket):
 @pytest.mark.slow
 def test_the_sheet_shows_every_picture(planted, tmp_path, pocket):
     patient = look_at_concept(planted[0])
-    draw_sheet(patient, pocket.image_px, tmp_path / "sheet.png")
+    draw_sheet([patient], pocket.shapes, LoraConfig(), tmp_path / "sheet.png")
     height, width, _ = load_rgb(tmp_path / "sheet.png").shape
     assert width == 1152 and height == 250 * -(-len(patient.pictures) // 6)
 

@@ -51,6 +51,22 @@ def test_only_pictures_with_a_mask_are_weighted_and_only_on_request(tmp_path):
     torch.testing.assert_close(left / right, torch.full((8,), 3.0))
 
 
+def test_without_a_mask_what_is_seen_through_counts_less(tmp_path):
+    concept, base = masked_concept(tmp_path / "brand", 1), build_tiny()
+    file = concept.folder / "images" / "0.png"
+    picture = Image.open(file).convert("RGBA")
+    seen = np.zeros((72, 80), np.uint8)
+    seen[:, 40:] = 255
+    picture.putalpha(Image.fromarray(seen))
+    picture.save(file)
+    Image.open(concept.folder / "images" / "1.png").convert("RGBA").save(concept.folder / "images" / "1.png")
+    made = concept_set(base, concept, LoraConfig(mask_weight=3), (64, 64), tmp_path / "cache", lambda *_: None)
+    left, right = made.places[0, 0, :, 0], made.places[0, 0, :, -1]
+    torch.testing.assert_close(right / left, torch.full((8,), 3.0))
+    assert made.places[1, 0, 0, 0] > made.places[1, 0, 0, -1], "a mask of its own is what counts"
+    assert torch.equal(made.places[2:], torch.ones(2, 1, 8, 8))
+
+
 def test_views_of_a_picture_move_its_mask_along(tmp_path):
     concept, base = masked_concept(tmp_path / "brand"), build_tiny()
     made = concept_set(base, concept, LoraConfig(mask_weight=3, views=4), (64, 64), tmp_path / "cache", lambda *_: None)
