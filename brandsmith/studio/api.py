@@ -16,7 +16,8 @@ from brandsmith.studio import summaries, uploads
 from brandsmith.studio.access import Here, Maker, Refused, Viewer
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job
-from brandsmith.studio.orders import ORDERS, Order
+from brandsmith.studio.orders.order import Order
+from brandsmith.studio.orders.table import ORDERS, place_order
 from brandsmith.studio.render import render
 from brandsmith.studio.users import User
 from brandsmith.studio.workspace import KINDS, Workspace
@@ -95,12 +96,6 @@ def change_priority(here: Here, user: Maker, identity: str, wish: Priority) -> d
     return queue.reprioritise(here, _own_job(here, user, identity).id, wish.priority).as_json()
 
 
-def order_job(workspace: Workspace, user: User, order: Order) -> Job:
-    """Queue an order; one whose key is known is the job that is there, and reserves nothing."""
-    known = queue.with_key(workspace, order.key, user.name)
-    return known or queue.add(workspace, order.request(workspace, user.name))
-
-
 def _own_job(workspace: Workspace, user: User, identity: str) -> Job:
     """A maker's own job; an admin's any."""
     job = queue.find(workspace, identity)
@@ -114,7 +109,7 @@ def _order_call(kind: type[Order]) -> Callable[..., dict[str, Any]]:
         here: Here, user: Maker, order: Order, idempotency_key: Annotated[str, Header(max_length=80)] = ""
     ) -> dict[str, Any]:
         keyed = order.model_copy(update={"key": idempotency_key}) if idempotency_key else order
-        return order_job(here, user, keyed).as_json()
+        return place_order(here, user.name, keyed).as_json()
 
     call.__annotations__["order"] = kind
     call.__doc__ = f"Queue {kind.__doc__}"

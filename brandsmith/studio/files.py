@@ -22,6 +22,7 @@ DOWNLOADS = (
     ".psd",
     ".svg",
     ".pdf",
+    ".mp4",
     ".zip",
     ".json",
     ".jsonl",

@@ -9,7 +9,7 @@ from pathlib import Path
 from brandsmith.studio.concept_view import ConceptView, digest_of
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job, JobRequest
-from brandsmith.studio.orders import DOCTOR_CODES
+from brandsmith.studio.orders.order import DOCTOR_CODES
 from brandsmith.studio.summaries import last_json
 from brandsmith.studio.workspace import Workspace
 

@@ -17,7 +17,7 @@ from brandsmith.studio.bases import base_named
 from brandsmith.studio.concept_view import ConceptView
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job, JobRequest
-from brandsmith.studio.orders import Method
+from brandsmith.studio.orders.order import Method
 from brandsmith.studio.workspace import Workspace
 
 Value = bool | int | float | str

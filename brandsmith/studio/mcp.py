@@ -23,7 +23,7 @@ from brandsmith.studio.files import thumbnail
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job
 from brandsmith.studio.jobs.worker_process import ensure_worker
-from brandsmith.studio.orders import ORDERS
+from brandsmith.studio.orders.table import ORDERS, place_order
 from brandsmith.studio.workspace import KINDS, Workspace
 
 PICTURE_PX, MOST_PICTURES = 384, 6
@@ -33,6 +33,12 @@ LOG_BYTES = 2000
 Answer = list[str | Image]
 Wait = Annotated[int, Field(ge=0, le=LONGEST_WAIT_SEC, description="Seconds to wait for the end; 0 answers at once.")]
 ConceptId = Annotated[str, Field(description="A concept's id, or 'demo'.")]
+PictureAddress = Annotated[
+    str, Field(description="Of the workspace: the result's id and the picture's path, creations/ID/FILE.")
+]
+After = Annotated[
+    list[str] | None, Field(description="Ids of jobs that must be done before, such as the training that shall draw.")
+]
 RunId = Annotated[str | None, Field(description="A training's id, whose adapter draws; none: the base alone.")]
 INSTRUCTIONS = (
     "Teach an image generator a brand and make judged pictures. Look at a concept (inspect_concept, doctor), train, "
@@ -48,7 +54,8 @@ def build_server(workspace: Workspace, user: str = USER, *, work: bool = True) -
     verbs = Verbs(workspace, user, work)
     for verb in (
         *(verbs.inspect_concept, verbs.doctor, verbs.train, verbs.status, verbs.sample, verbs.judge),
-        *(verbs.report, verbs.create_ad, verbs.create_moodboard, verbs.export, verbs.cancel),
+        *(verbs.report, verbs.create_ad, verbs.create_catalogue, verbs.create_moodboard, verbs.create_clip),
+        *(verbs.inpaint, verbs.outpaint, verbs.export, verbs.cancel),
     ):
         server.tool(structured_output=False)(answering(verb))
     server.tool("list", structured_output=False)(answering(verbs.list_all))
@@ -119,21 +126,24 @@ class Verbs:
             int | None, Field(description="Instead: draw until each prompt has so many usable pictures.")
         ] = None,
         concept: ConceptId = "demo",
+        after: After = None,
         wait_seconds: Wait = 60,
     ) -> Answer:
         """Draw pictures. A prompt names the concept by its token; AND and NOT join parts."""
         given = {"prompts": prompts, "run": run, "seeds": seeds, "best_of": best_of, "concept": concept}
-        return self._order("sample", given, wait_seconds)
+        return self._order("sample", {**given, "after": after or []}, wait_seconds)
 
     def judge(
         self,
         id: Annotated[str, Field(description="Of a creation or a run.")],
         kind: Literal["creations", "runs"] = "creations",
         concept: ConceptId = "demo",
+        after: After = None,
         wait_seconds: Wait = 120,
     ) -> Answer:
         """Score pictures: is the mark present, right, spelled; is the prompt obeyed; is it no copy."""
-        return self._order("judge", {"id": id, "kind": kind, "concept": concept}, wait_seconds)
+        given = {"id": id, "kind": kind, "concept": concept, "after": after or []}
+        return self._order("judge", given, wait_seconds)
 
     def report(self, kind: Literal["runs", "studies", "creations"], id: str) -> Answer:
         """What came of a training, a study or a creation: figures, and its pictures with verdicts, usable first."""
@@ -148,17 +158,71 @@ class Verbs:
         more: Annotated[
             dict[str, Any] | None, Field(description="Other keys of a brief: scene, call_to_action, legal, formats.")
         ] = None,
+        after: After = None,
         wait_seconds: Wait = 0,
     ) -> Answer:
         """A finished ad in every format: drawn, judged, laid out with real text and the true mark."""
         brief = {**(more or {}), "product": product, "headline": headline}
-        return self._order("ad", {"brief": brief, "run": run, "concept": concept}, wait_seconds)
+        given = {"brief": brief, "run": run, "concept": concept, "after": after or []}
+        return self._order("ad", given, wait_seconds)
+
+    def create_catalogue(
+        self,
+        products: Annotated[
+            list[dict[str, str]],
+            Field(description="Rows: name and garments ('cap; t shirt'), and colours, views, section, text, price."),
+        ],
+        title: str = "Catalogue",
+        run: RunId = None,
+        concept: ConceptId = "demo",
+        after: After = None,
+        wait_seconds: Wait = 0,
+    ) -> Answer:
+        """A catalogue: every product drawn in every colour and view until it is usable, and pages as a PDF."""
+        given = {"products": products, "title": title, "run": run, "concept": concept, "after": after or []}
+        return self._order("catalogue", given, wait_seconds)
 
     def create_moodboard(
-        self, theme: str, run: RunId = None, concept: ConceptId = "demo", wait_seconds: Wait = 0
+        self, theme: str, run: RunId = None, concept: ConceptId = "demo", after: After = None, wait_seconds: Wait = 0
     ) -> Answer:
         """The most different usable pictures of a theme, with their colours."""
-        return self._order("moodboard", {"theme": theme, "run": run, "concept": concept}, wait_seconds)
+        given = {"theme": theme, "run": run, "concept": concept, "after": after or []}
+        return self._order("moodboard", given, wait_seconds)
+
+    def create_clip(
+        self,
+        prompts: list[str],
+        run: RunId = None,
+        concept: Annotated[str | None, Field(description="Whose judges look at every frame.")] = None,
+        frames: Annotated[int, Field(ge=2, le=64)] = 16,
+        after: After = None,
+        wait_seconds: Wait = 0,
+    ) -> Answer:
+        """Short films of the mark, as animated WebP."""
+        given = {"prompts": prompts, "run": run, "concept": concept, "frames": frames, "after": after or []}
+        return self._order("clip", given, wait_seconds)
+
+    def inpaint(
+        self,
+        picture: PictureAddress,
+        prompt: Annotated[str, Field(description="What to draw there.")],
+        where: Annotated[str | None, Field(description="A phrase that finds the part: 'the bowl'.")] = None,
+        box: Annotated[list[int] | None, Field(description="Instead: x0, y0, x1, y1 in pixels.")] = None,
+        wait_seconds: Wait = 60,
+    ) -> Answer:
+        """Draw a part of a picture anew; everything else stays as it is."""
+        given = {"picture": picture, "prompt": prompt, "where": where, "box": box}
+        return self._order("inpaint", given, wait_seconds)
+
+    def outpaint(
+        self,
+        picture: PictureAddress,
+        prompt: Annotated[str, Field(description="What the whole shows.")],
+        to: Annotated[str, Field(description="A shape such as 16:9, or a size such as 728x90.")] = "16:9",
+        wait_seconds: Wait = 60,
+    ) -> Answer:
+        """Draw a picture on beyond its edges; its own pixels stay."""
+        return self._order("outpaint", {"picture": picture, "prompt": prompt, "to": to}, wait_seconds)
 
     def export(
         self,
@@ -177,7 +241,7 @@ class Verbs:
 
     def _order(self, name: str, given: Mapping[str, Any], wait_sec: int) -> Answer:
         order = ORDERS[name].model_validate(dict(given))
-        return self._job(queue.add(self.workspace, order.request(self.workspace, self.user)), wait_sec)
+        return self._job(place_order(self.workspace, self.user, order), wait_sec)
 
     def _job(self, job: Job, wait_sec: int) -> Answer:
         job = self._waited(job, wait_sec)

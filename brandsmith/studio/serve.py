@@ -14,6 +14,7 @@ import uvicorn
 from brandsmith.core.errors import InvalidInput
 from brandsmith.studio.server import create_app
 from brandsmith.studio.settings import StudioSettings, check_settings
+from brandsmith.studio.timed_headers import TimedHeaders
 from brandsmith.studio.users import read_accounts
 from brandsmith.studio.workspace import Workspace
 
@@ -33,6 +34,7 @@ def serve(folder: Path, settings: StudioSettings, *, open_browser: bool, say: Ca
         threading.Thread(target=_open_soon, args=(address,), daemon=True).start()
     config = uvicorn.Config(
         app,
+        http=TimedHeaders,
         log_level="warning",
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=2,

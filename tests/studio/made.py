@@ -44,8 +44,9 @@ def write_picture(
     usable: bool | None = True,
     run: str = "brand-lora",
 ) -> Path:
-    """With its recipe; usable None: not judged, False: misspelt."""
-    origin = Origin("pocket", "f" * 16, f"runs/{run}/checkpoints/step-000200", "0" * 16)
+    """With its recipe; usable None: not judged, False: misspelt. run empty: pocket alone drew it."""
+    adapter = (f"runs/{run}/checkpoints/step-000200", "0" * 16) if run else (None, None)
+    origin = Origin("pocket", "f" * 16, *adapter)
     settings = DrawSettings(guidance_scale=1.5, refiner="attend_excite", negative_prompt="-x")
     recipe = Recipe(prompt, seed, settings, origin, ((prompt, seed),), 0, "0.1.0")
     save_png(file, np.full((32, 32, 3), seed % 250, np.uint8), recipe.as_text())

@@ -18,7 +18,7 @@ from brandsmith.studio.workspace import Workspace
 
 VERBS = {
     *("list", "inspect_concept", "doctor", "train", "status", "sample", "judge", "report", "create_ad"),
-    *("create_moodboard", "export", "cancel"),
+    *("create_moodboard", "create_catalogue", "create_clip", "inpaint", "outpaint", "export", "cancel"),
 }
 
 

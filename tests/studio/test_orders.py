@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from studio.apps import client_of, csrf_of
+from studio.made import write_picture
 
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
 from brandsmith.studio.jobs import queue
-from brandsmith.studio.orders import ORDERS, AdOrder, ResumeOrder, SampleOrder, StudyOrder, TrainOrder
+from brandsmith.studio.orders.creating import (
+    AdOrder,
+    CatalogueOrder,
+    ClipOrder,
+    InpaintOrder,
+    OutpaintOrder,
+    SampleOrder,
+)
+from brandsmith.studio.orders.table import ORDERS, place_order
+from brandsmith.studio.orders.training import ResumeOrder, StudyOrder, TrainOrder
 from brandsmith.studio.workspace import Workspace
 
 
 @pytest.fixture
 def here(tmp_path) -> Workspace:
     return Workspace.open(tmp_path / "work")
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 def test_a_training_is_the_command_a_person_would_type(here):
@@ -56,6 +77,14 @@ def test_a_prompt_is_never_an_option(here, prompt):
         ("doctor", {"concept": "a" * 1000}),
         ("ad", {"brief": "text"}),
         ("train", {"unknown": 1}),
+        ("inpaint", {"picture": "creations/x/../../secret.png", "prompt": "a", "box": (0, 0, 8, 8)}),
+        ("outpaint", {"picture": "/etc/passwd", "prompt": "a"}),
+        ("clip", {"prompts": ["a"], "frames": 1}),
+        ("clip", {"prompts": ["a"], "picture": "creations/x/.studio/key"}),
+        ("catalogue", {"products": []}),
+        ("catalogue", {"products": [{"name": "Cap", "garments": "cap", "out": "/etc"}]}),
+        ("catalogue", {"products": [{"name": "Cap", "garments": "cap", "views": "from below"}]}),
+        ("sample", {"prompts": ["a"], "after": ["--out"]}),
     ],
 )
 def test_what_no_page_sends_is_refused_and_reserves_nothing(here, kind, given):
@@ -69,6 +98,47 @@ def test_briefs_stay_in_the_workspace(here):
     assert '"concept": "demo"' in (here.folder / command.command[3]).read_text()
     study = StudyOrder(study={"checkpoints": 2}).request(here, "ada").command
     assert '"base": "pocket"' in (here.folder / study[3]).read_text()
+
+
+@pytest.fixture
+def picture(here) -> str:
+    """Drawn by pocket alone."""
+    write_picture(here.item("creations", "caps") / "case-0_seed-7.png", "a blue cap", 7, None, run="")
+    return "creations/caps/case-0_seed-7.png"
+
+
+def test_edits_clips_and_catalogues_are_the_commands_a_person_would_type(here, picture):
+    mask = base64.b64encode(png_of(np.full((32, 32), 255, np.uint8))).decode()
+    parts = {"--box=0,0,16,16": {"box": (0, 0, 16, 16)}, "--where=--out=/etc": {"where": "--out=/etc"}}
+    for said, part in (*parts.items(), ("--mask=.studio/masks/", {"mask": mask})):
+        command = InpaintOrder(picture=picture, prompt="-x", **part).request(here, "ada").command
+        assert command[:3] == ("brandsmith", "create", "inpaint") and command[-3:] == ("--", picture, "-x")
+        assert [own for own in command if own.startswith(said)]
+    wide = OutpaintOrder(picture=picture, prompt="a street", to="728x90").request(here, "ada").command
+    assert wide[wide.index("--to") :][:2] == ("--to", "728x90") and wide[-2:] == (picture, "a street")
+    clip = ClipOrder(prompts=["a cap"], picture=picture, loop=True).request(here, "ada")
+    assert {f"--from={picture}", "--loop", "--format=webp", "--out=creations/clip-a-cap"} <= set(clip.command)
+    rows = [{"name": "Cap; one", "garments": "cap", "colours": "blue; red"}]
+    table = CatalogueOrder(products=rows, title="Autumn").request(here, "ada").command
+    assert "P-01,Cap; one,cap,blue; red" in (here.folder / table[3]).read_text() and "--title=Autumn" in table
+
+
+@pytest.mark.parametrize(
+    "part", [{}, {"box": (0, 0, 99, 9)}, {"mask": "%%%"}, {"mask": "AAAA"}, {"where": "x", "box": (0, 0, 1, 1)}]
+)
+def test_a_part_is_named_once_and_lies_in_the_picture(here, picture, part):
+    with pytest.raises(BrandsmithError):
+        InpaintOrder(picture=picture, prompt="a", **part).request(here, "ada")
+    assert here.items("creations") == ["caps"]
+
+
+def test_an_order_waits_for_jobs_that_are_there(here):
+    training = place_order(here, "ada", TrainOrder())
+    drawing = place_order(here, "ada", SampleOrder(prompts=["a cap"], run="demo-lora", after=(training.id,)))
+    assert queue.ready(queue.jobs(here)) == [training] and drawing.request.after == (training.id,)
+    with pytest.raises(BrandsmithError, match="no job 000099"):
+        place_order(here, "ada", SampleOrder(prompts=["a hat"], after=("000099",)))
+    assert here.items("creations") == ["a-cap"], "nothing is reserved for it"
 
 
 def test_the_api_queues_once_a_key_and_says_what_is_wrong(here):

@@ -27,7 +27,7 @@ from brandsmith.studio.workspace import Workspace
 FORMATS = tuple(NAMED_PX)
 AD_TEXTS = {"product": 300, "scene": 300, "headline": 200, "call_to_action": 60, "legal": 300}
 PRODUCT_COLUMNS = ("id", "name", "garments", "colours", "views", "section", "text", "price")
-MOST_PRODUCTS = 50
+MOST_PRODUCTS, LONGEST_CELL = 50, 600
 ROUNDS = 4
 """How often an ad's pictures are drawn at most until one of them is usable: a concept whose judges cannot measure
 everything, as one without held-out pictures, never has one.
@@ -89,8 +89,18 @@ def catalogue_brief(
     """products: cells by column; rows without a name are left out. Raises InvalidInput with every fault."""
     known = _concept(workspace, model)
     shown = checked_text("title", title, 80)
+    text = product_table(products)
+    identity = workspace.new_id("creations", f"catalogue {shown}")
+    file = _written(workspace, f"{identity}.csv", text, read_products)
+    own = [*model.arguments(), "--concept", known.folder, f"--title={shown}"]
+    own += ["--budget", str(int(checked_number("attempts", budget, 1, 8))), "--out", f"creations/{identity}"]
+    return Brief(identity, text, ("brandsmith", "create", "catalogue", *own, workspace.relative(file)), shown)
+
+
+def product_table(products: Sequence[Mapping[str, str]]) -> str:
+    """Products, cells by column, as the CSV of a catalogue. Raises InvalidInput when none has a name."""
     rows = [
-        {column: " ".join(own.get(column, "").split())[:600] for column in PRODUCT_COLUMNS}
+        {column: " ".join(own.get(column, "").split())[:LONGEST_CELL] for column in PRODUCT_COLUMNS}
         for own in products[:MOST_PRODUCTS]
         if own.get("name", "").strip()
     ]
@@ -100,13 +110,7 @@ def catalogue_brief(
     writer = csv.DictWriter(written, PRODUCT_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(row | {"id": row["id"] or f"P-{number:02d}"} for number, row in enumerate(rows, 1))
-    identity = workspace.new_id("creations", f"catalogue {shown}")
-    file = _written(workspace, f"{identity}.csv", written.getvalue(), read_products)
-    own = [*model.arguments(), "--concept", known.folder, f"--title={shown}"]
-    own += ["--budget", str(int(checked_number("attempts", budget, 1, 8))), "--out", f"creations/{identity}"]
-    return Brief(
-        identity, written.getvalue(), ("brandsmith", "create", "catalogue", *own, workspace.relative(file)), shown
-    )
+    return written.getvalue()
 
 
 def board_brief(workspace: Workspace, model: Model, theme: str, pictures: int) -> Brief:

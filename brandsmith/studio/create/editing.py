@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,15 @@ def vary(workspace: Workspace, picture: Picture, number: int, user: str) -> tupl
     first = int(checked_number("seed", recipe.seed + 1, 0, LARGEST_SEED))
     own = [*model.arguments(recipe.origin.adapter_strength), *drawn_with(recipe), *_judged(workspace, model)]
     own += ["--seeds", str(pictures), "--first-seed", str(first)]
-    return _add(workspace, f"{_title(picture)} more", ("sample", *own), recipe.prompt, user)
+    return _queued(workspace, _request(workspace, f"{_title(picture)} more", ("sample", *own), recipe.prompt, user))
 
 
 def draw_again(workspace: Workspace, picture: Picture, user: str) -> tuple[str, Job]:
     """From the recipe in its own file."""
     model = model_for(workspace, picture)
     run = ["--run", f"runs/{model.run}"] if model.run else []
-    return _add(workspace, f"{_title(picture)} again", ("sample", "--from", _place(picture), *run), None, user)
+    arguments = ("sample", "--from", _place(picture), *run)
+    return _queued(workspace, _request(workspace, f"{_title(picture)} again", arguments, None, user))
 
 
 def explain(workspace: Workspace, picture: Picture, user: str) -> Job:
@@ -89,22 +91,36 @@ def lay_mark(workspace: Workspace, picture: Picture, user: str) -> tuple[str, Jo
 
 
 def inpaint(workspace: Workspace, picture: Picture, prompt: str, where: str, user: str) -> tuple[str, Job]:
-    """where: arguments of the command that name the part, from `mask_file` or `box`."""
+    """where: the argument of the command that names the part, from `mask_file` or `box`."""
+    return _queued(workspace, inpaint_request(workspace, picture, prompt, [where], user))
+
+
+def inpaint_request(
+    workspace: Workspace, picture: Picture, prompt: str, options: Sequence[str], user: str
+) -> JobRequest:
+    """options: of the command, among them what names the part."""
     model = model_for(workspace, picture)
-    own = [*model.arguments(), *_of_concept(workspace, model), where]
+    own = [*model.arguments(), *_of_concept(workspace, model), *options]
     text = checked_text("what to draw", prompt)
-    return _add(workspace, f"{text} inpainted", ("create", "inpaint", *own, "--", _place(picture)), text, user)
+    arguments = ("create", "inpaint", *own, "--", _place(picture))
+    return _request(workspace, f"{text} inpainted", arguments, text, user)
 
 
 def outpaint(workspace: Workspace, picture: Picture, prompt: str, to: str, place: float, user: str) -> tuple[str, Job]:
     """Raises InvalidInput for a shape that is none."""
+    return _queued(workspace, outpaint_request(workspace, picture, prompt, to, place, user))
+
+
+def outpaint_request(
+    workspace: Workspace, picture: Picture, prompt: str, to: str, place: float, user: str
+) -> JobRequest:
     if not _SHAPE.fullmatch(to):
         raise InvalidInput(f"{shortened(to)} is no shape", hint=f"for example {', '.join(SIDES)}, 728x90")
     model = model_for(workspace, picture)
     own = [*model.arguments(), *_of_concept(workspace, model), "--to", to]
     own += ["--place", f"{checked_number('place', place, 0, 1):g}"]
     text = checked_text("what to draw", prompt)
-    return _add(workspace, f"{text} {to}", ("create", "outpaint", *own, "--", _place(picture)), text, user)
+    return _request(workspace, f"{text} {to}", ("create", "outpaint", *own, "--", _place(picture)), text, user)
 
 
 def box(picture: Picture, corners: tuple[int, int, int, int]) -> str:
@@ -133,7 +149,12 @@ def mask_file(workspace: Workspace, picture: Picture, content: bytes) -> str:
     return f"--mask={workspace.relative(file)}"
 
 
-def _add(workspace: Workspace, wish: str, arguments: tuple[str, ...], prompt: str | None, user: str) -> tuple[str, Job]:
+def _queued(workspace: Workspace, request: JobRequest) -> tuple[str, Job]:
+    """The id of the creation, and its job."""
+    return request.folder.partition("/")[2], queue.add(workspace, request)
+
+
+def _request(workspace: Workspace, wish: str, arguments: tuple[str, ...], prompt: str | None, user: str) -> JobRequest:
     """A creation of its own for what the command writes. `arguments` of an edit end with `--` and the picture."""
     identity = workspace.reserve("creations", " ".join(wish.split()[:8]))
     folder = f"creations/{identity}"
@@ -141,7 +162,7 @@ def _add(workspace: Workspace, wish: str, arguments: tuple[str, ...], prompt: st
     before, after = arguments[:place], arguments[place + 1 :]
     tail = () if prompt is None else ("--", *after, prompt)
     command = ("brandsmith", *before, "--out", folder, *tail)
-    return identity, queue.add(workspace, JobRequest(command, user, folder=folder, title=wish[:120], priority=1))
+    return JobRequest(command, user, folder=folder, title=wish[:120], priority=1)
 
 
 def _place(picture: Picture) -> str:

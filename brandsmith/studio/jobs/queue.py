@@ -50,7 +50,7 @@ def add(workspace: Workspace, request: JobRequest) -> Job:
         if job := with_key(workspace, request.key, request.user):
             return job
         known = jobs(workspace)
-        _check_after(request, known)
+        check_after(request.after, known)
         if sum(job.state == "queued" for job in known) >= MOST_WAITING:
             raise InvalidInput(f"{MOST_WAITING} jobs wait already", hint="cancel some, or come back later")
         job = new_job(f"{max((int(job.id) for job in known), default=0) + 1:06d}", request)
@@ -65,9 +65,10 @@ def with_key(workspace: Workspace, key: str, user: str) -> Job | None:
     return next((job for job in jobs(workspace) if (job.request.key, job.request.user) == (key, user)), None)
 
 
-def _check_after(request: JobRequest, known: Sequence[Job]) -> None:
+def check_after(after: Sequence[str], known: Sequence[Job]) -> None:
+    """Raises InvalidInput for a job to wait for that is not there, or is not going to be done."""
     there = {job.id: job for job in known}
-    for identity in request.after:
+    for identity in after:
         if identity not in there:
             raise InvalidInput(f"there is no job {shortened(identity)} to wait for", hint="look at the queue")
         if there[identity].state in NOT_DONE:

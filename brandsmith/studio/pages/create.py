@@ -31,7 +31,7 @@ from brandsmith.studio.workspace import Workspace
 router = APIRouter(include_in_schema=False)
 _GLANCE = re.compile(r"(?:(plain|faithful)/)?(case-\d{1,4}_seed-\d{1,20}\.png)")
 NUM_SUGGESTIONS = 23
-_MADE = (".psd", ".svg", ".pdf", ".csv")
+_MADE = (".psd", ".svg", ".pdf", ".csv", ".mp4")
 
 
 @dataclass(frozen=True)
