@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -19,6 +19,9 @@ from brandsmith.benchmark.studio_live import Browser, LiveStudio, pages_of
 from brandsmith.core.pictures import save_png
 from brandsmith.draw.recipe import Origin, Recipe
 from brandsmith.guidance.settings import DrawSettings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Dialog, Request
 
 MOST_PAGES = 120
 _NUMBER = re.compile(r"[0-9]+")
@@ -129,15 +132,20 @@ def open_in_chromium(studio: LiveStudio, browser: Browser, attack: Attack) -> in
         page = new_page(program, 1440, "light")
         page.add_init_script(_WATCH)
         said: list[str] = []
-        page.on("dialog", lambda dialog: (said.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda one: _is_foreign(one.url, studio.address) and said.append(f"asked {one.url}"))
+
+        def dismiss(dialog: Dialog) -> None:
+            said.append(f"a dialog: {dialog.message}")
+            dialog.dismiss()
+
+        def note_foreign(request: Request) -> None:
+            if not request.url.startswith((f"{studio.address}/", "data:", "blob:", "about:")):
+                said.append(f"asked {request.url}")
+
+        page.on("dialog", dismiss)
+        page.on("request", note_foreign)
         for path in pages:
             page.goto(studio.address + path, wait_until="load")
             said += page.evaluate(_RAN)
             attack.scripts += [f"{path} in Chromium: {one}" for one in said]
             said.clear()
     return len(pages)
-
-
-def _is_foreign(url: str, own: str) -> bool:
-    return not url.startswith((f"{own}/", "data:", "blob:", "about:"))

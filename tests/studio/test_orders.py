@@ -136,7 +136,7 @@ def test_an_order_waits_for_jobs_that_are_there(here):
     training = place_order(here, "ada", TrainOrder())
     drawing = place_order(here, "ada", SampleOrder(prompts=["a cap"], run="demo-lora", after=(training.id,)))
     assert queue.ready(queue.jobs(here)) == [training] and drawing.request.after == (training.id,)
-    with pytest.raises(BrandsmithError, match="no job 000099"):
+    with pytest.raises(BrandsmithError, match="no job '000099'"):
         place_order(here, "ada", SampleOrder(prompts=["a hat"], after=("000099",)))
     assert here.items("creations") == ["a-cap"], "nothing is reserved for it"
 
