@@ -20,9 +20,7 @@ from brandsmith.base.base import Base, decode_latents, encode_images
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import InvalidInput
-from brandsmith.core.output import check_output_file
-from brandsmith.core.pictures import save_png
+from brandsmith.core.sheets import check_sheet_file, save_sheet
 from brandsmith.evaluate.chain import held_out_pictures, judges_for, thesis_kpi, training_pictures
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import POCKET_SCALE, DrawSettings
@@ -103,7 +101,7 @@ def check_base(
     """
     console = console or Console(quiet=True)
     if sheet:
-        check_new_picture(sheet)
+        check_sheet_file(sheet)
     folder = resolve_base(name)
     classifier = PocketClasses(folder)
     base = load_base(name)
@@ -224,17 +222,10 @@ def _untrained_kpi(base: Base) -> dict[str, Any]:
     return {"untrained_kpi": None if kpi is None else round(kpi, 4), "untrained_kpi_n": len(prompts)}
 
 
-def check_new_picture(file: Path) -> None:
-    """Raise InvalidInput where a picture cannot be written, or something else is there."""
-    check_output_file(file)
-    if file.exists() and file.suffix.lower() != ".png":
-        raise InvalidInput(f"'{file}' exists and is no PNG", hint="give the name of a new file, such as sheet.png")
-
-
 def _write_sheet(path: Path, pictures: list[np.ndarray]) -> None:
     columns = 8
     rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures) - columns + 1, columns)]
-    save_png(path, np.concatenate(rows, axis=0))
+    save_sheet(path, np.concatenate(rows, axis=0))
 
 
 def bar_lines(figures: BaseFigures) -> Iterator[str]:

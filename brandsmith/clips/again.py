@@ -16,6 +16,7 @@ from brandsmith.core.files import replacing, sha256_of
 from brandsmith.core.output import check_output_file
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.run import RunDirectory
+from brandsmith.core.text import is_there
 from brandsmith.draw.recipe import adapter_hash
 from brandsmith.draw.source import Source
 
@@ -44,9 +45,11 @@ def draw_clip_again(
     """
     recipe = read_clip_recipe(file)
     film = folder / f"{file.stem}.webp"
-    if film.exists():
-        raise InvalidConfig(f"'{film}' exists", hint="give another folder with --out: nothing is overwritten")
-    check_output_file(film)
+    strip = folder / f"{file.stem}_strip.png"
+    for made in (film, strip):
+        if is_there(made):
+            raise InvalidConfig(f"'{made}' exists", hint="give another folder with --out: nothing is overwritten")
+        check_output_file(made)
     base = recipe.origin.base
     resolve_recorded_base(base, file)
     layers = motion_folder(motion, base)
@@ -62,7 +65,7 @@ def draw_clip_again(
     recipe = replace(recipe, version="")
     with replacing(film) as partial:
         partial.write_bytes(film_bytes(frames, recipe.moving.fps, "webp"))
-    save_png(folder / f"{file.stem}_strip.png", strip_of(frames), as_png_text(recipe))
+    save_png(strip, strip_of(frames), as_png_text(recipe))
     return ClipAgain(film, frames_hash(frames) == recipe.pixels)
 
 

@@ -17,12 +17,13 @@ Nothing here writes into the folder.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from brandsmith.concept.counting import COUNTED, fits, patterns_of, repeats_of, weight_of
 from brandsmith.core.errors import BrandsmithError, InvalidConcept, InvalidConfig, MissingResource
@@ -41,6 +42,13 @@ STANDARD_PROMPTS = (
 )  # the thesis' five (product.md)
 
 
+def _printed(text: str) -> str:
+    if unprinted := next((sign for sign in text if unicodedata.category(sign) == "Cc"), ""):
+        raise PydanticCustomError("unprinted", "it holds {sign}; allowed is one line", {"sign": ascii(unprinted)})
+    return text
+
+
+Words = Annotated[str, Field(max_length=200), AfterValidator(_printed)]
 Repeats = Annotated[int, Field(ge=1, le=100_000, strict=True)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
@@ -54,9 +62,9 @@ class ConceptConfig(BaseModel):
     """The word that means the concept in captions and prompts; must be new to the base's tokenizer. Read in lower
     case.
     """
-    class_word: str = Field("logo", pattern=r"\S", max_length=200)
+    class_word: Words = Field("logo", pattern=r"\S")
     """What kind of thing it is, in words the base knows. Prior preservation and Textual Inversion start here."""
-    expected_text: str = Field("", max_length=200)
+    expected_text: Words = ""
     """What the mark spells; empty when it carries no text."""
     prompts: tuple[str, ...] = Field(STANDARD_PROMPTS, min_length=1)
     """Standard cases; each must contain `{token}`."""
@@ -214,6 +222,11 @@ def load_config(path: Path) -> ConceptConfig:
             f"'{path}': token '{config.token}' is '{config.token.lower()}' everywhere: text encoders read lower case"
         )
         config = config.model_copy(update={"token": config.token.lower()})
+    twice = [p for number, p in enumerate(config.prompts) if p in config.prompts[:number]]
+    if twice:
+        raise InvalidConcept(
+            f"'{path}': prompt {shortened(twice[0])} is given twice", hint="each counts once; more seeds draw it again"
+        )
     without = [p for p in config.prompts if "{token}" not in p]
     if without:
         raise InvalidConcept(
@@ -222,8 +235,13 @@ def load_config(path: Path) -> ConceptConfig:
     return config
 
 
+_BRANCHES = ("constrained-", "dict[")
+"""How pydantic calls what a value of several types might be."""
+
+
 def _mistake(line: int, error: ErrorDetails) -> str:
-    key = shortened(".".join(map(str, error["loc"])))[1:-1]
+    own = [str(part) for part in error["loc"] if not str(part).startswith(_BRANCHES)]
+    key = shortened(".".join(own))[1:-1]
     return f"line {line}: {key}: {error['msg']}, given {shortened(error['input'])}"
 
 

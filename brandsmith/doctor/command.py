@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from brandsmith.core.output import check_output_file
+from brandsmith.core.errors import InvalidInput
+from brandsmith.core.sheets import check_sheet_file
 from brandsmith.doctor.check import diagnose_patient, know_base
 from brandsmith.doctor.finding import Diagnosis
 from brandsmith.doctor.mend import check_new_folder, mend
@@ -29,10 +30,12 @@ def examine(
     """
     settings = resolve_config("lora", base, pairs=pairs)
     known, patient = know_base(base, settings), look_at_concept(concept)
-    if sheet:
-        check_output_file(sheet)
     if fix:
         check_new_folder(patient, fix)
+    if sheet:
+        check_sheet_file(sheet)
+    if fix and sheet and sheet.absolute().is_relative_to(fix.absolute()):
+        raise InvalidInput(f"--sheet '{sheet}' lies in the new folder '{fix}'", hint="give a file outside of --fix")
     found = diagnose_patient(patient, known, also)
     lines = found.lines
     if sheet:

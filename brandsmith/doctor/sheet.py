@@ -20,7 +20,7 @@ from brandsmith.concept.concept import Example
 from brandsmith.concept.counting import repeats_of, weight_of
 from brandsmith.concept.crops import CENTRE, Crop, plan_crop
 from brandsmith.core.errors import BrandsmithError
-from brandsmith.core.pictures import save_png
+from brandsmith.core.sheets import save_sheet
 from brandsmith.doctor.patient import Patient, SeenPicture
 from brandsmith.doctor.training_shapes import TrainingShapes
 from brandsmith.methods.captions import CaptionChanges, changed_captions
@@ -61,7 +61,7 @@ def draw_sheet(patients: Sequence[Patient], shapes: TrainingShapes, settings: Tr
         sheet.paste(_shown(cell.pixels), (x + 4, y + 4))
         text = "\n".join([cell.name, *textwrap.wrap(cell.said, LETTERS_IN_A_LINE)[:3]])
         ImageDraw.Draw(sheet).multiline_text((x + 4, y + CELL_PX + 2), text, "black", font, spacing=1)
-    save_png(file, sheet)
+    save_sheet(file, sheet)
 
 
 def _shown(pixels: Image.Image | None) -> Image.Image:

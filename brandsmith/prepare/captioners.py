@@ -8,6 +8,7 @@ that was named and follows no redirection.
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import ipaddress
 import json
@@ -33,6 +34,7 @@ from brandsmith.prepare.caption_choice import ASK, CaptionChoice
 SIDE_PX = 768
 """Of the longer side of a picture as it is sent."""
 TIMEOUT_SEC = 120.0
+"""How long an endpoint may be silent, and how long its whole answer may take."""
 TRIES, FIRST_PAUSE_SEC = 3, 1.0
 LARGEST_ANSWER = 1 << 20
 MOST_TOKENS = 120
@@ -56,14 +58,16 @@ def checked_url(text: str) -> str:
     """The address of chat completions below an endpoint's. Raises InvalidConfig."""
     try:
         parts = urlsplit(text)
-        host = parts.hostname or ""
+        host = "" if parts.port == 0 else parts.hostname or ""  # a port out of range raises
     except ValueError:
+        host = ""
+    if not (text.isascii() and text.isprintable()) or " " in text:  # urlsplit drops line ends, http.client refuses them
         host = ""
     if not host or parts.scheme not in ("http", "https") or parts.username:
         raise InvalidConfig(
             f"--endpoint is {shortened(text)}", hint="write its address, such as http://127.0.0.1:8000/v1"
         )
-    if parts.scheme == "http" and _key() and not _is_here(host):
+    if _key() and parts.scheme == "http" and not _is_here(host):
         raise InvalidConfig(
             f"--endpoint '{text}' is not encrypted, and a key would be sent to it",
             hint=f"use https, or unset {' and '.join(KEYS)}",
@@ -82,7 +86,12 @@ def _is_here(host: str) -> bool:
 
 
 def _key() -> str:
-    return next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
+    """Raises InvalidConfig for what no header can hold; http.client would print it."""
+    name = next((name for name in KEYS if os.environ.get(name, "").strip()), "")
+    key = os.environ.get(name, "").strip() if name else ""  # files of keys end with a line end
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidConfig(f"{name} holds characters that no key has", hint="set it to the key alone")
+    return key
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -109,9 +118,9 @@ class Endpoint:
             except urllib.error.HTTPError as error:
                 if (error.code not in (408, 409, 429) and error.code < 500) or turn == TRIES - 1:
                     raise self._failed(f"{error.code} {error.reason}") from None
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 if isinstance(error, ValueError) or turn == TRIES - 1:
-                    raise self._failed(str(getattr(error, "reason", error))) from None
+                    raise self._failed(str(getattr(error, "reason", error)) or type(error).__name__) from None
             time.sleep(FIRST_PAUSE_SEC * 2**turn)
         raise AssertionError("every try returns or raises")
 
@@ -139,10 +148,14 @@ class Endpoint:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {_key()}"} if _key() else {})
         request = urllib.request.Request(self.url, data=body, headers=headers, method="POST")
         opener = urllib.request.build_opener(_NoRedirects, *self._proxies())
+        until, content = time.monotonic() + TIMEOUT_SEC, b""
         with opener.open(request, timeout=TIMEOUT_SEC) as answer:
-            content: bytes = answer.read(LARGEST_ANSWER + 1)
-        if len(content) > LARGEST_ANSWER:
-            raise ValueError(f"an answer of more than {LARGEST_ANSWER} bytes")
+            while piece := answer.read1(LARGEST_ANSWER):
+                content += piece
+                if len(content) > LARGEST_ANSWER:
+                    raise ValueError(f"an answer of more than {LARGEST_ANSWER} bytes")
+                if time.monotonic() > until:
+                    raise ValueError(f"an answer of more than {TIMEOUT_SEC:g} seconds")
         return content.decode()
 
 

@@ -184,4 +184,6 @@ def build_expansion(recoloured: int, composed: int, products: str, seed: int) ->
     named = tuple(name.strip() for name in products.split(",")) if products.strip() else PRODUCTS
     if not all(named):
         raise InvalidConfig(f"products are '{products}'", hint="separate their names by commas: t shirt, cup")
+    if products.strip() and not composed:
+        raise InvalidConfig(f"products are '{products}' and 0 pictures are composed", hint="leave one of them out")
     return Expansion(recoloured, composed, named, seed)

@@ -14,6 +14,7 @@ from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb
 from brandsmith.doctor.check import KnownBase, diagnose_patient, know_base
+from brandsmith.doctor.command import examine
 from brandsmith.doctor.finding import Diagnosis, kinds_of
 from brandsmith.doctor.mend import mend
 from brandsmith.doctor.patient import look_at_concept
@@ -175,3 +176,25 @@ def test_pictures_made_for_a_concept_are_its_own(tmp_path, pocket):
     mend(look_at_concept(folder), found.findings, tmp_path / "mended")
     kept = load_concept(tmp_path / "mended")
     assert [own.caption for own in kept.made] == [f"a {TOKEN} on a bag"]
+
+
+@pytest.mark.slow
+def test_a_sheet_goes_over_an_earlier_sheet_and_over_nothing_else(tmp_path):
+    images = sound_concept(tmp_path / "brand")
+    other = tmp_path / "other.txt"
+    other.write_text("mine")
+    before = [file.read_bytes() for file in (images / "00.png", other)]
+    for file in (images / "00.png", other, tmp_path):
+        with pytest.raises(InvalidInput, match=r"exists and is no sheet|not a regular file"):
+            examine(str(tmp_path / "brand"), "pocket", None, file)
+    assert [file.read_bytes() for file in (images / "00.png", other)] == before
+    for _ in range(2):
+        examine(str(tmp_path / "brand"), "pocket", None, tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize("sheet", ["mended", "mended/sheet.png"])
+def test_a_sheet_in_the_mended_copy_is_refused_before_anything_is_written(sheet, tmp_path):
+    sound_concept(tmp_path / "brand")
+    with pytest.raises(InvalidInput, match="lies in the new folder"):
+        examine(str(tmp_path / "brand"), "pocket", tmp_path / "mended", tmp_path / sheet)
+    assert not (tmp_path / "mended").exists()

@@ -134,6 +134,10 @@ def test_yaml_aliases_and_merges_that_are_meant_are_read():
         ("class_word: ''", r"line 2: class_word"),
         ("expected_text: 1e5", r"line 2: expected_text.*given 100000"),
         (f"expected_text: {'x' * 300}", r"line 2: expected_text"),
+        (r'class_word: "a\nb"', r"line 2: class_word: it holds '\\n'"),
+        (r'expected_text: "\e[31m"', r"line 2: expected_text: it holds '\\x1b'"),
+        ("repeats: {images/*: 0}", r"line 2: repeats.images/\*: Input"),
+        ("prompts: ['a {token}', 'a {token}']", r"prompt 'a \{token\}' is given twice"),
     ],
 )
 def test_a_mistake_in_a_concept_has_its_line(line, words, tmp_path):

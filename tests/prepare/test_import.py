@@ -236,3 +236,32 @@ def test_patterns_of_repeats_fit_a_picture(tmp_path, brandsmith, pattern, fine):
     else:
         with pytest.raises(InvalidInput, match="fits no picture"):
             load_concept(tmp_path / "out")
+
+
+_SUBSET = '[[datasets]]\n[[datasets.subsets]]\nimage_dir = "set"\nclass_tokens = "zorb logo"\n'
+
+
+def _job(**keys: object) -> str:
+    return json.dumps({"config": {"process": [{"trigger_word": "zorb", "datasets": [{"folder_path": "set"} | keys]}]}})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("data.toml", f"general = 5\n{_SUBSET}", "general is 5, and holds no keys"),
+        ("data.toml", f'[general]\nkeep_tokens = "x"\n{_SUBSET}', "keep_tokens is 'x'"),
+        ("data.toml", f'{_SUBSET}enable_bucket = "yes"\n', "enable_bucket is 'yes', not true or false"),
+        ("data.toml", f"{_SUBSET}caption_tag_dropout_rate = 5\n", "caption_tag_dropout_rate is 5, not a share"),
+        ("data.toml", 'datasets = "set"\n', "datasets is 'set', not a list"),
+        ("job.json", _job(caption_dropout_rate="often"), "caption_dropout_rate is 'often'"),
+        ("job.json", _job(token_dropout_rate=3), "token_dropout_rate is 3, not a share"),
+        ("job.json", _job(flip_x="maybe"), "flip_x is 'maybe', not true or false"),
+        ("concepts.json", json.dumps([{"path": "set", "type": "CLASS"}]), "type is 'CLASS'; known are STANDARD"),
+        ("concepts.json", json.dumps([{"path": "set", "text": "a"}]), "text is 'a', and holds no keys"),
+        ("concepts.json", json.dumps([{"path": "set", "text": {"prompt_source": "file"}}]), "prompt_source is 'file'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_never_passed_over(tmp_path, brandsmith, name, content, says):
+    picture(tmp_path / "set" / "a.png", 1, "a zorb")
+    (tmp_path / name).write_text(content)
+    assert says in refused(brandsmith, tmp_path / name, "--token", "zorb", "--dry-run", "--out", tmp_path / "out")

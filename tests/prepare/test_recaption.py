@@ -7,15 +7,17 @@ import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from lessons import TOKEN, write_concept
 from PIL import Image
 from test_import import state
 
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import InvalidConfig
+from brandsmith.core.errors import BrandsmithError, InvalidConfig
 from brandsmith.prepare import captioners
 from brandsmith.prepare.captioners import checked_url, said_in
 
@@ -23,13 +25,16 @@ from brandsmith.prepare.captioners import checked_url, said_in
 class Server(BaseHTTPRequestHandler):
     """Answers as `answers` says, in turn; keeps what it was asked."""
 
-    answers: ClassVar[list[tuple[int, bytes]]] = []
+    answers: ClassVar[list[tuple[int | str, bytes]]] = []
     asked: ClassVar[list[tuple[dict, dict[str, str]]]] = []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         type(self).asked.append((json.loads(body), dict(self.headers)))
         code, content = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(code, str):
+            self.wfile.write(code.encode() + b"\r\n\r\n")
+            return
         self.send_response(code)
         if code in (301, 302, 307):
             self.send_header("Location", content.decode())
@@ -91,6 +96,7 @@ def test_what_gives_the_concept_away_is_said(brandsmith, tmp_path, server):
         ([(200, b"\xff\xfe")], "gives no caption"),
         ([(200, b"x" * (2 << 20))], "more than"),
         ([(302, b"http://127.0.0.1:9/other")], "302"),
+        ([("not a number", b"")], "gives no caption"),  # a first line that is not of HTTP
     ],
 )
 def test_an_endpoint_that_answers_wrongly_is_one_sentence(brandsmith, tmp_path, server, answers, says):
@@ -134,6 +140,10 @@ def test_edits_keep_lines_and_the_token(brandsmith, tmp_path):
         (("--replace", "x"), "OLD=NEW"),
         (("--endpoint", "ftp://x"), "--endpoint"),
         (("--endpoint", "http://me:pw@x/v1", "--model", "m"), "--endpoint"),
+        (("--endpoint", "http://x/v1\r\nHost: y", "--model", "m"), "--endpoint"),
+        (("--endpoint", "http://x/a b", "--model", "m"), "--endpoint"),
+        (("--endpoint", "http://x:99999/v1", "--model", "m"), "--endpoint"),
+        (("--endpoint", "http://x/caf\xe9", "--model", "m"), "--endpoint"),
         (("--endpoint", "http://x"), "--model"),
         (("--model", "m"), "--endpoint"),
         (("--captioner", "nowhere"), "no model of transformers"),
@@ -185,3 +195,26 @@ def test_a_local_model_of_transformers_describes_pictures(brandsmith, tmp_path):
     code, _, err = brandsmith(*command)
     assert code == 0, err
     assert all(own.caption.startswith(f"a {TOKEN}, word") for own in load_concept(tmp_path / "out").examples)
+
+
+def test_a_key_with_a_line_end_is_that_key_and_one_that_no_header_holds_is_never_printed(
+    brandsmith, tmp_path, server, monkeypatch
+):
+    concept = write_concept(tmp_path / "brand")
+    command = ("concept", "caption", concept.folder, "--endpoint", server, "--model", "m")
+    monkeypatch.setenv("BRANDSMITH_API_KEY", "a-secret\n")
+    assert brandsmith(*command)[0] == 0 and Server.asked[0][1]["Authorization"] == "Bearer a-secret"
+    asked = len(Server.asked)
+    for key in ("a-secret\nof two lines", "a-secret\xe9"):
+        monkeypatch.setenv("BRANDSMITH_API_KEY", key)
+        code, out, err = brandsmith(*command)
+        assert code == 2 and "BRANDSMITH_API_KEY holds" in err and "a-secret" not in out + err
+    assert len(Server.asked) == asked
+
+
+def test_an_answer_that_never_ends_is_given_up(server, monkeypatch):
+    seconds = iter([0.0, 1e6])
+    monkeypatch.setattr(captioners, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    endpoint = captioners.Endpoint(checked_url(server), "m", "?")
+    with pytest.raises(BrandsmithError, match="of more than 120 seconds"):
+        endpoint(np.zeros((8, 8, 3), np.uint8))

@@ -15,7 +15,7 @@ from brandsmith.core.text import read_text
 from brandsmith.core.yaml_lines import read_yaml
 from brandsmith.prepare.layouts.gather import CAPTION_SUFFIXES, CaptionRule, gather
 from brandsmith.prepare.layouts.source import Inventory, SourcePicture, SourceSet
-from brandsmith.prepare.layouts.values import as_count, as_flag, as_number, as_text, ask_for
+from brandsmith.prepare.layouts.values import as_count, as_flag, as_number, as_tables, as_text, ask_for
 
 TRIGGER = "[trigger]"
 _SETTINGS = {
@@ -43,13 +43,8 @@ def read_ai_toolkit(inventory: Inventory, file: Path) -> None:
         raise InvalidConcept(f"'{file}' names no datasets", hint="it needs config, process, datasets, folder_path")
     for process in _processes(found.value):
         trigger = as_text(process, "trigger_word", inventory.faults, f"'{file.name}'")
-        datasets = process.get("datasets")
-        for number, own in enumerate(datasets if isinstance(datasets, list) else [], 1):
-            where = f"'{file.name}' dataset {number}"
-            if isinstance(own, dict):
-                _dataset(inventory, file.parent, own, trigger, where)
-            else:
-                inventory.faults.append(f"{where} holds no keys")
+        for where, own in as_tables(process, "datasets", inventory.faults, f"'{file.name}'"):
+            _dataset(inventory, file.parent, own, trigger, where)
 
 
 def _processes(value: object) -> Iterator[Mapping[str, Any]]:
@@ -71,7 +66,7 @@ def _dataset(inventory: Inventory, beside: Path, keys: Mapping[str, Any], trigge
     token = as_text(keys, "trigger_word", faults, where) or trigger
     default = as_text(keys, "default_caption", faults, where).replace(TRIGGER, token)
     for key, setting in _SETTINGS.items():
-        ask_for(inventory.settings, setting, keys.get(key))
+        ask_for(inventory.settings, setting, keys, key, faults, where)
     if folder is None:
         return
     rule = CaptionRule((*(f".{suffix.lstrip('.')}",) * bool(suffix), *CAPTION_SUFFIXES))

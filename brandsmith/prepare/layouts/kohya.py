@@ -17,7 +17,7 @@ from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.text import read_text
 from brandsmith.prepare.layouts.gather import CAPTION_SUFFIXES, CaptionRule, gather
 from brandsmith.prepare.layouts.source import MOST_REPEATS, Inventory, SourceSet
-from brandsmith.prepare.layouts.values import as_count, as_flag, as_share, as_text, ask_for
+from brandsmith.prepare.layouts.values import as_count, as_flag, as_table, as_tables, as_text, ask_for
 
 FOLDER = re.compile(r"(\d+)_(.+)", re.S)
 IMAGES, REGULARISATION = ("img", "image", "images", "train"), ("reg", "regularization", "regularisation")
@@ -98,13 +98,11 @@ def read_kohya_toml(inventory: Inventory, file: Path) -> None:
         record = tomllib.loads(read_text(file, error=InvalidConcept))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InvalidConcept(f"'{file}' is not valid TOML ({error})", hint="correct the file") from None
-    general = _table(record.get("general"))
-    datasets = record.get("datasets")
-    for number, dataset in enumerate(datasets if isinstance(datasets, list) else [], 1):
-        subsets = _table(dataset).get("subsets")
-        for inner, subset in enumerate(subsets if isinstance(subsets, list) else [], 1):
-            where = f"'{file.name}' datasets {number}, subsets {inner}"
-            _subset(inventory, file.parent, general | _table(dataset) | _table(subset), where)
+    faults, name = inventory.faults, f"'{file.name}'"
+    general = as_table(record, "general", faults, name)
+    for place, dataset in as_tables(record, "datasets", faults, name):
+        for where, subset in as_tables(dataset, "subsets", faults, place):
+            _subset(inventory, file.parent, {**general, **dataset, **subset}, where)
     if not inventory.sets and not inventory.faults:
         raise InvalidConcept(f"'{file}' names no subsets", hint="it needs [[datasets.subsets]] with image_dir")
 
@@ -119,8 +117,7 @@ def _subset(inventory: Inventory, beside: Path, keys: Mapping[str, Any], where: 
     masks = as_text(keys, "conditioning_data_dir", faults, where)
     of_masks = inventory.named_folder(masks, beside, where) if masks else None
     for key, setting in _SETTINGS.items():
-        ask_for(inventory.settings, setting, keys.get(key))
-    as_share(keys, "caption_dropout_rate", faults, where)
+        ask_for(inventory.settings, setting, keys, key, faults, where)
     if folder is None:
         return
     rule = CaptionRule((suffix, *CAPTION_SUFFIXES))
@@ -129,7 +126,3 @@ def _subset(inventory: Inventory, beside: Path, keys: Mapping[str, Any], where: 
         token, class_word = "", words
     pictures = gather(inventory, folder, rule, of_masks)
     inventory.sets.append(SourceSet(folder, pictures, token, class_word.strip(), words, repeats, of_class=of_class))
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

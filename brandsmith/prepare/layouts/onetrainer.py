@@ -14,10 +14,11 @@ from brandsmith.core.errors import InvalidConcept
 from brandsmith.core.json_files import read_value
 from brandsmith.prepare.layouts.gather import BESIDE, CaptionRule, gather, read_caption, walk_folders
 from brandsmith.prepare.layouts.source import Inventory, SourceSet
-from brandsmith.prepare.layouts.values import as_count, as_flag, as_number, as_text, ask_for
+from brandsmith.prepare.layouts.values import as_choice, as_flag, as_number, as_table, as_text, ask_for
 
-_OF_THE_CLASS = ("PRIOR_PREDICTION",)
-_VALIDATION = ("VALIDATION",)
+_TYPES = ("STANDARD", "VALIDATION", "PRIOR_PREDICTION")
+_STRATEGIES = ("REPEATS", "SAMPLES")
+_PROMPT_SOURCES = ("sample", "concept", "filename")
 
 
 def is_onetrainer(value: object) -> bool:
@@ -46,20 +47,20 @@ def _concept(inventory: Inventory, beside: Path, keys: Mapping[str, Any], where:
     faults = inventory.faults
     path = as_text(keys, "path", faults, where)
     folder = inventory.named_folder(path, beside, where)
-    kind = as_text(keys, "type", faults, where) or "STANDARD"
+    kind = as_choice(keys, "type", _TYPES, faults, where)
     balancing = "repeats" if "balancing" not in keys else "balancing"
     repeats = as_number(keys, balancing, 1, faults, where)
-    if as_text(keys, "balancing_strategy", faults, where) == "SAMPLES":
+    if as_choice(keys, "balancing_strategy", _STRATEGIES, faults, where) == "SAMPLES":
         faults.append(f"{where}: balanced by a number of samples; set a number of repeats")
     elif repeats != int(repeats) or repeats < 1:
         faults.append(f"{where}: {balancing} is {repeats:g}; whole numbers from 1 are read")
     weight = as_number(keys, "loss_weight", 1, faults, where)
-    text = keys.get("text") if isinstance(keys.get("text"), dict) else {}
-    rule, default = _captions(inventory, beside, text or {}, where)
-    _settings(inventory, text or {}, keys.get("image"), where)
+    text = as_table(keys, "text", faults, where)
+    rule, default = _captions(inventory, beside, text, where)
+    _settings(inventory, text, as_table(keys, "image", faults, where), where)
     if folder is None:
         return
-    if kind in _VALIDATION or as_flag(keys, "validation_concept", faults, where):
+    if kind == "VALIDATION" or as_flag(keys, "validation_concept", faults, where):
         inventory.passed_over[folder] = "for validation: put such pictures into held_out/ of the concept"
         return
     inner = as_flag(keys, "include_subdirectories", faults, where)
@@ -74,14 +75,14 @@ def _concept(inventory: Inventory, beside: Path, keys: Mapping[str, Any], where:
             default_caption=default,
             repeats=max(1, int(repeats)),
             weight=weight,
-            of_class=kind in _OF_THE_CLASS,
+            of_class=kind == "PRIOR_PREDICTION",
         )
     )
 
 
 def _captions(inventory: Inventory, beside: Path, text: Mapping[str, Any], where: str) -> tuple[CaptionRule, str]:
     """Where captions are, and the caption of pictures that have none."""
-    source = as_text(text, "prompt_source", inventory.faults, where) or "sample"
+    source = as_choice(text, "prompt_source", _PROMPT_SOURCES, inventory.faults, where)
     if source == "filename":
         return CaptionRule(from_name=True), ""
     if source != "concept":
@@ -97,13 +98,11 @@ def _captions(inventory: Inventory, beside: Path, text: Mapping[str, Any], where
     return CaptionRule(()), lines[0] if lines else ""
 
 
-def _settings(inventory: Inventory, text: Mapping[str, Any], image: object, where: str) -> None:
-    faults = inventory.faults
+def _settings(inventory: Inventory, text: Mapping[str, Any], image: Mapping[str, Any], where: str) -> None:
+    settings, faults = inventory.settings, inventory.faults
     if as_flag(text, "enable_tag_shuffling", faults, where):
-        ask_for(inventory.settings, "shuffle_tags", True)
-        ask_for(inventory.settings, "keep_tags", as_count(text, "keep_tags_count", 1, faults, where))
+        ask_for(settings, "shuffle_tags", text, "enable_tag_shuffling", faults, where)
+        ask_for(settings, "keep_tags", {"keep_tags_count": 1, **text}, "keep_tags_count", faults, where)
     if as_flag(text, "tag_dropout_enable", faults, where):
-        rate = as_number(text, "tag_dropout_probability", 0, faults, where)
-        ask_for(inventory.settings, "tag_dropout", rate)
-    if isinstance(image, dict) and as_flag(image, "enable_random_flip", faults, where):
-        ask_for(inventory.settings, "mirror_views", True)
+        ask_for(settings, "tag_dropout", text, "tag_dropout_probability", faults, where)
+    ask_for(settings, "mirror_views", image, "enable_random_flip", faults, where)

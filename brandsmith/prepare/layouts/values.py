@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from brandsmith.core.text import shortened
@@ -39,7 +39,9 @@ def as_number(keys: Mapping[str, Any], name: str, default: float, faults: list[s
 
 
 def as_count(keys: Mapping[str, Any], name: str, default: int, faults: list[str], where: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1; `default` where the key is missing or null."""
+    if keys.get(name) is None:
+        return default
     value = as_number(keys, name, default, faults, where)
     if value < 1 or value != int(value):
         faults.append(f"{where}: {name} is {value:g}, not a whole number from 1")
@@ -47,16 +49,62 @@ def as_count(keys: Mapping[str, Any], name: str, default: int, faults: list[str]
     return int(value)
 
 
-def as_share(keys: Mapping[str, Any], name: str, faults: list[str], where: str) -> None:
-    """A fault for what is no number of 0 to 1."""
-    if as_number(keys, name, 0.0, faults, where) > 1:
+def as_share(keys: Mapping[str, Any], name: str, faults: list[str], where: str) -> float:
+    """A number of 0 to 1."""
+    value = as_number(keys, name, 0.0, faults, where)
+    if value > 1:
         faults.append(f"{where}: {name} is {shortened(keys[name])}, not a share of 0 to 1")
+        return 0.0
+    return value
 
 
-def ask_for(settings: dict[str, str], name: str, value: object) -> None:
-    """Note a setting that the source has on; zero, false and null are off."""
-    if isinstance(value, bool):
-        if value:
-            settings[name] = "true"
-    elif isinstance(value, int | float) and math.isfinite(value) and value > 0:
-        settings[name] = f"{value:g}"
+def as_choice(keys: Mapping[str, Any], name: str, allowed: Sequence[str], faults: list[str], where: str) -> str:
+    """One of `allowed`; the first where the key is missing, empty or null, and, with a fault, where it is another."""
+    value = as_text(keys, name, faults, where) or allowed[0]
+    if value in allowed:
+        return value
+    faults.append(f"{where}: {name} is {shortened(value)}; known are {', '.join(allowed)}")
+    return allowed[0]
+
+
+def as_table(keys: Mapping[str, Any], name: str, faults: list[str], where: str) -> Mapping[str, Any]:
+    """Keys below a key; none where it is missing or null, and, with a fault, where it holds something else."""
+    value = keys.get(name)
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    faults.append(f"{where}: {name} is {shortened(value)}, and holds no keys")
+    return {}
+
+
+def as_tables(
+    keys: Mapping[str, Any], name: str, faults: list[str], where: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(where it stands, keys) of each in a list; none where it is missing or null, and a fault for all else."""
+    value = keys.get(name)
+    if value is not None and not isinstance(value, list):
+        faults.append(f"{where}: {name} is {shortened(value)}, not a list")
+        return
+    for number, own in enumerate(value or (), 1):
+        inner = f"{where} {name} {number}"
+        if isinstance(own, Mapping):
+            yield inner, own
+        else:
+            faults.append(f"{inner} is {shortened(own)}, and holds no keys")
+
+
+_SHARES, _COUNTS = {"caption_dropout", "tag_dropout"}, {"keep_tags"}
+"""Settings of a training that are numbers; the others are switches."""
+
+
+def ask_for(
+    settings: dict[str, str], setting: str, keys: Mapping[str, Any], name: str, faults: list[str], where: str
+) -> None:
+    """Note a setting of a training where the source has it on; zero, false and null are off."""
+    if setting in _SHARES:
+        value = as_share(keys, name, faults, where)
+    elif setting in _COUNTS and keys.get(name) != 0:
+        value = as_count(keys, name, 0, faults, where)
+    else:
+        value = setting not in _COUNTS and as_flag(keys, name, faults, where)
+    if value:
+        settings[setting] = "true" if value is True else f"{value:g}"
