@@ -49,6 +49,8 @@ def check_output_file(file: Path, need_bytes: int = LEAST_FREE_BYTES) -> None:
     """Raise when `file` cannot be written (it need not exist yet): as `check_output_folder`, and for a folder or a
     device of this name.
     """
+    if not file.name:
+        raise InvalidInput(f"'{file}' is a folder where a file is meant", hint="give the name of a file")
     check_output_folder(file.parent, need_bytes)
     with explained(file):
         partial_beside(_nearest_existing(file.parent) / file.name).is_symlink()  # raises for a name that is too long

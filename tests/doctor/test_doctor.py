@@ -184,8 +184,8 @@ def test_a_sheet_goes_over_an_earlier_sheet_and_over_nothing_else(tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("mine")
     before = [file.read_bytes() for file in (images / "00.png", other)]
-    for file in (images / "00.png", other, tmp_path):
-        with pytest.raises(InvalidInput, match=r"exists and is no sheet|not a regular file"):
+    for file in (images / "00.png", other, tmp_path, Path()):
+        with pytest.raises(InvalidInput, match=r"exists and is no sheet|not a regular file|a file is meant"):
             examine(str(tmp_path / "brand"), "pocket", None, file)
     assert [file.read_bytes() for file in (images / "00.png", other)] == before
     for _ in range(2):
