@@ -26,12 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from PIL import ImageFont
 from pydantic import BaseModel, ConfigDict, Field
 
 from brandsmith.concept.concept import demo_folder
 from brandsmith.concept.mark_art import draw_mark_art
 from brandsmith.core.errors import BrandsmithError, MissingResource
+from brandsmith.core.font_files import read_font
 from brandsmith.core.text import is_there, read_text
 from brandsmith.core.yaml_lines import read_yaml
 from brandsmith.core.yaml_record import Problem, checked_record
@@ -166,7 +166,12 @@ def load_brand_kit(name_or_folder: str | Path) -> BrandKit:
     return BrandKit(folder, settings)
 
 
-_INSTEAD = {"name": "a", "palette": [{"name": "a", "hex": "#000000"}], "rights": {"owner": "a"}}
+_INSTEAD = {
+    "name": "a",
+    "mark": {"light": "mark.svg"},
+    "palette": [{"name": "a", "hex": "#000000"}],
+    "rights": {"owner": "a"},
+}
 """Nothing is wrong with these: the files are checked although a needed key is wrong."""
 
 
@@ -201,10 +206,8 @@ def _wrong_mark(file: Path) -> str:
 
 
 def _wrong_font(file: Path) -> str:
-    if not file.is_file():
-        return f"no font at '{file}'"
     try:
-        ImageFont.truetype(str(file), 12)
-    except OSError:
-        return f"'{file}' is no font that can be read; TTF and OTF are"
+        read_font(file)
+    except BrandsmithError as error:
+        return str(error)
     return ""

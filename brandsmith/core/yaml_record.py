@@ -45,11 +45,10 @@ def checked_record(
         problems.append((found.line_of(under), f"holds no keys; it needs at least {', '.join(_needed(model))}"))
     record = None
     if isinstance(value, dict):
-        record, errors = _validated(value, model, instead)
+        record, errors, replaced = _validated(value, model, instead)
         problems += [(found.line_of((*under, *e["loc"])), sentence(e, model)) for e in errors]
     if record is not None:
-        wrong = {e["loc"][:1] for e in errors} & {(name,) for name in instead}
-        told = [(path, what) for path, what in meaning(record) if path[:1] not in wrong]
+        told = [(path, what) for path, what in meaning(record) if path[0] not in replaced]
         problems += [(found.line_of((*under, *path)), what) for path, what in told]
     if problems or record is None:
         raise mistakes(name, problems)
@@ -58,22 +57,25 @@ def checked_record(
 
 def _validated(
     value: dict[Any, Any], model: type[Record], instead: Mapping[str, Any]
-) -> tuple[Record | None, list[ErrorDetails]]:
-    """The record, without the keys that are wrong where it can be without them, and what is wrong."""
+) -> tuple[Record | None, list[ErrorDetails], set[str]]:
+    """The record, without the keys that are wrong where it can be without them, what is wrong, and which keys `instead`
+    stands in for.
+    """
     try:
-        return model.model_validate(value), []
+        return model.model_validate(value), [], set()
     except ValidationError as error:
-        errors = _own(error.errors())
-    for depth in (None, 1):  # without the wrong keys themselves, else without what they stand in
-        rest = value
-        for own in errors:
+        errors = left = _own(error.errors())
+    rest = value
+    for depth in (None, 1):  # without the wrong keys themselves, then without what cannot be without them
+        for own in left:
             rest = _without(rest, own["loc"][:depth])
-        rest = {name: good for name, good in instead.items() if name not in rest} | rest
+        replaced = {name for name in instead if name not in rest}
+        rest = {name: instead[name] for name in replaced} | rest
         try:
-            return model.model_validate(rest), errors
-        except ValidationError:
-            continue
-    return None, errors
+            return model.model_validate(rest), errors, replaced
+        except ValidationError as error:
+            left = error.errors()
+    return None, errors, set()
 
 
 def _without(value: dict[Any, Any], path: Path) -> dict[Any, Any]:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from fontTools.ttLib import TTFont
 from PIL import ImageFont, features
 
 from brandsmith.concept.brand_kit import BrandKit
+from brandsmith.core.font_files import read_font
 
 FontUse = Literal["headline", "text"]
 _BUNDLED = {"headline": "Rubik-SemiBold.ttf", "text": "Rubik-Regular.ttf"}
@@ -32,26 +32,18 @@ def open_font(file: Path, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(file), size_px, layout_engine=shaping)
 
 
-@lru_cache(maxsize=32)
 def family_of(file: Path) -> str:
     """The family's name, as other programs know it."""
-    names = TTFont(file, lazy=True)["name"]
-    return str(names.getDebugName(16) or names.getDebugName(1) or file.stem)
+    return read_font(file).family
 
 
-@lru_cache(maxsize=32)
 def weight_of(file: Path) -> int:
-    return int(TTFont(file, lazy=True)["OS/2"].usWeightClass)
-
-
-@lru_cache(maxsize=32)
-def _characters(file: Path) -> frozenset[int]:
-    return frozenset(TTFont(file, lazy=True).getBestCmap())
+    return read_font(file).weight
 
 
 def missing_characters(file: Path, text: str) -> str:
     """Characters of the text that the font cannot show, each once."""
-    known = _characters(file)
+    known = read_font(file).characters
     composed = unicodedata.normalize("NFC", text)
     return "".join(dict.fromkeys(c for c in composed if not c.isspace() and ord(c) not in known))
 
@@ -83,6 +75,15 @@ def check_texts(texts: Mapping[str, str], kit: BrandKit) -> list[tuple[str, str]
             wrong.append(
                 (name, f"the font '{font.name}' has no {' '.join(missing[:12])}; name one that has in the kit")
             )
+        elif not _can_draw(font, text):
+            wrong.append((name, f"the font '{font.name}' is damaged: it cannot draw {text[:40]!r}"))
         if not can_set(text):
             wrong.append((name, "right-to-left text needs FriBidi (Debian: libfribidi0), which Pillow does not find"))
     return wrong
+
+
+def _can_draw(font: Path, text: str) -> bool:
+    try:
+        return open_font(font, 12).getmask(text).getbbox() is not None
+    except OSError:
+        return False

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image, ImageFont
 
 from brandsmith.core.errors import BrandsmithError
 from brandsmith.core.files import write_with
+from brandsmith.core.font_files import read_font
 from brandsmith.core.notes import warn_once
 from brandsmith.core.pictures import load_image, open_made
 
@@ -55,7 +55,7 @@ class Typeset:
 
     def warn_of_missing(self) -> None:
         """Say which characters no font has: Typst leaves their place empty without a word."""
-        known = set().union(*(_characters_of(font) for font in (*sorted(FONTS.glob("*.ttf")), *self.fonts)))
+        known = set().union(*(read_font(font).characters for font in (*sorted(FONTS.glob("*.ttf")), *self.fonts)))
         texts = "".join(_texts_in(self.data))
         missing = sorted({c for c in texts if ord(c) not in known and not _is_european(c)})
         if missing:
@@ -77,14 +77,6 @@ class Typeset:
                 ppi=ppi,
             )
         return made if isinstance(made, list) else [made]
-
-
-@cache
-def _characters_of(font: Path) -> frozenset[int]:
-    from fontTools.ttLib import TTFont
-
-    with TTFont(font, lazy=True) as opened:
-        return frozenset(opened.getBestCmap() or {})
 
 
 def _is_european(character: str) -> bool:

@@ -121,6 +121,22 @@ rights: {}
         assert part in shown, part
 
 
+def test_what_is_wrong_in_a_needed_part_hides_no_file(home):
+    (home / "own.ttf").write_bytes(b"\0\1\0\0" + b"x" * 99)
+    lines = (
+        "name: ''",
+        "mark: {light: none.svg, clear_space: 9}",
+        "palette: []",
+        "fonts: [{use: text, file: own.ttf, licence: OFL}]",
+        "rights: {}",
+    )
+    (home / "brand.yaml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InvalidConfig, match="6 mistakes") as caught:
+        load_brand_kit(home)
+    for part in ("line 2: mark.light", "line 2: mark.clear_space", "line 4: fonts.0.file", "no font that can be read"):
+        assert part in str(caught.value), part
+
+
 def test_without_a_kit_the_error_says_what_to_write(tmp_path):
     with pytest.raises(MissingResource, match="no brand kit"):
         load_brand_kit(tmp_path)

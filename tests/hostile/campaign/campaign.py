@@ -24,6 +24,7 @@ import campaign_create as create  # noqa: E402
 import campaign_equal as equal  # noqa: E402
 import campaign_folders as folders  # noqa: E402
 import campaign_imports as imports  # noqa: E402
+import campaign_orders as orders  # noqa: E402
 import campaign_pictures as pictures  # noqa: E402
 import campaign_rows as rows  # noqa: E402
 from campaign_harness import Campaign, Input, Log  # noqa: E402
@@ -63,6 +64,13 @@ BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
     create.products: 250,
     create.marks: 60,
     create.signed_pictures: 150,
+    orders.fonts: 120,
+    orders.masks: 250,
+    orders.edits: 60,
+    orders.creations: 40,
+    orders.faulty_briefs: 200,
+    orders.faulty_kits: 120,
+    orders.faulty_products: 200,
     imports.layouts: 300,
 }
 """How many inputs of each."""
