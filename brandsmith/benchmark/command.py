@@ -35,6 +35,7 @@ from brandsmith.core.errors import unknown_name
 from brandsmith.core.output import check_output_file, check_output_folder
 from brandsmith.core.table import as_rich
 from brandsmith.evaluate.chain import obeyed_judge
+from brandsmith.judges.copying_of_base import FALSE_ALARMS
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.judges.pocket_clip import PocketClipText
 from brandsmith.methods.registry import method_named
@@ -152,9 +153,10 @@ def copying_lines(looked: Sequence[Looked]) -> Iterator[Table | str]:
     ]
     yield as_rich(lines, "Share called copies of training pictures")
     yield (
-        "the judge that knows the base finds as many planted copies of every kind"
+        "the judge that knows the base finds as many planted copies of every kind, and calls few others so"
         if may_count(looked)
-        else "the judge that knows the base finds fewer planted copies of a kind: it does not count"
+        else f"the judge that knows the base finds fewer planted copies of a kind, or calls more than {FALSE_ALARMS:g} "
+        "of what is none a copy: it does not count"
     )
 
 

@@ -2,14 +2,14 @@
 
 For each concept and method: the preset is trained on the expanded concept (`prepare/expand.py`) with several training
 seeds; each training draws the brand suite's prompts that ask for the mark; the shipped chain of judges decides, copying
-measured against the concept's true pictures. Nothing is chosen on these pictures. Everything is in files: run it again
-and it goes on where it stopped.
+measured against the concept's true pictures by the judge that also knows what the untrained base draws. Nothing is
+chosen on these pictures. Everything is in files: run it again and it goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from brandsmith.core.pictures import load_rgb_all
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.writer import picture_name
 from brandsmith.evaluate.base_pictures import draw_of_base
-from brandsmith.evaluate.chain import judges_for
+from brandsmith.evaluate.chain import held_out_pictures, judges_for, training_pictures
 from brandsmith.evaluate.checkpoint import Cases, evaluate_run, judge_checkpoint, sample_checkpoint
 from brandsmith.guidance.settings import FINE_TUNED_POCKET_SCALE, DrawSettings
-from brandsmith.judges.copying import vendi_score
+from brandsmith.judges.copying import Copying, vendi_score
+from brandsmith.judges.copying_of_base import CopyingOfBase
 from brandsmith.judges.cutouts import MARK_FILE
 from brandsmith.judges.judge import CachedJudge, Judge
 from brandsmith.methods.loop import train
@@ -46,6 +47,7 @@ FIRST_TRAINING_SEED = 11
 
 BENCHMARK_SETTINGS = DrawSettings(num_steps=20, guidance_scale=FINE_TUNED_POCKET_SCALE, batch_size=8)
 Log = Callable[[str], None]
+Pictures = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,12 @@ def benchmark_usable(
 
 def _figures(bench: Bench, concept: Concept, judging: Judging, method: str, plan: Plan) -> UsableFigures:
     home = bench.folder / (concept.folder.name + ("-from-mark" if plan.from_mark else ""))
-    judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in judging.chain.values()]
     taught = _taught(bench, concept, home / "concept", plan)
     prompts = tuple(entry.prompt for entry in brand_suite(concept) if entry.mark)
     cases = Cases(prompts, tuple(plan.drawing_seeds), BENCHMARK_SETTINGS)
-    of_base = _vendi_of_base(bench, concept, home / "base", cases)
-    ground = Ground(taught, home, cases, judges, judging.marker, of_base)
+    of_base = draw_of_base(bench.base, concept, home / "base", cases)
+    judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in knowing_base(judging.chain, concept, of_base)]
+    ground = Ground(taught, home, cases, judges, judging.marker, vendi_of_base(of_base))
     trainings = [_trained(bench, ground, method, seed) for seed in plan.training_seeds]
     figures = usable_figures(home.name, method, trainings, len(plan.drawing_seeds))
     bench.log(f"{home.name} {method}: usable {figures.usable_rate} ({figures.low} to {figures.high}), n {figures.n}")
@@ -195,10 +197,18 @@ def mean_vendi(folder: Path, cases: Cases) -> float:
     return float(np.mean(scores))
 
 
-def _vendi_of_base(bench: Bench, concept: Concept, folder: Path, cases: Cases) -> float:
+def vendi_of_base(of_base: Mapping[str, Pictures]) -> float:
     """`mean_vendi` of what the untrained base draws, the class word in the token's place, from the same noises."""
-    pictures = draw_of_base(bench.base, concept, folder, cases)
-    return float(np.mean([vendi_score(own) for own in pictures.values()]))
+    return float(np.mean([vendi_score(own) for own in of_base.values()]))
+
+
+def knowing_base(chain: Mapping[str, Judge], concept: Concept, of_base: Mapping[str, Pictures]) -> list[Judge]:
+    """The chain with the judge of copies that knows what the untrained base draws."""
+    copying = chain["copying"]
+    assert isinstance(copying, Copying)
+    drawn = [picture for own in of_base.values() for picture in own]
+    knowing = CopyingOfBase(copying, training_pictures(concept), held_out_pictures(concept), drawn)
+    return list({**chain, "copying": knowing}.values())
 
 
 def headline(figures: Sequence[UsableFigures]) -> dict[str, Any]:

@@ -45,8 +45,9 @@ def judges_for(
     """
     fitted = fitted or load_judges(concept)
     held_out = held_out_pictures(concept)
-    copying = copying_judge(training_pictures(concept), held_out, weights)
-    chain = [*fitted.chain, CopyingOfBase(copying, held_out, of_base) if len(of_base) else copying]
+    training = training_pictures(concept)
+    copying = copying_judge(training, held_out, weights)
+    chain = [*fitted.chain, CopyingOfBase(copying, training, held_out, of_base) if len(of_base) else copying]
     if base_folder and (base_folder / CLASSES_FILE).is_file():
         chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}

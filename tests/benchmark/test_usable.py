@@ -14,7 +14,7 @@ from brandsmith.benchmark.usable_exact import judge_marked, marker_for
 from brandsmith.benchmark.usable_figures import Drawn, Marked, draws_for_one, usable_figures
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import load_rgb, save_png
-from brandsmith.core.rows import Row, Shot
+from brandsmith.core.rows import Row, Shot, read_score_rows
 from brandsmith.create.exact_mark import ExactMark
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.prepare import from_mark
@@ -116,6 +116,9 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert first.usable_rate == 0.0 and first.refused["mark missing"] == 1.0, "random weights draw no mark"
     assert first.seconds_to_kpi is None and first.draws_for_one == 3.0
     assert first.exact_mark and (first.exact_mark.n, first.exact_mark.laid, first.exact_mark.usable_rate) == (92, 0, 0)
+
+    rows = read_score_rows(tmp_path / "out" / "demo" / "lora-11" / "scores.jsonl")
+    assert "copying@1-base-2" in {row.judge for row in rows}, "copies are judged knowing what the base draws"
 
     def never(*_, **__):
         raise AssertionError("drawn again")
