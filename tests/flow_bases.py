@@ -34,7 +34,7 @@ def stock_call(base: Base, prompts: list[str], seeds: list[int], settings: DrawS
 def _own(base: Base, pipeline: Any, scale: float, count: int) -> dict[str, Any]:
     """How the family's pipeline is told the scale, and how long its small texts are."""
     longest = base.tokenizers[-1].model_max_length
-    if base.family.name == "flux2":
+    if base.family.name in ("flux2", "flux2dev"):
         return {"guidance_scale": scale, "max_sequence_length": longest, "text_encoder_out_layers": (1, 2, 3)}
     if base.family.name == "zimage":
         return {"guidance_scale": scale - 1, "max_sequence_length": longest}

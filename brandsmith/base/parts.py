@@ -199,12 +199,17 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
             )
 
 
+_PREFIX = re.compile(r"^(text_model|model|language_model)\.")
+
+
 def _plain(name: str) -> str:
     """A tensor's name without what differs between versions of diffusers and transformers."""
     for old, new in OLD_ATTENTION.items():
         name = name.replace(old, new)
-    for prefix in ("text_model.", "model.", "language_model."):
-        name = name.removeprefix(prefix)
+    while (
+        shorter := _PREFIX.sub("", name)
+    ) != name:  # `model.language_model.` of one version is `language_model.model.`
+        name = shorter
     return name
 
 

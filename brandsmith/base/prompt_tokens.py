@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from brandsmith.base.chat import chat
+
 Span = tuple[int, int]
 """Characters [start, end) of a prompt."""
 
@@ -24,10 +26,7 @@ def _around(tokenizer: Any) -> int:
     """Pieces of a chat's frame, in which a language model reads a prompt."""
     if not getattr(tokenizer, "chat_template", None):
         return 0
-    frame = tokenizer.apply_chat_template(
-        [{"role": "user", "content": ""}], tokenize=False, add_generation_prompt=True, enable_thinking=False
-    )
-    return count_pieces(tokenizer, frame)
+    return count_pieces(tokenizer, chat(tokenizer, ""))
 
 
 def count_pieces(tokenizer: Any, text: str) -> int:

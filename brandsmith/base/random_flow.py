@@ -19,14 +19,19 @@ from diffusers import (
     SD3Transformer2DModel,
     ZImageTransformer2DModel,
 )
+from diffusers.pipelines.flux2.system_messages import SYSTEM_MESSAGE
+from tokenizers import Tokenizer, models
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -83,7 +88,13 @@ def qwen3_config(tokenizer: Qwen2Tokenizer, layers: int) -> Qwen3Config:
 
 def _flux2() -> Base:
     tokenizer = byte_tokenizer()
-    transformer = Flux2Transformer2DModel(
+    encoder, scheduler = Qwen3ForCausalLM(qwen3_config(tokenizer, 3)), FlowMatchEulerDiscreteScheduler(**DYNAMIC)
+    transformer, vae = _flux2_transformer(False), _flux2_vae()
+    return _base("flux2", transformer, vae, [encoder], [tokenizer], scheduler)
+
+
+def _flux2_transformer(told_guidance: bool) -> Flux2Transformer2DModel:
+    return Flux2Transformer2DModel(
         in_channels=128,
         num_layers=1,
         num_single_layers=1,
@@ -91,13 +102,67 @@ def _flux2() -> Base:
         num_attention_heads=2,
         joint_attention_dim=48,
         axes_dims_rope=(4, 4, 4, 4),
-        guidance_embeds=False,
+        guidance_embeds=told_guidance,
     )
+
+
+def _flux2_vae() -> AutoencoderKLFlux2:
     vae = AutoencoderKLFlux2(**_vae_sizes(), latent_channels=32)
     vae.bn.running_mean.normal_()
     vae.bn.running_var.uniform_(0.5, 2.0)
-    encoder = Qwen3ForCausalLM(qwen3_config(tokenizer, 3))
-    return _base("flux2", transformer, vae, [encoder], [tokenizer], FlowMatchEulerDiscreteScheduler(**DYNAMIC))
+    return vae
+
+
+_MISTRAL = ("<s>", "</s>", "<pad>", "<unk>", "[IMG]", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
+_MISTRAL_CHAT = (
+    "<s>{% for m in messages %}{% set text = m['content'][0]['text'] %}{% if m['role'] == 'system' %}"
+    "[SYSTEM_PROMPT]{{ text }}[/SYSTEM_PROMPT]{% else %}[INST]{{ text }}[/INST]{% endif %}{% endfor %}"
+)
+
+
+def mistral_tokenizer(context: int = CONTEXT) -> PreTrainedTokenizerFast:
+    """Every byte a piece, what the system says one more; padding first."""
+    engine = Tokenizer(models.BPE({byte: number for number, byte in enumerate(sorted(ByteLevel.alphabet()))}, []))
+    engine.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=engine, padding_side="left", model_max_length=context, bos_token="<s>", eos_token="</s>"
+    )
+    made.add_special_tokens({"additional_special_tokens": [*_MISTRAL, SYSTEM_MESSAGE], "pad_token": "<pad>"})
+    made.chat_template = _MISTRAL_CHAT
+    return made
+
+
+def _flux2dev() -> Base:
+    tokenizer = mistral_tokenizer()
+    text = {
+        "model_type": "mistral",
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = {
+        "model_type": "pixtral",
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "head_dim": 8,
+        "image_size": 8,
+        "patch_size": 4,
+    }
+    pictures = tokenizer.convert_tokens_to_ids("[IMG]")
+    encoder = Mistral3ForConditionalGeneration(
+        Mistral3Config(text_config=text, vision_config=vision, image_token_index=pictures)
+    )
+    scheduler = FlowMatchEulerDiscreteScheduler(**DYNAMIC)
+    return _base("flux2dev", _flux2_transformer(True), _flux2_vae(), [encoder], [tokenizer], scheduler)
 
 
 def _zimage() -> Base:
@@ -304,6 +369,7 @@ BUILDERS: dict[str, Callable[[], Base]] = {
     "sd3": _sd3,
     "flux1": _flux1,
     "flux2": _flux2,
+    "flux2dev": _flux2dev,
     "zimage": _zimage,
     "qwen": _qwen,
     "pocketflow": _pocketflow,

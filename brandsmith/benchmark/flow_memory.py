@@ -76,6 +76,7 @@ PUBLISHED = {
         _KLEIN | {"num_layers": 8, "num_single_layers": 24, "num_attention_heads": 32, "joint_attention_dim": 12288},
         (512, 12288),
     ),
+    "FLUX.2 dev": Published("flux2dev", Flux2Transformer2DModel, {}, (512, 15360)),
     "Z-Image": Published("zimage", ZImageTransformer2DModel, {"axes_lens": [1536, 512, 512]}, (512, 2560)),
     "Stable Diffusion 3.5 medium": Published(
         "sd3",
@@ -128,7 +129,7 @@ def outline(published: Published) -> Base:
         denoiser = published.kind(**published.config)
         if published.family == "qwen":
             vae: ModelMixin = AutoencoderKLQwenImage(base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1])
-        elif published.family == "flux2":
+        elif published.family.startswith("flux2"):
             vae = AutoencoderKLFlux2(**sizes, **blocks, latent_channels=32)
         else:
             vae = AutoencoderKL(**sizes, **blocks, latent_channels=16)

@@ -45,7 +45,7 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
     },
 }
 """By method, then by target; the first target is the default."""
-FLOWS = ("sd3", "flux1", "flux2", "zimage", "qwen", "pocketflow")
+FLOWS = ("sd3", "flux1", "flux2", "flux2dev", "zimage", "qwen", "pocketflow")
 """Flow transformers: ComfyUI reads their LoRAs in diffusers' layout, and a whole model is a folder."""
 _FLOW_LORA: dict[str, Layout] = {"diffusers": "diffusers-lora", "comfyui": "diffusers-lora"}
 _FLOW_LAYOUTS: dict[str, dict[str, Layout]] = {

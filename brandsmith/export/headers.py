@@ -46,6 +46,7 @@ KINDS = {
     "sd3": Kind("stable-diffusion-3-medium", "sd3", 1024),
     "flux1": Kind("flux-1-dev", "flux1", 1024),
     "flux2": Kind("flux-2-klein", "flux2", 1024),
+    "flux2dev": Kind("flux-2-dev", "flux2", 1024),
     "zimage": Kind("z-image", "zimage", 1024),
     "qwen": Kind("qwen-image", "qwen_image", 1024),
     "pocketflow": Kind("pocket-flow", "pocketflow", 128),

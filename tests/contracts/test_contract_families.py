@@ -52,7 +52,17 @@ def test_the_guard_saw_every_family_file():
     files = {module.name for module in pkgutil.iter_modules(brandsmith.base.families.__path__)}
     shared = {"registry", "unet", "autoencoder", "flow"}
     ours = files - shared
-    assert {"sd", "sdxl", "sd3", "flux1", "flux2", "zimage", "qwen", "pocketflow"} <= ours and shared <= files
+    assert {
+        "sd",
+        "sdxl",
+        "sd3",
+        "flux1",
+        "flux2",
+        "flux2dev",
+        "zimage",
+        "qwen",
+        "pocketflow",
+    } <= ours and shared <= files
     assert all(any(name.startswith(file) for file in ours) for name in FAMILIES), "a family lives in the file it names"
     assert len(FAMILIES) >= 9 and all(name == family.name for name, family in FAMILIES.items())
 

@@ -52,8 +52,8 @@ def tiny(name: str) -> Base:
     return build_tiny(name)
 
 
-def test_there_are_five_and_a_small_one():
-    assert FLOWS == ["sd3", "flux1", "flux2", "zimage", "qwen", "pocketflow"]
+def test_there_are_five_one_of_them_twice_and_a_small_one():
+    assert FLOWS == ["sd3", "flux1", "flux2", "flux2dev", "zimage", "qwen", "pocketflow"]
 
 
 @stocked

@@ -21,7 +21,7 @@ from brandsmith.methods.adapter import build_metadata
 from brandsmith.methods.lora import Lora, LoraConfig
 from brandsmith.methods.method import Words
 
-REAL = ("sd3", "flux1", "flux2", "zimage", "qwen")
+REAL = ("sd3", "flux1", "flux2", "flux2dev", "zimage", "qwen")
 every = pytest.mark.parametrize("name", REAL)
 
 
@@ -112,12 +112,16 @@ def test_a_file_of_another_model_is_an_error_and_never_a_silence(name, tmp_path)
 
 ATTENTION = r"attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
 FEED_FORWARD = r"(ff|ff_context)\.net\.(0\.proj|2)"
+FLUX2 = (
+    rf"transformer_blocks\.\d+\.({ATTENTION}|(ff|ff_context)\.linear_(in|out))"
+    r"|single_transformer_blocks\.\d+\.attn\.(to_qkv_mlp_proj|to_out)"
+)
 COMFYUI = {
     "sd3": rf"transformer_blocks\.\d+\.({ATTENTION}|attn2\.(to_q|to_k|to_v|to_out\.0)|{FEED_FORWARD})",
     "flux1": rf"transformer_blocks\.\d+\.({ATTENTION}|{FEED_FORWARD})"
     r"|single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_mlp|proj_out)",
-    "flux2": rf"transformer_blocks\.\d+\.({ATTENTION}|(ff|ff_context)\.linear_(in|out))"
-    r"|single_transformer_blocks\.\d+\.attn\.(to_qkv_mlp_proj|to_out)",
+    "flux2": FLUX2,
+    "flux2dev": FLUX2,
     "zimage": r"(layers|noise_refiner|context_refiner)\.\d+\.(attention\.to_(q|k|v|out\.0)|feed_forward\.w[123])",
     "qwen": rf"transformer_blocks\.\d+\.({ATTENTION}|(img|txt)_mlp\.net\.(0\.proj|2))",
 }

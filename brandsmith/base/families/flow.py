@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from brandsmith.base.base import AttentionLayer, Base, padded_ids
+from brandsmith.base.base import AttentionLayer, Base, Conditioning, padded_ids
+from brandsmith.base.chat import chat
 
 NATIVE_PX = 1024
 """Of every family here: diffusers' `default_sample_size` of 128 cells of 8 pixels."""
 warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight", category=UserWarning)
 """Norms keep fp32 weights under autocast: a slower kernel, the same numbers."""
-_MARK = "\ue000"
+MARK = "\ue000"
 """A character of no language, which stands for the prompt in a chat."""
 
 
@@ -69,6 +70,24 @@ def noise_shares(base: Base, timesteps: torch.Tensor, latents: torch.Tensor) -> 
     return timesteps.expand(len(latents)).to(latents.dtype) / int(base.scheduler.config.num_train_timesteps)
 
 
+# ----------------------------------------------------------------------------- guidance that is told
+
+TRAINING_GUIDANCE = 1.0
+"""What the denoiser is told while it is trained, as kohya's and ostris' trainers do; diffusers' scripts say 3.5."""
+
+
+def embeds_guidance(base: Base) -> bool:
+    return bool(base.denoiser.config.guidance_embeds)
+
+
+def told_guidance(base: Base, conditioning: Conditioning, latents: torch.Tensor) -> torch.Tensor | None:
+    """(N,), or None for a denoiser that is told none."""
+    if not embeds_guidance(base):
+        return None
+    usual = latents.new_full((len(latents),), TRAINING_GUIDANCE)
+    return usual if conditioning.guidance is None else conditioning.guidance
+
+
 # ----------------------------------------------------------------------------- schedules
 
 
@@ -93,18 +112,6 @@ def even_sigmas(steps: int) -> list[float]:
 # ----------------------------------------------------------------------------- prompts inside a chat
 
 
-def chat(tokenizer: PreTrainedTokenizerBase, prompt: str, *, thinking: bool) -> str:
-    """A prompt as a user says it to a language model, up to where the model would answer."""
-    return str(
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=thinking,
-        )
-    )
-
-
 def chat_ids(base: Base, prompts: list[str], *, thinking: bool) -> list[torch.Tensor]:
     """Ids (N, max length) of the one text encoder."""
     return [padded_ids(base.tokenizer, [chat(base.tokenizer, prompt, thinking=thinking) for prompt in prompts])]
@@ -112,15 +119,33 @@ def chat_ids(base: Base, prompts: list[str], *, thinking: bool) -> list[torch.Te
 
 def chat_offsets(base: Base, text: str, *, thinking: bool) -> list[tuple[int, int]]:
     """`base.plain_offsets` of a prompt inside a chat."""
-    start = chat(base.tokenizer, _MARK, thinking=thinking).index(_MARK)
+    start = chat(base.tokenizer, MARK, thinking=thinking).index(MARK)
     return offsets_inside(base.tokenizer, chat(base.tokenizer, text, thinking=thinking), start, len(text))
 
 
 def offsets_inside(tokenizer: PreTrainedTokenizerBase, whole: str, start: int, length: int) -> list[tuple[int, int]]:
     """Of each token of `whole` the characters of the text of `length` that begins at `start`; (0, 0) for none."""
     encoded = tokenizer(whole, truncation=True, max_length=tokenizer.model_max_length, return_offsets_mapping=True)
-    own = [(max(first - start, 0), min(last - start, length)) for first, last in encoded["offset_mapping"]]
+    return inside(encoded["offset_mapping"], start, length)
+
+
+def inside(offsets: Iterable[tuple[int, int]], start: int, length: int) -> list[tuple[int, int]]:
+    """Of characters of a whole those of its part of `length` from `start`; (0, 0) for what lies outside."""
+    own = [(max(first - start, 0), min(last - start, length)) for first, last in offsets]
     return [(first, last) if last > first else (0, 0) for first, last in own]
+
+
+def written(tokenizer: PreTrainedTokenizerBase, texts: str | list[str]) -> BatchEncoding:
+    """Whole chats, padded on the tokenizer's own side, nothing put round them."""
+    return tokenizer(
+        texts,
+        add_special_tokens=False,
+        padding="max_length",
+        truncation=True,
+        max_length=tokenizer.model_max_length,
+        return_offsets_mapping=True,
+        return_tensors="pt" if isinstance(texts, list) else None,
+    )
 
 
 def counting(tokenizer: PreTrainedTokenizerBase, ids: torch.Tensor) -> torch.Tensor:

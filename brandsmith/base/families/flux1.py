@@ -15,9 +15,6 @@ from brandsmith.base.draw_defaults import Distilled, DrawDefaults
 from brandsmith.base.families import autoencoder, flow
 from brandsmith.base.noising import UniformFlowNoising
 
-TRAINING_GUIDANCE = 1.0
-"""What the denoiser is told while it is trained, as kohya's and ostris' trainers do; diffusers' script says 3.5."""
-
 
 def recognises(read: ReadConfig) -> bool:
     return read("transformer").get("_class_name") == "FluxTransformer2DModel"
@@ -28,10 +25,6 @@ def distilled(read: ReadConfig) -> Distilled | None:
     if read("transformer").get("guidance_embeds"):
         return None
     return Distilled("FLUX.1 schnell, which was distilled", 4, 1.0, "euler", "black-forest-labs/FLUX.1-dev")
-
-
-def embeds_guidance(base: Base) -> bool:
-    return bool(base.denoiser.config.guidance_embeds)
 
 
 def latent_shape(base: Base) -> tuple[int, int, int]:
@@ -55,20 +48,13 @@ def predict(base: Base, latents: torch.Tensor, timesteps: torch.Tensor, conditio
     velocity = base.denoiser(
         hidden_states=flow.packed(latents),
         timestep=flow.noise_shares(base, timesteps, latents),
-        guidance=_guidance(base, conditioning, latents),
+        guidance=flow.told_guidance(base, conditioning, latents),
         pooled_projections=conditioning.pooled,
         encoder_hidden_states=conditioning.hidden,
         txt_ids=latents.new_zeros(conditioning.hidden.shape[1], 3),
         img_ids=flow.places((1, height // 2, width // 2), latents.device),
     ).sample
     return flow.unpacked(velocity, height, width)
-
-
-def _guidance(base: Base, conditioning: Conditioning, latents: torch.Tensor) -> torch.Tensor | None:
-    if not embeds_guidance(base):
-        return None
-    usual = latents.new_full((len(latents),), TRAINING_GUIDANCE)
-    return usual if conditioning.guidance is None else conditioning.guidance
 
 
 def joint_attention(base: Base) -> list[AttentionLayer]:
@@ -112,7 +98,7 @@ FLUX1 = Family(
     skips_layers=False,
     joint_attention=joint_attention,
     schedule=flow.even_schedule,
-    embeds_guidance=embeds_guidance,
+    embeds_guidance=flow.embeds_guidance,
     trains=flow.TRAINS,
     draws=DrawDefaults(28, 3.5, "euler", "diffusers' FluxPipeline"),
     distilled=distilled,

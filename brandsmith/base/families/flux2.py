@@ -1,8 +1,7 @@
 """FLUX.2 klein: a transformer that predicts a flow's velocity, and the language model Qwen3 that reads the prompt.
 
 Black Forest Labs 2026, "FLUX.2 klein" (Apache-2.0: the 4B models); 9B differs in its sizes alone. Tested with small
-random weights, which draw what stock diffusers draws; not yet with real ones. FLUX.2 dev, whose text encoder is a
-Mistral of 24B parameters, is not here.
+random weights, which draw what stock diffusers draws; not yet with real ones. `flux2dev.py` has FLUX.2 dev.
 """
 
 from __future__ import annotations
@@ -83,8 +82,8 @@ def token_offsets(base: Base, text: str) -> list[tuple[int, int]]:
 
 
 def read_layers(base: Base) -> tuple[int, ...]:
-    """Three evenly spaced layers; of Qwen3's 36 they are READ_LAYERS."""
-    layers = base.text_encoders[0].config.num_hidden_layers
+    """Three evenly spaced layers; of Qwen3's 36 they are READ_LAYERS, of Mistral's 40 10, 20 and 30."""
+    layers = base.text_encoders[0].config.get_text_config().num_hidden_layers
     return tuple(layers * place // 36 for place in READ_LAYERS) if layers >= 4 else tuple(range(1, 4))
 
 
@@ -106,7 +105,7 @@ def predict_tokens(
     velocity = base.denoiser(
         hidden_states=latents.flatten(2).transpose(1, 2),
         timestep=flow.noise_shares(base, timesteps, latents),
-        guidance=None,
+        guidance=flow.told_guidance(base, conditioning, latents),
         encoder_hidden_states=conditioning.hidden,
         txt_ids=text[None],
         img_ids=picture[None],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from brandsmith.base.base import Family
 from brandsmith.base.families.flux1 import FLUX1
 from brandsmith.base.families.flux2 import FLUX2
+from brandsmith.base.families.flux2dev import FLUX2DEV
 from brandsmith.base.families.pocketflow import POCKETFLOW
 from brandsmith.base.families.qwen import QWEN
 from brandsmith.base.families.sd import SD1, SD2
@@ -19,6 +20,7 @@ _ALL = (
     SD3,
     FLUX1,
     FLUX2,
+    FLUX2DEV,
     ZIMAGE,
     QWEN,
     POCKETFLOW,

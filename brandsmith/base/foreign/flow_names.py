@@ -78,6 +78,7 @@ RULES: dict[str, list[Rule]] = {
         (r"((?:layers|noise_refiner|context_refiner)\.\d+)\.attention\.", "{}.attention.out", ("to_out.0",)),
     ],
 }
+RULES["flux2dev"] = RULES["flux2"]
 """By family; one without an entry has diffusers' names there too."""
 
 
@@ -105,6 +106,7 @@ ENCODER_FILES = {
     "sd3": ("clip_l", "clip_g", "t5xxl"),
     "flux1": ("clip_l", "t5xxl"),
     "flux2": ("qwen3_4b",),
+    "flux2dev": ("mistral3_24b",),
     "zimage": ("qwen3_4b",),
     "qwen": ("qwen25_7b",),
 }
