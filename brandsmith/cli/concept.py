@@ -136,12 +136,19 @@ def concept_expand(
 
 
 @commands.command(
-    "new", epilog="Example: [cyan]brandsmith concept new --mark mark.svg --token my_logo --out my-brand[/]"
+    "new",
+    epilog="Example: [cyan]brandsmith concept new --pictures photos --token my_shoe --class-word shoe --out shoe[/]",
 )
 def concept_new(
-    mark: Annotated[Path, typer.Option(help="The mark: SVG, or PNG with everything round it transparent.")],
-    token: Annotated[str, typer.Option(help="The word that will mean the mark in prompts.")],
+    token: Annotated[str, typer.Option(help="The word that will mean it in prompts.")],
     out: NewFolder,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder of photos, with captions beside them or none.")
+    ] = None,
+    mark: Annotated[
+        Path | None,
+        typer.Option(help="In their place the mark alone: SVG, or PNG with everything round it transparent."),
+    ] = None,
     class_word: Annotated[str, typer.Option(help="What kind of thing it is, in words the base knows.")] = "logo",
     text: Annotated[str, typer.Option(help="What the mark spells; empty when it has no letters.")] = "",
     composed: Composed = 160,
@@ -149,10 +156,15 @@ def concept_new(
     seed: Seed = 0,
     base: BaseOption = "pocket",
 ) -> None:
-    """A concept from the mark alone: the base draws the products, the mark is printed on them."""
-    from brandsmith.prepare.command import new_named
+    """A concept from a folder of photos; or from the mark alone, printed on products that the base draws."""
+    from brandsmith.prepare.command import new_named, new_of_pictures
     from brandsmith.prepare.expand import build_expansion
 
+    if pictures:
+        with status("looking at pictures and captions"):
+            planned = new_of_pictures(pictures, mark, token, class_word, text, out)
+        print_lines(planned.lines())
+        return
     expansion = build_expansion(0, composed, products, seed)
     new_named(mark, token, class_word, text, base, out, expansion, console)
     print_lines([str(out)])

@@ -95,7 +95,7 @@ def check_crops(concept: Concept, largest_aspect: float = 1.0) -> None:
     if said:
         warn_once(
             f"training takes the middle of pictures, in about a square; cut off are {_listed(said)}; is the mark "
-            "still in them?"
+            "still in them? buckets=true keeps their shape"
         )
 
 

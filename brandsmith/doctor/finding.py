@@ -55,7 +55,7 @@ class Diagnosis:
         advice = len(self.findings) - self.num_faults
         return [
             *(own.line for own in ordered),
-            f"{self.num_pictures} pictures: {self.num_faults} faults, {advice} advice",
+            f"{_counted(self.num_pictures, 'picture')}: {_counted(self.num_faults, 'fault')}, {advice} advice",
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +65,10 @@ class Diagnosis:
             "faults": self.num_faults,
             "findings": [own.as_json() for own in self.findings],
         }
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def kinds_of(findings: Sequence[Finding]) -> frozenset[str]:

@@ -67,7 +67,7 @@ class Previews:
         if missing_pictures(requests, settings, origin):
             write_pictures(base, requests, settings, origin)
         if not self.judges:
-            self.log(f"step {step}: {len(shots)} previews in {folder}")
+            self.log(f"step {step}: {len(shots)} preview{'s' * (len(shots) > 1)} in {folder}")
             return
         rows = judge_checkpoint(run.folder / SCORES, shots, [request.path for request in requests], self.judges)
         verdicts = usable_by_picture(rows, checks_for({row.judge.partition("@")[0] for row in rows})).values()

@@ -10,7 +10,7 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.flow_names import ENCODER_FILES, WITH_KOHYA_LAYOUT
-from brandsmith.base.foreign.layouts import single_file_tensors
+from brandsmith.base.foreign.layouts import check_has_single_file, single_file_tensors
 from brandsmith.base.foreign.lora_names import DEFAULT_LAYERS_PER_BLOCK, kohya_name, layers_per_block
 from brandsmith.base.names import split_name
 from brandsmith.base.sources import load_base, load_scheduler, outline_of, resolve_base
@@ -287,6 +287,7 @@ def _single_file(job: ExportJob) -> Path:
     """The whole model under the original code's names, as ComfyUI and AUTOMATIC1111 open it."""
     name = recorded_base(job.checkpoint)
     check_adapter(name, job.checkpoint)
+    check_has_single_file(job.base or outline_of(name))
     check_output_folder(job.out.parent, base_bytes(name, job.dtype))
     base = load_base(name, device="cpu", dtype=torch.float32)
     with torch.no_grad(), load_adapter(base, job.checkpoint, with_word=False):

@@ -23,6 +23,8 @@ from brandsmith.prepare.expand import (
     expand_concept,
     new_concept,
 )
+from brandsmith.prepare.import_concept import Import, import_concept
+from brandsmith.prepare.layouts.choice import ImportChoice
 from brandsmith.prepare.mark_file import check_mark_file
 
 
@@ -36,10 +38,29 @@ def expand_named(concept: str, base: str, out: Path, expansion: Expansion, conso
         return expand_concept(loaded, load_base(base), out, expansion, progress)
 
 
+def new_of_pictures(pictures: Path, mark: Path | None, token: str, class_word: str, text: str, out: Path) -> Import:
+    """Make a concept of a folder of photos; what cannot be read is left out and said. Raises InvalidConfig where a mark
+    is given too, and as `plan_import`.
+    """
+    if mark is not None:
+        raise InvalidConfig("--pictures and --mark are given", hint="give the photos, or the mark alone")
+    choice = ImportChoice(token, class_word, text, layout="folder", skip_faulty=True)
+    return import_concept(choice, pictures, out, write=True)
+
+
 def new_named(
-    mark: Path, token: str, class_word: str, text: str, base: str, out: Path, expansion: Expansion, console: Console
+    mark: Path | None,
+    token: str,
+    class_word: str,
+    text: str,
+    base: str,
+    out: Path,
+    expansion: Expansion,
+    console: Console,
 ) -> int:
     """Make a concept from a mark's file in the new folder `out`; how many pictures it has."""
+    if mark is None:
+        raise InvalidConfig("nothing is given to make a concept of", hint="give --pictures FOLDER, or --mark FILE")
     try:
         config = ConceptConfig(token=token, class_word=class_word, expected_text=text)
     except ValidationError as error:

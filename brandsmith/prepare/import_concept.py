@@ -69,6 +69,8 @@ class Import:
         parts += [f"{masks} masks"] if masks else []
         parts += [f"{len(concept.class_images)} pictures of the class"] if concept.class_images else []
         yield f"{folder}: {', '.join(parts)}; token {concept.token}, class word {concept.class_word} ({self.layout})"
+        if concept.class_guessed:
+            yield f"  nothing there says what it is: taken for a '{concept.class_word}'; --class-word says it better"
         if concept.given_token:
             yield f"  the token '{concept.given_token}' is '{concept.token}' in captions"
         for what, files in (
@@ -138,6 +140,8 @@ def plan_import(source: Source, wanted: Wanted, out: Path, *, skip_faulty: bool 
     left_out: tuple[str, ...] = ()
     if skip_faulty:
         left_out, inventory.faults = tuple(inventory.faults), []
+    if inventory.faults and not wanted.token and inventory.nameless:
+        inventory.faults.append("nothing there says the token: give the word that will mean it with --token")
     inventory.raise_faults(source.place)
     concepts = plan_concepts(inventory, wanted)
     if not concepts:

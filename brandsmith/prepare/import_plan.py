@@ -55,6 +55,8 @@ class PlannedConcept:
     weights: Mapping[str, float] = field(default_factory=dict)
     given_token: str = ""
     """What the source calls it, where that is another word."""
+    class_guessed: bool = False
+    """Neither the source nor the user says the class word."""
 
     def config(self) -> dict[str, object]:
         """Of `concept.yaml`, without what is at its default."""
@@ -120,17 +122,18 @@ def _concept(token: str, sets: Sequence[SourceSet], wanted: Wanted) -> PlannedCo
         word = check_token(wanted.token or token)
     except InvalidConfig as error:
         raise InvalidConfig(str(error), hint=f"{error.hint}; give one with --token") from None
-    class_word = wanted.class_word or next((own.class_word for own in sets if own.class_word), "") or "logo"
+    class_word = wanted.class_word or next((own.class_word for own in sets if own.class_word), "")
     files = _files(sets, lambda own, picture: _captioned(own, picture, word, token))
     repeats, weights = _counted(sets, "images")
     return PlannedConcept(
         word,
-        class_word,
+        class_word or "logo",
         wanted.expected_text,
         tuple(file for own in files for file in own),
         repeats=repeats,
         weights=weights,
         given_token=token if token not in ("", word) else "",
+        class_guessed=not class_word,
     )
 
 

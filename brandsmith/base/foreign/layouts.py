@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.ldm_names import THIRDS, open_clip_name, unet_name, vae_name
+from brandsmith.core.errors import InvalidConfig
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 Part: TypeAlias = ModelMixin | PreTrainedModel
@@ -79,6 +80,19 @@ def _text_places(part: Part, encoder: Encoder) -> Iterator[tuple[str, Place]]:
         third = next((number for number, name in enumerate(THIRDS) if f".{name}." in plain), None)
         form: Literal["same", "transposed"] = "transposed" if plain == "text_projection.weight" else "same"
         yield own, Place(encoder.prefix + open_clip_name(plain), third, form)
+
+
+def check_has_single_file(base: Base) -> None:
+    """Raise InvalidConfig for a base with layers that the original code has not. `base` may be an outline."""
+    parts: dict[str, Part] = {base.family.denoiser_name: base.denoiser, "vae": base.vae, **base.named_encoders()}
+    for name, part in parts.items():
+        try:
+            places_of(part, base.family.name, name)
+        except KeyError as error:
+            raise InvalidConfig(
+                f"no single file can hold this model: its {name} has '{error.args[0]}', which the original code lacks",
+                hint="export it with --to diffusers, as a folder, or with --to compact",
+            ) from None
 
 
 def read_places(

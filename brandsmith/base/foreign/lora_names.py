@@ -128,4 +128,7 @@ def _original(base: Base, module: str, per_block: int) -> str:
     if base.family.denoiser_name != "unet":
         return ""
     with_attention = frozenset(i for i, block in enumerate(base.denoiser.up_blocks) if hasattr(block, "attentions"))
-    return unet_name(module, per_block, with_attention)
+    try:
+        return unet_name(module, per_block, with_attention)
+    except KeyError:  # a layer that the original code has not, such as pocket's `encoder_hid_proj`
+        return ""

@@ -75,6 +75,11 @@ class Inventory:
             return path
         return None
 
+    @property
+    def nameless(self) -> bool:
+        """Whether there are training pictures of which nothing says the token."""
+        return any(own.pictures and not own.of_class and not own.token for own in self.sets)
+
     def raise_faults(self, source: Path) -> None:
         """Raise InvalidConcept with all faults, when there are any."""
         if self.faults:
