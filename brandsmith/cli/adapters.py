@@ -72,14 +72,17 @@ def merge(
     rank: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Cut the sum to this rank; default exact, ranks add up.")
     ] = None,
-    token: TokenOption = "merged",
+    token: Annotated[
+        str | None, typer.Option(help="A word of its own for the layers alone; default the runs' own tokens.")
+    ] = None,
     class_word: ClassWordOption = "object",
 ) -> None:
-    """The weighted sum of several LoRAs as one."""
+    """The weighted sum of several LoRAs as one, with the token and new word of each."""
     from brandsmith.export.lora_tools import merge_loras
     from brandsmith.methods.method import Words
 
-    made = merge_loras(sources, weight or [], base, run, words=Words(token, class_word), rank=rank)
+    words = Words(token, class_word) if token else None
+    made = merge_loras(sources, weight or [], base, run, words=words, rank=rank)
     print_lines([str(made.folder)])
 
 

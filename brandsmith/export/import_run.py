@@ -76,7 +76,9 @@ def import_adapter(
 def write_run(imported: Imported, outline: Base, words: Words, run: str | Path, origin: str) -> RunDirectory:
     """A finished run directory of one checkpoint, at step 0, checked against the base. `origin` is kept in it."""
     directory = RunDirectory(Path(run))
-    concept = {"token": words.token, "class_word": words.class_word, "imported_from": origin}
+    others = [{"token": own.token, "class_word": own.class_word} for own in words.others]
+    concept: dict[str, Any] = {"token": words.token, "class_word": words.class_word, "imported_from": origin}
+    concept |= {"also": others} if others else {}
     record = {"base": outline.name, "concept": concept, "settings": imported.settings.model_dump(mode="json")}
     header = {"format": "pt", **build_metadata(imported.settings, outline, words, 0)}
     directory.check_folder()

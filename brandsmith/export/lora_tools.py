@@ -14,14 +14,17 @@ from brandsmith.concept.concept import check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.text import is_there
-from brandsmith.export.import_run import lora_as_ours, write_run
+from brandsmith.export.import_run import Imported, lora_as_ours, write_run
+from brandsmith.export.lora_words import merged_words
 from brandsmith.export.low_rank import LowRank, merged, nearest, read_checkpoint, resized
 from brandsmith.export.read_lora import read_lora_file
 from brandsmith.methods.adapter import check_adapter, load_adapter, read_adapter_info
-from brandsmith.methods.lora import LoraConfig
+from brandsmith.methods.lora import FILE, LoraConfig
 from brandsmith.methods.method import Words
 
 LARGEST_RANK = 4096
+MERGED = "merged"
+"""Token of LoRAs that bring none."""
 UNCHANGED = 1e-7
 """A layer whose weights differ by less than this share of their size was not trained."""
 Layers = dict[tuple[str, str], LowRank]
@@ -32,7 +35,7 @@ def read_layers(source: str | Path, outline: Base) -> Layers:
     source = Path(source)
     if not source.is_dir():
         return read_lora_file(source, outline)
-    checkpoint = RunDirectory(source).checkpoint_at()
+    checkpoint = checkpoint_of(source)
     settings = read_adapter_info(checkpoint).settings
     if not isinstance(settings, LoraConfig):
         raise InvalidConfig(f"'{source}' is a {settings.method} run", hint="give LoRA runs or LoRA files")
@@ -42,6 +45,11 @@ def read_layers(source: str | Path, outline: Base) -> Layers:
         whole = part not in encoders or hasattr(encoders[part], "text_model")
         layers[part, module if whole else module.removeprefix("text_model.")] = layer
     return layers
+
+
+def checkpoint_of(source: Path) -> Path:
+    """Of a run the last one; a checkpoint's own folder is one. Raises MissingResource."""
+    return source if (source / FILE).is_file() else RunDirectory(source).checkpoint_at()
 
 
 def check_source(source: str | Path) -> None:
@@ -56,26 +64,36 @@ def merge_loras(
     base: str,
     run: str | Path,
     *,
-    words: Words,
+    words: Words | None = None,
     rank: int | None = None,
 ) -> RunDirectory:
     """The weighted sum of LoRAs as a new run. rank: None keeps it exact, ranks then add up; a number cuts it to that.
 
-    weights: one per source, or none for 1 each. Raises InvalidConfig, InvalidInput.
+    sources: LoRA runs, checkpoint folders, or files. weights: one per source, or none for 1 each. words: None keeps the
+    runs' own tokens with their new words (`lora_words.py`); given, the layers alone are added, under that token.
+
+    Raises InvalidConfig, InvalidInput, InvalidConcept.
     """
     if weights and len(weights) != len(sources):
         raise InvalidConfig(f"{len(weights)} weights for {len(sources)} LoRAs", hint="give --weight once for each")
-    words = replace(words, token=check_token(words.token))
+    if words is not None:
+        words = replace(words, token=check_token(words.token))
     RunDirectory(Path(run)).check_folder()
     for source in sources:
         check_source(source)
-    outline = outline_of(base)
-    pairs = [
-        (read_layers(source, outline), weight)
-        for source, weight in zip(sources, weights or [1.0] * len(sources), strict=True)
+    outline, weights = outline_of(base), weights or [1.0] * len(sources)
+    pairs = [(read_layers(source, outline), weight) for source, weight in zip(sources, weights, strict=True)]
+    layers = resized(merged(pairs), rank) if rank else merged(pairs)
+    runs = [
+        (checkpoint_of(Path(own)), weight) for own, weight in zip(sources, weights, strict=True) if Path(own).is_dir()
     ]
-    layers = merged(pairs)
-    return _written(resized(layers, rank) if rank else layers, outline, words, run, sources)
+    kept = merged_words([folder for folder, _ in runs], [weight for _, weight in runs]) if words is None else None
+    if kept is None:
+        return _written(layers, outline, words or Words(MERGED, "object"), run, sources)
+    made = lora_as_ours(layers)
+    own = {"num_vectors": kept.num_vectors, "acts_below": kept.acts_below}
+    imported = Imported(made.settings.model_copy(update=own), {**made.files, **kept.files})
+    return write_run(imported, outline, kept.words, run, _origin(sources))
 
 
 def extract_lora(tuned: str | Path, base: str, run: str | Path, *, rank: int, words: Words) -> RunDirectory:
@@ -140,5 +158,8 @@ def _differences(before: dict[tuple[str, str], torch.Tensor], after: Base, rank:
 def _written(
     layers: Layers, outline: Base, words: Words, run: str | Path, sources: Sequence[str | Path]
 ) -> RunDirectory:
-    origin = " + ".join(Path(source).name for source in sources)
-    return write_run(lora_as_ours(layers), outline, words, run, origin)
+    return write_run(lora_as_ours(layers), outline, words, run, _origin(sources))
+
+
+def _origin(sources: Sequence[str | Path]) -> str:
+    return " + ".join(Path(source).name for source in sources)

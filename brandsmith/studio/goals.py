@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,10 +18,12 @@ from brandsmith.studio.bases import base_named
 from brandsmith.studio.concept_view import ConceptView
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job, JobRequest
-from brandsmith.studio.orders.order import Method
+from brandsmith.studio.orders.order import Line, Method
 from brandsmith.studio.workspace import Workspace
 
 Value = bool | int | float | str
+NUM_DRAWN = 4
+"""Pictures that are drawn after a training."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class TrainForm(BaseModel):
     seed: int | None = Field(None, ge=0, le=2**31)
     settings: dict[str, Value] = Field(default_factory=dict)
     """Those of the goal that stayed ticked."""
+    then: Line | Literal[""] = ""
+    """A prompt that is drawn when the training is done."""
 
     def options(self) -> list[str]:
         """As `brandsmith train` takes them, without the run's folder."""
@@ -151,8 +156,20 @@ def start_training(workspace: Workspace, identity: str, form: TrainForm, user: s
     command = train_command(workspace, identity, form)
     run = workspace.reserve("runs", form.name or f"{identity}-{form.method.replace('_', '-')}")
     command += [*(["--previews"] if form.previews else []), f"--run=runs/{run}"]
-    queue.add(workspace, JobRequest(tuple(command), user, "gpu", f"runs/{run}", f"Training: {run}"))
+    job = queue.add(workspace, JobRequest(tuple(command), user, "gpu", f"runs/{run}", f"Training: {run}"))
+    if form.then:
+        queue.add(workspace, _drawing_after(workspace, identity, job, form.then, user))
     return run
+
+
+def _drawing_after(workspace: Workspace, identity: str, training: Job, prompt: str, user: str) -> JobRequest:
+    """Pictures of what a training will have learnt, with verdicts where the concept has judges by then."""
+    out = f"creations/{workspace.reserve('creations', prompt)}"
+    command = ["brandsmith", "sample", "--run", training.request.folder, "--seeds", str(NUM_DRAWN), "--out", out]
+    if (workspace.item("concepts", f"{identity}-judges") / "card.json").is_file():
+        command += ["--judge", "--concept", f"concepts/{identity}"]
+    command += ["--", prompt]
+    return JobRequest(tuple(command), user, folder=out, title=prompt[:120], after=(training.id,))
 
 
 def continue_training(workspace: Workspace, run: str, command: Sequence[str], steps: int, user: str) -> Job:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 from studio.apps import client_of, csrf_of
-from studio.made import TOKEN, made_workspace, write_picture
+from studio.made import TOKEN, made_workspace, write_picture, write_run
 
 from brandsmith.concept.concept import demo_folder
 from brandsmith.core.errors import InvalidInput
@@ -54,6 +54,35 @@ def test_a_wish_is_a_command_that_judges_and_shows_itself(here, client):
     assert page.count("waiting") >= 2 and "brandsmith sample --run runs/brand-lora" in page
     wish = remembered(here, "a-cap")
     assert wish is not None and (wish.first_seed, wish.strength, wish.pictures) == (7, 0.5, 2)
+
+
+def test_several_adapters_are_added_up_before_they_draw(here, client):
+    write_run(here, "cap-lora", "lora", (50,))
+    wish = {"prompt": f"a {TOKEN} on a cap_mark", "model": MODEL, "strength": "0.8"}
+    post(client, "/create", **wish, models=["cap-lora@50"], strengths=["0.5"])
+    merge, drawing = queue.jobs(here)
+    assert merge.request.command == (
+        *("brandsmith", "lora", "merge", "runs/brand-lora/checkpoints/step-000200"),
+        *("runs/cap-lora/checkpoints/step-000050", "--weight=0.8", "--weight=0.5", "--base=pocket"),
+        "--run=runs/brand-lora-with-cap-lora",
+    )
+    assert drawing.request.after == (merge.id,) and drawing.request.command[3:6] == (
+        *("runs/brand-lora-with-cap-lora",),
+        "--step",
+        "0",
+    )
+    page = client.get(f"/create?creation={drawing.request.folder.rpartition('/')[2]}").text
+    assert "brandsmith lora merge" in page and 'value="0.5" min="-2"' in page, "the command, and the form as it was"
+    post(client, "/create", **wish, models=["cap-lora@50"], strengths=["0.5"])
+    assert queue.jobs(here)[-1].request.after == (merge.id,), "added up once"
+    queue.cancel(here, merge.id)
+    post(client, "/create", **wish, models=["cap-lora@50"], strengths=["0.5"])
+    again = queue.jobs(here)[-2]
+    assert again.request.command[2] == "merge" and queue.jobs(here)[-1].request.after == (again.id,)
+    number = len(queue.jobs(here))
+    for wrong in (["brand-db@50"], [MODEL], ["cap-lora@50"] * 2, ["nowhere@1"]):
+        assert post(client, "/create", **wish, models=wrong).status_code == 400
+    assert len(queue.jobs(here)) == number
 
 
 def test_side_by_side_is_two_commands_on_the_same_seeds(here, client):

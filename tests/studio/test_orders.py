@@ -23,7 +23,7 @@ from brandsmith.studio.orders.creating import (
     SampleOrder,
 )
 from brandsmith.studio.orders.table import ORDERS, place_order
-from brandsmith.studio.orders.training import ResumeOrder, StudyOrder, TrainOrder
+from brandsmith.studio.orders.training import ReportOrder, ResumeOrder, StudyOrder, TrainOrder
 from brandsmith.studio.workspace import Workspace
 
 
@@ -139,6 +139,12 @@ def test_an_order_waits_for_jobs_that_are_there(here):
     with pytest.raises(BrandsmithError, match="no job '000099'"):
         place_order(here, "ada", SampleOrder(prompts=["a hat"], after=("000099",)))
     assert here.items("creations") == ["a-cap"], "nothing is reserved for it"
+    study = place_order(here, "ada", StudyOrder(study={"checkpoints": 2}))
+    report = place_order(here, "ada", ReportOrder(study="demo-study", after=(study.id,)))
+    assert report.request.command[1:] == ("report", "studies/demo-study", "--out=studies/demo-study/report")
+    place_order(here, "ada", SampleOrder(prompts=["a last cap"], after=(report.id, training.id)))
+    queue.cancel(here, study.id)
+    assert [job.state for job in queue.jobs(here)] == ["queued", "queued", "cancelled", "cancelled", "cancelled"]
 
 
 def test_the_api_queues_once_a_key_and_says_what_is_wrong(here):

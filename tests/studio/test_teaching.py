@@ -234,3 +234,15 @@ def test_a_long_run_is_a_short_plot():
     assert len(plot) < 60_000 and "Loss: loss 1.000" in plot and ">1<" in plot and ">2<" not in plot, (
         "one bad step does not flatten the curve"
     )
+
+
+def test_pictures_may_follow_a_training(taught):
+    client, token, here = taught
+    data = {"csrf": token, "goal": "logo", "method": "lora", "then": "--out a red_hugo_logo cap"}
+    client.post("/teach/red-hugo/train", data=data)
+    training, drawing = queue.jobs(here)[-2:]
+    assert drawing.request.after == (training.id,) and drawing.request.command[-2:] == ("--", data["then"])
+    assert drawing.request.command[3] == training.request.folder == "runs/red-hugo-lora"
+    assert "after Training: red-hugo-lora" in client.get("/").text
+    queue.cancel(here, training.id)
+    assert queue.find(here, drawing.id).state == "cancelled"

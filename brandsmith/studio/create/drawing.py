@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from brandsmith.core.files import write_json
 from brandsmith.core.json_files import read_record
 from brandsmith.draw.recipe import Recipe
 from brandsmith.studio.create.checks import checked_choice, checked_number, checked_text
+from brandsmith.studio.create.mixing import STRONGEST, WEAKEST, Part, checked_parts, mixed
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import Job, JobRequest
 from brandsmith.studio.models import Model, Taught, model_named, taught_by
@@ -41,6 +42,8 @@ class Wish:
     steps: int | None = None
     scale: float | None = None
     negative: str = ""
+    parts: tuple[Part, ...] = ()
+    """All adapters, the model's own first, where there are several."""
 
     def command(self, folder: str, guidance: str) -> tuple[str, ...]:
         """Relative to the workspace."""
@@ -74,6 +77,8 @@ def _has_blocks(prompt: str) -> bool:
 def checked_wish(workspace: Workspace, given: Mapping[str, Any]) -> Wish:
     """From a form's values. Raises InvalidInput for the first that cannot be."""
     model = model_named(workspace, str(given.get("model", "")))
+    strength = checked_number("strength", float(given.get("strength", 1)), WEAKEST, STRONGEST)
+    parts = checked_parts(workspace, model, strength, given.get("models", ()), given.get("strengths", ()))
     steps, scale = given.get("steps"), given.get("scale")
     return Wish(
         prompt=joined(str(given.get("prompt", "")), given.get("also", ()), given.get("without", ())),
@@ -82,10 +87,11 @@ def checked_wish(workspace: Workspace, given: Mapping[str, Any]) -> Wish:
         pictures=int(checked_number("number of pictures", int(given.get("pictures", 4)), 1, MOST_PICTURES)),
         first_seed=int(checked_number("seed", int(given.get("seed", 1000)), 0, LARGEST_SEED)),
         guidance=checked_choice("guidance", str(given.get("guidance", "plain")), GUIDANCE),
-        strength=checked_number("strength", float(given.get("strength", 1)), -2, 3) if model.has_strength else 1.0,
+        strength=strength if model.has_strength else 1.0,
         steps=None if steps is None else int(checked_number("steps", int(steps), 1, 200)),
         scale=None if scale is None else checked_number("guidance scale", float(scale), 0, 30),
         negative=checked_text("what must not be there", str(given.get("negative", "")), needed=False),
+        parts=parts,
     )
 
 
@@ -100,15 +106,19 @@ def joined(prompt: str, also: Sequence[str], without: Sequence[str]) -> str:
 
 
 def draw(workspace: Workspace, wish: Wish, user: str) -> tuple[str, list[Job]]:
-    """Put the jobs in the queue; the creation's id and the jobs."""
+    """Put the jobs in the queue; the creation's id and the jobs. Several adapters are added up before."""
     identity = workspace.reserve("creations", _short_name(wish))
     _remember(workspace, identity, wish)
-    added = []
+    added: list[Job] = []
+    after: tuple[str, ...] = ()
+    if wish.parts:
+        model, job = mixed(workspace, wish.parts, user)
+        wish, after = replace(wish, model=model, strength=1.0), (job.id,)
     for part, command in wish.commands(identity).items():
         folder = f"creations/{identity}/{part}".rstrip("/")
-        added.append(
-            queue.add(workspace, JobRequest(command, user, folder=folder, title=shown(wish.prompt)[:120], priority=1))
-        )
+        title = shown(wish.prompt)[:120]
+        request = JobRequest(command, user, folder=folder, title=title, priority=1, after=after)
+        added.append(queue.add(workspace, request))
     return identity, added
 
 
@@ -119,6 +129,8 @@ def _remember(workspace: Workspace, identity: str, wish: Wish) -> None:
     """What the form said, so that the page with its pictures has it again."""
     kept = {"prompt": wish.prompt, "model": wish.model.key, "pictures": wish.pictures, "seed": wish.first_seed}
     kept |= {"guidance": wish.guidance, "strength": wish.strength, "steps": wish.steps, "scale": wish.scale}
+    beside = wish.parts[1:]
+    kept |= {"models": [own.model.key for own in beside], "strengths": [own.strength for own in beside]}
     write_json(_wish_file(workspace, identity), kept | {"negative": wish.negative})
 
 

@@ -16,7 +16,15 @@ from brandsmith.studio.orders.creating import (
     SampleOrder,
 )
 from brandsmith.studio.orders.order import Order
-from brandsmith.studio.orders.training import DoctorOrder, ExportOrder, JudgeOrder, ResumeOrder, StudyOrder, TrainOrder
+from brandsmith.studio.orders.training import (
+    DoctorOrder,
+    ExportOrder,
+    JudgeOrder,
+    ReportOrder,
+    ResumeOrder,
+    StudyOrder,
+    TrainOrder,
+)
 from brandsmith.studio.workspace import Workspace
 
 ORDERS: Mapping[str, type[Order]] = {
@@ -33,6 +41,7 @@ ORDERS: Mapping[str, type[Order]] = {
     "clip": ClipOrder,
     "export": ExportOrder,
     "study": StudyOrder,
+    "report": ReportOrder,
 }
 
 

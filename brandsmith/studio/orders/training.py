@@ -116,3 +116,17 @@ class StudyOrder(Order):
         file = write_brief(workspace, out, {**keys, "name": out, "concept": place, "base": base})
         command = ["study", "run", file, f"--out=studies/{out}", "--json"]
         return self._request(command, user, f"Study of {self.concept}", f"studies/{out}")
+
+
+class ReportOrder(Order):
+    """`brandsmith report`: a study's page and tables, into the study's folder `report`."""
+
+    lane: ClassVar[Lane] = "cpu"
+    study: Id
+
+    def request(self, workspace: Workspace, user: str) -> JobRequest:
+        workspace.there("studies", self.study)
+        folder = f"studies/{self.study}/report"
+        return self._request(
+            ["report", f"studies/{self.study}", f"--out={folder}"], user, f"Report {self.study}", folder
+        )

@@ -83,12 +83,15 @@ def order(
     seed: Annotated[int, Form()] = 1000,
     guidance: Annotated[str, Form()] = "plain",
     strength: Annotated[float, Form()] = 1.0,
+    models: Annotated[list[str] | None, Form()] = None,
+    strengths: Annotated[list[float] | None, Form()] = None,
     steps: Annotated[str, Form()] = "",
     scale: Annotated[str, Form()] = "",
     negative: Annotated[str, Form()] = "",
 ) -> RedirectResponse:
     given: dict[str, Any] = {"prompt": prompt, "model": model, "also": also or [], "without": without or []}
     given |= {"pictures": pictures, "seed": seed, "guidance": guidance, "strength": strength, "negative": negative}
+    given |= {"models": models or [], "strengths": strengths or []}
     given |= {"steps": _number("steps", steps), "scale": _number("guidance scale", scale)}
     identity, _ = draw(here, checked_wish(here, given), user.name)
     return RedirectResponse(f"/create?creation={identity}#pictures", 303)
@@ -141,9 +144,15 @@ def _shown(workspace: Workspace, identity: str) -> dict[str, Any]:
         "title": jobs[-1].title if jobs else title_of(identity),
         "groups": _groups(workspace, identity, jobs),
         "jobs": [line_of(workspace, job, places.get(job.id)) for job in jobs if job.state != "done"],
-        "commands": [job.request.command for job in jobs],
+        "commands": [job.request.command for job in (*_before(workspace, jobs), *jobs)],
         "live": any(not job.over for job in jobs),
     }
+
+
+def _before(workspace: Workspace, jobs: list[Job]) -> list[Job]:
+    """What `jobs` waited for, such as the adding up of several adapters."""
+    numbers = dict.fromkeys(own for job in jobs for own in job.request.after)
+    return [queue.find(workspace, own) for own in numbers]
 
 
 def _groups(workspace: Workspace, identity: str, jobs: list[Job]) -> list[Group]:

@@ -61,9 +61,26 @@ document.querySelectorAll("[data-block]").forEach((button) => button.addEventLis
   input.focus();
 }));
 
-// ---- strength, where the model has one
+// ---- strength, where the model has one; and more adapters beside it
 
 const model = document.getElementById("field-model"), strength = document.getElementById("strength");
-function showStrength() { strength.hidden = !("strength" in model.selectedOptions[0].dataset); }
+const mix = document.getElementById("mix"), more = document.getElementById("mix-more");
+function showStrength() {
+  strength.hidden = !("strength" in model.selectedOptions[0].dataset);
+  if (more) more.hidden = strength.hidden;
+  if (strength.hidden) mix.replaceChildren();
+}
+mix.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-away]")) return;
+  event.target.closest(".block").remove();
+  if (more) more.querySelector("button").focus();
+});
+if (more) more.querySelector("[data-beside]").addEventListener("click", () => {
+  const block = document.getElementById("beside").content.firstElementChild.cloneNode(true), choice = block.querySelector("select");
+  const other = Array.from(choice.options).find((one) => one.value.split("@")[0] !== model.value.split("@")[0]);
+  if (other) other.selected = true;
+  mix.append(block);
+  choice.focus();
+});
 model.addEventListener("change", showStrength);
 showStrength();
