@@ -42,13 +42,16 @@ STANDARD_PROMPTS = (
 )  # the thesis' five (product.md)
 
 
+MOST_WORD_CHARACTERS = 200
+
+
 def _printed(text: str) -> str:
     if unprinted := next((sign for sign in text if unicodedata.category(sign) == "Cc"), ""):
         raise PydanticCustomError("unprinted", "it holds {sign}; allowed is one line", {"sign": ascii(unprinted)})
     return text
 
 
-Words = Annotated[str, Field(max_length=200), AfterValidator(_printed)]
+Words = Annotated[str, Field(max_length=MOST_WORD_CHARACTERS), AfterValidator(_printed)]
 Repeats = Annotated[int, Field(ge=1, le=100_000, strict=True)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
@@ -84,6 +87,15 @@ def check_token(token: str) -> str:
             hint=f"allowed: letters, digits and _ - < >, at most {MOST_TOKEN_CHARACTERS}, such as my_acme_mark",
         )
     return token.lower()
+
+
+def check_class_word(word: str) -> str:
+    """Raises InvalidConfig for what is no word of a class."""
+    if not word.strip() or len(word) > MOST_WORD_CHARACTERS or not word.isprintable():
+        raise InvalidConfig(
+            f"class word is {shortened(word)}", hint=f"allowed: one line of at most {MOST_WORD_CHARACTERS} characters"
+        )
+    return word
 
 
 def with_token(text: str, token: str) -> str:

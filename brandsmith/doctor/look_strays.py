@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from brandsmith.core.pictures import PICTURE_SUFFIXES
@@ -43,8 +45,13 @@ def look_for_strays(patient: Patient) -> Iterator[Finding]:
             )
 
 
+MOST_LOOKED_AT = 5000
+"""Files below one sub-folder; a link may lead to a whole disk."""
+
+
 def _folder(patient: Patient, path: Path) -> Iterator[Finding]:
-    inside = [own for own in sorted(path.rglob("*")) if own.suffix.lower() in PICTURE_SUFFIXES]
+    files = list(islice((name for _, _, names in os.walk(path) for name in names), MOST_LOOKED_AT))
+    inside = sum(name.lower().endswith(PICTURE_SUFFIXES) for name in files)
     if not inside or path.name.startswith("."):
         return
     if path.name.lower() in CLASS_FOLDERS:
@@ -54,7 +61,7 @@ def _folder(patient: Patient, path: Path) -> Iterator[Finding]:
             "sub-folder",
             "fault",
             patient.name(path),
-            f"{len(inside)} pictures in a sub-folder are not read",
+            f"{inside}{' or more' * (len(files) == MOST_LOOKED_AT)} pictures in a sub-folder are not read",
             "put them and their captions directly into images/",
         )
 

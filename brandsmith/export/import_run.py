@@ -14,7 +14,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.foreign.flow_names import ENCODER_FILES
 from brandsmith.base.foreign.pickles import read_pickle
 from brandsmith.base.sources import load_base, outline_of
-from brandsmith.concept.concept import MOST_TOKEN_CHARACTERS, check_token
+from brandsmith.concept.concept import MOST_TOKEN_CHARACTERS, check_class_word, check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.run import RunDirectory
@@ -65,6 +65,7 @@ def import_adapter(
     if not file.is_file():
         raise MissingResource(f"'{file}' is not there, or is no file", hint="give a .safetensors, .pt or .bin file")
     given = check_token(token) if token else None
+    check_class_word(class_word)
     RunDirectory(Path(run)).check_folder()
     if file.suffix == ".safetensors" and is_compact(read_header(file)):
         return _restored(file, base, run)

@@ -10,7 +10,7 @@ import torch
 
 from brandsmith.base.base import Base
 from brandsmith.base.sources import check_base, family_of, load_base, outline_of
-from brandsmith.concept.concept import check_token
+from brandsmith.concept.concept import check_class_word, check_token
 from brandsmith.core.errors import InvalidConfig, InvalidInput
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.text import is_there
@@ -76,8 +76,7 @@ def merge_loras(
     """
     if weights and len(weights) != len(sources):
         raise InvalidConfig(f"{len(weights)} weights for {len(sources)} LoRAs", hint="give --weight once for each")
-    if words is not None:
-        words = replace(words, token=check_token(words.token))
+    words = None if words is None else _checked(words)
     RunDirectory(Path(run)).check_folder()
     for source in sources:
         check_source(source)
@@ -96,12 +95,17 @@ def merge_loras(
     return write_run(imported, outline, kept.words, run, _origin(sources))
 
 
+def _checked(words: Words) -> Words:
+    """Raises InvalidConfig."""
+    return replace(words, token=check_token(words.token), class_word=check_class_word(words.class_word))
+
+
 def extract_lora(tuned: str | Path, base: str, run: str | Path, *, rank: int, words: Words) -> RunDirectory:
     """The LoRA of `rank` nearest to what a fine-tuned model differs from its base by.
 
     tuned: a base of any form, or a DreamBooth run on `base`. Loads both. Raises InvalidInput when nothing differs.
     """
-    words = replace(words, token=check_token(words.token))
+    words = _checked(words)
     RunDirectory(Path(run)).check_folder()
     checkpoint = RunDirectory(Path(tuned)).checkpoint_at() if RunDirectory(Path(tuned)).checkpoints() else None
     _check_comparable(str(tuned), checkpoint, base)

@@ -119,7 +119,8 @@ class Endpoint:
                 if (error.code not in (408, 409, 429) and error.code < 500) or turn == TRIES - 1:
                     raise self._failed(f"{error.code} {error.reason}") from None
             except (OSError, ValueError, http.client.HTTPException) as error:
-                if isinstance(error, ValueError) or turn == TRIES - 1:
+                silent = isinstance(getattr(error, "reason", error), TimeoutError)
+                if silent or isinstance(error, ValueError) or turn == TRIES - 1:
                     raise self._failed(str(getattr(error, "reason", error)) or type(error).__name__) from None
             time.sleep(FIRST_PAUSE_SEC * 2**turn)
         raise AssertionError("every try returns or raises")

@@ -97,13 +97,17 @@ def build_edit(replace: Sequence[str], prefix: str, suffix: str) -> Edit:
     return Edit(tuple(pairs), prefix, suffix)
 
 
+FAILURES_AT_FIRST = 3
+"""So many in a row from the first picture on, and nobody is asked about the others."""
+
+
 def recaption(
     concept: str, edit: Edit, captioner: Captioner | None, *, only_missing: bool, progress: Progress = lambda *_: None
 ) -> Recaptioned:
     """New captions for a concept's folder; pictures may have none yet. Writes nothing.
 
     A picture of which the captioner says nothing keeps its caption. Raises InvalidConcept, MissingResource, and what
-    the captioner raises where it fails for every picture.
+    the captioner raises where it fails for every picture, or for the first ones.
     """
     folder = demo_folder() if concept == "demo" else Path(concept)
     if not folder.is_dir():
@@ -122,6 +126,8 @@ def recaption(
             except BrandsmithError as error:
                 failed.append(error)
                 problem = str(error)
+                if len(failed) == number == FAILURES_AT_FIRST:
+                    raise failed[0] from None
             progress("caption", number, len(images), "")
         captions.append(_edited(image, before, said, edit, config, problem))
     if failed and len(failed) == len(images):

@@ -28,6 +28,7 @@ from real_shapes import TEXTS, outline
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.ldm_names import unet_name
 from brandsmith.base.foreign.lora_names import kohya_name, layers_by_name
+from brandsmith.base.sources import outline_of
 
 TEXT_LAYERS = ("mlp_fc1", "mlp_fc2", *(f"self_attn_{name}_proj" for name in ("k", "q", "v", "out")))
 FAMILIES = tuple(TEXTS)
@@ -156,3 +157,11 @@ def test_the_names_are_found_back(family):
     path, original = next((p, o) for p, o in original_paths(base).items() if "attn2.to_k" in p)
     spellings = [f"unet.{path}", f"lora_unet.{path}", f"lora_unet.{original}", f"diffusion_model.{original}"]
     assert {known[name.replace(".", "_")] for name in spellings} == {("unet", path)}
+
+
+def test_layers_that_the_original_code_has_not_have_our_name_alone():
+    """Pocket's U-Net projects the text's states itself."""
+    base = outline_of("pocket")
+    assert any(layer.startswith("encoder_hid_proj") for layer in paths(base))
+    found = layers_by_name(base)
+    assert {layer for part, layer in found.values() if part == "unet"} == set(paths(base))

@@ -160,7 +160,7 @@ def test_a_place_that_is_something_else(words, around, brandsmith, monkeypatch):
     dead_end = {name: "nowhere" for name in ("concept", "study", "run") if name in parameters}
     tried = 0
     for _, name, _ in [place for place in PLACES if place[0] == words]:
-        values = ["file/a/b", "folder" if name in ("rows", "sheet") else "file"]
+        values = ["file/a/b", "folder" if name == "rows" else "file"]
         if name not in OUTPUTS | MAY_BE_NEW or dead_end.keys() - {name}:  # else the command would begin its work
             values.append("[x]/\\[y]")
         for value in values:
@@ -181,6 +181,8 @@ TOOLS = [
     ("lora", "resize", "a.safetensors", "--base", "tiny", "--run", "folder"),
     ("import", "a.safetensors", "--base", "tiny", "--run", "file/below"),
     ("import", "a.safetensors", "--base", "tiny", "--run", "new", "--token", "x" * 81),
+    ("import", "a.safetensors", "--base", "tiny", "--run", "new", "--class-word", "a\nb"),
+    ("lora", "resize", "a.safetensors", "--base", "tiny", "--run", "new", "--class-word", "a\nb"),
     ("base", "convert", "a.pt", "--allow-pickle", "--out", "file/below.safetensors"),
     ("base", "convert", "a.pt", "--allow-pickle", "--out", f"{'x' * 240}.safetensors"),
     ("base", "convert", "bins", "--allow-pickle", "--out", "file/below"),
@@ -198,7 +200,7 @@ def test_a_tool_looks_at_what_it_shall_write_before_it_reads(words, around, bran
     before = contents(around)
     code, printed, complaint = brandsmith(*words)
     assert (code, printed) == (2, "") and complaint.startswith("error: ") and "Traceback" not in complaint
-    assert any(word in complaint for word in ("below", "folder", "token", "too long")), complaint
+    assert any(word in complaint for word in ("below", "folder", "token", "too long", "class word")), complaint
     assert contents(around) == before
 
 

@@ -218,3 +218,11 @@ def test_an_answer_that_never_ends_is_given_up(server, monkeypatch):
     endpoint = captioners.Endpoint(checked_url(server), "m", "?")
     with pytest.raises(BrandsmithError, match="of more than 120 seconds"):
         endpoint(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_an_endpoint_that_fails_from_the_start_is_not_asked_about_every_picture(brandsmith, tmp_path, server):
+    Server.answers = [(400, b"no")]
+    concept = write_concept(tmp_path / "brand")
+    assert len(concept.examples) == 4
+    code, _, err = brandsmith("concept", "caption", concept.folder, "--endpoint", server, "--model", "m")
+    assert code == 1 and "400" in err and len(Server.asked) == 3

@@ -125,6 +125,7 @@ def _layers(module: torch.nn.Module) -> list[str]:
 
 
 def _original(base: Base, module: str, per_block: int) -> str:
+    """The original code's name of a U-Net's layer; empty where there is none."""
     if base.family.denoiser_name != "unet":
         return ""
     with_attention = frozenset(i for i, block in enumerate(base.denoiser.up_blocks) if hasattr(block, "attentions"))
