@@ -75,13 +75,12 @@ def merge(
     token: Annotated[
         str | None, typer.Option(help="A word of its own for the layers alone; default the runs' own tokens.")
     ] = None,
-    class_word: ClassWordOption = "object",
+    class_word: Annotated[str | None, typer.Option(help="What kind of thing --token is; default object.")] = None,
 ) -> None:
     """The weighted sum of several LoRAs as one, with the token and new word of each."""
-    from brandsmith.export.lora_tools import merge_loras
-    from brandsmith.methods.method import Words
+    from brandsmith.export.lora_tools import merge_loras, own_words
 
-    words = Words(token, class_word) if token else None
+    words = own_words(token, class_word)
     made = merge_loras(sources, weight or [], base, run, words=words, rank=rank)
     print_lines([str(made.folder)])
 

@@ -95,6 +95,13 @@ def merge_loras(
     return write_run(imported, outline, kept.words, run, _origin(sources))
 
 
+def own_words(token: str | None, class_word: str | None) -> Words | None:
+    """Of a merge: None where the runs keep theirs. Raises InvalidConfig for a class word alone."""
+    if class_word and not token:
+        raise InvalidConfig("--class-word is given without --token", hint="give both: the runs keep their own words")
+    return Words(token, class_word or "object") if token else None
+
+
 def _checked(words: Words) -> Words:
     """Raises InvalidConfig."""
     return replace(words, token=check_token(words.token), class_word=check_class_word(words.class_word))

@@ -183,6 +183,7 @@ TOOLS = [
     ("import", "a.safetensors", "--base", "tiny", "--run", "new", "--token", "x" * 81),
     ("import", "a.safetensors", "--base", "tiny", "--run", "new", "--class-word", "a\nb"),
     ("lora", "resize", "a.safetensors", "--base", "tiny", "--run", "new", "--class-word", "a\nb"),
+    ("lora", "merge", "a.safetensors", "a.safetensors", "--base", "tiny", "--run", "new", "--class-word", "mug"),
     ("base", "convert", "a.pt", "--allow-pickle", "--out", "file/below.safetensors"),
     ("base", "convert", "a.pt", "--allow-pickle", "--out", f"{'x' * 240}.safetensors"),
     ("base", "convert", "bins", "--allow-pickle", "--out", "file/below"),
@@ -200,7 +201,7 @@ def test_a_tool_looks_at_what_it_shall_write_before_it_reads(words, around, bran
     before = contents(around)
     code, printed, complaint = brandsmith(*words)
     assert (code, printed) == (2, "") and complaint.startswith("error: ") and "Traceback" not in complaint
-    assert any(word in complaint for word in ("below", "folder", "token", "too long", "class word")), complaint
+    assert any(word in complaint for word in ("below", "folder", "token", "too long", "class word", "--class-word")), complaint
     assert contents(around) == before
 
 
