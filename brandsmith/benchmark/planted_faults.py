@@ -117,10 +117,14 @@ def _captions(images: Path) -> list[Row]:
     add(images / "c5.png", 44, LONG + f"a {TOKEN}")
     add(images / "c6.png", 45, f"a {TOKEN} on {LONG}")
     add(images / "c7.png", 46, f"a {TOKEN} that spells zorb")
+    board = Image.new("RGB", (160, 160), "green")
+    board.paste("teal", (30, 40, 130, 110))
+    board.save(said(images / "c8.png", f"a billboard with a {TOKEN}"))
     kinds = ("missing", "empty", "encoding")
     rows = [(f"caption {kind}", f"images/c{number}.txt") for number, kind in enumerate(kinds, 1)]
     rows += [("token missing", "images/c4.txt"), ("token cut off", "images/c5.txt")]
-    return [*rows, ("caption too long", "images/c6.txt"), ("gives it away", "images/c7.txt")]
+    rows += [("caption too long", "images/c6.txt"), ("gives it away", "images/c7.txt")]
+    return [*rows, ("colours not said", "images/c8.txt")]
 
 
 def _strays(images: Path) -> list[Row]:

@@ -15,6 +15,7 @@ from brandsmith.doctor.look_crops import look_at_crops
 from brandsmith.doctor.look_duplicates import look_for_duplicates
 from brandsmith.doctor.look_machine import look_at_machine
 from brandsmith.doctor.look_pictures import look_at_pictures
+from brandsmith.doctor.look_said import look_at_what_is_said
 from brandsmith.doctor.look_strays import look_for_strays
 from brandsmith.doctor.look_tokens import look_at_tokens
 from brandsmith.doctor.patient import Patient, look_at_concept
@@ -64,6 +65,7 @@ def _findings(patient: Patient, base: KnownBase) -> Iterator[Finding]:
     yield from look_at_pictures(patient, min(base.shapes.plain))
     yield from look_at_crops(patient, base.shapes)
     yield from look_at_captions(patient, base.tokenizers)
+    yield from look_at_what_is_said(patient)
     yield from look_for_duplicates(patient)
     yield from look_for_strays(patient)
     yield from look_at_machine(base.folder, RUNS)

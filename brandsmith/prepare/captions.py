@@ -52,10 +52,11 @@ def complete_caption(caption: str, picture: np.ndarray, token: str) -> Completed
 
 
 def product_of(caption: str, token: str) -> Subject | None:
-    """The first thing that a caption names beside the token and who wears it; None where it names no other."""
+    """The first thing that a caption names beside the token, who wears it and where; None where it names no other."""
     for subject in automatic_subjects(caption, frozenset({token})):
         noun = caption[slice(*subject.noun)]
-        if noun != token and noun.split()[-1].lower() not in PEOPLE and "product" not in noun:
+        last = noun.split()[-1].lower()
+        if noun != token and last not in PEOPLE and not SETTINGS.fullmatch(last) and "product" not in noun:
             return subject
     return None
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from brandsmith.benchmark.planted_faults import TOKEN, add, picture, plant_faults, sound_concept
+from brandsmith.benchmark.planted_faults import TOKEN, add, picture, plant_faults, said, sound_concept
 from brandsmith.cli.main import app
-from brandsmith.concept.concept import load_concept
+from brandsmith.concept.concept import demo_folder, load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.pictures import load_rgb
 from brandsmith.doctor.check import KnownBase, diagnose_patient, know_base
@@ -61,8 +62,16 @@ def test_a_sound_folder_has_no_finding(tmp_path, pocket):
     assert diagnosed(tmp_path / "brand", pocket).findings == ()
 
 
-def test_the_demo_is_sound(pocket):
-    assert diagnose_patient(look_at_concept("demo"), pocket).findings == ()
+def test_the_demo_is_sound_but_for_what_its_captions_leave_out(pocket, tmp_path):
+    (found,) = diagnose_patient(look_at_concept("demo"), pocket).findings
+    assert (found.kind, found.severity, found.file) == ("colours not said", "advice", "images/01.txt")
+    assert found.what.startswith("not said in the caption: black background (16 more captions leave colours out)")
+    images = sound_concept(tmp_path / "brand")
+    said(shutil.copyfile(demo_folder() / "images" / "16.png", images / "16.png"), f"a billboard with a {TOKEN}")
+    (found,) = diagnosed(tmp_path / "brand", pocket).findings
+    assert (found.file, found.what.split(": ")[1]) == ("images/16.txt", "teal, green background")
+    said(images / "16.png", f"a teal billboard with a {TOKEN} on a green background")
+    assert diagnosed(tmp_path / "brand", pocket).findings == ()
 
 
 @pytest.mark.slow
@@ -74,7 +83,8 @@ def test_a_mended_copy_trains(planted, tmp_path, pocket):
     assert bytes_below(folder) == before
     left = diagnosed(tmp_path / "out", pocket)
     needs_somebody = {"too small", "extreme shape", "wide shape", "blank", "mark cut", "gives it away", "mask shape"}
-    assert kinds_of(left.findings) <= needs_somebody | {"caption too long", "token cut off"}
+    needs_words = {"caption too long", "token cut off", "colours not said"}
+    assert kinds_of(left.findings) <= needs_somebody | needs_words
     concept = load_concept(tmp_path / "out")
     assert len(concept.examples) == len(left_names(tmp_path / "out")) >= 20
     assert all(TOKEN in example.caption for example in concept.examples)
