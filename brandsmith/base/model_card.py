@@ -7,8 +7,10 @@ and `license_name` where that is `other`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,16 +35,20 @@ class Licence:
         return self.name or f"unknown: the base's folder has no {CARD} that names one; look where it came from"
 
 
-def licence_in(folder: Path) -> Licence:
-    """Of a diffusers folder. A card that cannot be read says nothing."""
+def front_matter(folder: Path) -> Mapping[str, Any]:
+    """What the card of a diffusers folder says in its YAML; nothing where it cannot be read."""
     card = folder / CARD
     try:
         found = _FRONT.match(read_text(card)) if is_there(card) else None
         said = yaml.safe_load(found[1]) if found else None
     except (BrandsmithError, yaml.YAMLError):
-        return Licence()
-    if not isinstance(said, dict):
-        return Licence()
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def licence_in(folder: Path) -> Licence:
+    """Of a diffusers folder. A card that cannot be read says nothing."""
+    said = front_matter(folder)
     named = str(said.get("license") or "")
     name = str(said.get("license_name") or "") if named in ("", "other") else named
     return Licence(name or named, bool(_NON_COMMERCIAL.search(name or named)))

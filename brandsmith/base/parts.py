@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from diffusers import ModelMixin
@@ -144,8 +144,24 @@ def _check_channels(folder: Path, family: Family, configs: Mapping[str, dict[str
         )
 
 
+class PartClasses(Protocol):
+    """What kinds of parts a model has: a `Family`, or a kind of video model (`base/video/`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def denoiser_class(self) -> type[ModelMixin]: ...
+
+    @property
+    def encoder_classes(self) -> Mapping[str, type[PreTrainedModel]]: ...
+
+    @property
+    def vae_class(self) -> type[ModelMixin]: ...
+
+
 def build_part(
-    folder: Path, family: Family, name: str, config: dict[str, Any] | None = None
+    folder: Path, family: PartClasses, name: str, config: dict[str, Any] | None = None
 ) -> ModelMixin | PreTrainedModel:
     """A part from its configuration, on torch's current default device. Raises InvalidInput."""
     config = part_config(folder, name) if config is None else config

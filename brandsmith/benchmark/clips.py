@@ -23,7 +23,7 @@ from brandsmith.base.sources import resolve_base
 from brandsmith.benchmark.clips_judges import measure_judges
 from brandsmith.benchmark.clips_runs import measure_killed, measure_stock
 from brandsmith.benchmark.create import Bar
-from brandsmith.clips.command import Drawing, drawing_clips
+from brandsmith.clips.layers import Drawing, drawing_clips
 from brandsmith.clips.verdict import MARK_CHECKS, ClipVerdict, judge_clip
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import unknown_name
@@ -149,10 +149,10 @@ def measure_cases(bench: ClipBench) -> list[ClipCase]:
     if missing:
         judges = judges_for(bench.concept, resolve_base(bench.source.base))
         layers = motion_folder(bench.motion, bench.source.base)
-        with drawing_clips(bench.source, layers) as (base, origin, motion):
+        with drawing_clips(bench.source, layers) as drawing:
             for done, (prompt, seed) in enumerate(missing):
                 bench.log(f"clip {done + 1} of {len(missing)}")
-                known[prompt, seed] = _measured(bench, Drawing(base, origin, motion), judges, prompt, seed)
+                known[prompt, seed] = _measured(bench, drawing, judges, prompt, seed)
                 append_jsonl(file, asdict(known[prompt, seed]))
     return [known[case] for case in bench.cases()]
 

@@ -37,6 +37,9 @@ CLIP_OPTIONS: dict[str, Any] = {
         float | None,
         typer.Option("--common-noise", help="Share of noise that all frames have in common; default the layers' own."),
     ],
+    "lora": Annotated[
+        Path | None, typer.Option("--lora", help="A LoRA for a video model (--base), from another trainer.")
+    ],
     "kind": Annotated[
         str | None, typer.Option("--format", help="mp4 (default; needs the extra 'clips'), webp or gif.")
     ],
@@ -77,23 +80,28 @@ def create_clip(
     concept: Annotated[
         str | None, typer.Option(help="Judge every frame by this concept's judges: a folder, or 'demo'."), PLACE
     ] = None,
+    place: Annotated[
+        str | None, typer.Option(help="Where you are, as CH or EU: for bases whose licence leaves countries out.")
+    ] = None,
     again: Annotated[Path | None, typer.Option(help="Draw the clip of this file once more, from its recipe.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for clips, frames and their manifest.")] = Path("out/clip"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, draw and write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Short films of a taught mark, with temporal layers on the base. Stop it any time: the same command goes on."""
-    from brandsmith.clips.again import draw_clip_again
+    from brandsmith.base.licence_places import located
+    from brandsmith.clips.again import Found, draw_clip_again
     from brandsmith.clips.command import make_clips
     from brandsmith.clips.front import read_brief
     from brandsmith.core.progress import training_bar
 
-    if again:
-        refuse_unread(context, OF_A_NEW_CLIP, "everything is in the file's recipe")
-        done = draw_clip_again(again, out, run=model.run, motion=choice.motion, picture=choice.picture)
-        print_result(done, as_json)
-        return
-    brief = read_brief(prompts or [], seeds, model, settings, choice, concept, signing)
-    with training_bar(console, "clip") as progress:
-        made = make_clips(brief, out, dry_run=dry_run, progress=progress)
+    with located(place):
+        if again:
+            refuse_unread(context, OF_A_NEW_CLIP, "everything is in the file's recipe")
+            found = Found(model.run, choice.motion, choice.picture, choice.lora)
+            print_result(draw_clip_again(again, out, found), as_json)
+            return
+        brief = read_brief(prompts or [], seeds, model, settings, choice, concept, signing)
+        with training_bar(console, "clip") as progress:
+            made = make_clips(brief, out, dry_run=dry_run, progress=progress)
     print_result(made, as_json)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from brandsmith.base.motion_files import check_motion, motion_folder, motion_hash
+import numpy as np
+
+from brandsmith.base.licence_places import check_place
+from brandsmith.base.motion_files import motion_hash
 from brandsmith.base.sources import resolve_recorded_base
-from brandsmith.clips.command import Drawing, draw_frames, drawing_clips
 from brandsmith.clips.film import film_bytes, strip_of
-from brandsmith.clips.recipe import as_png_text, frames_hash, read_clip_recipe
+from brandsmith.clips.layers import Drawing, checked_motion, drawing_clips
+from brandsmith.clips.recipe import ClipRecipe, as_png_text, frames_hash, read_clip_recipe
+from brandsmith.clips.video import VideoDrawing, VideoSource, drawing_video
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.files import replacing, sha256_of
 from brandsmith.core.output import check_output_file
@@ -35,13 +41,19 @@ class ClipAgain:
         return {"file": str(self.path), "same_pixels": self.same}
 
 
-def draw_clip_again(
-    file: Path, folder: Path, *, run: Path | None, motion: Path | None, picture: Path | None
-) -> ClipAgain:
+@dataclass(frozen=True)
+class Found:
+    """Where what the clip was drawn with is now: its run, temporal layers, first picture, a video model's LoRA."""
+
+    run: Path | None = None
+    motion: Path | None = None
+    picture: Path | None = None
+    lora: Path | None = None
+
+
+def draw_clip_again(file: Path, folder: Path, found: Found) -> ClipAgain:
     """Draw the clip of a file into `folder`, as WebP, with a strip. Raises InvalidInput, InvalidConfig or
     MissingResource before weights load.
-
-    run, motion, picture: where its adapter, its temporal layers and its first picture are now.
     """
     recipe = read_clip_recipe(file)
     film = folder / f"{file.stem}.webp"
@@ -51,22 +63,43 @@ def draw_clip_again(
             raise InvalidConfig(f"'{made}' exists", hint="give another folder with --out: nothing is overwritten")
         check_output_file(made)
     base = recipe.origin.base
-    resolve_recorded_base(base, file)
-    layers = motion_folder(motion, base)
-    check_motion(layers, base)
-    if motion_hash(layers) != recipe.moving.motion_hash:
-        raise InvalidConfig(f"'{layers}' are not the temporal layers of '{file}'", hint="name them with --motion")
-    if recipe.moving.start and (picture is None or sha256_of(picture) != recipe.moving.start):
-        raise InvalidConfig(f"'{file}' started from a picture, which is not given", hint="name it with --from")
-    source = Source(base, _adapter(recipe.origin.adapter_hash, run, file), recipe.origin.adapter_strength)
-    start = load_rgb(picture) if recipe.moving.start and picture else None
-    with drawing_clips(source, layers) as (loaded, origin, motion_layers):
-        frames = draw_frames(Drawing(loaded, origin, motion_layers), recipe, start)
+    check_place(base, resolve_recorded_base(base, file))
+    picture = _picture(recipe, file, found.picture)
+    with _drawing(recipe, file, found) as drawing:
+        frames = drawing.frames(recipe, picture)
     recipe = replace(recipe, version="")
     with replacing(film) as partial:
         partial.write_bytes(film_bytes(frames, recipe.moving.fps, "webp"))
     save_png(strip, strip_of(frames), as_png_text(recipe))
     return ClipAgain(film, frames_hash(frames) == recipe.pixels)
+
+
+def _picture(recipe: ClipRecipe, file: Path, picture: Path | None) -> np.ndarray | None:
+    """The picture that it started from. Raises InvalidConfig for none or another one."""
+    if not recipe.moving.start:
+        return None
+    if picture is None or sha256_of(picture) != recipe.moving.start:
+        raise InvalidConfig(f"'{file}' started from a picture, which is not given", hint="name it with --from")
+    return load_rgb(picture)
+
+
+@contextmanager
+def _drawing(recipe: ClipRecipe, file: Path, found: Found) -> Iterator[Drawing | VideoDrawing]:
+    """Raises InvalidConfig for another adapter or other temporal layers than the recipe's."""
+    origin, moving = recipe.origin, recipe.moving
+    if moving.model:
+        video = VideoSource(origin.base, found.lora)
+        if video.origin().adapter_hash != origin.adapter_hash:
+            raise InvalidConfig(f"the LoRA of '{file}' is not the one that is given", hint="name it with --lora")
+        with drawing_video(video) as drawn_by_model:
+            yield drawn_by_model
+        return
+    layers = checked_motion(found.motion, origin.base)
+    if motion_hash(layers) != moving.motion_hash:
+        raise InvalidConfig(f"'{layers}' are not the temporal layers of '{file}'", hint="name them with --motion")
+    source = Source(origin.base, _adapter(origin.adapter_hash, found.run, file), origin.adapter_strength)
+    with drawing_clips(source, layers) as drawn_with_layers:
+        yield drawn_with_layers
 
 
 def _adapter(wanted: str | None, run: Path | None, file: Path) -> Path | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 
 FRAMES, FPS = 16, 8.0
 """Frames that temporal layers are trained with, and so many a second: two seconds."""
 FEWEST, MOST = 2, 256
+Checked = TypeVar("Checked")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class ClipChoice:
     strength: float | None = None
     common_noise: float | None = None
     kind: str | None = None
+    lora: Path | None = None
+    """Of a video model."""
 
     @property
     def count(self) -> int:
@@ -36,9 +39,6 @@ class ClipChoice:
     @property
     def rate(self) -> float:
         return FPS if self.fps is None else self.fps
-
-    def as_json(self) -> Mapping[str, Any]:
-        return asdict(self) | {"motion": None, "picture": None, "frames": self.count, "fps": self.rate}
 
 
 def all_at_once(faults: list[BrandsmithError]) -> None:
@@ -49,6 +49,15 @@ def all_at_once(faults: list[BrandsmithError]) -> None:
         raise faults[0]
     details = [f"{fault}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults]
     raise InvalidInput(f"{len(faults)} things are wrong", details=details)
+
+
+def tried(faults: list[BrandsmithError], check: Callable[[], Checked]) -> Checked | None:
+    """What `check` returns; None where it raises, which `faults` then has."""
+    try:
+        return check()
+    except BrandsmithError as error:
+        faults.append(error)
+        return None
 
 
 def choice_faults(choice: ClipChoice) -> list[BrandsmithError]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from brandsmith.base.video.registry import is_video
 from brandsmith.clips.brief import ClipChoice
-from brandsmith.clips.command import ClipBrief
 from brandsmith.clips.film import KINDS
+from brandsmith.clips.plan import ClipBrief
+from brandsmith.clips.video import VideoSource
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput, unknown_name
 from brandsmith.draw.choice import ModelChoice, SeedsChoice
+from brandsmith.draw.source import Source
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.provenance.certificate import Signing
 
@@ -32,4 +35,16 @@ def read_brief(
         raise InvalidConfig("a prompt is given twice", hint="for more clips of it: --seeds 2")
     numbers = range(seeds.first, seeds.first + (seeds.seeds or 1))
     own = load_concept(concept) if concept else None
-    return ClipBrief(tuple(prompts), tuple(numbers), model.find(), settings, choice, own, signing)
+    return ClipBrief(tuple(prompts), tuple(numbers), _source(model, choice), settings, choice, own, signing)
+
+
+def _source(model: ModelChoice, choice: ClipChoice) -> Source | VideoSource:
+    """Raises InvalidConfig for a run on a video model."""
+    if not is_video(model.base):
+        return model.find()
+    if model.run or model.step is not None:
+        raise InvalidConfig(
+            f"base '{model.base}' is a video model, and no run of Brandsmith is for one",
+            hint="leave out --run and --step; a LoRA of another trainer goes on it with --lora",
+        )
+    return VideoSource(str(model.base), choice.lora)

@@ -46,6 +46,12 @@ class Moving:
     start: str | None = None
     """SHA-256 of the picture it starts from."""
     strength: float | None = None
+    model: str | None = None
+    """The kind of video model that drew it, `wan`; None: temporal layers on a base of pictures."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Without `model` where temporal layers draw."""
+        return {name: value for name, value in asdict(self).items() if name != "model" or value}
 
     def as_frames(self) -> Frames:
         return Frames(self.frames, self.loop, self.window, self.stride)
@@ -67,7 +73,7 @@ class ClipRecipe:
     def as_text(self, frame: int | None = None) -> str:
         record: dict[str, Any] = {"version": self.version or package_version()}
         record |= {"prompt": self.prompt, "seed": self.seed, "settings": self.settings.model_dump(mode="json")}
-        record |= self.origin.as_json() | {"clip": asdict(self.moving), "pixels": self.pixels}
+        record |= self.origin.as_json() | {"clip": self.moving.as_json(), "pixels": self.pixels}
         return json.dumps(record | ({} if frame is None else {"frame": frame}), ensure_ascii=False)
 
     def as_clip(self) -> Clip:

@@ -10,8 +10,9 @@ from pathlib import Path
 from brandsmith.base.base import Base
 from brandsmith.base.clip_skip import check_clip_skip
 from brandsmith.base.fingerprint import base_fingerprint
+from brandsmith.base.licence_places import check_place
 from brandsmith.base.names import with_vae
-from brandsmith.base.sources import check_base, family_of, load_base
+from brandsmith.base.sources import check_base, family_of, load_base, resolve_base
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.recipe import MOST_STRENGTH, Origin, adapter_hash
@@ -65,7 +66,7 @@ def find_source(
     """The checkpoint of a run at `step` (None: the last) on the base it was trained on, or on `base_name`.
 
     Without a run `base_name`, or pocket. vae: an autoencoder in place of the base's. strength: of the adapter. Loads no
-    weights. Raises MissingResource or InvalidConfig.
+    weights. Raises MissingResource or InvalidConfig, also for a base whose licence does not hold where the user is.
     """
     if step is not None and run is None:
         raise InvalidConfig(f"--step {step} is a checkpoint of a run, and no run is given", hint="add --run FOLDER")
@@ -75,6 +76,7 @@ def find_source(
         check_adapter(name, checkpoint)
     else:
         check_base(name)
+    check_place(name, resolve_base(name))
     return Source(name, checkpoint, _checked_strength(strength, checkpoint))
 
 

@@ -12,6 +12,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.clip_skip import check_clip_skip
 from brandsmith.base.distilled import refuse_training
 from brandsmith.base.inpainting import refuse_inpainting
+from brandsmith.base.licence_places import check_place
 from brandsmith.base.noising import check_snr_weights
 from brandsmith.base.sources import family_of, load_tokenizers, resolve_base
 from brandsmith.concept.concept import Concept
@@ -72,6 +73,7 @@ def check_job(
     refuse_inpainting(base)
     if isinstance(base, str):
         refuse_training(base, resolve_base(base))
+        check_place(base, resolve_base(base))
     method_named(config.method).check(config, family)
     check_frozen_storage(config, family, trains_base_weights=method_named(config.method).trains_base_weights)
     check_optimizer(config)

@@ -12,10 +12,11 @@ from bases import build_tiny, save_as_diffusers_folder
 from diffusers import MotionAdapter
 from PIL import Image
 
-from brandsmith.clips.again import draw_clip_again
+from brandsmith.clips.again import Found, draw_clip_again
 from brandsmith.clips.brief import ClipChoice
-from brandsmith.clips.command import ClipBrief, make_clips, plan_clips
+from brandsmith.clips.command import make_clips
 from brandsmith.clips.film import chosen_kind, film_bytes, strip_of
+from brandsmith.clips.plan import ClipBrief, plan_clips
 from brandsmith.clips.recipe import read_clip_recipe
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput
 from brandsmith.core.files import sha256_of
@@ -81,7 +82,7 @@ def test_a_clip_is_drawn_kept_and_drawn_again(brief, tmp_path):
     frame.unlink()
     make_clips(brief, tmp_path / "out")
     assert hashes(tmp_path / "out") == once, "what is missing is made again with the same bytes"
-    again = draw_clip_again(frame, tmp_path / "again", run=None, motion=brief.choice.motion, picture=None)
+    again = draw_clip_again(frame, tmp_path / "again", Found(motion=brief.choice.motion))
     assert again.same and again.path.is_file()
     again.path.unlink()
     with pytest.raises(InvalidConfig, match=r"_strip.png' exists"):
@@ -101,7 +102,7 @@ def test_a_clip_starts_from_a_picture(brief, tmp_path):
     assert read_clip_recipe(kept).moving.strength == 0.5
     assert read_clip_recipe(kept).pixels != read_clip_recipe(drawn).pixels
     with pytest.raises(InvalidConfig, match="started from a picture"):
-        draw_clip_again(kept, tmp_path / "again", run=None, motion=brief.choice.motion, picture=None)
+        draw_clip_again(kept, tmp_path / "again", Found(motion=brief.choice.motion))
 
 
 def test_a_dry_run_writes_nothing(brief, tmp_path):
