@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -27,17 +27,29 @@ from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.progress import Log
 from brandsmith.methods.compute import training_format
-from brandsmith.methods.loop import train
+from brandsmith.methods.loop import prepare, train
 from brandsmith.methods.lora import LoraConfig
 from brandsmith.methods.memory_plan import plan_memory
 from brandsmith.methods.pixels import load_pixels
 from brandsmith.methods.presets import preset_for
 from brandsmith.methods.registry import build_config
-from brandsmith.methods.training_data import concept_set, image_size
 
 GROUPS = ("losses", "speed", "memory", "previews")
 ROUNDS = 3
-REFERENCE_FAMILIES = ("sd1", "sd2", "sdxl")
+REFERENCES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sd1": ("sd1", {}),
+    "sd2": ("sd2", {}),
+    "sdxl": ("sdxl", {}),
+    "sdxl, buckets": ("sdxl", {"buckets": True}),
+    "sd1, prior, min-SNR": (
+        "sd1",
+        {"prior_weight": 0.5, "num_class_images": 2, "class_image_steps": 2, "min_snr_gamma": 0.1},
+    ),
+    "sd2, min-SNR": ("sd2", {"min_snr_gamma": 0.1}),
+}
+"""Family and settings of the trainings whose losses are compared with the independent loop's. A gamma of 0.1 changes
+the weights of most timesteps.
+"""
 PLANNED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lora", {"batch_size": 4}),
     ("lora", {"batch_size": 8, "gradient_checkpointing": True}),
@@ -78,7 +90,7 @@ class TrainingFigures:
 
     speed: tuple[Speed, ...] = ()
     reference_max_rel_diff: dict[str, float] = field(default_factory=dict)
-    """By family: the largest relative difference of a step's loss."""
+    """By training, as REFERENCES has them: the largest relative difference of a step's loss."""
     memory: tuple[Planned, ...] = ()
     previews: PreviewCost | None = None
 
@@ -115,8 +127,8 @@ def benchmark_training(
 def _losses(concept: Concept) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         return {
-            name: reference_difference(build_tiny(name, context=77), concept, Path(folder) / name)
-            for name in REFERENCE_FAMILIES
+            name: reference_difference(build_tiny(family, context=77), concept, Path(folder) / name, settings)
+            for name, (family, settings) in REFERENCES.items()
         }
 
 
@@ -135,7 +147,9 @@ def _speeds(concept: Concept, sd15: bool, num_steps: int, log: Log) -> tuple[Spe
     return tuple(speed)
 
 
-def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: int = 3) -> float:
+def reference_difference(
+    base: Base, concept: Concept, folder: Path, settings: Mapping[str, Any], num_steps: int = 3
+) -> float:
     """Between the losses of our loop and of an independent one, in fp32, the largest relative one."""
     options: dict[str, Any] = {
         "steps": num_steps,
@@ -144,7 +158,7 @@ def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: 
         "precision": "fp32",
         "learning_rate": 1e-3,
     }
-    config = build_config("lora", **options)
+    config = build_config("lora", **options, **settings)
     assert isinstance(config, LoraConfig)
     # a checkpoint before anything was learnt: at a rate of nearly nothing
     start = train(
@@ -154,10 +168,10 @@ def reference_difference(base: Base, concept: Concept, folder: Path, num_steps: 
         folder / "start",
     )
     run = train(config, concept, base, folder / "run")
-    source = concept_set(base, concept, config, image_size(base, config), folder / "cache", lambda *_: None)
+    material = prepare(base, concept, config, folder / "cache", lambda *_: None)
     stored = load_file(start.checkpoint_at() / "pytorch_lora_weights.safetensors")
     weights = {name.removeprefix("unet."): tensor for name, tensor in stored.items()}
-    wanted = reference_losses(base, config, source, weights)
+    wanted = reference_losses(base, config, material.concept, weights, material.prior)
     found = [row["loss"] for row in run.metrics()]
     return max(abs(one - other) / abs(other) for one, other in zip(found, wanted, strict=True))
 

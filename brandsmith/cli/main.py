@@ -39,7 +39,7 @@ from brandsmith.cli.arguments import check_arguments
 from brandsmith.cli.old_spellings import modern
 from brandsmith.cli.places import check_places
 from brandsmith.core.end_request import INTERRUPTED, TERMINATED, ended_by_request
-from brandsmith.core.errors import BrandsmithError, from_os_error, printable
+from brandsmith.core.errors import BrandsmithError, NotEnoughMemory, from_os_error, printable
 from brandsmith.core.optional import leave_for_later
 
 app = typer.Typer(
@@ -86,7 +86,7 @@ def main() -> None:
     except OSError as error:
         code = _system_refusal(error)
     except Exception as error:
-        code = _usage_error(error)
+        code = _out_of_memory(error) or _usage_error(error)
     if code in _STOPPED:
         print(f"{_STOPPED[code]}: run the same command again to go on", file=sys.stderr)
     sys.exit(code or 0)
@@ -107,6 +107,19 @@ def _system_refusal(error: OSError) -> int:
         raise error
     _complain(explained)
     return explained.exit_code
+
+
+def _out_of_memory(error: Exception) -> int:
+    """Too little memory, of the card or of the machine, is one sentence; 0: it is something else."""
+    from brandsmith.core.memory import is_out_of_memory
+
+    if not is_out_of_memory(error):
+        return 0
+    said = (str(error).splitlines() or [""])[0][:160]
+    hint = "give a smaller --batch-size or --size where the command has them, another --device, or end other programs"
+    refused = NotEnoughMemory(f"out of memory{f' ({said})' if said else ''}", hint=hint)
+    _complain(refused)
+    return refused.exit_code
 
 
 def _usage_error(error: Exception) -> int:

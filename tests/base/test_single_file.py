@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
@@ -119,6 +120,39 @@ def test_what_a_file_is_instead_is_said_before_weights_load(tmp_path):
     with pytest.raises(MissingResource, match="may run a program") as refused:
         check_base(str(tmp_path / "old.ckpt"))
     assert "--allow-pickle" in refused.value.hint
+
+
+@pytest.mark.slow
+def test_a_file_may_be_named_from_where_one_stands(small, tmp_path, monkeypatch):
+    file = small("sd1")[2]
+    monkeypatch.chdir(file.parent)
+    (file.parent / "models").mkdir(exist_ok=True)
+    shutil.copyfile(file, file.parent / "models" / "mine.safetensors")
+    for name in (str(file), file.name, f"./{file.name}", "models/mine.safetensors"):
+        check_base(name)
+        assert load_scheduler(resolve_base(name)).config.prediction_type == "epsilon"
+
+
+@pytest.mark.slow
+def test_names_of_older_versions_are_read(small, tmp_path):
+    """Attention of old diffusers, and text encoders of transformers 4: `text_model.` and `position_ids`."""
+    base, folder, _ = small("sd1")
+    shutil.copytree(folder, tmp_path / "old")
+    vae = next((tmp_path / "old" / "vae").glob("*.safetensors"))
+    tensors = load_file(vae)
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    renamed = {_first(name, old): tensor for name, tensor in tensors.items()}
+    assert len(renamed.keys() - tensors.keys()) == 16, "both attentions, weights and biases"
+    save_file(renamed, vae)
+    text = next((tmp_path / "old" / "text_encoder").glob("*.safetensors"))
+    words = {f"text_model.{name.removeprefix('text_model.')}": own for name, own in load_file(text).items()}
+    save_file({**words, "text_model.embeddings.position_ids": torch.arange(77)[None]}, text)
+    check_same(outputs(load_base(str(tmp_path / "old"), dtype=torch.float32)), outputs(base))
+
+
+def _first(name: str, old: dict[str, str]) -> str:
+    parts = (name.replace(f".{new}.", f".{was}.") for new, was in old.items() if f".{new}." in name)
+    return next(parts, name)
 
 
 @pytest.mark.slow
