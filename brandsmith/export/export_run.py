@@ -106,7 +106,7 @@ def export_run(
         layout = check_kind(info.settings, layout, to)
     dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
     check_output_file(out, LEAST_FREE_BYTES + bytes_below(checkpoint))
-    if info.method != "dreambooth":
+    if info.method != "dreambooth" or has_word_beside(info):  # words are written first
         check_stored_adapter(checkpoint)
     base, prediction = _at_hand(checkpoint)
     job = ExportJob(checkpoint, info, out, dtype, card or Card(), base, prediction)

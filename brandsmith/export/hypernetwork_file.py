@@ -61,6 +61,8 @@ def from_webui(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
                 _, number, kind = name.split(".")
                 if int(number) not in layer:
                     raise ValueError("only networks of two layers")
+                if not isinstance(tensor, torch.Tensor) or tensor.dim() != (2 if kind == "weight" else 1):
+                    raise ValueError(f"{name} is no matrix or vector")
                 tensors[f"{width}_{side}.{layer[int(number)]}.{kind}"] = tensor
     return tensors
 

@@ -19,6 +19,7 @@ from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import write_safetensors
 from brandsmith.core.run import RunDirectory
 from brandsmith.core.safe_weights import check_finite, load_tensors, read_header
+from brandsmith.core.text import shortened
 from brandsmith.export.bundle import bundled_vectors, bundled_word
 from brandsmith.export.compact import is_compact, restore_tensors
 from brandsmith.export.hypernetwork_file import from_webui
@@ -173,8 +174,13 @@ def _vectors_in(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
 def _embedding(file: Path, tensors: Mapping[str, torch.Tensor], outline: Base, words: Words) -> Imported:
     widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in outline.text_encoders]
     names = ENCODER_FILES.get(outline.family.name, ("clip_l", "clip_g"))
-    named = [tensors.get(name) for name in names][: len(widths)]
-    vectors = [v for v in named if v is not None] or list(tensors.values())[:1]
+    names = [name for name in names[: len(widths)] if name in tensors] or list(tensors)[:1]
+    if unread := sorted(tensors.keys() - set(names)):
+        raise InvalidInput(
+            f"'{file}' holds more than one embedding for base '{outline.name}': {shortened(', '.join(unread))} too",
+            hint="give a file of one embedding, or the base that it was made for with --base",
+        )
+    vectors = [tensors[name] for name in names]
     vectors = [vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2)]
     found, wanted = (
         [tuple(vector.shape) for vector in vectors],

@@ -17,6 +17,7 @@ import torch
 from brandsmith.base.base import Base
 from brandsmith.base.foreign.lora_names import fused_by_name, layers_by_name
 from brandsmith.core.errors import InvalidConfig, InvalidInput
+from brandsmith.core.json_files import parse_json
 from brandsmith.core.safe_weights import load_tensors, read_header
 from brandsmith.export.bundle import PREFIX
 from brandsmith.export.low_rank import LowRank
@@ -134,10 +135,8 @@ def _plain(name: str) -> str:
 
 def _alphas(metadata: Mapping[str, str]) -> float | None:
     """Alpha for layers that have none of their own: diffusers' header has it once, kohya's too."""
-    import json
-
     try:
-        settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+        settings = parse_json(metadata.get("lora_adapter_metadata", "{}"))
         values = {value for key, value in settings.items() if key.endswith("lora_alpha")}
         return float(values.pop()) if len(values) == 1 else None
     except (ValueError, AttributeError, TypeError):
@@ -151,6 +150,8 @@ def _layer(file: Path, name: str, roles: Mapping[str, torch.Tensor], alpha: floa
         )
     down, up = roles["down"].float(), roles["up"].float()
     own = roles.get("alpha")
+    if own is not None and own.numel() != 1:
+        raise InvalidInput(f"'{file}': alpha of layer '{name}' is {tuple(own.shape)}", hint="use another file")
     chosen = float(own) if own is not None else alpha
     return LowRank(down, up, float(down.shape[0]) if chosen is None else chosen)
 

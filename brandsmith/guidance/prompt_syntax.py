@@ -89,7 +89,8 @@ def _part(raw: str, operator: str, *, alone: bool = False) -> Part:
 
 
 def strip_markup(text: str) -> tuple[str, tuple[Span, ...]]:
-    """The text without subject braces, and the places they marked. Raises InvalidInput when they do not balance."""
+    """The text without subject braces, and the places they marked. Raises InvalidInput when they do not balance,
+    and for the `{token}` of briefs and standard prompts, which stands for the concept's own word."""
     plain: list[str] = []
     marked: list[Span] = []
     opened: int | None = None
@@ -112,6 +113,11 @@ def strip_markup(text: str) -> tuple[str, tuple[Span, ...]]:
     whole = "".join([*plain, text[position:]])
     if any(not whole[start:end].strip() for start, end in marked):
         raise InvalidInput(f"'{text}' marks nothing: {{}}", hint="write the subject inside the braces: a {blue cat}")
+    if any(whole[start:end] == "token" for start, end in marked):
+        raise InvalidInput(
+            f"'{text}' says {{token}}, which nothing fills in here",
+            hint="write the concept's token itself, such as: a my_acme_mark cap",
+        )
     return whole, tuple(marked)
 
 

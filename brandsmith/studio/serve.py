@@ -51,10 +51,11 @@ def listening(settings: StudioSettings) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((settings.host, settings.port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
         opened.close()
         raise InvalidInput(
-            f"--host {settings.host} --port {settings.port} cannot be listened on ({error.strerror or error})",
+            f"--host {settings.host} --port {settings.port} cannot be listened on "
+            f"({getattr(error, 'strerror', None) or error})",
             hint="another program may use the port: give another --port",
         ) from None
     return opened

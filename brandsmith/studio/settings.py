@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from brandsmith.core.errors import InvalidInput, unknown_name
 from brandsmith.core.optional import need_package
+from brandsmith.core.text import shortened
 
 MIB = 1 << 20
 EXECUTORS = ("local", "ray")
@@ -40,6 +42,25 @@ class StudioSettings:
         return not is_loopback(self.host)
 
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,252})")
+
+
+def _check_names(settings: StudioSettings) -> None:
+    """Raises InvalidInput for what can never match a request."""
+    header = settings.user_header
+    if header is not None and not _HEADER.fullmatch(header):
+        raise InvalidInput(f"--user-header is {shortened(header)}", hint="give a header's name, such as X-User")
+    for proxy in settings.proxies:
+        try:
+            ipaddress.ip_address(proxy)
+        except ValueError:
+            raise InvalidInput(f"--proxy is {shortened(proxy)}", hint="give an address such as 10.0.0.5") from None
+    for name in settings.names:
+        if not _HOST.fullmatch(name):
+            raise InvalidInput(f"--name is {shortened(name)}", hint="give a name such as studio.acme.example")
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -57,6 +78,7 @@ def check_settings(settings: StudioSettings) -> None:
         raise unknown_name("executor", settings.executor, EXECUTORS)
     if settings.executor == "ray":
         need_package("ray", "ray", "--executor ray")
+    _check_names(settings)
     if settings.open_to_others and settings.users is None and settings.user_header is None:
         raise InvalidInput(
             f"--host {settings.host} lets others in, and nothing says who may",

@@ -63,6 +63,7 @@ UNREADABLE = [
     "a }b",
     "{a{b}}",
     "{} a",
+    "a {token} cap",
 ]
 
 

@@ -10,7 +10,8 @@ from brandsmith.core.errors import InvalidInput
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import JobRequest
 from brandsmith.studio.server import create_app
-from brandsmith.studio.settings import StudioSettings
+from brandsmith.studio.serve import listening
+from brandsmith.studio.settings import StudioSettings, check_settings
 from brandsmith.studio.users import write_account
 from brandsmith.studio.workspace import Workspace
 
@@ -80,6 +81,27 @@ def test_a_change_needs_a_form_of_ours(here):
     assert client.post(address, headers=foreign).status_code == 403
     assert client.post(address, headers={"x-csrf-token": token}).json()["state"] == "cancelled"
     assert client_of(here.folder).post(address, headers={"x-csrf-token": token}).status_code == 403, "another's session"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"user_header": "X-User\r\nY"},
+        {"user_header": "X User"},
+        {"proxies": ("10.0.0.0/8",)},
+        {"proxies": ("proxy",)},
+        {"names": ("a/b",)},
+        {"executor": "x"},
+        {"host": "a" * 70},
+        {"host": "nowhere.invalid"},
+    ],
+    ids=str,
+)
+def test_names_that_no_request_can_have_are_refused(here, given):
+    settings = StudioSettings(**{"users": here.folder / "users"} | given)
+    with pytest.raises(InvalidInput):
+        check_settings(settings)
+        listening(settings)
 
 
 @pytest.mark.slow

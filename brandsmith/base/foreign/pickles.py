@@ -5,7 +5,7 @@ restricted reader, and only to write them as safetensors. Nothing else here open
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,25 @@ def read_pickle(file: Path, allowed: bool) -> dict[Any, Any]:
         raise InvalidInput(
             f"'{file}' holds more than tensors and plain values, or is damaged ({reason})", hint="use another file"
         ) from None
+    if any(_is_odd(tensor) for tensor in _tensors_in(record)):
+        raise InvalidInput(f"'{file}' holds tensors without plain values (sparse, quantised or empty)", hint=_ANOTHER)
     return record if isinstance(record, dict) else {"": record}
+
+
+_ANOTHER = "use another file"
+
+
+def _tensors_in(value: object, deepest: int = 8) -> Iterator[torch.Tensor]:
+    """Those in nested dicts, lists and tuples; a record may hold itself."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple) and deepest:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _tensors_in(inner, deepest - 1)
+
+
+def _is_odd(tensor: torch.Tensor) -> bool:
+    return tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta
 
 
 def convert_pickles(source: Path, out: Path, *, allow_pickle: bool) -> Path:
