@@ -28,8 +28,9 @@ from brandsmith.benchmark.judges import benchmark_judges
 from brandsmith.benchmark.packing import PackFigures, benchmark_pack
 from brandsmith.benchmark.prompt_judge import CaptionShares, captioned_pictures, obeyed_error
 from brandsmith.benchmark.training import TrainingFigures, benchmark_training
-from brandsmith.benchmark.usable import FIRST_TRAINING_SEED, Plan
+from brandsmith.benchmark.usable import FIRST_TRAINING_SEED, METHODS, Plan
 from brandsmith.benchmark.usable_figures import UsableFigures
+from brandsmith.benchmark.usable_recipes import presets_of, winners_of
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import unknown_name
 from brandsmith.core.output import check_output_file, check_output_folder
@@ -192,16 +193,25 @@ def check_named(name: str, *, seeds: int, sheet: Path | None, card: bool, consol
 
 
 def usable_plan(
-    methods: Sequence[str] | None, trainings: int, *, from_mark: bool, exact_mark: bool, quick: bool
+    methods: Sequence[str] | None,
+    trainings: int,
+    *,
+    from_mark: bool,
+    exact_mark: bool,
+    quick: bool,
+    study: Path | None = None,
 ) -> Plan:
-    """What `benchmark usable` trains and draws; methods None: all. Raises InvalidConfig for an unknown method."""
+    """What `benchmark usable` trains and draws; methods None: all; study: what it chose for them, too. Raises
+    InvalidConfig for an unknown method, and as `winners_of`.
+    """
     seeds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + trainings)
     plan = Plan(training_seeds=seeds, from_mark=from_mark, exact_mark=exact_mark)
+    chosen = [method_named(method).name for method in methods] if methods else None
     if quick:
-        plan = replace(
-            plan, methods=("lora",), training_seeds=plan.training_seeds[:1], drawing_seeds=plan.drawing_seeds[:2]
-        )
-    return replace(plan, methods=tuple(method_named(method).name for method in methods)) if methods else plan
+        plan = replace(plan, training_seeds=plan.training_seeds[:1], drawing_seeds=plan.drawing_seeds[:2])
+        chosen = chosen or ["lora"]
+    winners = [own for own in winners_of(study) if chosen is None or own.method in chosen] if study else []
+    return replace(plan, recipes=(*presets_of(chosen or METHODS), *winners))
 
 
 def usable_table(figures: Sequence[UsableFigures]) -> Table:

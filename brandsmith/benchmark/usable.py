@@ -1,9 +1,9 @@
 """`brandsmith benchmark usable`: how many of a method's pictures could be published, as drawn.
 
-For each concept and method: the preset is trained on the expanded concept (`prepare/expand.py`) with several training
-seeds; each training draws the brand suite's prompts that ask for the mark; the shipped chain of judges decides, copying
-measured against the concept's true pictures by the judge that also knows what the untrained base draws. Nothing is
-chosen on these pictures. Everything is in files: run it again and it goes on where it stopped.
+For each concept and method: the preset, or what a study chose, is trained on the expanded concept (`prepare/expand.py`)
+with several training seeds; each training draws the brand suite's prompts that ask for the mark; the shipped chain of
+judges decides, copying measured against the concept's true pictures by the judge that also knows what the untrained
+base draws. Nothing is chosen on these pictures. Everything is in files: run it again and it goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from brandsmith.base.base import Base
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.benchmark.usable_exact import Marker, judge_marked, marker_for
 from brandsmith.benchmark.usable_figures import Drawn, Marked, UsableFigures, usable_figures
+from brandsmith.benchmark.usable_recipes import Recipe, presets_of
 from brandsmith.concept.brand_suite import brand_suite
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.pictures import load_rgb_all
@@ -34,8 +35,6 @@ from brandsmith.judges.copying_of_base import CopyingOfBase
 from brandsmith.judges.cutouts import MARK_FILE
 from brandsmith.judges.judge import CachedJudge, Judge
 from brandsmith.methods.loop import train
-from brandsmith.methods.presets import preset_for
-from brandsmith.methods.registry import build_config
 from brandsmith.prepare.expand import DEFAULT_EXPANSION, expand_concept, new_concept
 from brandsmith.results.kpi import kpi_of
 from brandsmith.results.time_to_quality import KPI_REACHED
@@ -54,7 +53,7 @@ Pictures = Sequence[np.ndarray]
 class Plan:
     """What is trained and drawn."""
 
-    methods: Sequence[str] = METHODS
+    recipes: Sequence[Recipe] = presets_of(METHODS)
     training_seeds: Sequence[int] = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 3)
     drawing_seeds: Sequence[int] = DRAWING_SEEDS
     from_mark: bool = False
@@ -103,13 +102,13 @@ def benchmark_usable(
     chains = [judges_for(concept, base_folder) for concept in loaded]
     bench = Bench(load_base(base_name), folder, log)
     return [
-        _figures(bench, concept, Judging(chain, marker), method, plan)
+        _figures(bench, concept, Judging(chain, marker), recipe, plan)
         for concept, chain, marker in zip(loaded, chains, markers, strict=True)
-        for method in plan.methods
+        for recipe in plan.recipes
     ]
 
 
-def _figures(bench: Bench, concept: Concept, judging: Judging, method: str, plan: Plan) -> UsableFigures:
+def _figures(bench: Bench, concept: Concept, judging: Judging, recipe: Recipe, plan: Plan) -> UsableFigures:
     home = bench.folder / (concept.folder.name + ("-from-mark" if plan.from_mark else ""))
     taught = _taught(bench, concept, home / "concept", plan)
     prompts = tuple(entry.prompt for entry in brand_suite(concept) if entry.mark)
@@ -117,9 +116,11 @@ def _figures(bench: Bench, concept: Concept, judging: Judging, method: str, plan
     of_base = draw_of_base(bench.base, concept, home / "base", cases)
     judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in knowing_base(judging.chain, concept, of_base)]
     ground = Ground(taught, home, cases, judges, judging.marker, vendi_of_base(of_base))
-    trainings = [_trained(bench, ground, method, seed) for seed in plan.training_seeds]
-    figures = usable_figures(home.name, method, trainings, len(plan.drawing_seeds))
-    bench.log(f"{home.name} {method}: usable {figures.usable_rate} ({figures.low} to {figures.high}), n {figures.n}")
+    trainings = [_trained(bench, ground, recipe, seed) for seed in plan.training_seeds]
+    figures = usable_figures(home.name, recipe.name, trainings, len(plan.drawing_seeds))
+    bench.log(
+        f"{home.name} {recipe.name}: usable {figures.usable_rate} ({figures.low} to {figures.high}), n {figures.n}"
+    )
     return figures
 
 
@@ -134,30 +135,32 @@ def _taught(bench: Bench, concept: Concept, folder: Path, plan: Plan) -> Concept
     return load_concept(folder)
 
 
-def _trained(bench: Bench, ground: Ground, method: str, seed: int) -> Drawn:
+def _trained(bench: Bench, ground: Ground, recipe: Recipe, seed: int) -> Drawn:
     """Train, draw and judge one training; what is there already is kept."""
     home, cases, judges = ground.home, ground.cases, ground.judges
-    config = build_config(method, **preset_for(method, bench.base.name) | {"seed": seed})
-    folder = home / f"{method}-{seed}"
-    bench.log(f"train {home.name} {method}, seed {seed}")
+    config = recipe.config(bench.base.name, seed)
+    folder = home / f"{recipe.name}-{seed}"
+    bench.log(f"train {home.name} {recipe.name}, seed {seed}")
     run = train(config, ground.taught, bench.base, folder, cache_dir=home / "cache")
-    last, checkpoint = run.checkpoints()[-1]
-    rows = evaluate_run(bench.base, run, cases, judges, steps=[last])
+    step, checkpoint = recipe.checkpoint(run)
+    rows = evaluate_run(bench.base, run, cases, judges, steps=[step])
     pictures, seconds = run.folder / "samples" / checkpoint.name, _seconds(run)
-    marked = _marked(ground.marker, run, cases, judges) if ground.marker else None
+    marked = _marked(ground.marker, run, (step, checkpoint), cases, judges) if ground.marker else None
     return Drawn(
         rows,
         mean_vendi(pictures, cases),
         ground.vendi_of_base,
-        seconds[last],
+        seconds[step],
         _seconds_to_kpi(bench, run, ground.taught, judges, seconds),
         marked,
     )
 
 
-def _marked(marker: Marker, run: RunDirectory, cases: Cases, judges: Sequence[Judge]) -> Marked:
-    """The last checkpoint's pictures with the true mark in them."""
-    step, checkpoint = run.checkpoints()[-1]
+def _marked(
+    marker: Marker, run: RunDirectory, drawn: tuple[int, Path], cases: Cases, judges: Sequence[Judge]
+) -> Marked:
+    """A checkpoint's pictures with the true mark in them."""
+    step, checkpoint = drawn
     shots = cases.shots(run.folder.name, step)
     pictures = [run.folder / "samples" / checkpoint.name / picture_name(shot.case, shot.seed) for shot in shots]
     return judge_marked(marker, pictures, shots, run.folder / "exact_mark" / checkpoint.name, judges)

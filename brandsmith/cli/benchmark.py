@@ -238,6 +238,7 @@ def benchmark_usable(
         PLACE,
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help="A method; may be given again. Default: all four.")] = None,
+    study: Annotated[Path | None, typer.Option(help="A finished study: also what it chose for each method.")] = None,
     base: BaseOption = "pocket",
     out: Annotated[Path, typer.Option(help="Folder that keeps everything, to resume from.")] = Path("out/usable"),
     trainings: Annotated[int, typer.Option(min=1, max=100, help="Training seeds.")] = 3,
@@ -252,7 +253,8 @@ def benchmark_usable(
     from brandsmith.benchmark.usable import headline
 
     with status("usable") as log:
-        plan = usable_plan(method, trainings, from_mark=from_mark, exact_mark=exact_mark, quick=quick)
+        how = {"from_mark": from_mark, "exact_mark": exact_mark, "quick": quick}
+        plan = usable_plan(method, trainings, study=study, **how)
         figures = run(base, concept or ["demo"], plan, out, log)
     print_lines([usable_table(figures), *exact_mark_lines(figures)])
     if as_json:

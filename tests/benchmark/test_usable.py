@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from bases import build_tiny, save_as_diffusers_folder
 from printed_marks import cloth, garbled, printed
+from studies import build_study
 
-from brandsmith.benchmark import usable, usable_exact
-from brandsmith.benchmark.command import exact_mark_lines
+from brandsmith.benchmark import usable, usable_exact, usable_recipes
+from brandsmith.benchmark.command import exact_mark_lines, usable_plan
 from brandsmith.benchmark.usable import Plan, benchmark_usable, headline
 from brandsmith.benchmark.usable_exact import judge_marked, marker_for
 from brandsmith.benchmark.usable_figures import Drawn, Marked, draws_for_one, usable_figures
+from brandsmith.benchmark.usable_recipes import Recipe, presets_of, winners_of
 from brandsmith.concept.concept import load_concept
+from brandsmith.core.errors import MissingResource
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.rows import Row, Shot, read_score_rows
 from brandsmith.create.exact_mark import ExactMark
@@ -20,6 +25,8 @@ from brandsmith.guidance.settings import DrawSettings
 from brandsmith.prepare import from_mark
 from brandsmith.prepare.colours import PLAIN, PROTOTYPES
 from brandsmith.prepare.expand import Expansion
+from brandsmith.results.leaderboard import standings_of
+from brandsmith.results.study_files import read_records
 
 
 def rows_of(verdicts):
@@ -88,6 +95,25 @@ def test_draws_for_one_is_the_place_of_the_first_usable_picture():
     assert draws_for_one(by_picture, num_seeds=2) == 2.0, "of 2, 1 and more than 2"
 
 
+def test_what_a_study_chose_is_trained_beside_the_presets(tmp_path):
+    study = build_study(tmp_path / "study", pictures=False)
+    winners = {own.method: own for own in winners_of(study)}
+    best = {own.method: own for own in reversed(standings_of(read_records(study)))}
+    assert set(winners) == {"dreambooth", "lora", "textual_inversion", "hypernetwork"}
+    for method, own in winners.items():
+        config = own.config("pocket", 12)
+        assert (config.method, config.seed, own.step) == (method, 12, best[method].step)
+        assert {key: getattr(config, key) for key in best[method].settings} == best[method].settings
+    plan = usable_plan(["lora"], 1, from_mark=False, exact_mark=False, quick=False, study=study)
+    assert [own.name for own in plan.recipes] == ["lora", "lora-of-study"] and plan.recipes[0].step is None
+    assert len(usable_plan(None, 3, from_mark=False, exact_mark=False, quick=False, study=study).recipes) == 8
+    run = SimpleNamespace(checkpoints=lambda: [(100, tmp_path / "a"), (200, tmp_path / "b")])
+    steps = [Recipe("r", "lora", None, step).checkpoint(run)[0] for step in (100, None, 150)]
+    assert steps == [100, 200, 200]
+    with pytest.raises(MissingResource):
+        usable_plan(None, 1, from_mark=False, exact_mark=False, quick=False, study=tmp_path)
+
+
 def fake_sample(base, prompts, seeds, settings):
     """In the base's place: the product as a square of its colour on its ground, with a red patch."""
     pictures = []
@@ -106,10 +132,10 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     save_as_diffusers_folder(build_tiny(context=77), tmp_path / "tiny")
     monkeypatch.setattr(from_mark, "sample", fake_sample)
     monkeypatch.setattr(usable, "DEFAULT_EXPANSION", Expansion(composed=4))
-    monkeypatch.setattr(usable, "preset_for", lambda method, base: {"steps": 2, "checkpoint_every": 1})
+    monkeypatch.setattr(usable_recipes, "preset_for", lambda method, base: {"steps": 2, "checkpoint_every": 1})
     monkeypatch.setattr(usable, "BENCHMARK_SETTINGS", DrawSettings(num_steps=2, guidance_scale=1.0))
     monkeypatch.setattr(usable_exact, "exact_mark", lambda picture, *_: ExactMark(picture, (), ("none",), {}, {}, 1.0))
-    plan, said = Plan(("lora",), (11, 12), (7000, 7001), exact_mark=True), []
+    plan, said = Plan(presets_of(["lora"]), (11, 12), (7000, 7001), exact_mark=True), []
     given = (str(tmp_path / "tiny"), ["demo"], plan, tmp_path / "out", said.append)
     (first,) = benchmark_usable(*given)
     assert (first.concept, first.method, first.trainings, first.n) == ("demo", "lora", 2, 2 * 2 * 23)
