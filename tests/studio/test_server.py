@@ -9,8 +9,8 @@ from studio.apps import client_of, csrf_of
 from brandsmith.core.errors import InvalidInput
 from brandsmith.studio.jobs import queue
 from brandsmith.studio.jobs.record import JobRequest
-from brandsmith.studio.server import create_app
 from brandsmith.studio.serve import listening
+from brandsmith.studio.server import create_app
 from brandsmith.studio.settings import StudioSettings, check_settings
 from brandsmith.studio.users import write_account
 from brandsmith.studio.workspace import Workspace
