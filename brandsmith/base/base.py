@@ -27,9 +27,17 @@ part that is not there.
 """
 
 
+EMBEDDED = ("pocket", "pocket-flow")
+"""Bases by name that lie, or may lie, in the package."""
+
+
+def embedded_folder(name: str) -> Path:
+    """Where an embedded base is, or would be, in diffusers' format."""
+    return Path(__file__).resolve().parent.parent / "data" / name.replace("-", "_")
+
+
 def pocket_folder() -> Path:
-    """Where the embedded base is, in diffusers' format."""
-    return Path(__file__).resolve().parent.parent / "data" / "pocket"
+    return embedded_folder("pocket")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.foreign.ldm_names import OLD_ATTENTION
 from brandsmith.base.foreign.replaced_vae import weights_place
 from brandsmith.base.foreign.single_file import check_stored_part, stored_family
+from brandsmith.base.shared_parts import part_place
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_floats, read_header
 
@@ -84,7 +85,9 @@ def reader_of(folder: Path) -> ReadConfig:
     def read(part: str) -> dict[str, Any]:
         if part == "model_index":
             return read_json(folder / INDEX)
-        return read_json(folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json"))
+        if part == "scheduler":
+            return read_json(folder / part / "scheduler_config.json")
+        return read_json(part_place(folder, part) / "config.json")
 
     return read
 
@@ -111,12 +114,12 @@ def check_parts(folder: Path, family: Family) -> None:
             else:
                 check_weights(place, part)
     for name in family.tokenizer_names():
-        check_tokenizer_files(folder / name)
+        check_tokenizer_files(part_place(folder, name))
 
 
 def part_config(folder: Path, name: str) -> dict[str, Any]:
     """The configuration of a part. Raises MissingResource without one."""
-    file = folder / name / "config.json"
+    file = part_place(folder, name) / "config.json"
     if not file.is_file():
         raise MissingResource(
             f"base '{folder}' has no {name} (no {name}/config.json)", hint="copy or download it whole"

@@ -14,7 +14,7 @@ from diffusers import ModelMixin, SchedulerMixin
 from transformers import CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from brandsmith.base import hub
-from brandsmith.base.base import Base, Family, pocket_folder
+from brandsmith.base.base import EMBEDDED, Base, Family, embedded_folder
 from brandsmith.base.foreign.pickles import ENDINGS
 from brandsmith.base.foreign.replaced_vae import folder_with_vae, weights_place
 from brandsmith.base.foreign.single_file import is_single_file, load_stored_part, prepare_single_file
@@ -31,6 +31,7 @@ from brandsmith.base.parts import (
     said_of,
     variant_in,
 )
+from brandsmith.base.shared_parts import part_place
 from brandsmith.base.weight_storage import round_products
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_finite
@@ -73,11 +74,12 @@ def resolve_recorded_base(name: str, source: Path | str) -> Path:
 
 def _local_base(name: str) -> Path | None:
     """The folder of a base on this machine; None for a hub id. Raises MissingResource for anything else."""
-    if name == "pocket":
-        folder = pocket_folder()
+    if name in EMBEDDED:
+        folder = embedded_folder(name)
         if not (folder / INDEX).is_file():
             raise MissingResource(
-                "the embedded base 'pocket' is not in this installation", hint="build it: brandsmith base build pocket"
+                f"the embedded base '{name}' is not in this installation",
+                hint=f"build it: brandsmith base build {name}",
             )
         return folder
     if is_single_file(name):
@@ -132,7 +134,7 @@ def check_base(name: str) -> None:
 
 
 def _check_vocabulary(folder: Path, part: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    config, length = read_json(folder / part / "config.json"), tokenizer.model_max_length
+    config, length = read_json(part_place(folder, part) / "config.json"), tokenizer.model_max_length
     config = config.get("text_config", config) if "vocab_size" not in config else config
     usual = 77 if isinstance(tokenizer, CLIPTokenizer) else length  # T5 has no places, only distances
     rows, places = config.get("vocab_size", len(tokenizer)), config.get("max_position_embeddings", usual)
@@ -258,7 +260,7 @@ def load_tokenizers(base: Base | str) -> list[PreTrainedTokenizerBase]:
 
 def _tokenizers_in(folder: Path, family: Family) -> list[PreTrainedTokenizerBase]:
     return [
-        load_tokenizer(folder / name, family.tokenizer_class(name), family.text_length.get(name))
+        load_tokenizer(part_place(folder, name), family.tokenizer_class(name), family.text_length.get(name))
         for name in family.tokenizer_names()
     ]
 

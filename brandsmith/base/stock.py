@@ -63,17 +63,28 @@ def save_stock_folder(base: Base, folder: Path) -> None:
 
 def _save_parts(base: Base, folder: Path) -> None:
     """A family that no pipeline of diffusers draws: its parts in diffusers' layout, its family's class as the index."""
-    parts: dict[str, Any] = {
+    for name, part in named_parts(base).items():
+        part.save_pretrained(folder / name)
+    write_json(folder / "model_index.json", index_of(base))
+
+
+def named_parts(base: Base) -> dict[str, Any]:
+    """What a base's folder holds, by name."""
+    return {
         base.family.denoiser_name: base.denoiser,
         "vae": base.vae,
         "scheduler": base.scheduler,
         **base.named_encoders(),
         **dict(zip(base.family.tokenizer_names(), base.tokenizers, strict=True)),
     }
-    for name, part in parts.items():
-        part.save_pretrained(folder / name)
-    index = {"_class_name": "PocketFlow", **{name: ["", type(part).__name__] for name, part in parts.items()}}
-    write_json(folder / "model_index.json", index)
+
+
+def index_of(base: Base) -> dict[str, Any]:
+    """The index of a family that no pipeline of diffusers draws."""
+    return {
+        "_class_name": "PocketFlow",
+        **{name: ["", type(part).__name__] for name, part in named_parts(base).items()},
+    }
 
 
 def _write_slow_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -35,6 +35,7 @@ BARS = {
     "size_mib": 32.0,
 }
 SETTINGS = DrawSettings(guidance_scale=POCKET_SCALE, batch_size=16)
+"""A flow is drawn with its family's own steps, scale and scheduler."""
 FIRST_SEED = 5000
 
 
@@ -131,7 +132,11 @@ def check_base(
 
 
 def _draw(base: Base, prompts: list[str]) -> list[np.ndarray]:
-    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], SETTINGS)
+    own, settings = base.family.draws, SETTINGS
+    if base.family.noising.is_flow:
+        changes = {"num_steps": own.num_steps, "guidance_scale": own.guidance_scale, "scheduler": own.scheduler}
+        settings = SETTINGS.model_copy(update=changes)
+    return sample(base, prompts, [FIRST_SEED + i for i in range(len(prompts))], settings)
 
 
 @torch.inference_mode()

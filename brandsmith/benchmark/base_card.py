@@ -6,6 +6,7 @@ import json
 import textwrap
 from pathlib import Path
 
+from brandsmith.base.shared_parts import owner_of
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.files import write_text
 
@@ -50,6 +51,39 @@ Faces, real text, photos of anything but garments, anything outside its word lis
 (neglected objects, swapped colours, misspelt lettering), which is what it is for.
 """
 
+FLOW_CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+
+# pocket-flow
+
+A small rectified flow on the autoencoder, text tower and tokenizer of `pocket`, beside which it lies: so that teaching
+a brand to a flow model, judging it and guiding it can be tried on a laptop. No pipeline of stock diffusers draws it;
+its transformer is diffusers' `Flux2Transformer2DModel`.
+
+* 128-px pictures; blocks of FLUX.2 klein (two with a stream each for text and picture, four with one), width 192,
+  8 x 8 tokens of 2 x 2 cells, places in two dimensions; says the clean latents, from which the velocity follows.
+* Judged by pocket's own classifier and pair of towers.
+
+## What it draws
+What `pocket` was shown: {num_words} object words in {num_colours} colours, marks of invented brands, and
+{num_photo_words} kinds of garments as in photos. How well, the table says.
+
+## Measured: `brandsmith base check pocket-flow --json`
+{table}
+
+{history}
+
+## Data and licences
+As pocket's: composed from Fluent Emoji 3-D art by Microsoft (MIT, via npm `@lobehub/fluent-emoji-3d` 1.1.0) and photos
+of the clothing dataset (CC0). Weights: Apache-2.0. See NOTICE. Names and marks are invented.
+
+## Not for
+Faces, real text, photos of anything but garments, anything outside its word list.
+"""
+
 CARD_WIDTH = 118
 """Columns of a line, tables excepted."""
 BARS = {
@@ -72,7 +106,7 @@ def write_card(folder: Path, figures: BaseFigures) -> None:
     """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from
     there.
     """
-    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+    classes = json.loads((owner_of(folder) / "classes.json").read_text(encoding="utf-8"))
     lines = ["| what | measured | bar | n |", "| --- | --- | --- | --- |"]
     measured = figures.as_json()
     for key, (what, bar, count) in BARS.items():
@@ -97,7 +131,7 @@ def write_card(folder: Path, figures: BaseFigures) -> None:
     )
     lines += ["", textwrap.fill(classifier, CARD_WIDTH), "", textwrap.fill(ceiling, CARD_WIDTH)]
     history = textwrap.fill((folder / "history.txt").read_text(encoding="utf-8").strip(), CARD_WIDTH)
-    card = CARD.format(
+    card = (CARD if owner_of(folder) == folder else FLOW_CARD).format(
         num_words=len(classes["words"]),
         num_colours=len(classes["colours"]),
         num_photo_words=len(classes["photo_words"]),

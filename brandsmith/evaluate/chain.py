@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brandsmith.base.shared_parts import owner_of
 from brandsmith.concept.brand_kit import has_brand_kit, load_brand_kit
 from brandsmith.concept.concept import Concept
 from brandsmith.core.files import sha256_of
@@ -48,14 +49,16 @@ def judges_for(
     training = training_pictures(concept)
     copying = copying_judge(training, held_out, weights)
     chain = [*fitted.chain, CopyingOfBase(copying, training, held_out, of_base) if len(of_base) else copying]
-    if base_folder and (base_folder / CLASSES_FILE).is_file():
+    if base_folder and (owner_of(base_folder) / CLASSES_FILE).is_file():
         chain.append(obeyed_judge(concept, base_folder))
     return {judge.name: judge for judge in chain}
 
 
 def obeyed_judge(concept: Concept, base_folder: Path) -> Obeyed:
     """Is the prompt followed, by the classifier in a base's folder? Raises MissingResource without one."""
-    return Obeyed(PocketClasses(base_folder), parser_for(concept.token), sha256_of(base_folder / CLASSES_FILE)[:12])
+    return Obeyed(
+        PocketClasses(base_folder), parser_for(concept.token), sha256_of(owner_of(base_folder) / CLASSES_FILE)[:12]
+    )
 
 
 def weighted_judges(concept: Concept, folder: Path | None = None, detector: Detector | None = None) -> dict[str, Judge]:

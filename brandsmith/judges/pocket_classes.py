@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from torch import nn
 from typing_extensions import TypedDict
 
+from brandsmith.base.shared_parts import owner_of
 from brandsmith.core.errors import MissingResource
 from brandsmith.core.json_files import read_record
 from brandsmith.core.safe_weights import load_module
@@ -137,7 +138,8 @@ class PocketClasses:
 
     name = "pocket_classes"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, base_folder: Path) -> None:
+        folder = owner_of(base_folder)
         if not (folder / "classes.safetensors").is_file():
             raise MissingResource(f"no classifier in '{folder}'", hint=_BUILD)
         self.card = read_record(folder / "classes.json", _CARD, _BUILD)

@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import normalize
 
 from brandsmith.base.parts import check_weights, load_tokenizer, read_json, said_of
+from brandsmith.base.shared_parts import owner_of
 from brandsmith.core.files import sha256_of
 from brandsmith.core.safe_weights import check_finite
 from brandsmith.judges.clip import ClipText, Identity
@@ -34,7 +35,8 @@ FILES = ("config.json", "model.safetensors")
 
 
 def pair_folder(base_folder: Path) -> Path:
-    return base_folder.with_name(f"{base_folder.name}_judge")
+    base = owner_of(base_folder)
+    return base.with_name(f"{base.name}_judge")
 
 
 def has_pair(base_folder: Path) -> bool:

@@ -4,10 +4,13 @@
 
 Blocks as FLUX.2 klein has them (`base/families/pocketflow.py`), 8 x 8 tokens of 2 x 2 cells. Autoencoder, text tower
 and tokenizer are pocket's and are not trained. Every stage resumes where it stopped, and a finished one does nothing.
+
+    python -m brandsmith.pocket.flow WORK OUT   the base as a training has it now, to look at
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +21,11 @@ from diffusers import FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
 from brandsmith.base.base import Base, Conditioning, predict
 from brandsmith.base.families.pocketflow import LEAST_NOISE, velocity
 from brandsmith.base.families.registry import FAMILIES
+from brandsmith.base.shared_parts import KEY, OWNER
 from brandsmith.base.sources import load_base
-from brandsmith.base.stock import save_stock_folder
+from brandsmith.base.stock import index_of
+from brandsmith.core.errors import MissingResource
+from brandsmith.core.files import write_json
 from brandsmith.pocket.artwork import fetch_artwork
 from brandsmith.pocket.pool import ScenePool, draw_pool
 from brandsmith.pocket.stage import Stage, StageSettings, compute_device, fast_autocast
@@ -83,8 +89,22 @@ def build_pocket_flow(work: Path, output: Path, photos: Path | None, recipe: Flo
 
 
 def write_flow(base: Base, output: Path) -> None:
-    """In fp16, over what an earlier call wrote."""
-    save_stock_folder(base.to("cpu", torch.float16), output)
+    """The transformer in fp16 and what is its own, over what an earlier call wrote; the other parts are pocket's."""
+    base.denoiser.to("cpu", torch.float16).save_pretrained(output / "transformer")
+    base.scheduler.save_pretrained(output / "scheduler")
+    write_json(output / "model_index.json", index_of(base) | {KEY: OWNER})
+
+
+def write_averaged(work: Path, output: Path) -> int:
+    """The base as a training in `work` has it now, which may still go on; returns the step. Raises MissingResource."""
+    checkpoint = work / f"{STAGE}.pt"
+    if not checkpoint.is_file():
+        raise MissingResource(f"no training of pocket-flow in '{work}' (no {checkpoint.name})", hint="give its --work")
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    base = flow_base(load_base("pocket", device="cpu", dtype=torch.float32))
+    base.denoiser.load_state_dict(state["average"])
+    write_flow(base, output)
+    return int(state["step"])
 
 
 def train_flow(base: Base, pocket: Base, data: Captioned, folder: Path, recipe: FlowRecipe) -> None:
@@ -168,3 +188,7 @@ def shares_of_noise(rng: np.random.Generator, count: int) -> np.ndarray:
     """sigma (count,) fp32, rising and stratified, moved to more noise by SHIFT."""
     even = (np.arange(count) + rng.random(count)) / count
     return (SHIFT * even / (1 + (SHIFT - 1) * even)).astype(np.float32)
+
+
+if __name__ == "__main__":
+    print(f"step {write_averaged(Path(sys.argv[1]), Path(sys.argv[2]))}")

@@ -11,6 +11,7 @@ import torch
 from brandsmith.base.base import Conditioning, predict
 from brandsmith.base.families.pocketflow import velocity
 from brandsmith.base.sources import load_base
+from brandsmith.core.errors import MissingResource
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import DrawSettings
 from brandsmith.pocket.flow import (
@@ -21,8 +22,10 @@ from brandsmith.pocket.flow import (
     flow_base,
     shares_of_noise,
     train_flow,
+    write_averaged,
     write_flow,
 )
+from brandsmith.pocket.stage import Stage, StageSettings
 from brandsmith.pocket.unet import Captioned
 
 
@@ -79,3 +82,16 @@ def test_a_few_steps_lower_the_loss_and_the_folder_draws(tmp_path):
     assert loaded.family.name == "pocketflow"
     pictures = sample(loaded, ["a cat"], [1], DrawSettings(num_steps=2, scheduler="euler"))
     assert pictures[0].shape == (128, 128, 3)
+
+
+def test_a_training_that_goes_on_is_looked_at_with_its_averaged_weights(tmp_path):
+    with pytest.raises(MissingResource, match=r"no flow\.pt"):
+        write_averaged(tmp_path, tmp_path / "base")
+    base = flow_base(load_base("pocket", dtype=torch.float32))
+    base.denoiser.requires_grad_(True)
+    stage = Stage(STAGE, tmp_path, base.denoiser, StageSettings(4, 1e-3), seed=1)
+    stage.average = {name: torch.full_like(own, 0.25) for name, own in stage.average.items()}
+    stage.step = 3
+    stage.save()
+    assert write_averaged(tmp_path, tmp_path / "base") == 3
+    assert all(bool((own == 0.25).all()) for own in load_base(str(tmp_path / "base")).denoiser.parameters())

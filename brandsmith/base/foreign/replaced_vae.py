@@ -13,6 +13,7 @@ from typing import Any
 
 from brandsmith.base.foreign.shapes_to_configs import vae_config
 from brandsmith.base.foreign.single_file import cache_folder, pointed_file, tensor_names
+from brandsmith.base.shared_parts import part_place
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.files import replacing_folder
 from brandsmith.core.json_files import read_object
@@ -31,7 +32,7 @@ def folder_with_vae(base: Path, vae: str) -> Path:
     Raises MissingResource, InvalidInput, and InvalidConfig for an autoencoder that is no match for the base.
     """
     place = _find_vae(vae)
-    own = _config_in(base / "vae")
+    own = _config_in(part_place(base, "vae"))
     config = _config_of_file(place, own) if place.is_file() else _config_in(place)
     _check_match(config, own, vae)
     files = _small_files(base) | {"vae/config.json": json.dumps(config, indent=2)}
@@ -48,7 +49,7 @@ def weights_place(folder: Path, part: str) -> Path:
     places = _places(folder)
     if part == "vae" and places:
         return Path(places["vae"])
-    return pointed_file(folder) or Path(places.get("base", folder)) / part
+    return pointed_file(folder) or part_place(Path(places.get("base", folder)), part)
 
 
 def _places(folder: Path) -> dict[str, str]:
