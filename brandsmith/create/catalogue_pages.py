@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from brandsmith.create.typst_page import Typeset, copied_mark, families, print_c
 
 COPY_PX, SHEET_COPY_PX = 420, 220
 """Longer side of a picture on a page (55 mm at 190 pixels an inch) and on a sheet."""
-SHEET_ACROSS, SHEET_ROWS = 12, 7
+SHEET_ACROSS, SHEET_ROWS, FEWEST_ACROSS = 12, 7, 5
 SHEET_PICTURES = SHEET_ACROSS * SHEET_ROWS
-"""On one contact sheet."""
+"""Of a full contact sheet; fewer pictures make a smaller sheet of about the same shape, with room for its title."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,24 @@ def typeset_catalogue(entries: Sequence[Entry], cover: Cover, folder: Path, scra
 
 
 def typeset_contact_sheet(entries: Sequence[Entry], cover: Cover, folder: Path, scratch: Path) -> Typeset:
-    """All pictures small, SHEET_PICTURES a page, flagged ones framed."""
+    """All pictures small, flagged ones framed."""
+    across = sheet_across(len(entries))
     names = print_copies([folder / entry.file for entry in entries], scratch, SHEET_COPY_PX)
     data = _frame(cover, scratch) | {
         "counts": ", ".join(told for told in (_counts(entries), _proof(entries)) if told),
-        "across": SHEET_ACROSS,
-        "rows": min(SHEET_ROWS, -(-len(entries) // SHEET_ACROSS)),
+        "across": across,
+        "rows": min(SHEET_ROWS, -(-len(entries) // across)),
         "entries": [
             {"file": name, "label": entry.item.product.id, "variant": entry.item.variant, "flag": _flag(entry)}
             for entry, name in zip(entries, names, strict=True)
         ],
     }
     return Typeset("contact_sheet.typ", data, scratch, _fonts(cover))
+
+
+def sheet_across(pictures: int) -> int:
+    """Pictures in a row: half as many again as rows."""
+    return min(SHEET_ACROSS, max(FEWEST_ACROSS, ceil(sqrt(1.5 * pictures))))
 
 
 def _frame(cover: Cover, scratch: Path) -> dict[str, Any]:

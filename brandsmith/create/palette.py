@@ -24,6 +24,8 @@ APART = 9.0
 """ΔE2000 below which two clusters are one swatch: different names begin at about 10."""
 FAR = 40.0
 """ΔE2000 from which colours are simply different."""
+SHADE = 25.0
+"""ΔE2000 up to which colours may be shades of one: pocket's blues in light and in shade are 14 to 20 apart."""
 ROUNDS = 60
 
 
@@ -131,12 +133,16 @@ def _apart(
 
 
 def _spread(centres: np.ndarray, pulls: np.ndarray, number: int) -> list[int]:
-    """The heaviest cluster, then each time the one that weighs most for its difference from those taken."""
-    chosen = [int(np.argmax(pulls))]
+    """The heaviest cluster, then each time the one that weighs most for its difference from those taken.
+
+    Shades of a colour weigh for one another, the nearer the more: a thing in light and shade is three clusters of one
+    blue, each lighter than a flat ground that is seen less.
+    """
+    apart = np.array([[difference(one, other) for other in centres] for one in centres])
+    weights = (1 - apart / SHADE).clip(0) @ pulls
+    chosen = [int(np.argmax(weights))]
     while len(chosen) < min(number, len(centres)):
-        apart = [min(difference(own, centres[taken]) for taken in chosen) for own in centres]
-        worth = pulls * np.minimum(apart, FAR)
-        chosen.append(int(np.argmax(worth)))
+        chosen.append(int(np.argmax(weights * np.minimum(apart[chosen].min(axis=0), FAR))))
     return chosen
 
 

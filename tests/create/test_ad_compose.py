@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -29,7 +30,19 @@ TEXTS = {
     "call_to_action": "Shop the line",
     "legal": "While stocks last.",
 }
-FORMATS = ("1:1", "4:5", "9:16", "16:9", "leaderboard", "300x250", "970x250", "160x600", "468x60")
+FORMATS = (
+    "1:1",
+    "4:5",
+    "9:16",
+    "16:9",
+    "leaderboard",
+    "300x250",
+    "970x250",
+    "160x600",
+    "468x60",
+    "1013x577",
+    "331x997",
+)
 KIT = load_brand_kit("demo")
 
 
@@ -88,6 +101,34 @@ def test_a_busy_picture_stays_whole_in_a_frame():
         ad = compose_ad(find_product(busy), TEXTS, KIT, parse_format(name))
         assert not ad.staged.carried_on
         assert all(shared_area(live.placed.box, ad.staged.product) == 0 for live in ad.texts)
+
+
+def test_a_face_is_part_of_the_product_and_never_covered():
+    """A wearer: a pale face under dark hair, whose place is known, over a garment."""
+    scene = np.full((128, 128, 3), (205, 214, 226), np.uint8)
+    rows, columns = np.mgrid[:128, :128]
+    scene[(rows - 30) ** 2 + (columns - 66) ** 2 < 13**2] = (60, 40, 30)
+    scene[(rows - 33) ** 2 + (columns - 66) ** 2 < 11**2] = (224, 190, 168)
+    scene[48:120, 44:90] = (60, 90, 160)
+    found = find_product(scene)
+    for name in ("1:1", "9:16", "16:9", "leaderboard", "613x409"):
+        ad = compose_ad(found, {"headline": TEXTS["headline"]}, KIT, parse_format(name))
+        boxes, person = ad.as_json()["boxes"], ad.staged.product
+        scale = (person[3] - person[1]) / (found.box[3] - found.box[1])
+        left, top = person[0] - found.box[0] * scale, person[1] - found.box[1] * scale
+        face = (left + 53 * scale, top + 19 * scale, left + 79 * scale, top + 46 * scale)
+        assert person[1] <= face[1] and face[0] >= person[0] and face[2] <= person[2], "the face is not in the box"
+        assert not any(shared_area(boxes[own], face) for own in boxes if own != "product"), name
+
+
+def test_a_text_that_no_colour_makes_readable_is_refused(monkeypatch):
+    """On a steep fall of light, by a kit whose lightest colour is a middle grey."""
+    grey = KIT.palette[0].model_copy(update={"hex": "#777777"})
+    kit = replace(KIT, settings=KIT.settings.model_copy(update={"palette": (grey,)}))
+    scene = np.linspace(0, 255, 128)[:, None, None] * np.ones((1, 128, 3))
+    scene[50:90, 50:80] = (222, 38, 48)
+    with pytest.raises(FormatRefused, match=r"hard to read: contrast [1-4]\.\d on the picture, WCAG AA asks 4\.5"):
+        compose_ad(find_product(scene.astype(np.uint8)), TEXTS, kit, parse_format("4:5"))
 
 
 def test_too_much_text_is_refused_with_the_reason(product):

@@ -21,7 +21,14 @@ from brandsmith.create.catalogue import (
     summary_of,
     write_scores,
 )
-from brandsmith.create.catalogue_pages import Cover, typeset_catalogue, typeset_contact_sheet
+from brandsmith.create.catalogue_pages import (
+    SHEET_PICTURES,
+    SHEET_ROWS,
+    Cover,
+    sheet_across,
+    typeset_catalogue,
+    typeset_contact_sheet,
+)
 from brandsmith.create.folder import open_created
 from brandsmith.create.products import Item, Product, items_of
 from brandsmith.draw.leaving import Leaving
@@ -89,6 +96,26 @@ def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, killed_after):
     assert contents(tmp_path / "whole") == contents(tmp_path / "broken")
 
 
+@pytest.mark.slow
+def test_three_hundred_products_killed_five_times_are_the_same_folder(tmp_path, monkeypatch):
+    def verdict(prompt: str, seed: int) -> bool:
+        return (seed + len(prompt)) % 4 != 0
+
+    own = [Product(n, f"P-{n}", f"Cap {n}", ("cap",), ("red",), ("front",)) for n in range(2, 302)]
+    items = items_of(own, "qoga")
+    whole = FakeDrawing(verdict)
+    catalogue(tmp_path / "whole", whole, items, monkeypatch, budget=2)
+    left = len(whole.drawn)
+    assert len(items) == 300 and left > 300
+    for killed_after in (1, 37, 90, 150, 41):
+        with pytest.raises(KeyboardInterrupt):
+            catalogue(tmp_path / "broken", FakeDrawing(verdict, stop_after=killed_after), items, monkeypatch, budget=2)
+    last = FakeDrawing(verdict)
+    catalogue(tmp_path / "broken", last, items, monkeypatch, budget=2)
+    assert len(last.drawn) == left - 319, "what was drawn is drawn again"
+    assert contents(tmp_path / "whole") == contents(tmp_path / "broken")
+
+
 def test_scores_have_a_line_for_every_picture(tmp_path, monkeypatch):
     items = products("=SUM(A1)")
     entries = catalogue(tmp_path, FakeDrawing(lambda prompt, seed: "red" in prompt), items, monkeypatch)
@@ -111,6 +138,24 @@ def test_pages_are_the_same_bytes_and_take_any_text(tmp_path, monkeypatch):
         page.write_pdf(tmp_path / f"{copy}.pdf")
         made.append((tmp_path / f"{copy}.pdf").read_bytes())
     assert made[0] == made[1] and made[0].startswith(b"%PDF")
-    assert len(page.as_pictures(20)) == 3, "cover, pictures, index"
+    assert len(page.as_pictures(20)) == 2, "cover; then pictures and index, for which one page has room"
     (sheet,) = typeset_contact_sheet(entries, Cover("x", None), tmp_path / "out", tmp_path / "a").as_pictures(20)
     assert sheet.width > sheet.height
+
+
+@pytest.mark.slow
+def test_small_chapters_share_a_page_and_no_heading_stands_alone(tmp_path, monkeypatch):
+    own = [
+        Product(n, f"P-{n}", "Cap", ("cap",), ("red", "blue"), ("front",), section=f"Chapter {n // 2}")
+        for n in range(2, 10)
+    ]
+    entries = catalogue(tmp_path / "out", FakeDrawing(lambda prompt, seed: True), items_of(own, "qoga"), monkeypatch)
+    (tmp_path / "a").mkdir()
+    page = typeset_catalogue(entries, Cover("Spring", None), tmp_path / "out", tmp_path / "a")
+    assert len(page.as_pictures(10)) == 4, "cover, then 4 chapters of 2 rows and the index on 3 pages"
+
+
+@pytest.mark.parametrize(("pictures", "across"), [(1, 5), (12, 5), (30, 7), (60, 10), (84, 12), (500, 12)])
+def test_a_contact_sheet_is_about_half_as_wide_again_as_high_and_holds_all(pictures, across):
+    assert sheet_across(pictures) == across
+    assert -(-min(pictures, SHEET_PICTURES) // across) <= SHEET_ROWS

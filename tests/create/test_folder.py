@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.create.folder import MANIFEST, open_created
+from brandsmith.core.files import write_json
+from brandsmith.create import folder as module
+from brandsmith.create.folder import MANIFEST, NEWEST, open_created
 from brandsmith.draw.recipe import Origin
 
 BRIEF = {"headline": "New", "sizes": (1, 2)}
@@ -67,3 +69,32 @@ def test_what_an_interruption_leaves_is_known_as_ours(tmp_path):
     (tmp_path / "out" / "a.txt").write_text("cut off before it was noted")
     assert opened(tmp_path / "out").missing() == ["a", "b", "c"]
     assert opened(tmp_path / "out", BRIEF | {"headline": "Old"}).missing() == ["a", "b", "c"], "nothing is finished yet"
+
+
+@pytest.mark.slow
+def test_many_parts_are_noted_by_the_line_and_end_in_the_same_manifest(tmp_path, monkeypatch):
+    plan = [f"part-{number:03d}" for number in range(300)]
+    written = []
+    monkeypatch.setattr(module, "write_json", lambda file, value: (written.append(file), write_json(file, value)))
+    for folder, order in ((tmp_path / "whole", plan), (tmp_path / "broken", plan[::-1])):
+        for number, name in enumerate(order):
+            if number % 100 == 0 or number == 7:  # killed, and the last line torn
+                created = open_created(folder, "ad", BRIEF, plan)
+                assert len(created.missing()) == 300 - number
+            finish(created, name)
+            if number in (99, 199):
+                with (folder / NEWEST).open("ab") as newest:
+                    newest.write(b'{"name": "part-2')
+        assert not (folder / NEWEST).exists() and open_created(folder, "ad", BRIEF, plan).missing() == []
+    assert (tmp_path / "whole" / MANIFEST).read_bytes() == (tmp_path / "broken" / MANIFEST).read_bytes()
+    assert len(written) < 2 * (64 + 20), "the whole manifest is written again and again"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["[]", "{}", '{"command": 3}', '{"command": "ad", "parts": [{}]}', '{"command": "ad", "drawn_by": "x"}', "{"],
+)
+def test_a_manifest_of_another_shape_is_one_sentence(tmp_path, wrong):
+    (tmp_path / MANIFEST).write_text(wrong)
+    with pytest.raises(InvalidInput, match="manifest"):
+        opened(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brandsmith.create.palette import BrandColour, difference, lab_of, nearest_colour, swatches_of
+from brandsmith.create.palette import BrandColour, _spread, difference, lab_of, nearest_colour, swatches_of
 
 
 def striped(*colours: tuple[int, int, int], shares: tuple[int, ...]) -> np.ndarray:
@@ -56,3 +56,23 @@ def test_the_published_pairs_of_ciede2000():
 def test_the_same_pictures_give_the_same_palette():
     noise = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     assert swatches_of(list(noise)) == swatches_of(list(noise))
+
+
+def test_a_thing_in_light_and_shade_is_one_colour_of_the_palette():
+    """The clusters of a mood board with three blue things: each of its blues weighs less than six flat colours."""
+    rows = (
+        (0.116, 20, 2, -6),
+        (0.093, 82, -3, -3),
+        (0.084, 47, 65, 39),
+        (0.079, 82, 19, 1),
+        (0.070, 90, -1, 30),
+        (0.068, 71, 15, 69),
+        (0.064, 60, -51, 38),
+        (0.061, 55, 14, -55),
+        (0.055, 89, -4, 59),
+        (0.053, 69, 4, -41),
+        (0.053, 34, 24, -57),
+    )
+    table = np.array(rows)
+    chosen = _spread(table[:, 1:], table[:, 0], 6)
+    assert sum(rows[i][3] < -35 for i in chosen) == 1, [rows[i] for i in chosen]

@@ -46,6 +46,13 @@ def test_ink_stays_in_the_block_and_the_block_in_the_room(text, room):
     assert " ".join(block.lines) == text
 
 
+def test_pairs_of_letters_are_kerned():
+    def width(text: str) -> float:
+        return line_width(text, STYLE.font, 200)
+
+    assert width("To") < width("T") + width("o") - 10 and width("LT") < width("L") + width("T") - 10
+
+
 def test_what_cannot_fit_is_none():
     assert fit_text("Unbreakablewordofsomelength", STYLE, 100, 100) is None
     assert fit_text("Short", STYLE, 500, 10) is None
