@@ -174,13 +174,13 @@ def _vectors_in(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
 def _embedding(file: Path, tensors: Mapping[str, torch.Tensor], outline: Base, words: Words) -> Imported:
     widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in outline.text_encoders]
     names = ENCODER_FILES.get(outline.family.name, ("clip_l", "clip_g"))
-    names = [name for name in names[: len(widths)] if name in tensors] or list(tensors)[:1]
-    if unread := sorted(tensors.keys() - set(names)):
+    taken = [name for name in names[: len(widths)] if name in tensors] or list(tensors)[:1]
+    if unread := sorted(tensors.keys() - set(taken)):
         raise InvalidInput(
             f"'{file}' holds more than one embedding for base '{outline.name}': {shortened(', '.join(unread))} too",
             hint="give a file of one embedding, or the base that it was made for with --base",
         )
-    vectors = [tensors[name] for name in names]
+    vectors = [tensors[name] for name in taken]
     vectors = [vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2)]
     found, wanted = (
         [tuple(vector.shape) for vector in vectors],
