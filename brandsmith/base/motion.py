@@ -116,14 +116,17 @@ def check_motion_fits(unet: UNet2DConditionModel, adapter: MotionAdapter, name: 
 
 
 @contextmanager
-def moving(unet: UNet2DConditionModel, adapter: MotionAdapter, frames: Frames) -> Iterator[None]:
-    """Inside the `with`, rows of the U-Net's batch are frames of one clip.
+def moving(
+    unet: UNet2DConditionModel, adapter: MotionAdapter, frames: Frames, most_rows: int | None = None
+) -> Iterator[None]:
+    """Inside the `with`, rows of the U-Net's batch are frames of one clip. most_rows: a temporal layer computes on as
+    much at once as so many rows hold (`base/motion_memory.py`); None: on all.
 
     Rows are frame by frame: with several to a frame (branches of guidance, or clips of a training batch) row
     `frame * others + other`.
     """
     hooks = [
-        spatial.register_forward_hook(_Follow(temporal, frames))
+        spatial.register_forward_hook(_Follow(temporal, frames, most_rows))
         for spatial, temporal in motion_places(unet, adapter)
         if len(temporal.transformer_blocks)
     ]
@@ -140,25 +143,35 @@ class _Follow:
 
     temporal: AnimateDiffTransformer3D
     frames: Frames
+    most_rows: int | None
 
     def __call__(self, module: nn.Module, given: Any, output: Any) -> Any:
         hidden = output if isinstance(output, torch.Tensor) else output[0]
-        moved = temporal_layer(self.temporal, hidden, self.frames)
+        moved = temporal_layer(self.temporal, hidden, self.frames, self.most_rows)
         return moved if isinstance(output, torch.Tensor) else (moved, *output[1:])
 
 
-def temporal_layer(layer: AnimateDiffTransformer3D, hidden: torch.Tensor, frames: Frames) -> torch.Tensor:
+def temporal_layer(
+    layer: AnimateDiffTransformer3D, hidden: torch.Tensor, frames: Frames, most_rows: int | None = None
+) -> torch.Tensor:
     """diffusers' `AnimateDiffTransformer3D` on rows (frames * others, C, h, w), frame by frame; the same shape."""
     rows, channels, height, width = hidden.shape
     others = rows // frames.count
     clips = hidden.view(frames.count, others, channels, height, width).permute(1, 2, 0, 3, 4)  # (others, C, F, h, w)
     states = layer.norm(clips).permute(0, 3, 4, 2, 1).reshape(others * height * width, frames.count, channels)
+    most = len(states) if most_rows is None else max(1, most_rows * height * width // frames.count)
+    states = torch.cat([_over_time(layer, part, frames) for part in states.split(most)])
+    states = states.view(others, height, width, frames.count, channels)
+    return hidden + states.permute(3, 0, 4, 1, 2).reshape(rows, channels, height, width)
+
+
+def _over_time(layer: AnimateDiffTransformer3D, states: torch.Tensor, frames: Frames) -> torch.Tensor:
+    """What a temporal layer adds, on (places, frames, C): each place for itself."""
     states = layer.proj_in(states)
     for block in layer.transformer_blocks:
         assert isinstance(block, BasicTransformerBlock)
         states = _block(block, states, frames)
-    states = layer.proj_out(states).view(others, height, width, frames.count, channels)
-    return hidden + states.permute(3, 0, 4, 1, 2).reshape(rows, channels, height, width)
+    return layer.proj_out(states)
 
 
 def _block(block: BasicTransformerBlock, states: torch.Tensor, frames: Frames) -> torch.Tensor:

@@ -15,7 +15,9 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from brandsmith.base.base import Base
+from brandsmith.base.decoding import free_budget
 from brandsmith.base.motion import Frames, Motion, moving
+from brandsmith.base.motion_memory import rows_at_once, rows_in_budget
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.core.seeds import generator_for
 from brandsmith.guidance.loop import sample_pictures
@@ -95,15 +97,19 @@ def sample_clip(
     *,
     starter: Starter | None = None,
     on_step: OnStep | None = None,
+    budget: int | None = None,
 ) -> np.ndarray:
     """Frames (F, H, W, 3) uint8 of one clip.
 
-    starter: begin from a picture (`guidance/from_picture.py`). A guidance scale of None is the base's own without an
-    adapter. Raises InvalidConfig or InvalidInput before anything is computed.
+    budget: bytes that the U-Net's layers may take (`base/motion_memory.py`); None: half of what the card has free, on a
+    CPU as much as decoding may. starter: begin from a picture (`guidance/from_picture.py`). A guidance scale of None is
+    the base's own without an adapter. Raises InvalidConfig or InvalidInput before anything is computed.
     """
     assert isinstance(base.denoiser, UNet2DConditionModel), "the caller has checked the family"
     scheduler = None if motion.betas is None else with_betas(base, settings.scheduler, settings.num_steps, motion.betas)
-    with moving(base.denoiser, motion.adapter, clip.frames):
+    _, height, width = base.latent_shape_at(settings.size_px or base.image_px)
+    rows = rows_in_budget(base.denoiser, height * width, free_budget(base.device) if budget is None else budget)
+    with rows_at_once(base.denoiser, rows), moving(base.denoiser, motion.adapter, clip.frames, rows):
         return sample_frames_apart(base, clip, settings, Parts(starter=starter, scheduler=scheduler), on_step)
 
 
