@@ -36,6 +36,7 @@ from brandsmith.core.errors import unknown_name
 from brandsmith.core.output import check_output_file, check_output_folder
 from brandsmith.core.table import as_rich
 from brandsmith.evaluate.chain import obeyed_judge
+from brandsmith.guidance.settings import build_draw_settings
 from brandsmith.judges.copying_of_base import FALSE_ALARMS
 from brandsmith.judges.pocket_classes import PocketClasses
 from brandsmith.judges.pocket_clip import PocketClipText
@@ -200,12 +201,14 @@ def usable_plan(
     exact_mark: bool,
     quick: bool,
     study: Path | None = None,
+    guidance_scale: float | None = None,
 ) -> Plan:
     """What `benchmark usable` trains and draws; methods None: all; study: what it chose for them, too. Raises
-    InvalidConfig for an unknown method, and as `winners_of`.
+    InvalidConfig for an unknown method or a scale that is none, and as `winners_of`.
     """
+    build_draw_settings(guidance_scale=guidance_scale)  # refuses what is no scale
     seeds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + trainings)
-    plan = Plan(training_seeds=seeds, from_mark=from_mark, exact_mark=exact_mark)
+    plan = Plan(training_seeds=seeds, from_mark=from_mark, exact_mark=exact_mark, guidance_scale=guidance_scale)
     chosen = [method_named(method).name for method in methods] if methods else None
     if quick:
         plan = replace(plan, training_seeds=plan.training_seeds[:1], drawing_seeds=plan.drawing_seeds[:2])

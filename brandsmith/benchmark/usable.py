@@ -60,6 +60,15 @@ class Plan:
     """Train on a concept made from `mark.png` alone, without any of its pictures."""
     exact_mark: bool = False
     """Also lay the true mark into every picture and judge it again."""
+    guidance_scale: float | None = None
+    """Of every picture; None: that of BENCHMARK_SETTINGS."""
+
+    @property
+    def settings(self) -> DrawSettings:
+        """How every picture is drawn."""
+        if self.guidance_scale is None:
+            return BENCHMARK_SETTINGS
+        return BENCHMARK_SETTINGS.model_copy(update={"guidance_scale": self.guidance_scale})
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def _figures(bench: Bench, concept: Concept, judging: Judging, recipe: Recipe, p
     home = bench.folder / (concept.folder.name + ("-from-mark" if plan.from_mark else ""))
     taught = _taught(bench, concept, home / "concept", plan)
     prompts = tuple(entry.prompt for entry in brand_suite(concept) if entry.mark)
-    cases = Cases(prompts, tuple(plan.drawing_seeds), BENCHMARK_SETTINGS)
+    cases = Cases(prompts, tuple(plan.drawing_seeds), plan.settings)
     of_base = draw_of_base(bench.base, concept, home / "base", cases)
     judges = [CachedJudge(judge, home / "verdicts.jsonl") for judge in knowing_base(judging.chain, concept, of_base)]
     ground = Ground(taught, home, cases, judges, judging.marker, vendi_of_base(of_base))
@@ -151,7 +160,7 @@ def _trained(bench: Bench, ground: Ground, recipe: Recipe, seed: int) -> Drawn:
         mean_vendi(pictures, cases),
         ground.vendi_of_base,
         seconds[step],
-        _seconds_to_kpi(bench, run, ground.taught, judges, seconds),
+        _seconds_to_kpi(bench, run, ground, seconds),
         marked,
     )
 
@@ -166,16 +175,14 @@ def _marked(
     return judge_marked(marker, pictures, shots, run.folder / "exact_mark" / checkpoint.name, judges)
 
 
-def _seconds_to_kpi(
-    bench: Bench, run: RunDirectory, taught: Concept, judges: Sequence[Judge], seconds: dict[int, float]
-) -> float | None:
+def _seconds_to_kpi(bench: Bench, run: RunDirectory, ground: Ground, seconds: dict[int, float]) -> float | None:
     """Seconds of training until the first checkpoint whose KPI on the standard prompts is KPI_REACHED."""
-    cases = Cases(tuple(taught.prompts()), DRAWING_SEEDS[:4], BENCHMARK_SETTINGS)
+    cases = Cases(tuple(ground.taught.prompts()), DRAWING_SEEDS[:4], ground.cases.settings)
     for step, checkpoint in run.checkpoints():
         shots = cases.shots(run.folder.name, step)
         folder = run.folder / "standard" / checkpoint.name
         paths = sample_checkpoint(bench.base, folder, cases, shots, checkpoint)
-        rows = judge_checkpoint(run.folder / "standard.jsonl", shots, paths, judges)
+        rows = judge_checkpoint(run.folder / "standard.jsonl", shots, paths, ground.judges)
         if (kpi_of(rows).average or 0.0) >= KPI_REACHED:
             return round(seconds[step], 1)
     return None

@@ -245,6 +245,9 @@ def benchmark_usable(
     from_mark: Annotated[bool, typer.Option(help="Train on the mark (mark.png) alone, without a picture.")] = False,
     exact_mark: Annotated[bool, typer.Option(help="Also lay the true mark into every picture, judged again.")] = False,
     quick: Annotated[bool, typer.Option(help="LoRA alone, one training, two noises: a look.")] = False,
+    guidance_scale: Annotated[
+        float | None, typer.Option(min=-1000, max=1000, help="Of every picture; default 1.5. In an --out of its own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """How many pictures could be published, as drawn: the brand suite, several trainings, nothing chosen."""
@@ -254,7 +257,7 @@ def benchmark_usable(
 
     with status("usable") as log:
         how = {"from_mark": from_mark, "exact_mark": exact_mark, "quick": quick}
-        plan = usable_plan(method, trainings, study=study, **how)
+        plan = usable_plan(method, trainings, study=study, guidance_scale=guidance_scale, **how)
         figures = run(base, concept or ["demo"], plan, out, log)
     print_lines([usable_table(figures), *exact_mark_lines(figures)])
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ from brandsmith.benchmark.usable_exact import judge_marked, marker_for
 from brandsmith.benchmark.usable_figures import Drawn, Marked, draws_for_one, usable_figures
 from brandsmith.benchmark.usable_recipes import Recipe, presets_of, winners_of
 from brandsmith.concept.concept import load_concept
-from brandsmith.core.errors import MissingResource
+from brandsmith.core.errors import InvalidConfig, MissingResource
 from brandsmith.core.pictures import load_rgb, save_png
 from brandsmith.core.rows import Row, Shot, read_score_rows
 from brandsmith.create.exact_mark import ExactMark
@@ -106,10 +107,13 @@ def test_what_a_study_chose_is_trained_beside_the_presets(tmp_path):
         assert {key: getattr(config, key) for key in best[method].settings} == best[method].settings
     plan = usable_plan(["lora"], 1, from_mark=False, exact_mark=False, quick=False, study=study)
     assert [own.name for own in plan.recipes] == ["lora", "lora-of-study"] and plan.recipes[0].step is None
+    assert (plan.settings.guidance_scale, replace(plan, guidance_scale=7.0).settings.guidance_scale) == (1.5, 7.0)
     assert len(usable_plan(None, 3, from_mark=False, exact_mark=False, quick=False, study=study).recipes) == 8
     run = SimpleNamespace(checkpoints=lambda: [(100, tmp_path / "a"), (200, tmp_path / "b")])
     steps = [Recipe("r", "lora", None, step).checkpoint(run)[0] for step in (100, None, 150)]
     assert steps == [100, 200, 200]
+    with pytest.raises(InvalidConfig, match="guidance_scale is nan"):
+        usable_plan(None, 1, from_mark=False, exact_mark=False, quick=False, guidance_scale=float("nan"))
     with pytest.raises(MissingResource):
         usable_plan(None, 1, from_mark=False, exact_mark=False, quick=False, study=tmp_path)
 
