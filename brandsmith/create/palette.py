@@ -24,8 +24,6 @@ APART = 9.0
 """ΔE2000 below which two clusters are one swatch: different names begin at about 10."""
 FAR = 40.0
 """ΔE2000 from which colours are simply different."""
-SHADE = 25.0
-"""ΔE2000 up to which colours may be shades of one: pocket's blues in light and in shade are 14 to 20 apart."""
 ROUNDS = 60
 
 
@@ -133,16 +131,18 @@ def _apart(
 
 
 def _spread(centres: np.ndarray, pulls: np.ndarray, number: int) -> list[int]:
-    """The heaviest cluster, then each time the one that weighs most for its difference from those taken.
+    """Each time the cluster that explains most of what those taken do not (greedy facility location).
 
-    Shades of a colour weigh for one another, the nearer the more: a thing in light and shade is three clusters of one
-    blue, each lighter than a flat ground that is seen less.
+    A cluster explains another the less the farther apart they are, and from FAR on nothing of it. So a thing in light
+    and shade, three clusters of one blue, gets its blue although each is seen less than many a flat ground.
     """
-    apart = np.array([[difference(one, other) for other in centres] for one in centres])
-    weights = (1 - apart / SHADE).clip(0) @ pulls
-    chosen = [int(np.argmax(weights))]
+    alike = np.array([[1 - difference(one, other) / FAR for other in centres] for one in centres]).clip(0)
+    explained, chosen = np.zeros(len(centres)), list[int]()
     while len(chosen) < min(number, len(centres)):
-        chosen.append(int(np.argmax(weights * np.minimum(apart[chosen].min(axis=0), FAR))))
+        gains = (alike - explained).clip(0) @ pulls
+        gains[chosen] = -1.0
+        chosen.append(int(np.argmax(gains)))
+        explained = np.maximum(explained, alike[chosen[-1]])
     return chosen
 
 

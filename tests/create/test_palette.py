@@ -76,3 +76,4 @@ def test_a_thing_in_light_and_shade_is_one_colour_of_the_palette():
     table = np.array(rows)
     chosen = _spread(table[:, 1:], table[:, 0], 6)
     assert sum(rows[i][3] < -35 for i in chosen) == 1, [rows[i] for i in chosen]
+    assert {rows[i][1] < 30 for i in chosen} == {True, False}, "neither the dark ground nor the others is forgotten"
