@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,10 @@ from brandsmith.draw.recipe import Origin, Recipe
 from brandsmith.guidance.settings import DrawSettings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Dialog, Request
 
-MOST_PAGES = 120
+MOST_PAGES, MOST_OPENED = 120, 400
 _NUMBER = re.compile(r"[0-9]+")
 SCRIPTS = (
     "<script>document.title='x1'</script>",
@@ -127,25 +129,34 @@ def _is_page(answer: httpx.Response) -> bool:
 
 def open_in_chromium(studio: LiveStudio, browser: Browser, attack: Attack) -> int:
     """Load every page that links lead to; what runs there, or asks another server, is noted. How many were loaded."""
-    pages = pages_of(browser, MOST_PAGES)
     with chromium() as program:
-        page = new_page(program, 1440, "light")
-        page.add_init_script(_WATCH)
-        said: list[str] = []
+        number, ran = watch_pages(program, studio.address, pages_of(browser, MOST_OPENED))
+    attack.scripts += ran
+    return number
 
-        def dismiss(dialog: Dialog) -> None:
-            said.append(f"a dialog: {dialog.message}")
-            dialog.dismiss()
 
-        def note_foreign(request: Request) -> None:
-            if not request.url.startswith((f"{studio.address}/", "data:", "blob:", "about:")):
-                said.append(f"asked {request.url}")
+def watch_pages(program: Chromium, address: str, paths: Sequence[str]) -> tuple[int, list[str]]:
+    """(pages loaded, what ran on them); a picture is no page: the browser shows it by a page of its own."""
+    page = new_page(program, 1440, "light")
+    page.add_init_script(_WATCH)
+    said: list[str] = []
 
-        page.on("dialog", dismiss)
-        page.on("request", note_foreign)
-        for path in pages:
-            page.goto(studio.address + path, wait_until="load")
-            said += page.evaluate(_RAN)
-            attack.scripts += [f"{path} in Chromium: {one}" for one in said]
-            said.clear()
-    return len(pages)
+    def dismiss(dialog: Dialog) -> None:
+        said.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def note_foreign(request: Request) -> None:
+        if not request.url.startswith((f"{address}/", "data:", "blob:", "about:")):
+            said.append(f"asked {request.url}")
+
+    page.on("dialog", dismiss)
+    page.on("request", note_foreign)
+    ran, number = [], 0
+    for path in paths:
+        answer = page.goto(address + path, wait_until="load")
+        if answer is not None and "text/html" in answer.headers.get("content-type", ""):
+            number += 1
+            ran += [f"{path} in Chromium: {one}" for one in (*said, *page.evaluate(_RAN))]
+        said.clear()
+    page.context.close()
+    return number, ran

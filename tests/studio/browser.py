@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from brandsmith.studio.server import create_app
@@ -39,6 +40,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) window.
 class Served:
     address: str
     workspace: Workspace
+    app: FastAPI
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def serving(folder: Path, *, work: bool = False) -> Iterator[Served]:
         time.sleep(0.02)
     assert server.started
     try:
-        yield Served(f"http://127.0.0.1:{port}", workspace)
+        yield Served(f"http://127.0.0.1:{port}", workspace, app)
     finally:
         server.should_exit = True
         thread.join(10)
