@@ -6,15 +6,19 @@ import re
 
 import pytest
 from fastapi.routing import APIRoute
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from starlette.responses import HTMLResponse
 from studio.browser import Served, chromium, page_of, serving, shown_in, sticks_out, violations  # noqa: F401
-from studio.every_page import PAGES, PARTS, furnish_everything
+from studio.every_page import PAGES, PARTS, PICTURE, furnish_everything
 
 from brandsmith.studio import api
 from brandsmith.studio.pages import ROUTERS, design
 
 MOST_TABS = 400
+WITH_PICTURES = (
+    *("/", "/teach/red-hugo", "/runs/red-hugo-lora", "/create?creation=caps", "/gallery", f"/picture/{PICTURE}"),
+    *("/compare/compare-brand-lora", "/compare/compare-brand-lora/vote", "/studies/example", "/design"),
+)
 _REACHED = """
 window.reached = new Set();
 window.unseen = [];
@@ -84,6 +88,35 @@ def test_nobody_is_left_out_and_nothing_moves(chromium, studio: Served, width, t
                 shown_in(page, "dark")
                 found += [f"{path} dark {one}" for one in violations(page, ["color-contrast"])]
     assert len(PAGES) >= 30 and found == []
+
+
+@pytest.mark.slow
+def test_pictures_that_come_late_move_nothing(chromium, studio: Served):  # noqa: F811
+    """Every picture's answer is held back until the page stands."""
+    found, shown = [], 0
+    for path in WITH_PICTURES:
+        with page_of(chromium, studio) as page:
+            number, shift = shown_late(page, path)
+        shown += number
+        found += [f"{path} moves by {shift:.3f}"] if shift > 0.02 else []
+    assert found == [] and shown > 12
+
+
+def shown_late(page: Page, path: str) -> tuple[int, float]:
+    """(pictures that were held back, by how much the page moved when they came)"""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/pictures/**", hold)
+    page.goto(path, wait_until="domcontentloaded")
+    page.wait_for_timeout(300)
+    for one in held:
+        one.continue_()
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(200)
+    return len(held), page.evaluate("window.shifted")
 
 
 @pytest.mark.slow

@@ -6,6 +6,12 @@ import re
 
 from brandsmith.studio.render import HERE
 
+SHOWN_PARTS = (
+    *("ui.html", "fields.html", "pictures.html", "judged.html", "job_line.html", "model.html", "create_tabs.html"),
+    "kit.html",
+)
+INSIDE_OTHERS = {"icon", "csrf_field", "about", "described", "mosaic", "address", "star", "name"}
+"""Macros that other macros call."""
 TEMPLATES = {file.name: file.read_text(encoding="utf-8") for file in (HERE / "templates").rglob("*.html")}
 
 
@@ -31,3 +37,13 @@ def test_every_form_that_changes_something_carries_the_token():
     assert len(forms) >= 4
     for name, form in forms:
         assert "csrf_field()" in form, (name, form[:80])
+
+
+def test_design_shows_every_component():
+    """Whatever a page takes from `parts/` as a macro; those that only write an attribute, and whole parts, show nothing
+    of their own.
+    """
+    parts = {name: re.findall(r"{% macro (\w+)\(", TEMPLATES[name]) for name in SHOWN_PARTS}
+    shown = set(re.findall(r"\b\w+\.(\w+)\(", TEMPLATES["design.html"]))
+    wanted = {macro for macros in parts.values() for macro in macros} - INSIDE_OTHERS
+    assert wanted - shown == set() and len(wanted) >= 30 and all(parts.values())
