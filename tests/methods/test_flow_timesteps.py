@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
-from diffusers.training_utils import compute_loss_weighting_for_sd3
+from diffusers.training_utils import compute_density_for_timestep_sampling, compute_loss_weighting_for_sd3
 
 from brandsmith.base.families.registry import FAMILIES
-from brandsmith.base.noising import FlowNoising, UniformFlowNoising, with_sampling
+from brandsmith.base.noising import FlowNoising, FlowSampling, UniformFlowNoising, with_sampling
 from brandsmith.core.errors import InvalidConfig
 from brandsmith.methods.flow_timesteps import check_timesteps, sampling_changes
 from brandsmith.methods.registry import build_config
@@ -53,6 +53,29 @@ def test_each_setting_moves_what_it_says():
     shifted = noising_of(timestep_shift=3.1582).draw_timestep(torch.Generator().manual_seed(1))
     plain = 1 - torch.rand((1,), generator=torch.Generator().manual_seed(1))
     assert float(shifted) == pytest.approx(1000 * float(3.1582 * plain / (1 + 2.1582 * plain)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("density", "mean", "std", "mode"),
+    [
+        ("logit_normal", 0.0, 1.0, 1.29),
+        ("logit_normal", 0.6, 1.7, 1.29),
+        ("mode", 0.0, 1.0, 1.29),
+        ("mode", 0.0, 1.0, 0.5),
+        ("uniform", 0.0, 1.0, 1.29),
+    ],
+)
+def test_places_are_those_of_diffusers_scripts(density, mean, std, mode):
+    """Draw by draw, of the same generators; then through the schedule's table as those scripts read it."""
+    sampling = FlowSampling(density=density, mean=mean, std=std, mode_scale=mode)
+    noising = FlowNoising(FlowMatchEulerDiscreteScheduler(shift=3.0), sampling)
+    for seed in range(100):
+        ours, theirs = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+        place = compute_density_for_timestep_sampling(density, 1, float(mean), float(std), mode, generator=theirs)
+        assert torch.allclose(sampling.place(ours), place, atol=1e-6)
+        drawn = noising.draw_timestep(torch.Generator().manual_seed(seed))
+        rows = (place * 1000 + torch.tensor([-1e-3, 0.0, 1e-3])).long().clamp(0, 999)  # rounding may take the next row
+        assert float(drawn) in noising.schedule.timesteps[rows].tolist()
 
 
 @pytest.mark.parametrize("scheme", ["none", "sigma_sqrt", "cosmap"])
