@@ -11,6 +11,7 @@ from brandsmith.core.output import check_output_folder, foreign_folder
 from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.source import Source
+from brandsmith.draw.unread_syntax import warn_of_unread_syntax
 from brandsmith.guidance.explain import EXPLANATION, explain
 from brandsmith.guidance.sampling import check_drawable
 from brandsmith.guidance.schedulers import check_base_scheduler
@@ -45,6 +46,7 @@ def explain_to_folder(
     declared = load_scheduler(resolve_base(source.base))
     check_base_scheduler(settings.scheduler, settings.num_steps, declared, family)
     warn_of_long_prompts([prompt], settings, source)
+    warn_of_unread_syntax([prompt], settings)
     check_reads_text(family, "an explanation")
     check_explanation_folder(folder)
     with source.loaded() as (base, _):

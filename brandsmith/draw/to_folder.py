@@ -28,6 +28,7 @@ from brandsmith.draw.long_prompts import warn_of_long_prompts
 from brandsmith.draw.prompts import ReadPrompt, as_read
 from brandsmith.draw.recipe import read_recipe
 from brandsmith.draw.source import Source
+from brandsmith.draw.unread_syntax import warn_of_unread_syntax
 from brandsmith.draw.writer import (
     Draw,
     Request,
@@ -165,6 +166,7 @@ def checked_settings(prompts: Sequence[str], settings: DrawSettings, source: Sou
     check_base_scheduler(settings.scheduler, settings.num_steps, declared, family)
     note_inpainting(source.base)
     warn_of_long_prompts(prompts, settings, source)
+    warn_of_unread_syntax(prompts, settings)
     return settings
 
 

@@ -60,6 +60,11 @@ def _operators(prompt: str) -> list[re.Match[str]]:
     return [match for match in _OPERATOR.finditer(prompt) if not any(a <= match.start() < b for a, b in quoted)]
 
 
+def has_operators(prompt: str) -> bool:
+    """Whether it has an AND or a NOT outside of quotes."""
+    return bool(_operators(prompt))
+
+
 def parse_prompt(prompt: str) -> list[Part]:
     """The parts of a prompt, in order. Raises InvalidInput for an empty part, a bad weight or unbalanced braces."""
     operators = _operators(prompt)
