@@ -33,6 +33,16 @@ def need_package(package: str, extra: str, what: str) -> None:
         )
 
 
+def is_installed(package: str) -> bool:
+    """Imports nothing, and leaves one that waits where it is."""
+    waits = sys.modules.get(package, sys) is None
+    _ask_for(package)
+    found = find_spec(package) is not None
+    if waits:
+        sys.modules[package] = None  # type: ignore[assignment]
+    return found
+
+
 def _ask_for(package: str) -> None:
     if sys.modules.get(package, sys) is None:
         del sys.modules[package]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from brandsmith.base.hardware import choose_device, choose_format, free_memory
 from brandsmith.base.sources import family_of, outline_of
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import NotEnoughMemory
+from brandsmith.core.optional import is_installed
 from brandsmith.core.output import free_bytes
 from brandsmith.methods.buckets import bucket_counts
 from brandsmith.methods.frozen_storage import PACKAGES, SMALLER
@@ -144,7 +144,7 @@ def cheaper(
         yield step({"offload_optimizer": True})
     whole = method_named(config.method).trains_base_weights
     for more in SMALLER if is_flow and not whole and device.type != "cpu" else ():
-        if all(find_spec(PACKAGES[name]) for name in more.values() if name in PACKAGES):
+        if all(is_installed(PACKAGES[name]) for name in more.values() if name in PACKAGES):
             yield step(dict(more))
     if whole and found.get("accumulate", config.accumulate) == 1 and not config.fused_backward:
         fused = {"fused_backward": True, "gradient_clip": 0.0, "optimizer": "adafactor"}
