@@ -184,6 +184,7 @@ def judge_suite(concept: ConceptArgument = "demo", as_json: Json = False) -> Non
 @commands.command(
     "yolov8", epilog="Example: [cyan]brandsmith judge yolov8 --workdir out/yolov8 --yolo ~/yolo/bin/yolo[/]"
 )
+@hardware_options(precision=False)
 def judge_yolov8(
     pictures: Annotated[
         Path | None, typer.Argument(help="Folder of pictures; none: the concept's labelled validation pictures.")

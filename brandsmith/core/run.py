@@ -5,6 +5,7 @@
                                   `brandsmith` (the version that started the run) marks the folder as ours
       status.json                 running | interrupted | diverged | finished, and the step
       metrics.jsonl               one row per step
+      preview_means.jsonl         one row per step that previews were judged at
       checkpoints/step-000100/    adapters, each a folder that stock diffusers reads
       state/training.safetensors  weights and optimizer for resuming; gone once finished
       cache/                      latents
@@ -120,6 +121,10 @@ class RunDirectory:
         return self.folder / "metrics.jsonl"
 
     @property
+    def preview_means_file(self) -> Path:
+        return self.folder / "preview_means.jsonl"
+
+    @property
     def state_file(self) -> Path:
         return self.folder / "state" / "training.safetensors"
 
@@ -203,6 +208,10 @@ class RunDirectory:
 
     def metrics(self) -> list[dict[str, Any]]:
         return [{**row} for row in read_rows(self.metrics_file, _METRICS, _ANOTHER)]
+
+    def preview_means(self) -> list[dict[str, Any]]:
+        """A row for each step that previews were judged at: the share that is usable, and each judge's mean."""
+        return [{**row} for row in read_rows(self.preview_means_file, _METRICS, _ANOTHER)]
 
     def cut_metrics(self, last_step: int) -> None:
         """Forget rows after `last_step`: a resumed run writes them again."""

@@ -1,8 +1,8 @@
 """Trackers people already use (TensorBoard, MLflow, Weights & Biases), through accelerate's registry. Nothing of ours
 needs them.
 
-A tracker is a reader: it follows a run's own `metrics.jsonl`, so the training loop knows nothing of it, and what a
-restart computes again is not logged twice.
+A tracker is a reader: it follows a run's own `metrics.jsonl` and `preview_means.jsonl`, so the training loop knows
+nothing of it, and what a restart computes again is not logged twice.
 
     runs/<id>/trackers/tensorboard/          `tensorboard --logdir runs`
     runs/<id>/trackers/<name>.json           the last step logged, and MLflow's id of the run
@@ -83,7 +83,7 @@ class Follower:
         self.run, self.name, self.project = run, name, project
         self.folder = run.folder / "trackers"
         self.note = self.folder / f"{name}.json"
-        self.logged: dict[str, Any] = {"step": 0}
+        self.logged: dict[str, Any] = {"step": 0, "preview_step": 0}
         if self.note.exists():
             note = read_record(self.note, _NOTE, "delete it: every step is then logged anew")
             self.logged |= note
@@ -95,17 +95,17 @@ class Follower:
         """
         if self.tracker is None:
             self._start()
-        before = self.logged["step"]
+        before = dict(self.logged)
         try:
-            for row in self._not_logged():
+            for row, noted in self._not_logged():
                 self.tracker.log({key: value for key, value in row.items() if key != "step"}, step=row["step"])
-                self.logged["step"] = row["step"]
+                self.logged[noted] = row["step"]
         except Exception as error:  # each tracker has errors of its own
             warnings.warn(
                 f"tracker '{self.name}' did not take steps after {self.logged['step']} ({error}); it is tried again",
                 stacklevel=2,
             )
-        if self.logged["step"] > before:
+        if self.logged != before:
             write_json(self.note, self.logged)
 
     def finish(self, complete: bool) -> None:
@@ -114,8 +114,12 @@ class Follower:
             self.catch_up()
             self.tracker.finish()
 
-    def _not_logged(self) -> list[dict[str, Any]]:
-        return [row for row in self.run.metrics() if row["step"] > self.logged["step"]]
+    def _not_logged(self) -> list[tuple[dict[str, Any], str]]:
+        """Rows of steps, and of previews behind the step that they are of, with the name of the note on each kind."""
+        rows = [(row, "step") for row in self.run.metrics()]
+        rows += [(row, "preview_step") for row in self.run.preview_means()]
+        left = [(row, noted) for row, noted in rows if row["step"] > self.logged[noted]]
+        return sorted(left, key=lambda own: own[0]["step"])
 
     def _start(self) -> None:
         from accelerate import PartialState

@@ -1,7 +1,8 @@
 """Pictures with verdicts while a training goes on: the same prompts and seeds at checkpoints.
 
     runs/<id>/previews/step-000100/case-0_seed-1000.png
-    runs/<id>/previews.jsonl      one row per picture and judge
+    runs/<id>/previews.jsonl        one row per picture and judge
+    runs/<id>/preview_means.jsonl   one row per step, which trackers take over
 
 Nothing of a training depends on them: it draws its own randomness by name, so its bits are the same without.
 """
@@ -9,7 +10,7 @@ Nothing of a training depends on them: it draws its own randomness by name, so i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from brandsmith.base.base import Base
 from brandsmith.base.fingerprint import base_fingerprint
 from brandsmith.base.sources import resolve_base
 from brandsmith.core.errors import MissingResource
+from brandsmith.core.files import append_jsonl
+from brandsmith.core.rows import Row
 from brandsmith.core.run import RunDirectory
 from brandsmith.draw.source import Source
 from brandsmith.draw.writer import Request, missing_pictures, picture_name, write_pictures
@@ -72,7 +75,23 @@ class Previews:
         rows = judge_checkpoint(run.folder / SCORES, shots, [request.path for request in requests], self.judges)
         verdicts = usable_by_picture(rows, checks_for({row.judge.partition("@")[0] for row in rows})).values()
         usable = sum(bool(verdict.verdict) for verdict in verdicts)
+        note_means(run, step, {"preview/usable": usable / len(shots)} | means_of(rows))
         self.log(f"step {step}: {usable} of {len(shots)} previews usable, in {folder}")
+
+
+def means_of(rows: Sequence[Row]) -> dict[str, float]:
+    """Each judge's mean over the pictures that it measured, by its name without the version."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.value is not None:
+            values.setdefault(f"preview/{row.judge.partition('@')[0]}", []).append(row.value)
+    return {name: sum(own) / len(own) for name, own in values.items()}
+
+
+def note_means(run: RunDirectory, step: int, means: Mapping[str, float]) -> None:
+    """Once for each step: a resumed run comes by again."""
+    if step not in {row["step"] for row in run.preview_means()}:
+        append_jsonl(run.preview_means_file, {"step": step, **means})
 
 
 def previews_for(request: TrainRequest, choice: PreviewChoice, log: Callable[[str], None]) -> Previews:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from brandsmith.base.hardware import choose_device
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.pictures import list_pictures
 from brandsmith.core.table import as_markdown
@@ -16,7 +17,7 @@ from brandsmith.judges.fit import load_judges
 from brandsmith.judges.foreign import ForeignDetector
 from brandsmith.judges.labelled import load_split
 from brandsmith.judges.measure import DetectorFigures, measure_detector
-from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8
+from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8, yolo_name_of
 
 COLUMNS = (
     "recall",
@@ -144,7 +145,8 @@ def run_bridge(
     export_only: bool = False,
 ) -> BridgeResult:
     """Export, train, look at `pictures` (None: the concept's labelled validation pictures), read back."""
-    concept, settings = load_concept(concept_name), YoloSettings(epochs=epochs, size_px=size_px, copies=copies)
+    concept, device = load_concept(concept_name), yolo_name_of(choose_device())
+    settings = YoloSettings(epochs=epochs, size_px=size_px, copies=copies, device=device)
     if export_only:
         return export_splits(concept, workdir, copies=copies)
     file = judge_with_yolov8(concept, pictures, workdir, program=program, settings=settings)

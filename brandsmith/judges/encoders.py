@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from brandsmith.base.hardware import choose_device
 from brandsmith.base.parts import said_of
 from brandsmith.core.safe_weights import check_finite
 
@@ -46,15 +47,17 @@ class ImageEncoder:
             self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
             self.prepare = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         check_finite(self.model.state_dict().items(), folder)
+        self.device = choose_device()
+        self.model.to(self.device)
 
     @torch.inference_mode()
     def of_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         parts = []
         for start in range(0, len(pictures), BATCH):
             images = [Image.fromarray(p) for p in pictures[start : start + BATCH]]
-            pixels = self.prepare(images=images, return_tensors="pt")["pixel_values"]
+            pixels = self.prepare(images=images, return_tensors="pt")["pixel_values"].to(self.device)
             parts.append(normalize(self._vectors(pixels).float(), dim=-1))
-        return torch.cat(parts).numpy()
+        return torch.cat(parts).cpu().numpy()
 
     def _vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         if self.kind != "clip":
@@ -80,8 +83,8 @@ class ClipEncoder(ImageEncoder):
             truncation=True,
             max_length=self.model.config.text_config.max_position_embeddings,
             return_tensors="pt",
-        )
+        ).to(self.device)
         pooled = self.model.text_model(
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
         ).pooler_output
-        return normalize(self.model.text_projection(pooled).float(), dim=-1).numpy()
+        return normalize(self.model.text_projection(pooled).float(), dim=-1).cpu().numpy()

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import torch
 
+from brandsmith.base.hardware import choose_device
 from brandsmith.core.errors import InvalidInput
 from brandsmith.core.files import sha256_of
 from brandsmith.judges.copying import Copying
@@ -49,7 +50,7 @@ class SscdCopying(Copying):
             raise InvalidInput(
                 f"'{file}' is not the declared file", hint="delete it and run: brandsmith judge weights fetch " + SSCD
             )
-        return torch.jit.load(str(file), map_location="cpu").eval()
+        return torch.jit.load(str(file), map_location=choose_device()).eval()
 
     @torch.inference_mode()
     def describe(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -59,8 +60,8 @@ class SscdCopying(Copying):
                 [cv2.resize(p, (SIDE_PX, SIDE_PX), interpolation=_kernel(p)) for p in pictures[start : start + BATCH]]
             )
             pixels = torch.from_numpy((square.astype(np.float32) / 255 - MEAN) / SPREAD).permute(0, 3, 1, 2)
-            parts.append(torch.nn.functional.normalize(self._net(pixels).float(), dim=-1))
-        return torch.cat(parts).numpy()
+            parts.append(torch.nn.functional.normalize(self._net(pixels.to(choose_device())).float(), dim=-1))
+        return torch.cat(parts).cpu().numpy()
 
     def scaled_above(self, similarities: np.ndarray, edge: float) -> np.ndarray:
         edge = min(max(edge, 1e-3), 1 - 1e-3)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from brandsmith.concept.concept import Concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, MissingResource
@@ -47,6 +48,13 @@ class YoloSettings:
     """Augmented copies of each labelled training picture, beside it as it is."""
     model: str = "yolov8n.yaml"
     """A `.yaml` starts from random weights, so nothing is downloaded."""
+    device: str = "cpu"
+    """As their program names it: `cpu`, `mps`, or a card's number."""
+
+
+def yolo_name_of(device: torch.device) -> str:
+    """A device as their program names it."""
+    return str(device.index or 0) if device.type == "cuda" else device.type
 
 
 def check_workdir(workdir: Path) -> None:
@@ -114,7 +122,7 @@ def train_command(program: str, data: Path, workdir: Path, settings: YoloSetting
         "plots=False",
         "fliplr=0.0",
         "workers=0",
-        "device=cpu",
+        f"device={settings.device}",
     ]
 
 
@@ -136,7 +144,7 @@ def predict_command(program: str, weights: Path, pictures: Path, workdir: Path, 
         "save_txt=True",
         "save_conf=True",
         "conf=0.01",
-        "device=cpu",
+        f"device={settings.device}",
     ]
 
 
@@ -193,7 +201,8 @@ def train_yolo(concept: Concept, workdir: Path, program: str, settings: YoloSett
     settings.
     """
     weights, note = workdir.resolve() / "runs" / "train" / "weights" / "best.pt", workdir / "asked.json"
-    config = {"concept": concept.token} | asdict(settings)
+    asked = {key: value for key, value in asdict(settings).items() if key != "device"}
+    config = {"concept": concept.token} | asked
     before = read_object(note) if note.is_file() and weights.is_file() else config
     if before != config:
         changed = ", ".join(

@@ -60,6 +60,19 @@ def test_tensorboard_is_told_every_step_once_however_often_the_run_stops(run):
     assert told_to_tensorboard(run.folder) == [(step, pytest.approx(1 / step)) for step in range(1, 8)]
 
 
+def test_verdicts_of_previews_are_told_once_at_their_step(run):
+    pytest.importorskip("tensorboard")
+    follow(run, "tensorboard", range(1, 3))
+    append_jsonl(run.preview_means_file, {"step": 2, "preview/usable": 0.5, "preview/ocr": 0.25})
+    follow(run, "tensorboard", range(3, 5))
+    append_jsonl(run.preview_means_file, {"step": 4, "preview/usable": 1.0})
+    for _ in range(2):
+        follow(run, "tensorboard", range(0))
+    assert told_to_tensorboard(run.folder, "preview/usable") == [(2, 0.5), (4, 1.0)]
+    assert told_to_tensorboard(run.folder, "preview/ocr") == [(2, 0.25)]
+    assert [step for step, _ in told_to_tensorboard(run.folder)] == [1, 2, 3, 4]
+
+
 @pytest.mark.only_with("mlflow")
 def test_mlflow_goes_on_in_the_run_it_began(run, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{run.folder.parent / 'mlflow.db'}")

@@ -11,6 +11,7 @@ import pytest
 from bases import build_tiny
 from lessons import TOKEN, assert_same_run, quick_config, send, write_concept
 from PIL import Image
+from study_process import colour_judges
 
 from brandsmith.benchmark.preview_cost import PreviewCost
 from brandsmith.core.run import RunDirectory
@@ -23,6 +24,7 @@ from brandsmith.evaluate.previews import (
     SHARE,
     Previews,
     affordable,
+    note_means,
     preview_folder,
     preview_steps,
     previews_for,
@@ -76,6 +78,18 @@ def test_previews_of_an_interrupted_run_are_drawn_once(tmp_path):
     train(quick_config("lora"), concept, build_tiny(), tmp_path / "run", watcher=watcher)
     assert first and all(file.stat().st_mtime_ns == at for file, at in first.items())
     assert len(list((tmp_path / "run" / "previews").rglob("*.png"))) == 6
+
+
+@pytest.mark.slow
+def test_verdicts_are_noted_for_trackers_once_a_step(tmp_path):
+    concept, said = write_concept(tmp_path / "concept"), []
+    watcher = Previews(CASES, colour_judges(concept), said.append, at=frozenset({2, 6}))
+    run = train(quick_config("lora"), concept, build_tiny(), tmp_path / "run", watcher=watcher)
+    noted = run.preview_means()
+    assert [row["step"] for row in noted] == [2, 6] and all("previews usable" in line for line in said)
+    assert all(0 <= row["preview/usable"] <= 1 and row["preview/detector"] is not None for row in noted)
+    note_means(run, 6, {"preview/usable": 0.0})
+    assert run.preview_means() == noted
 
 
 def request_of(tmp_path, **settings):

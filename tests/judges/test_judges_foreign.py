@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from brandsmith.concept.concept import demo_folder, load_concept
@@ -17,7 +18,16 @@ from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput,
 from brandsmith.evaluate.yolo_bridge import Detections, compare_detectors, run_bridge
 from brandsmith.judges.foreign import ForeignDetector, read_detections
 from brandsmith.judges.labelled import load_split
-from brandsmith.judges.yolov8 import ReadBack, YoloSettings, export_dataset, judge_with_yolov8, run_yolo
+from brandsmith.judges.yolov8 import (
+    ReadBack,
+    YoloSettings,
+    export_dataset,
+    judge_with_yolov8,
+    predict_command,
+    run_yolo,
+    train_command,
+    yolo_name_of,
+)
 
 GOOD = {"image": "a.png", "box": [1, 2, 30, 40], "score": 0.75, "label": "logo", "detector": "mine"}
 
@@ -114,6 +124,17 @@ def program(tmp_path) -> Path:
     file.write_text(STAND_IN.format(python=sys.executable))
     file.chmod(0o755)
     return file
+
+
+def test_the_bridge_trains_and_reads_where_it_is_told(tmp_path):
+    names = [yolo_name_of(torch.device(name)) for name in ("cpu", "cuda", "cuda:1", "mps")]
+    assert names == ["cpu", "0", "1", "mps"]
+    settings = YoloSettings(device="1")
+    for command in (
+        train_command("yolo", tmp_path / "data.yaml", tmp_path, settings),
+        predict_command("yolo", tmp_path / "best.pt", tmp_path, tmp_path, settings),
+    ):
+        assert "device=1" in command and "device=cpu" not in command
 
 
 @pytest.mark.slow

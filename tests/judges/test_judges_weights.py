@@ -77,6 +77,24 @@ def pictures(count: int = 3) -> list[np.ndarray]:
     return [np.random.default_rng(i).integers(0, 256, (40, 48, 3), np.uint8) for i in range(count)]
 
 
+def test_encoders_go_where_every_model_goes(folder, monkeypatch):
+    """Without a card: where the model is put and its pictures and words are sent is recorded."""
+    moved, there = [], torch.device("cpu", 0)
+    real = torch.Tensor.to
+
+    def to(self, *place, **how):
+        moved.append(place[0] if place else how.get("device"))
+        return real(self, *place, **how) if isinstance(self, torch.Tensor) else self
+
+    monkeypatch.setattr("brandsmith.judges.encoders.choose_device", lambda: there)
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    verify_weights([CLIP], folder)
+    judge = ClipText("red_qoga_logo", "logo", folder)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    judge.score_prompted(pictures(1), ["a cat"])
+    assert moved.count(there) >= 4, "the model, the pictures, the words and their mask"
+
+
 def test_every_declaration_is_whole():
     assert len(DECLARED) >= 3
     for name, weights in DECLARED.items():
