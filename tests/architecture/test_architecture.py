@@ -54,6 +54,12 @@ def imports() -> list[tuple[str, str]]:
     return found
 
 
+def test_learning_is_measured_on_what_the_model_drew():
+    """Composites (`create`, exact marks among it) count in no study and no table."""
+    users = {part for part, module in imports() if module.split(".")[:2] == ["brandsmith", "create"]}
+    assert users and not users & {"results", "evaluate", "study", "report"}
+
+
 def test_imports_point_down():
     own = [(part, module) for part, module in imports() if module.startswith("brandsmith.") and part in FLOORS]
     upward = {(part, module) for part, module in own if FLOORS[module.split(".")[1]] > FLOORS[part]}
