@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from pathlib import Path
 
+from brandsmith.base.parts import weight_files
 from brandsmith.base.shared_parts import owner_of
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.files import write_text
+from brandsmith.core.safe_weights import read_header
 
 CARD = """---
 license: apache-2.0
@@ -63,8 +66,9 @@ A small rectified flow on the autoencoder, text tower and tokenizer of `pocket`,
 a brand to a flow model, judging it and guiding it can be tried on a laptop. No pipeline of stock diffusers draws it;
 its transformer is diffusers' `Flux2Transformer2DModel`.
 
-* 128-px pictures; blocks of FLUX.2 klein (two with a stream each for text and picture, four with one), width 192,
-  8 x 8 tokens of 2 x 2 cells, places in two dimensions; says the clean latents, from which the velocity follows.
+* 128-px pictures; blocks of FLUX.2 klein (text and picture with a stream each, then with one), {weights:.1f} million
+  weights, 8 x 8 tokens of 2 x 2 cells, places in two dimensions; says the clean latents, from which the velocity
+  follows.
 * Judged by pocket's own classifier and pair of towers.
 
 ## What it draws
@@ -102,6 +106,11 @@ BARS = {
 }
 
 
+def num_weights_in(file: Path) -> int:
+    """Numbers in a weight file."""
+    return sum(math.prod(tensor.shape) for tensor in read_header(file).tensors.values())
+
+
 def write_card(folder: Path, figures: BaseFigures) -> None:
     """Write `README.md` and `check.json` into the base's folder. Reads `history.txt` (how it was trained) from
     there.
@@ -131,7 +140,10 @@ def write_card(folder: Path, figures: BaseFigures) -> None:
     )
     lines += ["", textwrap.fill(classifier, CARD_WIDTH), "", textwrap.fill(ceiling, CARD_WIDTH)]
     history = textwrap.fill((folder / "history.txt").read_text(encoding="utf-8").strip(), CARD_WIDTH)
-    card = (CARD if owner_of(folder) == folder else FLOW_CARD).format(
+    shared = owner_of(folder) != folder
+    weights = sum(map(num_weights_in, weight_files(folder / "transformer", "diffusion_pytorch_model"))) if shared else 0
+    card = (FLOW_CARD if shared else CARD).format(
+        weights=weights / 1e6,
         num_words=len(classes["words"]),
         num_colours=len(classes["colours"]),
         num_photo_words=len(classes["photo_words"]),

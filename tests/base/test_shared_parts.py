@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from brandsmith.base import base as base_module
 from brandsmith.base.base import encode_prompts
 from brandsmith.base.fingerprint import fingerprint
 from brandsmith.base.licence import say_licence
+from brandsmith.base.model_card import licence_in
 from brandsmith.base.shared_parts import KEY, owner_of
 from brandsmith.base.sources import check_base, load_base, outline_of, resolve_base
+from brandsmith.benchmark.base_card import write_card
+from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import InvalidInput, MissingResource
 from brandsmith.evaluate.chain import judges_for
@@ -85,3 +89,16 @@ def test_where_it_is_not_shipped_its_name_says_how_to_build_it(monkeypatch, tmp_
     with pytest.raises(MissingResource, match="'pocket-flow' is not in this installation") as raised:
         resolve_base("pocket-flow")
     assert "brandsmith base build pocket-flow" in raised.value.hint
+
+
+def test_its_card_is_written_from_its_own_figures(folder, tmp_path):
+    own = tmp_path / "base"
+    shutil.copytree(folder, own)
+    (own / "history.txt").write_text("Not trained.")
+    figures = json.loads((resolve_base("pocket") / "check.json").read_text()) | {"object_accuracy": 0.125}
+    write_card(own, BaseFigures(**figures))
+    card = (own / "README.md").read_text()
+    assert "# pocket-flow" in card and "| 0.125 |" in card and "Not trained." in card
+    weights = sum(p.numel() for p in load_base(str(own)).denoiser.parameters())
+    assert f"{weights / 1e6:.1f} million" in card
+    assert licence_in(own).name == "apache-2.0"
