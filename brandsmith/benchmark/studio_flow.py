@@ -83,8 +83,11 @@ class Flow:
         return self.page.url.partition("?")[0].partition("#")[0].rpartition("/")[2]
 
 
-def measure_flow(folder: Path, log: Callable[[str], None]) -> list[Bar]:
-    """The bars of the way. Raises MissingResource without Playwright, axe-core or Chromium."""
+LOOKS = tuple((width, theme) for width in WIDTHS for theme in THEMES)
+
+
+def measure_flow(folder: Path, log: Callable[[str], None], looks_at: Sequence[tuple[int, str]] = LOOKS) -> list[Bar]:
+    """The bars of the way; looks_at: width and theme of each look at every page. Raises MissingResource without Playwright, axe-core or Chromium."""
     for package in ("playwright", "axe_playwright_python"):
         need_package(package, "dev", "brandsmith benchmark studio --only flow")
     shots, workspace = folder / "flow", folder / "flow-workspace"
@@ -99,7 +102,7 @@ def measure_flow(folder: Path, log: Callable[[str], None]) -> list[Bar]:
         paths = walk_the_way(flow)
         seconds, jobs = time.perf_counter() - flow.began, flow.finish()
         film(flow.seen, shots / "way.gif")
-        looks = [look(browser, studio, shots, (width, theme), paths) for width in WIDTHS for theme in THEMES]
+        looks = [look(browser, studio, shots, how, paths) for how in looks_at]
     failed = [f"{job['request']['title']}: {job['reason']}" for job in jobs if job["state"] != "done"]
     violations, too_wide = ([own for found in looks for own in found[i]] for i in (0, 1))
     for line in (*failed, *violations, *too_wide, *flow.complaints):
@@ -260,7 +263,7 @@ def _advertise(flow: Flow, run: str) -> str:
     page.fill("#field-call_to_action", "Shop the line")
     for name in ("4:5", "9:16", "leaderboard"):
         page.locator(f"input[name=formats][value='{name}']").uncheck()
-    page.fill("#field-candidates", "2")
+    page.fill("#field-candidates", "1")
     flow.shot("ad-brief")
     page.locator("form[data-brief] button.primary").click()
     page.wait_for_url(re.compile(r":\d+/creations/"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from brandsmith.benchmark.create import Bar
-from brandsmith.benchmark.studio_live import Browser, LiveStudio, live_studio, wait_until_over
+from brandsmith.benchmark.studio_live import OVER, Browser, LiveStudio, live_studio, wait_until
 from brandsmith.core.json_files import read_jsonl
 
 KILLS = 20
@@ -25,6 +25,7 @@ SEEDS, STEPS = 2, 12
 BETWEEN_SEC = (0.2, 4.0)
 TRY_AGAIN_SEC, TRY_WITHIN_SEC = 0.2, 240.0
 END_WITHIN_SEC = 3600.0
+BEGUN = ("running", *OVER)
 FIRST = "pictures"
 """Whose picture the edit is made of."""
 Log = Callable[[str], None]
@@ -87,18 +88,22 @@ def the_way() -> dict[str, Ordered]:
 
 
 def measure_kills(folder: Path, log: Log, kills: int = KILLS, seed: int = 0) -> list[Bar]:
-    """Orders are spread between the kills; whoever gets no answer asks again under the same key."""
+    """Every order has its share of the kills, from the moment it has begun; whoever gets no answer asks again under the
+    same key.
+    """
     chance, way, killed = random.Random(seed), the_way(), Killed()
     with live_studio(folder / "kills") as studio:
         studio.start()
         first = Ordered("sample", {"prompts": ["a blue bag"], "seeds": SEEDS, "name": FIRST}, _pictures(SEEDS))
         _wait_for(studio, _ask(studio, "first", first))
-        waiting = list(way.items())
+        names, asked = list(way), list[dict[str, Any]]()
         for number in range(kills):
-            if waiting and len(way) - len(waiting) <= number * len(way) // kills:
-                _ask(studio, *waiting.pop(0))
+            turn = number * len(way) // kills
+            for name in names[len(asked) : turn + 2]:  # one waits behind the one whose turn it is
+                asked.append(_ask(studio, name, way[name]))
+            _wait_for(studio, asked[turn], BEGUN)
             time.sleep(chance.uniform(*BETWEEN_SEC))
-            log(f"kill {number + 1} of {kills}: {_kill_one(studio, chance, killed)}")
+            log(f"kill {number + 1} of {kills}, {names[turn]}: {_kill_one(studio, chance, killed)}")
         lost, twice = _count(studio, {"first": first, **way}, killed)
     for line in (*lost, *twice):
         log(line)
@@ -166,9 +171,9 @@ def _ask(studio: LiveStudio, key: str, order: Ordered) -> dict[str, Any]:
             time.sleep(TRY_AGAIN_SEC)
 
 
-def _wait_for(studio: LiveStudio, job: dict[str, Any]) -> dict[str, Any]:
+def _wait_for(studio: LiveStudio, job: dict[str, Any], states: Sequence[str] = OVER) -> dict[str, Any]:
     with Browser(studio) as browser:
-        return wait_until_over(browser, job["id"], END_WITHIN_SEC)
+        return wait_until(browser, job["id"], states, END_WITHIN_SEC)
 
 
 def _count(studio: LiveStudio, way: Mapping[str, Ordered], killed: Killed) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from brandsmith.core.errors import BrandsmithError, InvalidInput
 from brandsmith.core.json_files import read_object
 
 START_WITHIN_SEC = 120.0
+OVER = ("done", "failed", "cancelled")
 _CSRF = re.compile(r'<meta name="csrf" content="([0-9a-f]+)">')
 _LINK = re.compile(r'href="(/[^"#?]*)"')
 _KILLED = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -147,13 +148,18 @@ def pages_of(browser: Browser, most: int = 60) -> list[str]:
 
 def wait_until_over(browser: Browser, identity: str, within_sec: float) -> dict[str, Any]:
     """The job's record once it is over. Raises BrandsmithError when it is not in time."""
+    return wait_until(browser, identity, OVER, within_sec)
+
+
+def wait_until(browser: Browser, identity: str, states: Sequence[str], within_sec: float) -> dict[str, Any]:
+    """The job's record once it is in one of `states`. Raises BrandsmithError when it is not in time."""
     until = time.monotonic() + within_sec
     while time.monotonic() < until:
         job: dict[str, Any] = browser.get(f"/api/v1/jobs/{identity}").json()
-        if job["state"] in ("done", "failed", "cancelled"):
+        if job["state"] in states:
             return job
         time.sleep(0.2)
-    raise BrandsmithError(f"job {identity} was not over within {within_sec:.0f} s")
+    raise BrandsmithError(f"job {identity} was not {' or '.join(states)} within {within_sec:.0f} s")
 
 
 def percentile_95(values: list[float]) -> float:

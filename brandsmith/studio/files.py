@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -64,10 +66,13 @@ def picture(here: Here, user: Viewer, kind: str, identity: str, path: str, width
     file = file_of(here, kind, identity, path)
     if file.suffix.lower() not in PICTURE_SUFFIXES:
         raise InvalidInput(f"{shortened(file.name)} is no picture", hint=f"allowed: {', '.join(PICTURE_SUFFIXES)}")
-    if width or file.suffix.lower() not in SHOWN:
-        made = thumbnail(here, file, next((own for own in WIDTHS if own >= width), WIDTHS[-1]) if width else WIDTHS[-1])
-        return FileResponse(made, media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
-    return FileResponse(file, media_type=SHOWN[file.suffix.lower()], headers={"cache-control": "private, no-cache"})
+    with still_there(path):
+        if width or file.suffix.lower() not in SHOWN:
+            wide = next((own for own in WIDTHS if own >= width), WIDTHS[-1]) if width else WIDTHS[-1]
+            made = thumbnail(here, file, wide)
+            return FileResponse(made, media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
+        kind_of_file, headers = SHOWN[file.suffix.lower()], {"cache-control": "private, no-cache"}
+        return FileResponse(file, media_type=kind_of_file, headers=headers, stat_result=file.stat())
 
 
 @router.get("/files/{kind}/{identity}/{path:path}")
@@ -76,7 +81,18 @@ def download(here: Here, user: Viewer, kind: str, identity: str, path: str) -> F
     file = file_of(here, kind, identity, path)
     if file.suffix.lower() not in DOWNLOADS:
         raise InvalidInput(f"{shortened(file.name)} is not for download", hint=f"allowed: {', '.join(DOWNLOADS)}")
-    return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+    with still_there(path):
+        found = file.stat()
+        return FileResponse(file, media_type="application/octet-stream", filename=file.name, stat_result=found)
+
+
+@contextmanager
+def still_there(path: str) -> Iterator[None]:
+    """Raises MissingResource for a file that goes away inside the block: jobs write, and people take away."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingResource(f"{shortened(path)} is not there any more", hint="load the page again") from None
 
 
 def thumbnail(workspace: Workspace, file: Path, width: int) -> Path:

@@ -142,6 +142,8 @@ def test_what_is_being_drawn_is_shown_until_it_is_finished(here, client):
     folder = here.item("creations", "caps") / GLANCES
     write_picture(folder / "case-0_seed-1001.png")
     assert client.get("/glances/caps/case-0_seed-1001.png").headers["content-type"] == "image/png"
+    finished = client.get("/glances/caps/case-0_seed-1000.png").content
+    assert finished == (here.item("creations", "caps") / "case-0_seed-1000.png").read_bytes(), "not a broken picture"
     assert "/glances/caps/case-0_seed-1001.png" in client.get("/create/pictures/caps").text
     for path in ("case-0_seed-9.png", "..%2fcase-0_seed-1000.png", "x.png", "other/case-0_seed-1001.png"):
         assert client.get(f"/glances/caps/{path}").status_code in (400, 404)

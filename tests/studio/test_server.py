@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 from studio.apps import client_of, csrf_of
@@ -61,6 +63,30 @@ def test_nothing_outside_the_workspace_is_served(here, path, tmp_path):
     (here.folder / "creations" / "ad-1" / "link.png").symlink_to(tmp_path / "secret.png")
     answer = client_of(here.folder).get(path)
     assert answer.status_code in (400, 404) and "secret" not in answer.text.replace(path, "").replace("secret.png", "")
+
+
+def test_a_file_that_goes_away_is_missing_and_no_fault_of_ours(here, monkeypatch):
+    """Between the look and the answer a job may take a file away; a page got 500 for it once."""
+    client = client_of(here.folder)
+    place = here.folder / "creations" / "ad-1" / "a b.png"
+
+    def gone(self, *args, **options):
+        found = real(self, *args, **options)
+        if self == place and real_is_file(place):
+            place.rename(place.with_suffix(".old"))
+        return found
+
+    real, real_is_file = Path.is_file, Path.is_file
+    for path in (
+        "/pictures/creations/ad-1/a b.png",
+        "/files/creations/ad-1/a b.png",
+        "/pictures/creations/ad-1/a b.png?width=96",
+    ):
+        if not place.exists():
+            place.with_suffix(".old").rename(place)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "is_file", gone)
+            assert client.get(path).status_code == 404
 
 
 def test_other_names_of_the_machine_are_refused(here):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from brandsmith.concept.brand_suite import brand_suite
 from brandsmith.concept.concept import load_concept
@@ -119,15 +119,19 @@ def creation_page(request: Request, here: Here, user: Viewer, identity: str) -> 
 
 
 @router.get("/glances/{identity}/{path:path}")
-def glance(here: Here, user: Viewer, identity: str, path: str) -> FileResponse:
-    """What is being drawn. Raises MissingResource when it is finished by now."""
+def glance(here: Here, user: Viewer, identity: str, path: str) -> Response:
+    """What is being drawn; the picture itself once it is finished. Raises MissingResource for neither."""
     match = _GLANCE.fullmatch(path)
     if match is None:
         raise InvalidInput(f"{shortened(path)} is no picture that is being drawn", hint="follow the links of the pages")
-    file = here.item("creations", identity) / (match[1] or "") / GLANCES / match[2]
-    if not file.is_file():
-        raise MissingResource("this picture is finished", hint="load the page again")
-    return FileResponse(file, media_type="image/png", headers={"cache-control": "no-store"})
+    item = here.item("creations", identity)
+    folder = item / (match[1] or "")
+    for file in (folder / GLANCES / match[2], folder / match[2]):
+        if not file.resolve().is_relative_to(item):  # a link that leads out
+            continue
+        with suppress(OSError):  # it is taken away when the picture is written
+            return Response(file.read_bytes(), media_type="image/png", headers={"cache-control": "no-store"})
+    raise MissingResource("this picture is finished", hint="load the page again")
 
 
 # ----------------------------------------------------------------------------- what is shown
