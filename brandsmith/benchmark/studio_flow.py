@@ -87,7 +87,10 @@ LOOKS = tuple((width, theme) for width in WIDTHS for theme in THEMES)
 
 
 def measure_flow(folder: Path, log: Callable[[str], None], looks_at: Sequence[tuple[int, str]] = LOOKS) -> list[Bar]:
-    """The bars of the way; looks_at: width and theme of each look at every page. Raises MissingResource without Playwright, axe-core or Chromium."""
+    """The bars of the way. looks_at: width and theme of each look at every page.
+
+    Raises MissingResource without Playwright, axe-core or Chromium.
+    """
     for package in ("playwright", "axe_playwright_python"):
         need_package(package, "dev", "brandsmith benchmark studio --only flow")
     shots, workspace = folder / "flow", folder / "flow-workspace"

@@ -11,7 +11,6 @@ from brandsmith.benchmark import studio_browser
 from brandsmith.benchmark.studio_browser import MOST_GIF_BYTES, film
 from brandsmith.benchmark.studio_flow import measure_flow
 
-
 LOOKS = ((1440, "light"), (390, "dark"))
 """The benchmark takes all four; `test_every_page.py` has the contrast of the others."""
 
