@@ -1,8 +1,8 @@
 """Numbers that a refactor may not change: `python tests/golden.py` prints them, `--record` keeps them in golden.json.
 
-Losses of three steps of every method, one picture of every sampler path, one judged row of every judge, and the table
-of a simulated study. On one machine, before and after a change that should move nothing, they are equal to the bit
-(compare what `--bits` prints); the test allows for processors that round differently.
+Losses of three steps of every method, one picture of every sampler path, a clip, one judged row of every judge, and
+the table of a simulated study. On one machine, before and after a change that should move nothing, they are equal to
+the bit (compare what `--bits` prints); the test allows for processors that round differently.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from bases import build_tiny
 from lessons import QUICK, write_concept
 from simulated_grid import build_grid
 
+from brandsmith.base.motion import Frames
+from brandsmith.base.motion_files import load_motion, motion_folder
 from brandsmith.base.sources import load_base, resolve_base
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.pictures import load_rgb
 from brandsmith.core.rows import Shot
 from brandsmith.evaluate.chain import every_judge
+from brandsmith.guidance.clip import Clip, sample_clip
 from brandsmith.guidance.sampling import sample
 from brandsmith.guidance.settings import GUIDANCE, DrawSettings
 from brandsmith.judges.judge import score_shots
@@ -69,6 +72,10 @@ def pictures() -> Iterator[tuple[str, np.ndarray]]:
     for name, (prompt, fields) in PATHS.items():
         settings = DrawSettings(num_steps=6, guidance_scale=2.5).model_copy(update=fields)
         yield f"picture/{name}", sample(pocket, [prompt], [11], settings)[0]
+    motion = load_motion(motion_folder(None, "pocket"), pocket)
+    clip = Clip("a blue cap", 11, Frames(4), motion.common_noise)
+    frames = sample_clip(pocket, motion, clip, DrawSettings(num_steps=4, guidance_scale=2.5))
+    yield "picture/clip", np.concatenate(list(frames), axis=1)
 
 
 def coarse(picture: np.ndarray) -> list[float]:

@@ -133,6 +133,8 @@ def test_parts_of_a_prompt_are_combined_as_on_pictures(tiny):
     assert np.array_equal(one, sample_clip(base, motion, Clip(PROMPT, 5, Frames(3)), SETTINGS))
     two = sample_clip(base, motion, Clip("a cat AND a bowl", 5, Frames(3)), composable)
     assert two.shape == one.shape and not np.array_equal(one, two)
+    negated = sample_clip(base, motion, Clip("a cat AND NOT a bowl", 5, Frames(3)), composable)
+    assert not np.array_equal(negated, two)
 
 
 @pytest.mark.slow
