@@ -23,14 +23,12 @@ from brandsmith.base.families.registry import FAMILIES
 from brandsmith.base.foreign.ldm_names import OLD_ATTENTION
 from brandsmith.base.foreign.replaced_vae import weights_place
 from brandsmith.base.foreign.single_file import check_stored_part, stored_family
+from brandsmith.base.part_numbers import check_cells, check_numbers
 from brandsmith.base.shared_parts import part_place
 from brandsmith.core.errors import InvalidConfig, InvalidInput, MissingResource
 from brandsmith.core.safe_weights import check_floats, read_header
 
 INDEX = "model_index.json"
-LARGEST_COUNT = 1_000
-"""Of layers or blocks in a configuration; SDXL's largest is 10."""
-_COUNTS = ("layers_per_block", "num_layers", "num_hidden_layers", "transformer_layers_per_block", "num_attention_heads")
 _INTEGERS = ("position_ids", "num_batches_tracked")
 _LARGEST_JSON = 50_000_000
 _WHOLE = "copy or download the base whole"
@@ -105,6 +103,8 @@ def check_parts(folder: Path, family: Family) -> None:
     """
     configs = {name: part_config(folder, name) for name in (family.denoiser_name, "vae", *family.encoder_names())}
     _check_channels(folder, family, configs)
+    if "unet" in configs or family.name == "sd3":
+        check_cells(part_place(folder, family.denoiser_name) / "config.json", configs[family.denoiser_name])
     with torch.device("meta"):
         for name, config in configs.items():
             part = build_part(folder, family, name, config)
@@ -127,10 +127,7 @@ def part_config(folder: Path, name: str) -> dict[str, Any]:
     config = read_json(file)
     if "quantization_config" in config or "auto_map" in config:
         raise InvalidInput(f"'{file}' asks for quantised weights or for code", hint="give a base with plain weights")
-    for key in _COUNTS:
-        numbers = config.get(key) if isinstance(config.get(key), list) else [config.get(key)]
-        if any(isinstance(number, int) and number > LARGEST_COUNT for number in numbers or ()):
-            raise InvalidInput(f"'{file}': {key} is {config[key]}", hint=f"allowed: at most {LARGEST_COUNT}")
+    check_numbers(file, config)
     return config
 
 
@@ -209,6 +206,12 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
             f"the weights in '{folder}' lack {len(missing)} tensors of {folder.name}, such as '{missing[0]}'",
             hint=_WHOLE,
         )
+    if unread := [name for name in stored if name not in expected and _is_of_a_further_layer(expected, name)]:
+        raise InvalidInput(
+            f"the weights in '{folder}' hold {len(unread)} tensors more than its config.json has layers for, such as"
+            f" '{unread[0]}'",
+            hint=_WHOLE,
+        )
     for name in expected:
         if name in stored and stored[name] != expected[name]:
             raise InvalidInput(
@@ -216,6 +219,20 @@ def check_weights(folder: Path, part: torch.nn.Module) -> None:
                 f" {expected[name]}",
                 hint=_WHOLE,
             )
+
+
+_LAYER = re.compile(
+    r"(?P<list>(?:^|(?<=\.))(?:layers|blocks?|layer|\w*transformer_blocks|resnets|attentions)\.)(?P<n>\d+\.)"
+)
+
+
+def _is_of_a_further_layer(expected: Mapping[str, object], name: str) -> bool:
+    """Whether a stored tensor is of a layer that a list of layers of the part has no more."""
+    for found in _LAYER.finditer(name):
+        place, layer = name[: found.end("list")], name[: found.end()]
+        if any(own.startswith(place) for own in expected) and not any(own.startswith(layer) for own in expected):
+            return True
+    return False
 
 
 _PREFIX = re.compile(r"^(text_model|model|language_model)\.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,7 @@ def write_run(imported: Imported, outline: Base, words: Words, run: str | Path, 
     header = {"format": "pt", **build_metadata(imported.settings, outline, words, 0)}
     directory.check_folder()
     directory.check_config(record)
-    with directory.locked():
+    with _nothing_left_of(directory.folder), directory.locked():
         directory.start(record)
         with directory.writing_checkpoint(0) as folder:
             for name, tensors in imported.files.items():
@@ -93,6 +95,21 @@ def write_run(imported: Imported, outline: Base, words: Words, run: str | Path, 
             check_adapter(outline, folder)
         directory.set_status("finished", 0)
     return directory
+
+
+@contextmanager
+def _nothing_left_of(folder: Path) -> Iterator[None]:
+    """Where the work in a new or empty folder fails, what it wrote there goes again."""
+    there = folder.is_dir()
+    before = set(folder.iterdir()) if there else set()
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before if folder.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not there and folder.is_dir():
+            folder.rmdir()
+        raise
 
 
 def _restored(file: Path, base: str, run: str | Path) -> RunDirectory:
@@ -168,6 +185,8 @@ def _in_files(part: str, module: str) -> str:
 
 def _vectors_in(record: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
     inner = record.get("string_to_param", record)
+    if not isinstance(inner, Mapping):
+        return {}
     return {str(name): tensor for name, tensor in inner.items() if isinstance(tensor, torch.Tensor)}
 
 
@@ -181,7 +200,9 @@ def _embedding(file: Path, tensors: Mapping[str, torch.Tensor], outline: Base, w
             hint="give a file of one embedding, or the base that it was made for with --base",
         )
     vectors = [tensors[name] for name in taken]
-    vectors = [vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2)]
+    vectors = [
+        vector.float().reshape(-1, vector.shape[-1]) for vector in vectors if vector.dim() in (1, 2) and vector.numel()
+    ]
     found, wanted = (
         [tuple(vector.shape) for vector in vectors],
         [(len(vectors[0]) if vectors else 1, width) for width in widths],

@@ -60,6 +60,9 @@ def is_lora_file(file: Path) -> bool:
     return any(name.endswith(endings) or any(part in name for part in _OTHERS) for name in read_header(file).tensors)
 
 
+_ANOTHER = "use another file"
+
+
 def read_lora_file(file: Path, base: Base) -> dict[tuple[str, str], LowRank]:
     """The layers of a file by part and path in `base`, which may be an outline.
 
@@ -149,9 +152,11 @@ def _layer(file: Path, name: str, roles: Mapping[str, torch.Tensor], alpha: floa
             f"'{file}': layer '{name}' has no {'up' if 'down' in roles else 'down'} weights", hint="use another file"
         )
     down, up = roles["down"].float(), roles["up"].float()
+    if min(down.dim(), up.dim()) < 2:
+        raise InvalidInput(f"'{file}': layer '{name}' is {tuple(up.shape)} times {tuple(down.shape)}", hint=_ANOTHER)
     own = roles.get("alpha")
     if own is not None and own.numel() != 1:
-        raise InvalidInput(f"'{file}': alpha of layer '{name}' is {tuple(own.shape)}", hint="use another file")
+        raise InvalidInput(f"'{file}': alpha of layer '{name}' is {tuple(own.shape)}", hint=_ANOTHER)
     chosen = float(own) if own is not None else alpha
     return LowRank(down, up, float(down.shape[0]) if chosen is None else chosen)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
+import campaign_adapters as foreign  # noqa: E402
 import campaign_commands as commands  # noqa: E402
 import campaign_create as create  # noqa: E402
 import campaign_equal as equal  # noqa: E402
@@ -72,6 +73,7 @@ BOUNDARIES: dict[Callable[[random.Random, Path], Iterator[Input]], int] = {
     orders.faulty_kits: 120,
     orders.faulty_products: 200,
     imports.layouts: 300,
+    foreign.foreign_adapters: 300,
 }
 """How many inputs of each."""
 
