@@ -262,6 +262,8 @@ def edit_bars(rows: Sequence[EditRow]) -> list[Bar]:
 def _against_plain(name: str, rows: Sequence[EditRow], plain_rows: Sequence[EditRow], note: str) -> list[Bar]:
     """Of all tries, and of things of which one try passes: beside the same prompts drawn into no picture."""
     share, plain, best, best_plain = _passed(rows), _passed(plain_rows), _best(rows), _best(plain_rows)
+    if not rows or not plain_rows:
+        return [Bar(own, None, "", None, 0, "nothing was drawn") for own in (name, f"{name}_best_of_{TRIES}")]
     unsure, things = sum(row["passed"] is None for row in rows), len({row["number"] for row in rows})
     return [
         Bar(
