@@ -16,7 +16,7 @@ LATE = ("torchao", "bitsandbytes")
 
 
 def leave_for_later() -> None:
-    """Until they are asked for below, packages of LATE count as not installed. To be called before diffusers is
+    """Until `import_quietly` is asked for them, packages of LATE count as not installed. To be called before diffusers is
     imported, and only in a process that is Brandsmith's own.
     """
     for package in LATE:
@@ -25,8 +25,7 @@ def leave_for_later() -> None:
 
 def need_package(package: str, extra: str, what: str) -> None:
     """Raise MissingResource, naming the extra that brings `package`, when it is not installed; imports nothing."""
-    _ask_for(package)
-    if find_spec(package) is None:
+    if not is_installed(package):
         raise MissingResource(
             f"{what} needs the package '{package}', which is not installed",
             hint=f"install it: pip install 'brandsmith[{extra}]'",
