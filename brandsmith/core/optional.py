@@ -16,8 +16,8 @@ LATE = ("torchao", "bitsandbytes")
 
 
 def leave_for_later() -> None:
-    """Until `import_quietly` is asked for them, packages of LATE count as not installed. To be called before diffusers is
-    imported, and only in a process that is Brandsmith's own.
+    """Until `import_quietly` is asked for them, packages of LATE count as not installed. To be called before diffusers
+    is imported, and only in a process that is Brandsmith's own.
     """
     for package in LATE:
         sys.modules.setdefault(package, None)  # type: ignore[arg-type]  # how Python marks what may not be imported
