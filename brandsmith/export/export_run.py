@@ -104,6 +104,11 @@ def export_run(
     layout = layout_for(info.method, info.family, to)
     if isinstance(info.settings, LoraConfig):
         layout = check_kind(info.settings, layout, to)
+    if layout == "compact" and has_word_beside(info):
+        raise InvalidConfig(
+            f"the compact form holds weights alone, and this run has the new word {_quoted(info)} too",
+            hint="export it with --to diffusers, as a folder with the word beside it",
+        )
     dtype = DTYPES[precision or ("fp16" if layout == "single-file" else "fp32")]
     check_output_file(out, LEAST_FREE_BYTES + bytes_below(checkpoint))
     if info.method != "dreambooth" or has_word_beside(info):  # words are written first

@@ -62,6 +62,10 @@ def test_stock_diffusers_draws_the_same_from_both_files(trained, tmp_path, name,
     run = run_of(name)
     out = tmp_path / "out" / ("adapter.safetensors" if name == "lora" else "model")
     export_run(run, out, to="diffusers")
+    if name == "dreambooth":
+        with pytest.raises(InvalidConfig, match="the compact form holds weights alone"):
+            export_run(run, tmp_path / "compact.safetensors", to="compact")
+        assert not (tmp_path / "compact.safetensors").exists()
     word = tmp_path / "out" / f"{TOKEN}.safetensors"
     assert f"load '{word}' beside it" in capsys.readouterr().err
     pipeline = StableDiffusionPipeline.from_pretrained(out if name == "dreambooth" else folder, safety_checker=None)
