@@ -7,7 +7,7 @@ import math
 import textwrap
 from pathlib import Path
 
-from brandsmith.base.parts import weight_files
+from brandsmith.base.parts import detect_family, weight_files
 from brandsmith.base.shared_parts import owner_of
 from brandsmith.benchmark.base_figures import BaseFigures
 from brandsmith.core.files import write_text
@@ -141,7 +141,8 @@ def write_card(folder: Path, figures: BaseFigures) -> None:
     lines += ["", textwrap.fill(classifier, CARD_WIDTH), "", textwrap.fill(ceiling, CARD_WIDTH)]
     history = textwrap.fill((folder / "history.txt").read_text(encoding="utf-8").strip(), CARD_WIDTH)
     shared = owner_of(folder) != folder
-    weights = sum(map(num_weights_in, weight_files(folder / "transformer", "diffusion_pytorch_model"))) if shared else 0
+    denoiser = folder / detect_family(folder).denoiser_name if shared else folder
+    weights = sum(map(num_weights_in, weight_files(denoiser, "diffusion_pytorch_model"))) if shared else 0
     card = (FLOW_CARD if shared else CARD).format(
         weights=weights / 1e6,
         num_words=len(classes["words"]),
