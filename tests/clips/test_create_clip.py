@@ -86,7 +86,7 @@ def test_a_clip_is_drawn_kept_and_drawn_again(brief, tmp_path):
     assert again.same and again.path.is_file()
     again.path.unlink()
     with pytest.raises(InvalidConfig, match=r"_strip.png' exists"):
-        draw_clip_again(frame, tmp_path / "again", run=None, motion=brief.choice.motion, picture=None)
+        draw_clip_again(frame, tmp_path / "again", Found(motion=brief.choice.motion))
     with pytest.raises(InvalidConfig, match="another brief"):
         make_clips(changed(brief, frames=3), tmp_path / "out")
 
