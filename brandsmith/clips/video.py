@@ -22,6 +22,7 @@ from brandsmith.clips.recipe import ClipRecipe, Moving
 from brandsmith.core.errors import BrandsmithError, InvalidConfig
 from brandsmith.core.files import sha256_of
 from brandsmith.core.notes import warn_once
+from brandsmith.core.safe_weights import read_header
 from brandsmith.draw.recipe import Origin
 from brandsmith.draw.source import short_path
 from brandsmith.guidance.clip import MOST_FRAMES
@@ -48,9 +49,12 @@ class VideoSource:
         return check_video_lora(self.lora, self.outline) if self.lora else 0
 
     def origin(self, fingerprint: str = "") -> Origin:
-        """For recipes; before the weights are loaded the fingerprint is empty."""
+        """For recipes; before the weights are loaded the fingerprint is empty. Raises MissingResource without the LoRA's
+        file.
+        """
         if self.lora is None:
             return Origin(self.base, fingerprint)
+        read_header(self.lora)
         return Origin(self.base, fingerprint, short_path(self.lora), sha256_of(self.lora)[:16])
 
 

@@ -88,6 +88,8 @@ def test_a_clip_is_what_stock_diffusers_draws(model, lora, tmp_path):
     assert again.same
     with pytest.raises(InvalidConfig, match="the LoRA of"):
         draw_clip_again(film, tmp_path / "other", Found(lora=lora))
+    with pytest.raises(BrandsmithError, match="is not there"):
+        draw_clip_again(film, tmp_path / "other", Found(lora=tmp_path / "none.safetensors"))
     with pytest.raises(InvalidConfig, match=r"another brief \(adapter differ\)"):
         make_clips(brief(model, lora), tmp_path / "plain")
 
