@@ -49,9 +49,7 @@ class VideoSource:
         return check_video_lora(self.lora, self.outline) if self.lora else 0
 
     def origin(self, fingerprint: str = "") -> Origin:
-        """For recipes; before the weights are loaded the fingerprint is empty. Raises MissingResource without the LoRA's
-        file.
-        """
+        """For recipes; before weights load the fingerprint is empty. Raises MissingResource without the LoRA's file."""
         if self.lora is None:
             return Origin(self.base, fingerprint)
         read_header(self.lora)
