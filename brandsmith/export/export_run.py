@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -156,16 +158,12 @@ def _with_words(job: ExportJob, layout: str) -> Path:
     words = job.info.words
     beside = words.every if has_word_beside(job.info) else words.others
     files = [replace(job, out=job.out.with_name(f"{legal_name(own.token)}.safetensors"), word=own) for own in beside]
-    for own in files:
-        if own.out.exists() or own.out.is_symlink() or own.out == job.out:
-            raise InvalidConfig(
-                f"'{own.out}' is where the embedding of '{own.token}' goes", hint="export into another folder"
-            )
-    as_diffusers = layout in ("diffusers-lora", "diffusers-embedding", "folder")
+    write = _diffusers_embedding if layout in ("diffusers-lora", "diffusers-embedding", "folder") else _embedding
+    missing = [own for own in files if not _is_written(own, job, write)]
     written: list[Path] = []
     try:
-        for own in files:
-            written.append((_diffusers_embedding if as_diffusers else _embedding)(own))
+        for own in missing:
+            written.append(write(own))
         adapter = _WRITERS[layout](job)
     except BaseException:
         for file in written:
@@ -174,6 +172,21 @@ def _with_words(job: ExportJob, layout: str) -> Path:
     for own in files:
         warn_once(f"this adapter has a new word, '{own.token}': load '{own.out}' beside it as an embedding")
     return adapter
+
+
+def _is_written(own: ExportJob, job: ExportJob, write: Callable[[ExportJob], Path]) -> bool:
+    """Whether an embedding's file is there, byte for byte: of an export that was killed, or of an equal one before it.
+
+    Raises InvalidConfig when its name belongs to anything else.
+    """
+    there = own.out.exists() or own.out.is_symlink()
+    if own.out != job.out and not there:
+        return False
+    if own.out != job.out and own.out.is_file() and not own.out.is_symlink():
+        with TemporaryDirectory(prefix="brandsmith-export-") as folder:
+            if filecmp.cmp(write(replace(own, out=Path(folder) / own.out.name)), own.out, shallow=False):
+                return True
+    raise InvalidConfig(f"'{own.out}' is where the embedding of '{own.token}' goes", hint="export into another folder")
 
 
 def _at_hand(checkpoint: Path) -> tuple[Base | None, str]:

@@ -67,6 +67,7 @@ def run_study(
         return finished
     with study.locked():
         study.create(config, text, concept)
+        study.remove_leftovers()
         finished = study.finished_result()  # by another process, meanwhile
         return finished or StudyRunner(study, config, console, judges, executor).run()
 

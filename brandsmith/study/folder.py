@@ -20,7 +20,7 @@ from typing import Any
 
 from brandsmith.concept.concept import Concept, load_concept
 from brandsmith.core.errors import InvalidConfig, InvalidInput
-from brandsmith.core.files import only_one, write_json, write_text
+from brandsmith.core.files import only_one, remove_leftovers, write_json, write_text
 from brandsmith.core.output import check_output_folder, foreign_folder, is_unused
 from brandsmith.core.run import flatten
 from brandsmith.core.secrets import mask_secrets
@@ -140,6 +140,14 @@ class StudyFolder:
         )
         with only_one(self.folder, refusal):
             yield
+
+    def remove_leftovers(self) -> None:
+        """Delete the temporary names that killed processes left beside trials' records (call only under `locked`): a
+        trial that is done is not visited again, and its folder would keep them.
+        """
+        for folder in sorted((self.folder / "trials").glob("*")):
+            if folder.is_dir() and not folder.is_symlink():
+                remove_leftovers(folder)
 
 
 def prompts_of(config: StudyConfig, concept: Concept) -> list[str]:

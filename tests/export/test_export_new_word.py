@@ -91,6 +91,24 @@ def test_nothing_is_written_where_the_word_has_no_place(trained, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("to", [None, "diffusers"])
+def test_an_export_that_was_killed_between_its_two_files_is_completed(trained, tmp_path, to):
+    run = trained[1]("lora")
+    out, word = (tmp_path / "out" / name for name in ("adapter.safetensors", f"{TOKEN}.safetensors"))
+    export_run(run, out, to=to)
+    whole = {file: file.read_bytes() for file in (out, word)}
+    out.unlink()
+    written_at = word.stat().st_mtime_ns
+    export_run(run, out, to=to)
+    assert {file: file.read_bytes() for file in (out, word)} == whole and word.stat().st_mtime_ns == written_at
+    out.unlink()
+    word.write_bytes(word.read_bytes()[:-1] + b"x")
+    with pytest.raises(InvalidConfig, match="is where the embedding"):
+        export_run(run, out, to=to)
+    assert not out.exists()
+
+
+@pytest.mark.slow
 def test_an_export_says_what_another_program_cannot_follow(trained, tmp_path, capsys):
     _, run_of = trained
     export_run(run_of("lora", acts_below=0.6), tmp_path / "out" / "adapter.safetensors")

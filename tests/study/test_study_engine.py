@@ -21,6 +21,7 @@ from study_process import ColourJudge, colour_judges, run_tiny, study_text
 
 from brandsmith.concept.concept import load_concept
 from brandsmith.core.errors import BrandsmithError, InvalidConfig, InvalidInput, NotEnoughMemory
+from brandsmith.core.files import partial_beside
 from brandsmith.core.json_files import read_jsonl
 from brandsmith.results.study_result import result_of
 from brandsmith.study import worker
@@ -160,6 +161,17 @@ def test_finished_work_is_never_repeated(finished, monkeypatch):
         run_study(parse_study(text), text, finished.folder, console=quiet(), judges=colour_judges)
         assert finished.result_file.read_text() == before
     assert trial_records(finished) == records
+
+
+def test_names_that_a_killed_process_left_beside_a_trials_record_go(finished):
+    """The trial is done, so nothing else would ever look there."""
+    beside = finished.trial_folder(next(iter(trial_records(finished)))) / "trial.json"
+    of_the_dead = partial_beside(beside)
+    session, living = of_the_dead.name.split(".")[-2], f"{2**22 + 7:08x}"
+    left = of_the_dead.with_name(of_the_dead.name.replace(session, session[:16] + living + session[24:]))
+    left.write_text("half")
+    finished.remove_leftovers()
+    assert not left.exists() and beside.is_file()
 
 
 def test_another_question_or_a_second_process_is_refused(finished):
