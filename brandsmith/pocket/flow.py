@@ -50,7 +50,7 @@ class FlowRecipe:
 
 
 def build_transformer(
-    text_width: int, latent_channels: int, *, heads: int = 6, blocks: tuple[int, int] = (2, 4)
+    text_width: int, latent_channels: int, *, heads: int = 5, blocks: tuple[int, int] = (2, 4)
 ) -> Flux2Transformer2DModel:
     """blocks: how many of two streams and of one. As it stands less than 10 MiB in fp16."""
     return Flux2Transformer2DModel(
