@@ -20,7 +20,7 @@ def test_upload_to_download_in_a_browser(tmp_path):
     said: list[str] = []
     bars = measure_flow(tmp_path, said.append, LOOKS)
     assert {bar.name: bar.value for bar in bars} == dict.fromkeys((bar.name for bar in bars), 0), "\n".join(said)
-    assert len(bars) == 4 and all(bar.passed and bar.n > 10 for bar in bars)
+    assert len(bars) == 4 and all(bar.passed and bar.n > 8 for bar in bars)
     shots = tmp_path / "flow"
     for width, theme in LOOKS:
         assert len(list(shots.glob(f"*-{width}-{theme}.png"))) >= 15

@@ -12,6 +12,20 @@ export function writing(event) {
   return event.target.closest("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey || event.altKey;
 }
 
+/** An element, or the one that stands in its place since the page was brought up to date. */
+function here(element) {
+  const bare = element.cloneNode(false);
+  const alike = (own) => own.cloneNode(false).isEqualNode(bare);
+  return element.isConnected ? element : Array.from(document.querySelectorAll(element.tagName)).find(alike) || element;
+}
+
+let focused = null;
+document.addEventListener("htmx:beforeSwap", () => { focused = document.activeElement; });
+document.addEventListener("htmx:afterSettle", () => {
+  if (focused && !focused.isConnected) here(focused).focus({ preventScroll: true });
+  focused = null;
+});
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy], [data-opens], [data-closes], [data-enlarge]");
   if (!button) return;
@@ -57,7 +71,7 @@ function enlarge(link) {
 }
 
 light.addEventListener("click", () => light.close());
-light.addEventListener("close", () => { if (shown) shown.focus(); });
+light.addEventListener("close", () => { if (shown) here(shown).focus(); });
 light.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
