@@ -77,8 +77,8 @@ def text_probabilities(
     total: torch.Tensor | None = None
     with torch.autocast(query.device.type, enabled=False):  # it would round scores
         for head in range(query.shape[1]):  # one at a time: the scores of all heads together are gigabytes
-            scores_BIS = query[:, head, places].float() @ key[:, head].float().transpose(-1, -2)  # noqa: N806 shape suffix
-            scores_BIS = scores_BIS * query.shape[-1] ** -0.5  # noqa: N806 shape suffix
+            query_BID, key_BSD = query[:, head, places].float(), key[:, head].float()  # noqa: N806 shape suffix
+            scores_BIS = query_BID @ key_BSD.transpose(-1, -2) * query.shape[-1] ** -0.5  # noqa: N806 shape suffix
             if bias is not None:
                 scores_BIS = scores_BIS + bias[:, 0]  # noqa: N806 shape suffix
             own = scores_BIS.softmax(-1)[..., text]

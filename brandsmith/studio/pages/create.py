@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from brandsmith.concept.brand_suite import brand_suite
@@ -71,29 +72,33 @@ def create(
     )
 
 
+class WishForm(BaseModel):
+    """The form's fields; `checked_wish` reads them."""
+
+    prompt: str
+    model: str
+    also: list[str] = []
+    without: list[str] = []
+    pictures: int = 4
+    seed: int = 1000
+    guidance: str = "plain"
+    strength: float = 1.0
+    models: list[str] = []
+    strengths: list[float] = []
+    steps: str = ""
+    scale: str = ""
+    """Empty: the base's own, as with `steps`."""
+    negative: str = ""
+
+    def given(self) -> dict[str, Any]:
+        """Raises InvalidInput."""
+        numbers = {"steps": _number("steps", self.steps), "scale": _number("guidance scale", self.scale)}
+        return self.model_dump() | numbers
+
+
 @router.post("/create")
-def order(
-    here: Here,
-    user: Maker,
-    prompt: Annotated[str, Form()],
-    model: Annotated[str, Form()],
-    also: Annotated[list[str] | None, Form()] = None,
-    without: Annotated[list[str] | None, Form()] = None,
-    pictures: Annotated[int, Form()] = 4,
-    seed: Annotated[int, Form()] = 1000,
-    guidance: Annotated[str, Form()] = "plain",
-    strength: Annotated[float, Form()] = 1.0,
-    models: Annotated[list[str] | None, Form()] = None,
-    strengths: Annotated[list[float] | None, Form()] = None,
-    steps: Annotated[str, Form()] = "",
-    scale: Annotated[str, Form()] = "",
-    negative: Annotated[str, Form()] = "",
-) -> RedirectResponse:
-    given: dict[str, Any] = {"prompt": prompt, "model": model, "also": also or [], "without": without or []}
-    given |= {"pictures": pictures, "seed": seed, "guidance": guidance, "strength": strength, "negative": negative}
-    given |= {"models": models or [], "strengths": strengths or []}
-    given |= {"steps": _number("steps", steps), "scale": _number("guidance scale", scale)}
-    identity, _ = draw(here, checked_wish(here, given), user.name)
+def order(here: Here, user: Maker, form: Annotated[WishForm, Form()]) -> RedirectResponse:
+    identity, _ = draw(here, checked_wish(here, form.given()), user.name)
     return RedirectResponse(f"/create?creation={identity}#pictures", 303)
 
 
