@@ -5,6 +5,7 @@ One file a command group; nothing heavy is imported before a command runs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -66,6 +67,7 @@ def main() -> None:
     """Entry point: exit code 0 when the work is done, 2 for wrong input, 1 for a failure, 130 when interrupted, 143 on
     SIGTERM.
     """
+    _print_what_the_output_cannot_write()
     try:
         with ended_by_request():
             check_arguments(sys.argv[1:])
@@ -90,6 +92,12 @@ def main() -> None:
     if code in _STOPPED:
         print(f"{_STOPPED[code]}: run the same command again to go on", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _print_what_the_output_cannot_write() -> None:
+    """A name that the output's encoding lacks is printed in its code points, as on stderr, and ends no command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:

@@ -137,9 +137,9 @@ def local_identity(path: Path) -> Identity:
 
 
 def _keep(path: Path, text: bytes) -> None:
-    """The first of several processes wins. An expired one is replaced."""
+    """The first of several processes wins. An expired one is replaced; what is no file of ours is not."""
     try:
-        with replacing(path, exclusive=not path.exists()) as partial:
+        with replacing(path, exclusive=not path.is_file()) as partial:
             partial.touch(mode=0o600)
             partial.write_bytes(text)
     except BrandsmithError:

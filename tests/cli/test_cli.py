@@ -7,6 +7,7 @@ folder they are made in is looked at all the same. Help, one mistake, a training
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import yaml
 from bases import build_tiny, save_as_diffusers_folder
 from PIL import Image
 
+from brandsmith.cli import main as main_module
 from brandsmith.concept.concept import demo_folder
 
 
@@ -139,6 +141,17 @@ def test_a_wrong_option_is_one_clear_line_and_leaves_nothing(arguments, expected
     lines = complaint.strip().splitlines()
     assert expected in lines[0] and len(lines) <= 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_name_that_the_output_cannot_write_ends_no_command(encoding, monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "argv", ["brandsmith", "--version"])
+    monkeypatch.setattr(main_module, "app", lambda *_, **__: print("out/\u05d0"))
+    with pytest.raises(SystemExit) as end:
+        main_module.main()
+    assert end.value.code == 0 and output.buffer.getvalue().splitlines() == [b"out/\\u05d0"]
 
 
 @pytest.mark.slow

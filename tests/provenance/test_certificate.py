@@ -117,3 +117,12 @@ def test_a_home_that_cannot_be_written_signs_all_the_same(tmp_path, monkeypatch,
     save_signed(tmp_path / "a.png", PIXELS, CLAIM)
     assert read_found(tmp_path / "a.png").manifest.state is State.UNTRUSTED
     assert "the signing key cannot be kept" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_what_stands_in_the_place_of_the_key_and_is_no_file_stays(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BRANDSMITH_CONFIG", str(tmp_path))
+    os.mkfifo(tmp_path / "signing.pem")
+    assert find_identity(Signing()).local
+    assert "the signing key cannot be kept" in capsys.readouterr().err
+    assert stat.S_ISFIFO(os.stat(tmp_path / "signing.pem").st_mode)
